@@ -1,0 +1,24 @@
+//! Link flags of the libc-free binary. `rustc-link-arg-bins` reaches nothing else: build scripts,
+//! procedural macros and test harnesses keep the host's libc.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let env = |name: &str| std::env::var(name).unwrap_or_default();
+    if env("CARGO_CFG_TARGET_ENV") == "musl" {
+        // The flags of the musl triples are in .cargo/config.toml, in the words of ld.lld.
+        return;
+    }
+    for arg in [
+        "-nostartfiles", // src/rt is the start-up code
+        "-nostdlib",     // no libc, no libgcc
+        "-static",       // no dynamic section, no interpreter
+        "-no-pie",       // fixed addresses: nothing to relocate at start
+        "-Wl,--build-id=none",
+        "-Wl,-z,norelro", // RELRO would cost a page and an mprotect that nobody makes
+        "-Wl,-z,noseparate-code", // headers, read-only data and text share pages of the file
+        "-Wl,-z,noexecstack",
+        "-Wl,--hash-style=gnu",
+    ] {
+        println!("cargo::rustc-link-arg-bins={arg}");
+    }
+}

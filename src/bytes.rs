@@ -1,0 +1,190 @@
+//! Strings without a heap: an arena of static memory, and a fixed buffer that formats.
+
+use core::cell::Cell;
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+
+/// Memory that is handed out once and never taken back: the text of container.json and the strings
+/// that nsinit composes. Whatever it returns lives as long as the process.
+pub struct Arena {
+    free: Cell<&'static mut [u8]>,
+}
+
+/// The arena is used up. Its size is stated where it is made (`src/rt`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+impl Arena {
+    /// An arena over `memory`.
+    pub fn new(memory: &'static mut [u8]) -> Arena {
+        Arena { free: Cell::new(memory) }
+    }
+
+    /// `len` bytes.
+    pub fn take(&self, len: usize) -> Result<&'static mut [u8], Full> {
+        let free = self.free.take();
+        if len > free.len() {
+            self.free.set(free);
+            return Err(Full);
+        }
+        let (taken, rest) = free.split_at_mut(len);
+        self.free.set(rest);
+        Ok(taken)
+    }
+
+    /// All that is left, to read something of unknown size into; give back what was not needed
+    /// with `put_back`.
+    pub fn take_all(&self) -> &'static mut [u8] {
+        self.free.take()
+    }
+
+    /// Returns the unused end of what `take_all` gave.
+    pub fn put_back(&self, rest: &'static mut [u8]) {
+        self.free.set(rest);
+    }
+
+    /// A formatted C string. `Full` also where the text has a NUL inside.
+    pub fn cstr(&self, text: fmt::Arguments) -> Result<&'static CStr, Full> {
+        let mut out = Slice { bytes: self.take_all(), len: 0 };
+        let fits = out.write_fmt(text).is_ok() && out.write_char('\0').is_ok();
+        let (used, rest) = out.bytes.split_at_mut(out.len);
+        self.put_back(rest);
+        if fits { CStr::from_bytes_with_nul(used).map_err(|_| Full) } else { Err(Full) }
+    }
+
+    /// A formatted string.
+    pub fn str(&self, text: fmt::Arguments) -> Result<&'static str, Full> {
+        let mut out = Slice { bytes: self.take_all(), len: 0 };
+        let fits = out.write_fmt(text).is_ok();
+        let (used, rest) = out.bytes.split_at_mut(out.len);
+        self.put_back(rest);
+        if fits { core::str::from_utf8(used).map_err(|_| Full) } else { Err(Full) }
+    }
+
+    /// A C string of these parts, byte for byte (paths need not be UTF-8).
+    pub fn concat(&self, parts: &[&[u8]]) -> Result<&'static CStr, Full> {
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let out = self.take(len + 1)?;
+        let mut at = 0;
+        for part in parts {
+            out[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        out[len] = 0;
+        CStr::from_bytes_with_nul(out).map_err(|_| Full)
+    }
+}
+
+/// `fmt::Write` into a slice.
+struct Slice {
+    bytes: &'static mut [u8],
+    len: usize,
+}
+
+impl Write for Slice {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        let end = self.len + s.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(s.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// A C string of at most N-1 bytes on the stack, made by formatting: `/proc/self/fd/7`.
+pub struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Short<N> {
+    /// The formatted text. Longer ones are a fault in nsinit, not in its input: N is chosen for
+    /// the longest that the format can give.
+    pub fn new(text: fmt::Arguments) -> Short<N> {
+        let mut short = Short { bytes: [0; N], len: 0 };
+        let fits = short.write_fmt(text).is_ok();
+        debug_assert!(fits);
+        short
+    }
+
+    /// The text as a C string.
+    pub fn as_cstr(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+    }
+}
+
+impl<const N: usize> Write for Short<N> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        let end = self.len + s.len();
+        // One byte stays 0: the end of the C string.
+        if end >= N {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.len..end].copy_from_slice(s.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// Shows bytes that should be text: UTF-8 as it is, anything else and control characters escaped,
+/// so that a hostile name can't drive the terminal.
+pub struct Show<'a>(pub &'a [u8]);
+
+impl fmt::Display for Show<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if c.is_control() {
+                    write!(f, "{}", c.escape_default())?;
+                } else {
+                    f.write_char(c)?;
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arena(len: usize) -> Arena {
+        Arena::new(Box::leak(vec![0; len].into_boxed_slice()))
+    }
+
+    #[test]
+    fn an_arena_holds_exactly_its_size() {
+        let arena = arena(8);
+        assert_eq!(arena.concat(&[b"abc", b"d"]), Ok(c"abcd"));
+        assert!(arena.take(4).is_err());
+        assert!(arena.take(3).is_ok());
+        assert!(arena.take(1).is_err());
+    }
+
+    #[test]
+    fn a_format_that_does_not_fit_is_refused_and_a_nul_too() {
+        assert_eq!(arena(4).cstr(format_args!("abcd")), Err(Full));
+        assert_eq!(arena(5).cstr(format_args!("abcd")), Ok(c"abcd"));
+        assert_eq!(arena(9).cstr(format_args!("a\0b")), Err(Full));
+    }
+
+    #[test]
+    fn short_keeps_its_nul() {
+        let mut short = Short::<4>::new(format_args!("abc"));
+        assert_eq!(short.as_cstr(), c"abc");
+        assert!(short.write_str("d").is_err());
+    }
+
+    #[test]
+    fn show_escapes_what_a_terminal_would_obey() {
+        assert_eq!(Show(b"a\x1b[31m\xffz").to_string(), "a\\u{1b}[31m\\xffz");
+    }
+}

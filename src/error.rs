@@ -1,0 +1,175 @@
+//! The error of every room: what was being done, to what, and why not.
+//!
+//! An `Error` is small and holds no memory of its own: its strings are static or in the arena.
+//! Inside a room errors are plain errnos; context is added once, at the room's edge, with
+//! `Context::doing`. It is printed once, by the launcher.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use rustix::io::Errno;
+
+use crate::bytes::{Full, Show};
+use crate::errno;
+
+/// nsinit itself failed, or was asked wrongly (the convention of docker, podman, env, timeout).
+pub const STATUS_NSINIT: u8 = 125;
+/// The command was found but could not be executed.
+pub const STATUS_NOT_EXECUTABLE: u8 = 126;
+/// The command was not found.
+pub const STATUS_NOT_FOUND: u8 = 127;
+/// Killed by signal n: 128 + n.
+pub const STATUS_SIGNAL: u8 = 128;
+
+/// The result of everything that can fail with words.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// A failure: the step, the object, the reason, and the exit status that it gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Error {
+    /// The step, as an infinitive: "mount proc".
+    pub doing: &'static str,
+    /// What it was done to.
+    pub on: Object,
+    /// Why it did not work.
+    pub why: Why,
+    /// The exit status of nsinit.
+    pub status: u8,
+}
+
+/// What a step was done to.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Object {
+    /// Nothing but the step itself.
+    #[default]
+    None,
+    /// A name.
+    Str(&'static str),
+    /// A path or another C string.
+    CStr(&'static CStr),
+    /// A file beneath another: the second is relative to the first.
+    Beneath(&'static CStr, &'static str),
+    /// A number: a pid, a descriptor, a capability.
+    Number(i64),
+}
+
+/// The reason of a failure.
+#[derive(Clone, Copy, Debug)]
+pub enum Why {
+    /// The kernel's.
+    Errno(Errno),
+    /// The kernel's, and what it means here.
+    Hint(Errno, &'static str),
+    /// nsinit's own: what was asked can't be right.
+    Refused(&'static str),
+}
+
+impl Error {
+    /// nsinit refuses to do this.
+    pub fn refused(doing: &'static str, on: impl Into<Object>, why: &'static str) -> Error {
+        Error { doing, on: on.into(), why: Why::Refused(why), status: STATUS_NSINIT }
+    }
+
+    /// The kernel refused.
+    pub fn errno(doing: &'static str, on: impl Into<Object>, errno: Errno) -> Error {
+        Error { doing, on: on.into(), why: Why::Errno(errno), status: STATUS_NSINIT }
+    }
+
+    /// The same, with what the errno means here.
+    pub fn hint(self, hint: &'static str) -> Error {
+        match self.why {
+            Why::Errno(errno) => Error { why: Why::Hint(errno, hint), ..self },
+            _ => self,
+        }
+    }
+
+    /// The errno, where the kernel refused.
+    pub fn raw(&self) -> Option<Errno> {
+        match self.why {
+            Why::Errno(errno) | Why::Hint(errno, _) => Some(errno),
+            Why::Refused(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.doing)?;
+        let space = if self.doing.is_empty() { "" } else { " " };
+        match self.on {
+            Object::None => {}
+            Object::Str(s) => write!(f, "{space}{}", Show(s.as_bytes()))?,
+            Object::CStr(s) => write!(f, "{space}{}", Show(s.to_bytes()))?,
+            Object::Beneath(dir, name) => write!(f, "{space}{}/{name}", Show(dir.to_bytes()))?,
+            Object::Number(n) => write!(f, "{space}{n}")?,
+        }
+        match self.why {
+            Why::Errno(errno) => write!(f, ": {}", errno::Text(errno)),
+            Why::Hint(errno, hint) => write!(f, ": {}: {hint}", errno::Text(errno)),
+            Why::Refused(why) => write!(f, ": {why}"),
+        }
+    }
+}
+
+impl From<&'static str> for Object {
+    fn from(s: &'static str) -> Object {
+        Object::Str(s)
+    }
+}
+
+impl From<&'static CStr> for Object {
+    fn from(s: &'static CStr) -> Object {
+        Object::CStr(s)
+    }
+}
+
+impl From<()> for Object {
+    fn from((): ()) -> Object {
+        Object::None
+    }
+}
+
+/// Adds words to an errno, at the edge of a room.
+pub trait Context<T> {
+    /// What was being done, to what.
+    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T>;
+}
+
+impl<T> Context<T> for rustix::io::Result<T> {
+    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T> {
+        self.map_err(|errno| Error::errno(doing, on, errno))
+    }
+}
+
+impl<T> Context<T> for core::result::Result<T, Full> {
+    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T> {
+        self.map_err(|Full| Error::refused(doing, on, "nsinit's memory for texts (4 MiB) is full"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_reads_as_step_object_reason() {
+        let show = |e: Error| e.to_string();
+        assert_eq!(
+            show(Error::errno("mount proc on", c"/proc", Errno::BUSY)),
+            "mount proc on /proc: Device or resource busy (EBUSY)"
+        );
+        assert_eq!(
+            show(Error::errno("fork", (), Errno::NOMEM).hint("the PID namespace is dying")),
+            "fork: Cannot allocate memory (ENOMEM): the PID namespace is dying"
+        );
+        assert_eq!(
+            show(Error::refused("", "container.json:1:2: tty", "expected a boolean")),
+            "container.json:1:2: tty: expected a boolean"
+        );
+        assert_eq!(
+            show(Error::errno("open", Object::Beneath(c"/r", "dev"), Errno::LOOP)),
+            "open /r/dev: Too many levels of symbolic links (ELOOP)"
+        );
+        assert_eq!(show(Error::refused("signal", Object::Number(7), "no")), "signal 7: no");
+    }
+}

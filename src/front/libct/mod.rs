@@ -1,0 +1,1 @@
+//! container.json, every dialect.

@@ -1,0 +1,23 @@
+//! A panic is a fault in nsinit itself: say where and end with its own status.
+
+use core::panic::PanicInfo;
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    nsinit::say::error(format_args!("internal error: {info}"));
+    nsinit::syscall::process::exit_group(nsinit::error::STATUS_NSINIT)
+}
+
+// The precompiled core library refers to the unwinder, though `panic = "abort"` never calls it.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    nsinit::syscall::process::exit_group(nsinit::error::STATUS_NSINIT)
+}
+
+/// ARM's unwinder tables name this routine; nothing calls it.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}

@@ -1,0 +1,96 @@
+//! Everything that nsinit says: messages go to standard error and to the log file, answers go to
+//! standard output. No heap: a line is put together in a fixed buffer and written in one piece, so
+//! that the lines of two processes don't mix.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use rustix::fd::{IntoRawFd, OwnedFd};
+use rustix::io::Errno;
+
+use crate::syscall::fd;
+
+const STDOUT: i32 = 1;
+const STDERR: i32 = 2;
+
+/// Descriptor of the log file; -1 without one.
+static LOG: AtomicI32 = AtomicI32::new(-1);
+
+/// Messages go to this file too, from now on.
+pub fn log_to(file: OwnedFd) {
+    LOG.store(file.into_raw_fd(), Ordering::Relaxed);
+}
+
+/// The log's descriptor number, to be spared when the others are closed.
+pub fn log_fd() -> Option<u32> {
+    u32::try_from(LOG.load(Ordering::Relaxed)).ok()
+}
+
+/// A message: `nsinit: TEXT`. That it can't be written is not worth dying for, and there is nobody
+/// left to tell.
+pub fn error(text: fmt::Arguments) {
+    let log = LOG.load(Ordering::Relaxed);
+    for number in [STDERR, log] {
+        if number >= 0 {
+            let mut out = Output { fd: number, buf: [0; 1024], len: 0, result: Ok(()) };
+            let _ = writeln!(out, "nsinit: {text}");
+            let _ = out.flush();
+        }
+    }
+}
+
+/// A message that does not end nsinit.
+pub fn warning(text: fmt::Arguments) {
+    error(format_args!("warning: {text}"));
+}
+
+/// A buffered writer to standard output. `flush` it, and mind the result: `nsinit state >/dev/full`
+/// must not end with 0.
+pub fn answer() -> Output {
+    Output { fd: STDOUT, buf: [0; 1024], len: 0, result: Ok(()) }
+}
+
+/// A buffered writer to a descriptor.
+pub struct Output {
+    fd: i32,
+    buf: [u8; 1024],
+    len: usize,
+    result: Result<(), Errno>,
+}
+
+impl Output {
+    /// Writes what is still in the buffer; the first error that any write met.
+    pub fn flush(&mut self) -> Result<(), Errno> {
+        let len = core::mem::take(&mut self.len);
+        let mut rest = &self.buf[..len];
+        while self.result.is_ok() && !rest.is_empty() {
+            match fd::write(self.fd, rest) {
+                Ok(n) => rest = rest.get(n..).unwrap_or(&[]),
+                Err(Errno::INTR) => {}
+                Err(errno) => self.result = Err(errno),
+            }
+        }
+        self.result
+    }
+
+    /// Appends bytes, whatever they are.
+    pub fn write_bytes(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.len == self.buf.len() {
+                // The error stays in `result`, and later writes see it.
+                let _ = self.flush();
+            }
+            let n = bytes.len().min(self.buf.len() - self.len);
+            self.buf[self.len..self.len + n].copy_from_slice(&bytes[..n]);
+            self.len += n;
+            bytes = &bytes[n..];
+        }
+    }
+}
+
+impl Write for Output {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.write_bytes(s.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Rights: what a process gives up before it becomes the workload.

@@ -1,0 +1,34 @@
+//! Capabilities by number: capset(2).
+
+use linux_raw_sys::general::{
+    __NR_capset, __user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3,
+};
+use rustix::io::Errno;
+
+use super::arch::syscall;
+use super::ret;
+
+/// A process's three capability sets: bit n is capability n (include/uapi/linux/capability.h).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CapSets {
+    /// What checks are made against.
+    pub effective: u64,
+    /// What may be made effective.
+    pub permitted: u64,
+    /// What an execve may pass on.
+    pub inheritable: u64,
+}
+
+/// capset(2) for the calling process.
+pub fn capset(sets: CapSets) -> Result<(), Errno> {
+    let header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let half = |shift: u32| __user_cap_data_struct {
+        effective: (sets.effective >> shift) as u32,
+        permitted: (sets.permitted >> shift) as u32,
+        inheritable: (sets.inheritable >> shift) as u32,
+    };
+    let data = [half(0), half(32)];
+    let (header, data) = (&raw const header as usize, data.as_ptr() as usize);
+    // SAFETY: version 3 takes a header and two data elements.
+    ret(unsafe { syscall(__NR_capset, [header, data, 0, 0, 0, 0]) }).map(drop)
+}

@@ -1,0 +1,94 @@
+//! C strings as the kernel takes them: thin pointers in NULL-terminated lists.
+
+use core::ffi::{CStr, c_char};
+use core::fmt;
+use core::ptr::NonNull;
+
+/// A C string of one machine word, valid for the life of the process: an element of argv or envp.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct ThinCStr(NonNull<c_char>);
+
+// SAFETY: it stands for a `&'static CStr`, which is Send and Sync.
+unsafe impl Send for ThinCStr {}
+// SAFETY: as above.
+unsafe impl Sync for ThinCStr {}
+
+impl ThinCStr {
+    /// The string.
+    pub fn get(self) -> &'static CStr {
+        // SAFETY: made from a `&'static CStr` (below), or by the kernel in the initial stack (rt).
+        unsafe { CStr::from_ptr(self.0.as_ptr()) }
+    }
+
+    /// Its bytes, without the NUL.
+    pub fn bytes(self) -> &'static [u8] {
+        self.get().to_bytes()
+    }
+}
+
+impl fmt::Debug for ThinCStr {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl From<&'static CStr> for ThinCStr {
+    fn from(s: &'static CStr) -> Self {
+        // SAFETY: a reference is not null.
+        ThinCStr(unsafe { NonNull::new_unchecked(s.as_ptr().cast_mut()) })
+    }
+}
+
+/// A NULL-terminated list of C strings, as execve(2) takes it: the last element is `None`.
+pub type List<'a> = &'a [Option<ThinCStr>];
+
+/// The environment that nsinit was started with. Not `Clone`: whoever holds it may `erase` it.
+pub struct Env {
+    first: *const Option<ThinCStr>,
+    count: usize,
+}
+
+impl Env {
+    /// An environment of `count` entries at `first`.
+    ///
+    /// # Safety
+    /// `first` must point at `count` C strings and a NULL, valid and used by nobody else for the
+    /// life of the process; their bytes must be writable.
+    pub unsafe fn from_raw(first: *const Option<ThinCStr>, count: usize) -> Env {
+        Env { first, count }
+    }
+
+    /// An environment without entries.
+    pub fn empty() -> Env {
+        Env { first: [None].as_ptr(), count: 0 }
+    }
+
+    /// The NULL-terminated list, for execve(2).
+    pub fn list(&self) -> List<'_> {
+        if self.count == 0 {
+            return &[None];
+        }
+        // SAFETY: from_raw's contract.
+        unsafe { core::slice::from_raw_parts(self.first, self.count + 1) }
+    }
+
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Option<&CStr> {
+        self.list().iter().flatten().find_map(|entry| {
+            let rest = entry.get().to_bytes_with_nul().strip_prefix(name.as_bytes())?;
+            CStr::from_bytes_with_nul(rest.strip_prefix(b"=")?).ok()
+        })
+    }
+
+    /// Overwrites the strings: /proc/PID/environ of a process that the container can see must not
+    /// tell the environment of the caller.
+    pub fn erase(self) {
+        for entry in self.list().iter().flatten() {
+            let len = entry.bytes().len();
+            // SAFETY: from_raw's contract: `len` writable bytes that nobody else uses, and `self`
+            // is consumed, so no reference from `get` or `list` is alive.
+            unsafe { entry.0.as_ptr().cast::<u8>().write_bytes(0, len) };
+        }
+    }
+}

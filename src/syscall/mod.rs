@@ -1,0 +1,32 @@
+//! The system calls that rustix lacks, or has in a form that nsinit can't use.
+//!
+//! One file per subject. Each wrapper is safe by its types; the raw instruction is in `arch`.
+//! This module and `src/rt` are the only places with `unsafe`: a raw system call is unsafe because
+//! the kernel follows the pointers that it is given.
+#![allow(unsafe_code)] // the lint's home: lib.rs denies it everywhere else
+
+mod arch;
+pub mod cred;
+pub mod cstr;
+pub mod fd;
+pub mod key;
+pub mod memory;
+pub mod mount;
+pub mod process;
+pub mod signal;
+
+use rustix::io::Errno;
+
+/// A system call's result word: a value, or an errno in the last page of the address space.
+fn ret(word: usize) -> Result<usize, Errno> {
+    match -(word as isize) {
+        errno @ 1..4096 => Err(Errno::from_raw_os_error(errno as i32)),
+        _ => Ok(word),
+    }
+}
+
+/// The kernel does not have this call, or an outer seccomp filter refuses it as docker's old
+/// profiles did, with EPERM: use the older way.
+pub fn is_absent(errno: Errno) -> bool {
+    errno == Errno::NOSYS || errno == Errno::PERM
+}

@@ -1,0 +1,139 @@
+//! Processes: clone3, execve, exit_group, getcwd, prctl.
+
+use core::ffi::CStr;
+
+use linux_raw_sys::general::{
+    __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
+    AT_EMPTY_PATH, SIGCHLD, clone_args,
+};
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::arch::syscall;
+use super::cstr::List;
+use super::{is_absent, ret};
+
+bitflags::bitflags! {
+    /// Namespaces to make with a new process. It can't say CLONE_VM or CLONE_FILES, so a fork made
+    /// with it shares nothing with its parent.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct NewNamespaces: u32 {
+        /// Mounts.
+        const NEWNS = 0x0002_0000;
+        /// cgroup root.
+        const NEWCGROUP = 0x0200_0000;
+        /// Host and domain name.
+        const NEWUTS = 0x0400_0000;
+        /// System V IPC, POSIX message queues.
+        const NEWIPC = 0x0800_0000;
+        /// Users and capabilities.
+        const NEWUSER = 0x1000_0000;
+        /// Process ids.
+        const NEWPID = 0x2000_0000;
+        /// Network.
+        const NEWNET = 0x4000_0000;
+        /// Boot and monotonic clocks.
+        const NEWTIME = 0x0000_0080;
+    }
+}
+
+/// Who goes on after a fork.
+pub enum Fork {
+    /// The new process.
+    Child,
+    /// The old one, with the new one's pid.
+    Parent(Pid),
+}
+
+/// clone3(2), or clone(2) where the kernel has no clone3: a new process with a copy of everything.
+/// The child's side must end in `execve` or `exit_group`: it holds copies of the parent's guards.
+/// CLONE_NEWTIME needs clone3.
+pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
+    let mut args = clone_args {
+        flags: u64::from(new.bits()),
+        pidfd: 0,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: u64::from(SIGCHLD),
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    let args_ptr = &raw mut args as usize;
+    // SAFETY: `args` is a valid clone_args that outlives the call. Neither CLONE_VM nor a stack is
+    // asked for: the child gets a copy of this address space and goes on here, once.
+    let word = unsafe { syscall(__NR_clone3, [args_ptr, size_of::<clone_args>(), 0, 0, 0, 0]) };
+    let word = match ret(word) {
+        Err(errno) if is_absent(errno) => {
+            let flags = (new.bits() | SIGCHLD) as usize;
+            // SAFETY: as above; a null stack means "go on with a copy of mine". With the other
+            // arguments zero their order, which differs between architectures, does not matter.
+            ret(unsafe { syscall(__NR_clone, [flags, 0, 0, 0, 0, 0]) })
+        }
+        word => word,
+    }?;
+    Ok(Pid::from_raw(word as i32).map_or(Fork::Child, Fork::Parent))
+}
+
+/// execve(2) of `path`. Returns only if it fails.
+pub fn execve(path: &CStr, argv: List, envp: List) -> Errno {
+    execveat_raw(linux_raw_sys::general::AT_FDCWD as usize, path, argv, envp, 0)
+}
+
+/// execveat(2) of the file that `fd` refers to (AT_EMPTY_PATH). Returns only if it fails.
+pub fn execveat(fd: BorrowedFd<'_>, argv: List, envp: List) -> Errno {
+    execveat_raw(fd.as_raw_fd() as usize, c"", argv, envp, AT_EMPTY_PATH as usize)
+}
+
+fn execveat_raw(dir: usize, path: &CStr, argv: List, envp: List, flags: usize) -> Errno {
+    if !(matches!(argv.last(), Some(None)) && matches!(envp.last(), Some(None))) {
+        return Errno::INVAL;
+    }
+    let (path, argv, envp) =
+        (path.as_ptr() as usize, argv.as_ptr() as usize, envp.as_ptr() as usize);
+    // SAFETY: the path is a C string; both lists are checked to end with NULL, and their elements
+    // are C strings or NULL by type.
+    let word = unsafe { syscall(__NR_execveat, [dir, path, argv, envp, flags, 0]) };
+    ret(word).err().unwrap_or(Errno::INVAL)
+}
+
+/// exit_group(2).
+pub fn exit_group(status: u8) -> ! {
+    loop {
+        // SAFETY: it takes an integer and does not return; the loop is for the type.
+        unsafe { syscall(__NR_exit_group, [usize::from(status), 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// getcwd(2): the working directory. "(unreachable)…" where it lies outside the root.
+pub fn getcwd(buf: &mut [u8]) -> Result<&CStr, Errno> {
+    // SAFETY: the kernel writes at most buf.len() bytes.
+    let len =
+        ret(unsafe { syscall(__NR_getcwd, [buf.as_mut_ptr() as usize, buf.len(), 0, 0, 0, 0]) })?;
+    CStr::from_bytes_with_nul(buf.get(..len).ok_or(Errno::RANGE)?).map_err(|_| Errno::RANGE)
+}
+
+/// prctl(2) calls that take plain numbers.
+///
+/// rustix has most of them, but only for the capabilities that it can name; these take every bit
+/// that the kernel has.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub enum Prctl {
+    /// PR_SET_DUMPABLE: 0 gives /proc/PID to root and asks CAP_SYS_PTRACE of every tracer.
+    SetDumpable = 4,
+    /// PR_CAPBSET_READ: 1 if the capability is in the bounding set, EINVAL if the kernel lacks it.
+    CapbsetRead = 23,
+    /// PR_CAPBSET_DROP.
+    CapbsetDrop = 24,
+}
+
+/// prctl(2) of one of those.
+pub fn prctl(option: Prctl, value: u32) -> Result<usize, Errno> {
+    // SAFETY: none of these options takes a pointer.
+    ret(unsafe { syscall(__NR_prctl, [option as usize, value as usize, 0, 0, 0, 0]) })
+}

@@ -1,0 +1,168 @@
+//! Signals by number, 1 to 64, realtime ones and their payload included: rt_sigprocmask,
+//! rt_sigaction, rt_sigtimedwait, signalfd4, kill, rt_sigqueueinfo.
+
+use core::ffi::c_int;
+
+use linux_raw_sys::general::{
+    __NR_kill, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait,
+    __NR_signalfd4, O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, siginfo_t,
+};
+use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::arch::syscall;
+use super::ret;
+
+/// A set of signals, as the kernel has it: bit n-1 is signal n.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct SigSet(u64);
+
+impl SigSet {
+    /// No signal.
+    pub const EMPTY: SigSet = SigSet(0);
+    /// Every signal. The kernel leaves KILL and STOP out by itself.
+    pub const ALL: SigSet = SigSet(!0);
+
+    /// This set without signal `n` (1 to 64).
+    pub const fn without(self, n: u32) -> SigSet {
+        SigSet(self.0 & !(1 << (n - 1)))
+    }
+
+    /// This set with signal `n` (1 to 64).
+    pub const fn with(self, n: u32) -> SigSet {
+        SigSet(self.0 | 1 << (n - 1))
+    }
+
+    /// Whether signal `n` (1 to 64) is in it.
+    pub const fn has(self, n: u32) -> bool {
+        self.0 & 1 << (n - 1) != 0
+    }
+
+    /// The bits, and a set from bits: for handing a mask on.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+const SIGSET_SIZE: usize = size_of::<SigSet>();
+
+/// rt_sigprocmask(SIG_SETMASK): blocks exactly `set`, returns what was blocked before.
+pub fn sigprocmask(set: SigSet) -> Result<SigSet, Errno> {
+    let mut old = SigSet::EMPTY;
+    let (set, old_ptr) = (&raw const set as usize, &raw mut old as usize);
+    // SAFETY: both point at sets of SIGSET_SIZE bytes.
+    ret(unsafe {
+        syscall(__NR_rt_sigprocmask, [SIG_SETMASK as usize, set, old_ptr, SIGSET_SIZE, 0, 0])
+    })?;
+    Ok(old)
+}
+
+/// What a signal does. Handlers don't exist in nsinit: it waits for its signals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disposition {
+    /// SIG_DFL.
+    Default,
+    /// SIG_IGN.
+    Ignore,
+}
+
+/// The kernel's struct sigaction: only the handler word matters, all else is zero.
+#[repr(C)]
+struct Action([usize; 4], [u64; 2]);
+
+/// rt_sigaction(2): sets the disposition of signal `n`, returns the one that it had.
+pub fn sigaction(n: u32, disposition: Disposition) -> Result<Disposition, Errno> {
+    let new = Action([usize::from(disposition == Disposition::Ignore), 0, 0, 0], [0; 2]);
+    let mut old = Action([0; 4], [0; 2]);
+    let (new, old_ptr) = (&raw const new as usize, &raw mut old as usize);
+    // SAFETY: both are at least as large as the kernel's struct on every architecture, with the
+    // handler first; SIG_DFL and SIG_IGN run no code.
+    ret(unsafe { syscall(__NR_rt_sigaction, [n as usize, new, old_ptr, SIGSET_SIZE, 0, 0]) })?;
+    Ok(if old.0[0] == 1 { Disposition::Ignore } else { Disposition::Default })
+}
+
+/// A signal that was received, with its payload.
+pub struct SigInfo(siginfo_t);
+
+impl SigInfo {
+    /// Its number, 1 to 64.
+    pub fn signo(&self) -> u32 {
+        // SAFETY: every siginfo_t starts with si_signo; reading integers of a plain union is fine.
+        unsafe { self.0.__bindgen_anon_1.__bindgen_anon_1.si_signo as u32 }
+    }
+
+    /// si_code: above 0 the kernel made the signal itself, at or below 0 a process sent it.
+    pub fn code(&self) -> c_int {
+        // SAFETY: as above.
+        unsafe { self.0.__bindgen_anon_1.__bindgen_anon_1.si_code }
+    }
+}
+
+/// rt_sigtimedwait(2) without a timeout: waits for one of `set`, which must be blocked.
+/// EINTR where a signal outside of the set came (a stop and continue, a tracer).
+pub fn sigwaitinfo(set: SigSet) -> Result<SigInfo, Errno> {
+    // SAFETY: siginfo_t is plain data; all zeroes is a value of it.
+    let mut info = SigInfo(unsafe { core::mem::zeroed() });
+    let (set, info_ptr) = (&raw const set as usize, &raw mut info as usize);
+    // SAFETY: a set of SIGSET_SIZE bytes, a siginfo_t, and NULL for "no timeout".
+    ret(unsafe { syscall(__NR_rt_sigtimedwait, [set, info_ptr, 0, SIGSET_SIZE, 0, 0]) })?;
+    Ok(info)
+}
+
+/// kill(2): signal `n`, 0 to 64, to one process.
+pub fn kill(pid: Pid, n: u32) -> Result<(), Errno> {
+    let pid = pid.as_raw_nonzero().get() as usize;
+    // SAFETY: kill takes integers.
+    ret(unsafe { syscall(__NR_kill, [pid, n as usize, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// kill(-1): signal `n` to every process that the caller may signal, but for itself and PID 1.
+pub fn kill_all(n: u32) -> Result<(), Errno> {
+    // SAFETY: kill takes integers.
+    ret(unsafe { syscall(__NR_kill, [usize::MAX, n as usize, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Passes a received signal on to `pid` with its payload (rt_sigqueueinfo), or plainly (kill) where
+/// the kernel lets no one forge its kind: signals that the kernel or kill(2) made.
+pub fn forward(pid: Pid, info: &SigInfo) -> Result<(), Errno> {
+    /// si_code of sigqueue(3).
+    const SI_QUEUE: c_int = -1;
+    if info.code() == SI_QUEUE {
+        let raw = pid.as_raw_nonzero().get() as usize;
+        let (n, info) = (info.signo() as usize, &raw const info.0 as usize);
+        // SAFETY: `info` points at a siginfo_t.
+        if ret(unsafe { syscall(__NR_rt_sigqueueinfo, [raw, n, info, 0, 0, 0]) }).is_ok() {
+            return Ok(());
+        }
+    }
+    kill(pid, info.signo())
+}
+
+/// signalfd4(2): a descriptor, close-on-exec and non-blocking, that becomes readable when one of
+/// `set` is pending.
+pub fn signalfd(set: SigSet) -> Result<OwnedFd, Errno> {
+    let set = &raw const set as usize;
+    let flags = (O_CLOEXEC | O_NONBLOCK) as usize; // SFD_* by definition
+    // SAFETY: -1 asks for a new descriptor; `set` is SIGSET_SIZE bytes.
+    let fd = ret(unsafe { syscall(__NR_signalfd4, [usize::MAX, set, SIGSET_SIZE, flags, 0, 0]) })?;
+    // SAFETY: the kernel has just made this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Reads one signal's number from a signalfd; `None` when none is pending.
+pub fn read_signalfd(fd: &OwnedFd) -> Result<Option<u32>, Errno> {
+    /// sizeof(struct signalfd_siginfo), fixed by the ABI (signalfd(2)).
+    const SIZE: usize = 128;
+    let mut buf = [0; SIZE];
+    match rustix::io::read(fd, &mut buf) {
+        // ssi_signo is the first member (signalfd(2)).
+        Ok(_) => Ok(Some(u32::from_ne_bytes([buf[0], buf[1], buf[2], buf[3]]))),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// SIGCHLD's number, the one signal that is never passed on.
+pub const CHLD: u32 = SIGCHLD;
