@@ -1,0 +1,292 @@
+//! The command line, and what the files that it reads may be.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::config::quote;
+use crate::world::{FAILED, Place, nsinit, spawn};
+
+#[test]
+fn without_container_json_the_remedy_is_named() {
+    let place = Place::new();
+    let run = place.run(&["exec", "/bin/true"]);
+    run.fails(&["container.json", "nsinit config --new > container.json"]);
+}
+
+#[test]
+fn the_remedy_works() {
+    let place = Place::new();
+    let run = place.run(&["config", "--new"]);
+    run.ok();
+    // A name of its own, so that nothing else is in its cgroup.
+    let text = rename_cgroup(&run.out, &place.name);
+    place.write_text(&text);
+    let run = place.run(&["exec", "/bin/sh", "-c", "echo works"]);
+    assert_eq!(run.ends(0).replace('\r', ""), "works\n", "{}", run.err);
+}
+
+#[test]
+fn config_new_prints_the_sample() {
+    let place = Place::new();
+    let sample = fs::read_to_string(sample("minimal.json")).unwrap();
+    assert_eq!(place.run(&["config", "--new"]).ok(), sample);
+}
+
+#[test]
+fn config_prints_what_was_understood_and_nsinit_understands_it() {
+    let mut place = Place::new();
+    place.config.set("user", quote("alice:audio")).set("working_dir", quote("/tmp"));
+    place.config.bind("/usr", "/mnt/usr", r#", "writable": true"#);
+    place.write_config();
+    let run = place.run(&["config"]);
+    for word in ["alice:audio", "/tmp", "/mnt/usr", "koye", &place.name, "NEWNET", "CHOWN"] {
+        assert!(run.ok().contains(word), "no {word} in\n{}", run.out);
+    }
+    valid_json(&run.out);
+    place.write_text(&run.out);
+    let again = place.run(&["config"]);
+    assert_eq!(again.ok(), run.out, "not a fixed point");
+}
+
+#[test]
+fn help_is_an_answer_and_a_mistake_is_not() {
+    let place = Place::new();
+    for args in [&["--help"][..], &["exec", "--help"], &["--version"], &["-h"]] {
+        let run = place.run(args);
+        run.ok();
+        assert!(run.out.contains("nsinit"), "{args:?}: {}", run.out);
+    }
+    let version = place.run(&["--version"]);
+    assert!(version.ok().contains(env!("CARGO_PKG_VERSION")));
+    let help = place.run(&["--help"]);
+    for verb in ["exec", "state", "config", "nsenter"] {
+        assert!(help.out.contains(verb), "no {verb} in\n{}", help.out);
+    }
+    let help = place.run(&["exec", "--help"]);
+    for option in ["--root", "--id", "--config", "--rootfs", "--no-init", "--strict"] {
+        assert!(help.out.contains(option), "no {option} in\n{}", help.out);
+    }
+    for args in
+        [&[][..], &["fly"], &["exec", "--nonsense", "/bin/true"], &["state", "extra", "words"]]
+    {
+        let run = place.run(args);
+        assert_eq!(run.status, FAILED, "{args:?}: {} {}", run.out, run.err);
+        assert_ne!(run.err, "", "{args:?} said nothing");
+    }
+    place.run(&["fly"]).says(&["fly"]);
+    place.run(&["exec", "--nonsense"]).says(&["--nonsense"]);
+    place.run(&["exec", "--config"]).fails(&["--config"]);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let place = Place::new();
+    place.write_config();
+    for args in
+        [&["--help"][..], &["--version"], &["config"], &["config", "--new"], &["exec", "--help"]]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = place.command(args);
+        command.stdout(full);
+        let status = command.stderr(std::process::Stdio::null()).status().unwrap();
+        assert!(!status.success(), "{args:?} > /dev/full");
+    }
+}
+
+#[test]
+fn options_end_at_the_commands_first_word() {
+    let place = Place::new();
+    assert_eq!(
+        place.exec(&["/bin/echo", "--rootfs=/", "--help", "--"]).ok(),
+        "--rootfs=/ --help --\n"
+    );
+    assert_eq!(place.exec(&["--", "/bin/echo", "--no-init"]).ok(), "--no-init\n");
+    assert_eq!(place.exec(&["--no-init", "--", "/bin/echo", "a"]).ok(), "a\n");
+    place.exec(&["--", "--rootfs"]).ends(127);
+}
+
+#[test]
+fn data_path_names_the_directory_of_the_files() {
+    let mut place = Place::new();
+    let data = place.host_dir("data");
+    fs::write(data.join("container.json"), place.config.text()).unwrap();
+    place.env.push(("data_path".into(), data.to_str().unwrap().into()));
+    let mut running =
+        spawn(&mut place.command(&["exec", "/bin/sh", "-c", "hostname; echo ready; sleep 300"]));
+    running.wait_for("ready");
+    assert!(data.join("state.json").exists());
+    assert!(place.state().is_none());
+    assert_eq!(place.run(&["exec", "/bin/hostname"]).ok(), "koye\n");
+    running.signal(libc::SIGTERM);
+    running.end();
+    assert!(!data.join("state.json").exists());
+}
+
+#[test]
+fn root_and_id_name_the_directory_of_the_files() {
+    let place = Place::new();
+    let store = place.host_dir("store");
+    let data = store.join("one");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("container.json"), place.config.text()).unwrap();
+    let store = store.to_str().unwrap();
+    let args = ["exec", "--root", store, "--id", "one", "/bin/sh", "-c", "echo ready; sleep 300"];
+    let mut running = spawn(&mut place.command(&args));
+    running.wait_for("ready");
+    assert!(data.join("state.json").exists());
+    let run = place.run(&["exec", "--root", store, "--id", "one", "/bin/hostname"]);
+    assert_eq!(run.ok(), "koye\n");
+    running.signal(libc::SIGTERM);
+    running.end();
+    assert!(!data.join("state.json").exists());
+    // An id is one name, not a path.
+    for id in ["../one", "a/b", "..", ""] {
+        let run = place.run(&["exec", "--root", store, "--id", id, "/bin/true"]);
+        assert_eq!(run.status, FAILED, "--id {id:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn config_and_rootfs_options_name_other_places() {
+    let place = Place::new();
+    let elsewhere = place.host_dir("elsewhere");
+    fs::write(elsewhere.join("other.json"), place.config.text()).unwrap();
+    let file = elsewhere.join("other.json");
+    let (file, root) = (file.to_str().unwrap(), place.root.to_str().unwrap());
+    let mut command = place.command(&[
+        "exec",
+        "--config",
+        file,
+        "--rootfs",
+        root,
+        "/bin/sh",
+        "-c",
+        "hostname; ls /bin/probe",
+    ]);
+    command.current_dir(&elsewhere);
+    assert_eq!(spawn(&mut command).end().ok(), "koye\n/bin/probe\n");
+    assert!(!elsewhere.join("state.json").exists());
+}
+
+#[test]
+fn rootfs_and_root_fs_keys_name_the_root() {
+    for key in ["rootfs", "root_fs"] {
+        let mut place = Place::new();
+        let data = place.host_dir("data");
+        place.config.set(key, quote(place.root.to_str().unwrap()));
+        fs::write(data.join("container.json"), place.config.text()).unwrap();
+        let mut command = place.command(&["exec", "/bin/ls", "/bin/probe"]);
+        command.current_dir(&data);
+        assert_eq!(spawn(&mut command).end().ok(), "/bin/probe\n", "{key}");
+    }
+}
+
+#[test]
+fn a_rootfs_that_is_not_there_is_named() {
+    let place = Place::new();
+    place.write_config();
+    let run = place.run(&["exec", "--rootfs", "/no/such/root", "/bin/true"]);
+    run.fails(&["/no/such/root", "ENOENT"]);
+    let run = place.run(&["exec", "--rootfs", "/etc/passwd", "/bin/true"]);
+    run.fails(&["/etc/passwd", "ENOTDIR"]);
+}
+
+#[test]
+fn the_log_collects_messages() {
+    let mut place = Place::new();
+    let log = place.dir.join("log");
+    place.env.push(("log".into(), log.to_str().unwrap().into()));
+    place.exec(&["no-such-command"]).ends(127);
+    place.config.set("surprise", "1");
+    place.exec(&["/bin/true"]).ends(0);
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("no-such-command"), "{text}");
+    assert!(text.contains("surprise"), "{text}");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_said() {
+    let mut place = Place::new();
+    place.env.push(("log".into(), "/no/such/dir/log".into()));
+    place.exec(&["/bin/true"]).says(&["/no/such/dir/log"]);
+}
+
+#[test]
+fn files_that_others_could_have_written_are_refused() {
+    let place = Place::new();
+    place.write_config();
+    let file = place.root.join("container.json");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    place.run(&["exec", "/bin/true"]).fails(&["container.json", "writ"]);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::chown(&file, Some(1000), None).unwrap();
+    place.run(&["exec", "/bin/true"]).fails(&["container.json", "root"]);
+    fs::remove_file(&file).unwrap();
+    let real = place.dir.join("real.json");
+    fs::write(&real, place.config.text()).unwrap();
+    std::os::unix::fs::symlink(&real, &file).unwrap();
+    place.run(&["exec", "/bin/true"]).fails(&["container.json"]);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    place.run(&["exec", "/bin/true"]).fails(&["container.json"]);
+    fs::remove_dir(&file).unwrap();
+    // A fifo must not make it wait.
+    let path = std::ffi::CString::new(file.to_str().unwrap()).unwrap();
+    // SAFETY: the path is a C string that outlives the call.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    place.run(&["exec", "/bin/true"]).fails(&["container.json"]);
+}
+
+#[test]
+fn it_needs_no_environment_and_no_arguments() {
+    use std::os::unix::process::CommandExt;
+    let place = Place::new();
+    place.write_config();
+    let mut command = place.command(&["exec", "/bin/true"]);
+    command.env_clear();
+    spawn(&mut command).end().ok();
+    let mut command = place.command(&[] as &[&str]);
+    command.arg0("");
+    assert_eq!(spawn(&mut command).end().status, FAILED);
+}
+
+#[test]
+fn many_arguments_arrive() {
+    let place = Place::new();
+    let long = "x".repeat(1000);
+    let mut args = vec!["/bin/sh", "-c", "echo $# ${#1}", "sh"];
+    args.extend(std::iter::repeat_n(long.as_str(), 1500));
+    assert_eq!(place.exec(&args).ok(), "1500 1000\n");
+}
+
+/// A sample of the repository.
+pub fn sample(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_configs").join(name)
+}
+
+/// The text with the cgroup's name replaced: `"name": "…"` occurs only there in the samples (the v2
+/// form has an interface's too, which is empty).
+pub fn rename_cgroup(text: &str, name: &str) -> String {
+    let start = text.find("\"cgroups\"").expect("no cgroups");
+    let key = text[start..].find("\"name\"").expect("no name") + start;
+    let open = text[key + 6..].find('"').unwrap() + key + 6;
+    let close = text[open + 1..].find('"').unwrap() + open + 1;
+    format!("{}{}{}", &text[..=open], name, &text[close..])
+}
+
+/// Another program takes it for JSON.
+#[track_caller]
+pub fn valid_json(text: &str) {
+    use std::io::{Seek, Write};
+    let mut file = crate::world::nameless();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    let run =
+        spawn(std::process::Command::new("python3").args(["-m", "json.tool"]).stdin(file)).end();
+    assert_eq!(run.status, 0, "{}\n{text}", run.err);
+}
+
+#[test]
+fn the_program_is_there() {
+    assert!(nsinit().exists(), "{}", nsinit().display());
+}

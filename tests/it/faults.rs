@@ -1,0 +1,273 @@
+//! Every system call of a good run fails once, and every process dies at every step: nsinit says
+//! what it was doing, ends with a failure, and leaves nothing.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::trace::{Call, have_strace, inject, most_per_process, trace};
+use crate::world::{FAILED, Place, Run, skip};
+
+/// Calls whose failure may be passed over, each for its reason.
+const PASSED_OVER: [(&str, &str); 14] = [
+    ("close", "the descriptor is closed all the same"),
+    ("munmap", "memory stays mapped"),
+    ("exit", "can't fail"),
+    ("exit_group", "can't fail"),
+    ("execve", "the first one is strace's"),
+    ("keyctl", "kernels without keyrings"),
+    ("add_key", "kernels without keyrings"),
+    ("ioctl", "asking whether it is a terminal"),
+    ("wait4", "the pidfd tells too"),
+    ("waitid", "the pidfd tells too"),
+    ("kill", "the target may be gone"),
+    ("rmdir", "cleaning up: said, tried again, not fatal"),
+    ("unlinkat", "cleaning up: said, not fatal"),
+    ("umask", "can't fail"),
+];
+
+/// One step of the plan: this call, the n-th time.
+type Step = (String, u32);
+
+fn steps(calls: &[Call]) -> Vec<Step> {
+    most_per_process(calls)
+        .into_iter()
+        .flat_map(|(name, most)| (1..=most).map(move |n| (name.clone(), n)))
+        .collect()
+}
+
+/// Runs `judge` for each step, two at a time, each worker in a place of its own; all complaints.
+fn for_each_step(
+    steps: &[Step],
+    place: impl Fn() -> Place + Sync,
+    judge: impl Fn(&Place, &Step) -> Result<(), String> + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let complaints = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let place = place();
+                while let Some(step) = steps.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let verdict = judge(&place, step);
+                    let remains = place.remains();
+                    let mut all = complaints.lock().unwrap();
+                    if let Err(why) = verdict {
+                        all.push(format!("{} {}: {why}", step.0, step.1));
+                    }
+                    if !remains.is_empty() {
+                        all.push(format!("{} {}: left {}", step.0, step.1, remains.join("; ")));
+                        place.clean();
+                    }
+                }
+            });
+        }
+    });
+    let complaints = complaints.into_inner().unwrap();
+    println!("{} steps", steps.len());
+    assert!(
+        complaints.is_empty(),
+        "{} of {}:\n{}",
+        complaints.len(),
+        steps.len(),
+        complaints.join("\n")
+    );
+}
+
+fn passed_over(name: &str) -> bool {
+    PASSED_OVER.iter().any(|(n, _)| *n == name)
+}
+
+/// A failed call: a failure that is told, or one that does not matter, and then all is well.
+fn told(run: &Run, step: &Step, good: i32) -> Result<(), String> {
+    let (name, _) = step;
+    if run.status == good {
+        return if passed_over(name) || run.err.contains("nsinit: warning: ") {
+            Ok(())
+        } else {
+            Err("failed, and nobody noticed".into())
+        };
+    }
+    let brief = || format!("status {}, {:?}", run.status, run.err.trim_end());
+    if run.err.contains("panic") {
+        return Err(brief());
+    }
+    // The kernel's answer was EIO: the message names it, or says what it means.
+    let names =
+        run.err.lines().any(|l| l.starts_with("nsinit: ") && l.len() > "nsinit: : (EIO)".len());
+    if !names && !passed_over(name) {
+        return Err(brief());
+    }
+    if run.status == 0 {
+        return Err(format!("ended with 0: {}", brief()));
+    }
+    Ok(())
+}
+
+fn plain() -> Place {
+    let mut place = Place::new();
+    let shared = place.host_dir("shared");
+    place.config.bind(shared.to_str().unwrap(), "/mnt", "");
+    place.config.set("user", "\"alice\"");
+    place.config.set("rlimits", r#"[{"type": 7, "hard": 512, "soft": 256}]"#);
+    place.write_config();
+    place
+}
+
+#[test]
+fn every_call_of_a_start_fails_once() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let calls = trace(&plain(), &["exec", "/bin/nothing"], 42);
+    for_each_step(&steps(&calls), plain, |place, step| {
+        let fault = format!("{}:error=EIO:when={}", step.0, step.1);
+        let run = inject(place, &[&fault], &["exec", "/bin/nothing"]);
+        told(&run, step, 42)
+    });
+}
+
+#[test]
+fn every_call_of_a_start_with_a_terminal_fails_once() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let with_tty = || {
+        let mut place = plain();
+        place.config.set("tty", "true");
+        place.write_config();
+        place
+    };
+    let calls = trace(&with_tty(), &["exec", "/bin/nothing"], 42);
+    let before = most_per_process(&trace(&plain(), &["exec", "/bin/nothing"], 42));
+    // Only what the terminal adds: the rest is the other test's.
+    let added: Vec<Step> = steps(&calls)
+        .into_iter()
+        .filter(|(name, n)| before.get(name).is_none_or(|m| n > m))
+        .collect();
+    for_each_step(&added, with_tty, |place, step| {
+        let fault = format!("{}:error=EIO:when={}", step.0, step.1);
+        let run = inject(place, &[&fault], &["exec", "/bin/nothing"]);
+        told(&run, step, 42)
+    });
+}
+
+#[test]
+fn every_call_of_a_join_fails_once_and_the_container_lives_on() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let place = plain();
+    let running = place.start("echo ready; while :; do sleep 1; done");
+    let calls = trace(&place, &["exec", "/bin/nothing"], 42);
+    let mut complaints = Vec::new();
+    for step in steps(&calls) {
+        let fault = format!("{}:error=EIO:when={}", step.0, step.1);
+        let run = inject(&place, &[&fault], &["exec", "/bin/nothing"]);
+        if let Err(why) = told(&run, &step, 42) {
+            complaints.push(format!("{} {}: {why}", step.0, step.1));
+        }
+        let inside = place.processes().len();
+        if inside > 4 || place.state().is_none() {
+            complaints.push(format!(
+                "{} {}: {inside} processes, state {:?}",
+                step.0,
+                step.1,
+                place.state().is_some()
+            ));
+        }
+    }
+    assert_eq!(place.join("echo alive").ok(), "alive\n");
+    running.signal(libc::SIGKILL);
+    running.end();
+    place.run(&["exec", "/bin/nothing"]).ends(42);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_process_dies_at_every_step_of_a_start() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let calls = trace(&plain(), &["exec", "/bin/nothing"], 42);
+    for_each_step(&steps(&calls), plain, |place, step| {
+        let fault = format!("{}:signal=SIGKILL:when={}", step.0, step.1);
+        let run = inject(place, &[&fault], &["exec", "/bin/nothing"]);
+        // A launcher that died can't clean up: the next start does.
+        let next = place.run(&["exec", "/bin/nothing"]);
+        if next.status != 42 {
+            return Err(format!("the next start: {} {:?}", next.status, next.err.trim_end()));
+        }
+        match run.status {
+            // Its call came after all that matters, or its process was one of the others.
+            42 => Ok(()),
+            // The launcher lived, and says that and where the container's process died.
+            FAILED if run.err.contains("nsinit: ") => Ok(()),
+            // The launcher, or the command in its last step.
+            137 => Ok(()),
+            other => Err(format!("status {other}, {:?}", run.err.trim_end())),
+        }
+    });
+}
+
+#[test]
+fn every_process_dies_at_every_step_of_a_join() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let place = plain();
+    let running = place.start("echo ready; while :; do sleep 1; done");
+    let calls = trace(&place, &["exec", "/bin/nothing"], 42);
+    let mut complaints = Vec::new();
+    for step in steps(&calls) {
+        let fault = format!("{}:signal=SIGKILL:when={}", step.0, step.1);
+        let run = inject(&place, &[&fault], &["exec", "/bin/nothing"]);
+        if ![42, FAILED, 137].contains(&run.status) {
+            complaints.push(format!("{} {}: {} {}", step.0, step.1, run.status, run.err));
+        }
+    }
+    assert_eq!(place.join("echo alive").ok(), "alive\n");
+    crate::world::until("only the container's own processes are left", || {
+        place.processes().len() <= 4
+    });
+    running.signal(libc::SIGKILL);
+    running.end();
+    place.run(&["exec", "/bin/nothing"]).ends(42);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_call_interrupted_by_a_signal_goes_on() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let calls = trace(&plain(), &["exec", "/bin/nothing"], 42);
+    let sleepy = [
+        "ppoll",
+        "poll",
+        "read",
+        "recvfrom",
+        "recvmsg",
+        "wait4",
+        "waitid",
+        "rt_sigtimedwait",
+        "epoll_pwait",
+        "epoll_wait",
+    ];
+    let steps: Vec<Step> =
+        steps(&calls).into_iter().filter(|(n, _)| sleepy.contains(&n.as_str())).collect();
+    for_each_step(&steps, plain, |place, step| {
+        let fault = format!("{}:error=EINTR:when={}", step.0, step.1);
+        let run = inject(place, &[&fault], &["exec", "/bin/nothing"]);
+        if run.status == 42 {
+            Ok(())
+        } else {
+            Err(format!("{} {:?}", run.status, run.err.trim_end()))
+        }
+    });
+}

@@ -1,0 +1,231 @@
+//! A container that attacks what enters it, and the program that made it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::config::strings;
+use crate::world::{Place, nsinit, read, spawn, value};
+
+/// Every capability that the caller has.
+fn every_capability(place: &mut Place) {
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    let own = u64::from_str_radix(value(&own, "CapBnd"), 16).unwrap();
+    let names = [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "DAC_READ_SEARCH",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "SETGID",
+        "SETUID",
+        "SETPCAP",
+        "LINUX_IMMUTABLE",
+        "NET_BIND_SERVICE",
+        "NET_BROADCAST",
+        "NET_ADMIN",
+        "NET_RAW",
+        "IPC_LOCK",
+        "IPC_OWNER",
+        "SYS_MODULE",
+        "SYS_RAWIO",
+        "SYS_CHROOT",
+        "SYS_PTRACE",
+        "SYS_PACCT",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_NICE",
+        "SYS_RESOURCE",
+        "SYS_TIME",
+        "SYS_TTY_CONFIG",
+        "MKNOD",
+        "LEASE",
+        "AUDIT_WRITE",
+        "AUDIT_CONTROL",
+        "SETFCAP",
+        "MAC_OVERRIDE",
+        "MAC_ADMIN",
+        "SYSLOG",
+        "WAKE_ALARM",
+        "BLOCK_SUSPEND",
+        "AUDIT_READ",
+        "PERFMON",
+        "BPF",
+        "CHECKPOINT_RESTORE",
+    ];
+    let held: Vec<&str> =
+        (0..).zip(names).filter(|(bit, _)| own & 1 << bit != 0).map(|(_, n)| n).collect();
+    place.config.set("capabilities", strings(&held));
+}
+
+/// A copy of the program to attack, and its place on the path: the real one is other tests' too.
+fn copy_of_nsinit(place: &Place) -> PathBuf {
+    let copy = place.dir.join("nsinit");
+    fs::copy(nsinit(), &copy).unwrap();
+    copy
+}
+
+fn with(program: &Path, place: &Place, args: &[&str]) -> std::process::Command {
+    let pattern = place.command(args);
+    let mut command = std::process::Command::new(program);
+    command.args(args).current_dir(&place.root).stdin(std::process::Stdio::null()).env_clear();
+    command.envs(pattern.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    command
+}
+
+#[test]
+fn the_program_cannot_be_written_from_inside_though_root_has_every_capability() {
+    let mut place = Place::new();
+    every_capability(&mut place);
+    place.write_config();
+    let program = copy_of_nsinit(&place);
+    let before = read(&program);
+    let mut first = spawn(&mut with(
+        &program,
+        &place,
+        &["exec", "/bin/sh", "-c", "echo ready; /bin/probe overwrite 4; echo over; sleep 300"],
+    ));
+    first.wait_for("ready");
+    let mut joins = 0;
+    while !first.out().contains("over\n") {
+        let run = spawn(&mut with(&program, &place, &["exec", "/bin/true"])).end();
+        assert!(run.status == 0, "{} {}", run.status, run.err);
+        joins += 1;
+    }
+    let out = first.out();
+    first.signal(libc::SIGTERM);
+    first.end();
+    assert_eq!(value(&out, "wrote"), "0", "{joins} joins\n{out}");
+    assert_eq!(value(&out, "seen"), "1", "the probe saw no program to write to");
+    assert!(read(&program) == before, "the program was changed");
+}
+
+#[test]
+fn a_command_that_is_the_program_itself_is_refused() {
+    // #!/proc/self/exe and /bin/sh -> /proc/self/exe make nsinit run itself inside.
+    let place = Place::new();
+    let program = copy_of_nsinit(&place);
+    let before = read(&program);
+    place.write_config();
+    for name in ["/bin/itself", "/bin/by-line"] {
+        if name == "/bin/itself" {
+            symlink("/proc/self/exe", place.path(name)).unwrap();
+        } else {
+            use std::os::unix::fs::PermissionsExt;
+            fs::write(place.path(name), "#!/proc/self/exe\n").unwrap();
+            fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let run = spawn(&mut with(&program, &place, &["exec", name, "exec", "/bin/true"])).end();
+        assert_ne!(run.status, 0, "{name}: the program ran itself: {}", run.out);
+        let first = spawn(&mut with(&program, &place, &["exec", "/bin/sleep", "1"]));
+        let run = spawn(&mut with(&program, &place, &["exec", name, "exec", "/bin/true"])).end();
+        assert_ne!(run.status, 0, "{name}: {}", run.out);
+        first.end();
+    }
+    assert!(read(&program) == before);
+}
+
+#[test]
+fn process_1s_program_cannot_be_opened_for_writing() {
+    let mut place = Place::new();
+    every_capability(&mut place);
+    place.write_config();
+    let program = copy_of_nsinit(&place);
+    let before = read(&program);
+    let script = "probe open /proc/1/exe w; probe open /proc/1/exe wt; \
+        exec 5< /proc/1/exe && probe open /proc/self/fd/5 wt; \
+        mount -o remount,bind,rw /proc/1/exe 2>/dev/null; probe open /proc/1/exe wt; \
+        cat /proc/1/exe | wc -c";
+    let run = spawn(&mut with(&program, &place, &["exec", "/bin/sh", "-c", script])).end();
+    assert!(!run.out.contains("w: ok") && !run.out.contains("wt: ok"), "{}", run.out);
+    assert!(read(&program) == before);
+}
+
+#[test]
+fn what_enters_has_no_descriptors_to_see_and_cannot_be_traced() {
+    let mut place = Place::new();
+    place.config.set(
+        "capabilities",
+        strings(&["SYS_PTRACE", "KILL", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH"]),
+    );
+    let mut first = place.start("echo ready; /bin/probe spy 6; echo over; sleep 300");
+    let mut joins = 0;
+    while !first.out().contains("over\n") {
+        use std::os::fd::AsRawFd;
+        use std::os::unix::process::CommandExt;
+        let mut command = place.command(&["exec", "/bin/nothing"]);
+        let dir = fs::File::open("/").unwrap();
+        // SAFETY: dup2 is async-signal-safe.
+        unsafe {
+            command.pre_exec(move || {
+                libc::dup2(dir.as_raw_fd(), 9);
+                Ok(())
+            });
+        }
+        let run = spawn(&mut command).end();
+        assert!(run.status == 42, "{} {}", run.status, run.err);
+        joins += 1;
+    }
+    let out = first.out();
+    first.signal(libc::SIGTERM);
+    first.end();
+    assert!(joins > 50, "{joins}");
+    // Those of nsinit before it has closed them are not the container's to see.
+    assert_eq!(value(&out, "traced"), "0", "{out}");
+    assert_eq!(value(&out, "leaks"), "0", "{out}");
+}
+
+#[test]
+fn a_joiner_that_is_stopped_or_killed_from_inside_does_no_harm() {
+    let place = Place::new();
+    let first = place.start(
+        "echo ready; while :; do for p in /proc/[0-9]*; do p=${p#/proc/}; \
+         [ $p -gt 2 ] && [ $p != $$ ] && kill -KILL $p 2>/dev/null; done; done",
+    );
+    for _ in 0..50 {
+        let run = place.run(&["exec", "/bin/sleep", "0.01"]);
+        assert!([0, 125, 137].contains(&run.status), "{} {}", run.status, run.err);
+    }
+    first.signal(libc::SIGKILL);
+    first.end();
+    place.sh("exit 0").ends(0);
+}
+
+#[test]
+fn the_containers_libraries_are_not_loaded() {
+    // Nothing of the root is opened for execution but the command: nsinit has no interpreter, reads
+    // no nsswitch, no locale, no ld.so.cache.
+    let place = Place::new();
+    place.write_config();
+    let calls = crate::trace::trace(&place, &["exec", "/bin/nothing"], 42);
+    for call in &calls {
+        for word in ["nsswitch", "ld.so", "locale", "/lib"] {
+            assert!(!(call.name.starts_with("open") && call.text.contains(word)), "{}", call.text);
+        }
+        assert!(!call.text.contains("PROT_EXEC") || call.name != "mmap", "{}", call.text);
+    }
+}
+
+#[test]
+fn process_1_cannot_be_traced_from_inside() {
+    let mut place = Place::new();
+    every_capability(&mut place);
+    let run = place.sh("cat /proc/1/environ | tr '\\0' '\\n'; cat /proc/1/cmdline | tr '\\0' ' '");
+    // The launcher's environment is the host's: it may not be there to read.
+    assert!(!run.out.contains("NSINIT_PLACE"), "{}", run.out);
+}
+
+#[test]
+fn control_sockets_are_not_reachable_by_name() {
+    let mut place = Place::new();
+    place.config.set("namespaces.NEWNET", "false").unset("networks");
+    let before = fs::read_to_string("/proc/net/unix").unwrap();
+    let running = place.start("echo ready; sleep 300");
+    let during = fs::read_to_string("/proc/net/unix").unwrap();
+    for line in during.lines().filter(|l| l.contains("nsinit")) {
+        assert!(before.contains(line), "{line}");
+    }
+    running.signal(libc::SIGTERM);
+    running.end();
+}

@@ -1,0 +1,128 @@
+//! container.json and state.json lie in the root file system, as in 2014: a container that writes
+//! there must not decide what the next nsinit does.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::config::{quote, strings};
+use crate::world::Place;
+
+/// Root inside, with all it needs to change files.
+fn strong() -> Place {
+    let mut place = Place::new();
+    place.config.set(
+        "capabilities",
+        strings(&["SYS_ADMIN", "CHOWN", "DAC_OVERRIDE", "FOWNER", "MKNOD", "SYS_CHROOT", "KILL"]),
+    );
+    place
+}
+
+#[test]
+fn container_json_cannot_be_changed_from_inside() {
+    let place = strong();
+    place.write_config();
+    let before = fs::read_to_string(place.root.join("container.json")).unwrap();
+    for attack in [
+        "echo '{}' > /container.json",
+        "rm -f /container.json; echo '{}' > /container.json",
+        "mv /container.json /old; echo '{}' > /container.json",
+        "ln -sf /tmp/other /container.json",
+        "umount /container.json; echo '{}' > /container.json",
+        "umount -l /container.json && rm /container.json",
+    ] {
+        place.run(&["exec", "/bin/sh", "-c", attack]);
+        let now = fs::read_to_string(place.root.join("container.json"));
+        if now.as_deref().ok() != Some(before.as_str()) {
+            // With SYS_ADMIN a mask can be lifted; then what was written must not be obeyed.
+            let run = place.run(&["exec", "/bin/true"]);
+            panic!(
+                "{attack}: container.json is now {now:?}; the next exec: {} {}",
+                run.status, run.err
+            );
+        }
+        place.write_text(&before);
+    }
+}
+
+#[test]
+fn a_state_written_from_inside_is_not_obeyed() {
+    let place = strong();
+    // The container forges the state of a process of the host: the test itself.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let time = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let forged = format!(
+        r#"{{"init_pid": {}, "init_start_time": "{time}", "network_state": {{}}, "cgroup_paths": {{}}}}"#,
+        std::process::id()
+    );
+    let script = format!(
+        "umount /state.json 2>/dev/null; rm -f /state.json; echo '{forged}' > /state.json; \
+         chmod 600 /state.json; echo ready; sleep 300"
+    );
+    let running = place.start(&script);
+    let host = fs::read_link("/proc/self/ns/mnt").unwrap();
+    let run = place.run(&["exec", "/bin/readlink", "/proc/self/ns/mnt"]);
+    assert_ne!(run.out.trim(), host.to_str().unwrap(), "joined the host");
+    running.signal(libc::SIGTERM);
+    running.end();
+    let run = place.run(&["exec", "/bin/readlink", "/proc/self/ns/mnt"]);
+    assert_ne!(run.out.trim(), host.to_str().unwrap(), "joined the host");
+    let _ = fs::remove_file(place.root.join("state.json"));
+}
+
+#[test]
+fn a_state_made_a_link_or_a_directory_from_inside() {
+    for attack in ["ln -s /etc/passwd /state.json", "mkdir /state.json", "mkfifo /state.json"] {
+        let place = strong();
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        place.sh(&format!("umount /state.json 2>/dev/null; rm -f /state.json; {attack}; :"));
+        // Whatever became of it: the next one starts or refuses, and does not hang or follow.
+        let run = place.run(&["exec", "/bin/hostname"]);
+        assert!(run.status == 125 || run.out == "koye\n", "{attack}: {} {}", run.status, run.err);
+        assert_eq!(fs::read_to_string("/etc/passwd").unwrap(), passwd);
+        let _ = fs::remove_file(place.root.join("state.json"));
+        let _ = fs::remove_dir(place.root.join("state.json"));
+    }
+}
+
+#[test]
+fn a_container_that_moves_its_root_directory_about_changes_nothing() {
+    let place = strong();
+    let run = place
+        .sh("mkdir /newroot && mount --bind / /newroot 2>/dev/null; ls -A /newroot | grep json; \
+        cat /newroot/container.json /newroot/state.json 2>/dev/null | head -c 10; echo end");
+    // A bind of the root without its submounts would uncover the files; root with SYS_ADMIN sees
+    // the names, and must not be able to make them count.
+    let _ = run;
+    let before = place.config.text();
+    place.sh("mkdir -p /newroot; mount --bind / /newroot && echo '{}' > /newroot/container.json");
+    let now = fs::read_to_string(place.root.join("container.json")).unwrap();
+    if now != before {
+        // Then it has to be noticed: a file changed from inside is refused.
+        let run = place.run(&["exec", "/bin/true"]);
+        assert_eq!(run.status, 125, "a configuration written from inside was obeyed");
+    }
+}
+
+#[test]
+fn a_user_inside_cannot_plant_files_for_the_next_start() {
+    let mut place = Place::new();
+    fs::set_permissions(&place.root, fs::Permissions::from_mode(0o777)).unwrap();
+    place.config.set("user", quote("alice"));
+    place.sh("rm -f /container.json; mv /container.json /x; echo '{}' > /state.json; chmod 600 /state.json; true");
+    assert_eq!(fs::read_to_string(place.root.join("container.json")).unwrap(), place.config.text());
+    let run = place.run(&["exec", "/bin/hostname"]);
+    assert!(run.status == 125 || run.out == "koye\n", "{} {}", run.status, run.err);
+    let _ = fs::remove_file(place.root.join("state.json"));
+}
+
+#[test]
+fn a_state_file_that_was_there_first_is_not_followed() {
+    let place = Place::new();
+    let outside = place.dir.join("outside");
+    fs::write(&outside, "untouched").unwrap();
+    symlink(&outside, place.root.join("state.json")).unwrap();
+    let run = place.sh("hostname");
+    assert!(run.status == 125 || run.out == "koye\n", "{} {}", run.status, run.err);
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "untouched");
+    let _ = fs::remove_file(place.root.join("state.json"));
+}

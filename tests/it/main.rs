@@ -1,0 +1,31 @@
+//! The real binary, as root, in real root file systems. A module per subject; `world` is the
+//! harness. Each test ends with a proof that nothing is left (`Place`'s drop).
+//!
+//! Run by `scripts/test`, which also says which program is tested (`NSINIT`). By hand:
+//! `cargo nextest run`; the harness counts on one process per test.
+
+mod config;
+mod pty;
+mod trace;
+mod world;
+
+mod cgroup;
+mod cli;
+mod dialects;
+mod fallbacks;
+mod faults;
+mod hostile_join;
+mod hostile_root;
+mod hostile_state;
+mod init;
+mod join;
+mod life;
+mod process;
+mod rootfs;
+mod samples;
+mod shape;
+mod state;
+mod storm;
+mod tty;
+mod user;
+mod vm;

@@ -1,0 +1,242 @@
+//! `tty: true`: a terminal of the container's own. And without: none at all.
+
+use std::os::unix::process::CommandExt;
+
+use crate::pty::Terminal;
+use crate::world::{Place, spawn, until};
+
+fn place_with_tty() -> Place {
+    let mut place = Place::new();
+    place.config.set("tty", "true");
+    place.write_config();
+    place
+}
+
+#[test]
+fn the_command_has_a_terminal_of_its_own() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let script = "tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo three; stat -c %t /dev/console; \
+        echo hi > /dev/tty";
+    let status = terminal.run(&mut place.command(&["exec", "/bin/sh", "-c", script]));
+    let shown = terminal.output();
+    assert_eq!(status, 0, "{shown}");
+    let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    assert!(lines[0] == "/dev/console" || lines[0].starts_with("/dev/pts/"), "{shown}");
+    // The console is the same terminal, of devpts: major 136.
+    assert_eq!(&lines[1..], ["three", "88", "hi"], "{shown}");
+}
+
+#[test]
+fn the_window_has_its_size_before_the_command_starts() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(43, 117);
+    let status = terminal.run(&mut place.command(&["exec", "/bin/probe", "winsize", "0"]));
+    assert_eq!(status, 0);
+    assert_eq!(terminal.output().trim_end(), "size 43 117");
+}
+
+#[test]
+fn the_window_is_followed() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let mut child = terminal.spawn(&mut place.command(&["exec", "/bin/probe", "winsize", "1"]));
+    terminal.expect("size 24 80");
+    terminal.resize(50, 132);
+    terminal.expect("size 50 132");
+    assert_eq!(terminal.end(&mut child), 0);
+}
+
+#[test]
+fn raw_mode_is_set_and_restored_however_it_ends() {
+    let place = place_with_tty();
+    for signal in [0, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+        let mut terminal = Terminal::new(24, 80);
+        let before = terminal.modes();
+        // An interactive shell would ignore TERM.
+        let script = "echo ready; read x; exit 3";
+        let mut child = terminal.spawn(&mut place.command(&["exec", "/bin/sh", "-c", script]));
+        terminal.expect("ready");
+        assert!(terminal.is_raw(), "not raw while it runs");
+        if signal == 0 {
+            terminal.type_in("\r");
+        } else {
+            // SAFETY: plain system call; the child is not reaped yet.
+            unsafe { libc::kill(child.id() as i32, signal) };
+        }
+        let status = terminal.end(&mut child);
+        assert_eq!(status, if signal == 0 { 3 } else { 128 + signal }, "{}", terminal.output());
+        assert_eq!(terminal.modes(), before, "signal {signal}");
+    }
+}
+
+#[test]
+fn raw_mode_is_restored_when_the_container_is_killed_and_when_it_cannot_start() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let before = terminal.modes();
+    let script = "echo ready; sleep 300";
+    let mut child = terminal.spawn(&mut place.command(&["exec", "/bin/sh", "-c", script]));
+    terminal.expect("ready");
+    // SAFETY: plain system call.
+    unsafe { libc::kill(place.init_pid() as i32, libc::SIGKILL) };
+    assert_eq!(terminal.end(&mut child), 137);
+    assert_eq!(terminal.modes(), before);
+
+    assert_eq!(terminal.run(&mut place.command(&["exec", "/no/such/thing"])), 127);
+    assert_eq!(terminal.modes(), before);
+    // The message is readable: a line feed alone would make a staircase.
+    assert!(terminal.output().contains("/no/such/thing"));
+    assert!(terminal.output().contains("\r\n"));
+}
+
+#[test]
+fn keys_signal_the_containers_foreground_not_the_launcher() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let script = "trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done";
+    let mut child = terminal.spawn(&mut place.command(&["exec", "/bin/sh", "-c", script]));
+    terminal.expect("ready");
+    terminal.type_in("\x03");
+    terminal.expect("interrupted");
+    assert_eq!(terminal.end(&mut child), 9);
+}
+
+#[test]
+fn job_control_works_in_the_shell() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let mut child = terminal.spawn(&mut place.command(&["exec", "/bin/sh"]));
+    terminal.type_in("PS1='%%'; echo sta''rted\r");
+    terminal.expect("started\r\n");
+    assert!(!terminal.output().contains("job control"), "{}", terminal.output());
+    terminal.expect("%%");
+    terminal.type_in("sleep 321\r");
+    terminal.expect("sleep 321");
+    until("sleep runs", || place.run(&["exec", "/bin/pidof", "sleep"]).status == 0);
+    terminal.type_in("\x1a");
+    terminal.expect("Stopped");
+    terminal.type_in("jobs; fg\r");
+    terminal.expect("sleep 321");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    terminal.type_in("\x03");
+    terminal.type_in("echo ba''ck\r");
+    terminal.expect("back\r\n");
+    terminal.type_in("exit 12\r");
+    assert_eq!(terminal.end(&mut child), 12);
+}
+
+#[test]
+fn a_joiner_has_a_terminal_of_its_own_too() {
+    let place = place_with_tty();
+    let mut first = Terminal::new(24, 80);
+    let mut child =
+        first.spawn(&mut place.command(&["exec", "/bin/sh", "-c", "echo ready; read x"]));
+    first.expect("ready");
+    let mut second = Terminal::new(31, 99);
+    let script = "[ -t 0 ] && echo terminal; stty size; tty; echo hi > /dev/tty; exit 4";
+    let before = second.modes();
+    let status = second.run(&mut place.command(&["exec", "/bin/sh", "-c", script]));
+    let shown = second.output();
+    assert_eq!(status, 4, "{shown}");
+    assert!(shown.contains("terminal\r\n31 99\r\n"), "{shown}");
+    assert!(shown.contains("hi\r\n"), "{shown}");
+    assert_eq!(second.modes(), before);
+    assert!(!first.output().contains("hi"));
+    first.type_in("\r");
+    assert_eq!(first.end(&mut child), 0);
+}
+
+#[test]
+fn all_output_arrives_before_the_end() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let status = terminal.run(&mut place.command(&["exec", "/bin/sh", "-c", "seq 20000; exit 2"]));
+    assert_eq!(status, 2);
+    let shown = terminal.output();
+    assert_eq!(shown.lines().count(), 20000);
+    assert!(shown.ends_with("20000\r\n"));
+}
+
+#[test]
+fn with_tty_but_no_terminal_outside_output_still_arrives() {
+    let place = place_with_tty();
+    let run = place.run(&["exec", "/bin/sh", "-c", "[ -t 1 ] && echo inside; exit 5"]);
+    assert_eq!(run.ends(5).replace('\r', ""), "inside\n");
+}
+
+#[test]
+fn piped_input_reaches_the_terminal_and_its_end_ends_it() {
+    let mut place = Place::new();
+    place.config.set("tty", "true");
+    let run = place.exec_with_input(
+        &["/bin/sh", "-c", "while read l; do echo got $l; done; echo end"],
+        "one\ntwo\n",
+    );
+    let text = run.ends(0).replace('\r', "");
+    assert!(
+        text.contains("got one\n") && text.contains("got two\n") && text.ends_with("end\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_tty_the_callers_terminal_is_out_of_reach() {
+    let place = Place::new();
+    place.write_config();
+    let mut terminal = Terminal::new(24, 80);
+    let status = terminal.run(&mut place.command(&["exec", "/bin/probe", "tiocsti"]));
+    let shown = terminal.output();
+    assert_eq!(status, 0, "{shown}");
+    for fd in 0..3 {
+        for request in ["TIOCSTI", "TIOCLINUX", "TIOCSCTTY"] {
+            let line = format!("{request} {fd} ");
+            let at = shown.find(&line).unwrap_or_else(|| panic!("{shown}"));
+            assert!(!shown[at + line.len()..].starts_with("ok"), "{line}worked:\n{shown}");
+        }
+    }
+    let status = terminal.run(&mut place.command(&["exec", "/bin/sh", "-c", "echo x > /dev/tty"]));
+    assert_ne!(status, 0);
+}
+
+#[test]
+fn a_joiner_without_tty_cannot_reach_it_either() {
+    let place = Place::new();
+    let first = place.start("echo ready; sleep 300");
+    let mut terminal = Terminal::new(24, 80);
+    let status = terminal.run(&mut place.command(&["exec", "/bin/probe", "tiocsti"]));
+    let shown = terminal.output();
+    assert_eq!(status, 0, "{shown}");
+    assert!(!shown.contains(" ok"), "{shown}");
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
+#[test]
+fn a_key_typed_before_the_command_is_ready_is_not_lost() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let mut child =
+        terminal.spawn(&mut place.command(&["exec", "/bin/sh", "-c", "read x; echo got $x"]));
+    terminal.type_in("early\n");
+    terminal.expect("got early");
+    assert_eq!(terminal.end(&mut child), 0);
+}
+
+#[test]
+fn in_the_background_it_does_not_touch_the_terminal() {
+    let place = Place::new();
+    place.write_config();
+    let terminal = Terminal::new(24, 80);
+    let before = terminal.modes();
+    let mut command = place.command(&["exec", "/bin/echo", "out"]);
+    // SAFETY: setsid is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setsid();
+            Ok(())
+        });
+    }
+    assert_eq!(spawn(&mut command).end().ok(), "out\n");
+    assert_eq!(terminal.modes(), before);
+}
