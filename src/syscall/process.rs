@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
-    AT_EMPTY_PATH, SIGCHLD, clone_args,
+    AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, clone_args,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -48,14 +48,25 @@ pub enum Fork {
 
 /// clone3(2), or clone(2) where the kernel has no clone3: a new process with a copy of everything.
 /// The child's side must end in `execve` or `exit_group`: it holds copies of the parent's guards.
-/// CLONE_NEWTIME needs clone3.
+/// CLONE_NEWTIME needs clone3, or unshare(2) before.
 pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
+    clone(u64::from(new.bits()))
+}
+
+/// The same without namespaces, but the new process is a child of the caller's own parent
+/// (CLONE_PARENT), which waits for it.
+pub fn fork_sibling() -> Result<Fork, Errno> {
+    clone(u64::from(CLONE_PARENT))
+}
+
+fn clone(flags: u64) -> Result<Fork, Errno> {
     let mut args = clone_args {
-        flags: u64::from(new.bits()),
+        flags,
         pidfd: 0,
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: u64::from(SIGCHLD),
+        // With CLONE_PARENT the kernel takes the caller's own exit signal and wants 0 here.
+        exit_signal: if flags & u64::from(CLONE_PARENT) == 0 { u64::from(SIGCHLD) } else { 0 },
         stack: 0,
         stack_size: 0,
         tls: 0,
@@ -65,11 +76,11 @@ pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
     };
     let args_ptr = &raw mut args as usize;
     // SAFETY: `args` is a valid clone_args that outlives the call. Neither CLONE_VM nor a stack is
-    // asked for: the child gets a copy of this address space and goes on here, once.
+    // asked for: the child gets a copy of this address space and goes on here.
     let word = unsafe { syscall(__NR_clone3, [args_ptr, size_of::<clone_args>(), 0, 0, 0, 0]) };
     let word = match ret(word) {
         Err(errno) if is_absent(errno) => {
-            let flags = (new.bits() | SIGCHLD) as usize;
+            let flags = (flags | u64::from(SIGCHLD)) as usize;
             // SAFETY: as above; a null stack means "go on with a copy of mine". With the other
             // arguments zero their order, which differs between architectures, does not matter.
             ret(unsafe { syscall(__NR_clone, [flags, 0, 0, 0, 0, 0]) })
@@ -124,6 +135,8 @@ pub fn getcwd(buf: &mut [u8]) -> Result<&CStr, Errno> {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Prctl {
+    /// PR_SET_PDEATHSIG: this signal when the parent dies. Cleared by a change of user.
+    SetPdeathsig = 1,
     /// PR_SET_DUMPABLE: 0 gives /proc/PID to root and asks CAP_SYS_PTRACE of every tracer.
     SetDumpable = 4,
     /// PR_CAPBSET_READ: 1 if the capability is in the bounding set, EINVAL if the kernel lacks it.
