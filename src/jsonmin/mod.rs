@@ -123,6 +123,12 @@ impl<'a> Reader<'a> {
         self.token
     }
 
+    /// Where the next token begins.
+    pub fn next_pos(&mut self) -> Pos {
+        self.peek();
+        self.token
+    }
+
     /// Whether only white space is left; if not, `pos` says where more begins.
     pub fn at_end(&mut self) -> bool {
         self.peek().is_none()

@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
             let (decoded, taken) = match self.rest.get(from..end) {
                 Some([b'\\', b'u', ..]) => {
                     let (c, taken) = self.unicode(from, end)?;
-                    (&*c.encode_utf8(&mut utf8).as_bytes(), taken)
+                    (c.encode_utf8(&mut utf8).as_bytes(), taken)
                 }
                 Some([b'\\', escape, ..]) => {
                     utf8[0] = simple(*escape).ok_or(self.fault_at(from, "no such escape"))?;
