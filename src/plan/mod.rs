@@ -4,6 +4,7 @@
 //! done, and the rooms carry it out. It lives in static memory: every capacity is a constant here,
 //! and a front end that meets one says so.
 
+pub mod check;
 pub mod mark;
 
 use core::ffi::CStr;

@@ -98,14 +98,14 @@ pub(super) const CGROUPS: &[Key] = &[
     all("freezer", |f| marked(f, "cgroups.freezer", |f| f.freezer())),
 ];
 
-const HUGETLB: &[Key] = &[
-    v2("page_size", |f| f.text().map(|name| f.named.0 = name)),
-    v2("limit", |f| f.u64().map(|limit| f.named.1 = limit)),
+pub(super) const HUGETLB: &[Key] = &[
+    all("page_size", |f| f.text().map(|name| f.named.0 = name)),
+    all("limit", |f| f.u64().map(|limit| f.named.1 = limit)),
 ];
 
-const NET_PRIO: &[Key] = &[
-    v2("interface", |f| f.text().map(|name| f.named.0 = name)),
-    v2("priority", |f| f.u32().map(|priority| f.named.1 = priority.into())),
+pub(super) const NET_PRIO: &[Key] = &[
+    all("interface", |f| f.text().map(|name| f.named.0 = name)),
+    all("priority", |f| f.u32().map(|priority| f.named.1 = priority.into())),
 ];
 
 /// Notes the place of a key that `check` or `unbuilt` may name.

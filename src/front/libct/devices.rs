@@ -54,9 +54,9 @@ pub(super) const DEVICE: &[Key] = &[
 ];
 
 /// `device_nodes` of 2014-05, when it was an object of names under /dev.
-const NAMES: &[Key] = &[
-    v1("required", |f| f.list(|f| f.device_name())),
-    v1("additional", |f| f.list(|f| f.device_name())),
+pub(super) const NAMES: &[Key] = &[
+    all("required", |f| f.list(|f| f.device_name())),
+    all("additional", |f| f.list(|f| f.device_name())),
 ];
 
 /// Devices that have had their numbers since ever (Documentation/admin-guide/devices.txt).
@@ -129,6 +129,7 @@ impl File<'_> {
         };
         let path = absolute(self, entry.path)?;
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
+        self.mark("devices", self.plan.rootfs.devices.len(), pos);
         self.push_node(Device { path, kind, major, minor, mode, uid, gid })
     }
 

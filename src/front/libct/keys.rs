@@ -7,7 +7,10 @@ use super::settle::List;
 use crate::plan::{FEW, PATHS};
 
 pub(super) const TOP: &[Key] = &[
-    all("namespaces", |f| f.namespaces()),
+    all("namespaces", |f| {
+        f.mark_value("namespaces");
+        f.namespaces()
+    }),
     all("hostname", |f| {
         f.mark_value("hostname");
         f.text_or_none().map(|name| f.plan.hostname = name)
@@ -98,22 +101,23 @@ pub(super) const TOP: &[Key] = &[
     v2("pivot_dir", |f| f.json.skip()),
 ];
 
-const COMMAND: &[Key] = &[all("args", |f| f.arguments()), all("environment", |f| f.environment())];
+pub(super) const COMMAND: &[Key] =
+    &[all("args", |f| f.arguments()), all("environment", |f| f.environment())];
 
-const MOUNT_CONFIG: &[Key] = &[
-    v1("no_pivot_root", no_pivot_root),
-    v1("readonly_fs", read_only),
-    v1("mounts", |f| f.mounts()),
-    v1("device_nodes", nodes),
-    v1("mount_label", mount_label),
+pub(super) const MOUNT_CONFIG: &[Key] = &[
+    all("no_pivot_root", no_pivot_root),
+    all("readonly_fs", read_only),
+    all("mounts", |f| f.mounts()),
+    all("device_nodes", nodes),
+    all("mount_label", mount_label),
 ];
 
 /// The keys of 1.1 and later, in their first home.
-const CONTEXT: &[Key] = &[
-    v1("apparmor_profile", apparmor_profile),
-    v1("process_label", process_label),
-    v1("mount_label", mount_label),
-    v1("restrictions", |f| {
+pub(super) const CONTEXT: &[Key] = &[
+    all("apparmor_profile", apparmor_profile),
+    all("process_label", process_label),
+    all("mount_label", mount_label),
+    all("restrictions", |f| {
         f.mark_value("restrict_sys");
         f.text().map(|value| f.kept.restrict_sys = !value.is_empty())
     }),
@@ -129,7 +133,6 @@ fn nodes(f: &mut File) -> Read {
         f.plan.rootfs.devices.clear();
     }
     f.kept.has_devices = true;
-    f.mark_value("devices");
     f.device_nodes()
 }
 

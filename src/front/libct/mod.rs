@@ -6,10 +6,13 @@
 
 mod cgroups;
 mod devices;
+mod json;
 mod keys;
 mod mounts;
 mod names;
 mod networks;
+mod place;
+mod print;
 mod process;
 mod read;
 mod settle;
@@ -21,6 +24,8 @@ use heapless::Vec;
 use self::devices::DeviceEntry;
 use self::mounts::MountEntry;
 use self::networks::NetworkEntry;
+pub use self::place::place;
+pub use self::print::print;
 use self::read::{File, Path};
 use self::settle::Kept;
 use crate::bytes::Arena;
@@ -28,6 +33,9 @@ use crate::error::Error;
 use crate::jsonmin::{Pos, Reader};
 use crate::plan::{IdMap, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 use crate::say;
+
+/// The configuration that `nsinit config --new` prints.
+pub const MINIMAL: &str = include_str!("../../../sample_configs/minimal.json");
 
 /// Why a configuration can't be used, and the place: `jsonmin::show_line` shows the line.
 #[derive(Clone, Copy, Debug)]

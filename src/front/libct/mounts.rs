@@ -68,11 +68,11 @@ pub(super) const MOUNT: &[Key] = &[
 ];
 
 /// A command around a mount: its types are checked, but nsinit runs no such thing.
-const COMMAND: &[Key] = &[
-    v2("path", |f| f.text().map(drop)),
-    v2("args", |f| f.list(|f| f.text().map(drop))),
-    v2("env", |f| f.list(|f| f.text().map(drop))),
-    v2("dir", |f| f.text().map(drop)),
+pub(super) const COMMAND: &[Key] = &[
+    all("path", |f| f.text().map(drop)),
+    all("args", |f| f.list(|f| f.text().map(drop))),
+    all("env", |f| f.list(|f| f.text().map(drop))),
+    all("dir", |f| f.text().map(drop)),
 ];
 
 const NOTHING: u32 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -110,7 +110,8 @@ impl File<'_> {
             self.mount_v2(entry, pos)?
         } else if entry.kind == c"devtmpfs" {
             // libcontainer 1 looked at binds (and later tmpfs) alone; its own sample has this one.
-            self.warn(format_args!("a mount of type devtmpfs was never made, and is not now"));
+            let why = "a mount of type devtmpfs was never made, and is not now";
+            self.warn_at(pos, format_args!("{why}"));
             return Ok(());
         } else {
             self.mount_v1(entry, pos)?

@@ -63,10 +63,10 @@ pub(super) const NETWORK: &[Key] = &[
     v1("context", |f| f.object(CONTEXT)),
 ];
 
-const CONTEXT: &[Key] = &[
-    v1("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    v1("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    v1("nspath", |f| f.text_or_none().map(|s| f.network.ns_path = s)),
+pub(super) const CONTEXT: &[Key] = &[
+    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
+    all("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
+    all("nspath", |f| f.text_or_none().map(|s| f.network.ns_path = s)),
 ];
 
 pub(super) const ROUTE: &[Key] = &[

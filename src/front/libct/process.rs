@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use super::names;
-use super::read::{File, Key, Read, all, v2};
+use super::read::{File, Key, Read, all};
 use super::settle::{List, Shape, UNKNOWN};
 use crate::jsonmin::Value;
 use crate::plan::{
@@ -12,48 +12,48 @@ use crate::plan::{
     Seccomp, SeccompArg, SeccompRule, Source,
 };
 
-const NAMESPACE: &[Key] = &[
+pub(super) const NAMESPACE: &[Key] = &[
     all("type", |f| {
         let name = f.text()?;
         f.namespace.0 = Some(f.kind(name)?);
         Ok(())
     }),
-    v2("path", |f| f.text_or_none().map(|path| f.namespace.1 = path)),
+    all("path", |f| f.text_or_none().map(|path| f.namespace.1 = path)),
 ];
 
-const RLIMIT: &[Key] = &[
+pub(super) const RLIMIT: &[Key] = &[
     all("type", |f| f.rlimit_type()),
     all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
     all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
 ];
 
-const ID_MAP: &[Key] = &[
-    v2("container_id", |f| f.u32().map(|n| f.id_map.container_id = n)),
-    v2("host_id", |f| f.u32().map(|n| f.id_map.host_id = n)),
-    v2("size", |f| f.u32().map(|n| f.id_map.size = n)),
+pub(super) const ID_MAP: &[Key] = &[
+    all("container_id", |f| f.u32().map(|n| f.id_map.container_id = n)),
+    all("host_id", |f| f.u32().map(|n| f.id_map.host_id = n)),
+    all("size", |f| f.u32().map(|n| f.id_map.size = n)),
 ];
 
-const SECCOMP: &[Key] = &[v2("syscalls", |f| {
+pub(super) const SECCOMP: &[Key] = &[all("syscalls", |f| {
     let seccomp =
         f.plan.process.seccomp.get_or_insert_with(|| Seccomp { rules: Default::default() });
     seccomp.rules.clear();
     f.list(|f| f.seccomp_rule())
 })];
 
-const SECCOMP_RULE: &[Key] = &[
-    v2("value", |f| f.int(0, i64::from(i32::MAX)).map(|n| f.rule.number = n as u32)),
-    v2("action", |f| f.int(-3, 4095).map(|n| f.rule.action = n as i32)),
-    v2("args", |f| {
+pub(super) const SECCOMP_RULE: &[Key] = &[
+    all("value", |f| f.int(0, i64::from(i32::MAX)).map(|n| f.rule.number = n as u32)),
+    all("action", |f| f.int(-3, 4095).map(|n| f.rule.action = n as i32)),
+    all("args", |f| {
         f.rule.conditions = 0;
         f.list(|f| f.seccomp_arg())
     }),
     all("names", |f| Err(f.fault("nsinit knows system calls by number only, as \"value\""))),
 ];
 
-const SECCOMP_ARG: &[Key] = &[
-    v2("index", |f| f.int(0, 5).map(|n| f.arg.index = n as u8)),
-    v2("value", |f| f.u32().map(|n| f.arg.value = n)),
-    v2("op", |f| f.int(0, 4).map(|n| f.arg.op = n as u8)),
+pub(super) const SECCOMP_ARG: &[Key] = &[
+    all("index", |f| f.int(0, 5).map(|n| f.arg.index = n as u8)),
+    all("value", |f| f.u32().map(|n| f.arg.value = n)),
+    all("op", |f| f.int(0, 4).map(|n| f.arg.op = n as u8)),
 ];
 
 impl File<'_> {

@@ -62,7 +62,7 @@ pub(super) enum Step {
 const PATH: usize = 12;
 
 /// Keys of one generation that a file can have, each remembered once.
-const FOREIGN: usize = 96;
+pub(super) const FOREIGN: usize = 80;
 
 /// The file while it is read.
 pub(super) struct File<'p> {
@@ -270,12 +270,14 @@ impl File<'_> {
 
     /// A warning about the last value or key.
     pub fn warn(&mut self, text: fmt::Arguments) {
-        (self.warn)(format_args!(
-            "{}:{}: {}: {text}",
-            self.name,
-            self.json.pos(),
-            Path(&self.path)
-        ));
+        self.warn_at(self.json.pos(), text);
+    }
+
+    /// A warning about the value at `pos`.
+    pub fn warn_at(&mut self, pos: Pos, text: fmt::Arguments) {
+        let colon = if self.path.is_empty() { "" } else { ": " };
+        let (name, path) = (self.name, Path(&self.path));
+        (self.warn)(format_args!("{name}:{pos}: {path}{colon}{text}"));
     }
 
     /// A step down.

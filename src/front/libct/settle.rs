@@ -170,10 +170,7 @@ impl File<'_> {
                     ..self.composed(format_args!("no such capability: {name:?}"))
                 });
             }
-            (self.warn)(format_args!(
-                "{}:{pos}: capabilities: no such capability: {name:?}: ignored",
-                self.name
-            ));
+            self.warn_at(pos, format_args!("no such capability: {name:?}: ignored"));
             self.path.pop();
         }
         let mask = self.kept.mask.unwrap_or(0);
