@@ -61,7 +61,7 @@ impl<'a> Lines<'a> {
 
     /// The next mount; `None` at the end. EPROTO where a line is not what the manual says,
     /// ENAMETOOLONG where the fields before the super options do not fit.
-    pub fn next(&mut self) -> io::Result<Option<Mount<'_>>> {
+    pub fn next_mount(&mut self) -> io::Result<Option<Mount<'_>>> {
         loop {
             if let Some(len) = self.pending().iter().position(|&b| b == b'\n') {
                 let start = self.start;
@@ -202,7 +202,7 @@ mod tests {
         }
         let mut lines = Lines::new(file.as_fd())?;
         let mut count = 0;
-        while let Some(mount) = lines.next()? {
+        while let Some(mount) = lines.next_mount()? {
             check(count, mount);
             count += 1;
         }
@@ -279,7 +279,7 @@ mod tests {
         let id = id_of(&root).unwrap();
         let mut lines = Lines::new(file.as_fd()).unwrap();
         let mut found = 0;
-        while let Some(mount) = lines.next().unwrap() {
+        while let Some(mount) = lines.next_mount().unwrap() {
             found += u32::from(mount.id == id && mount.point == c"/");
         }
         assert_eq!(found, 1);
