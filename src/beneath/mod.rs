@@ -10,7 +10,7 @@ mod walk;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::{self, Errno};
 
@@ -109,7 +109,7 @@ pub fn is_exactly(path: &CStr, name: &[u8]) -> bool {
 }
 
 /// Whether `fd` is a directory.
-pub fn is_dir(fd: &OwnedFd) -> io::Result<bool> {
+pub fn is_dir(fd: impl AsFd) -> io::Result<bool> {
     let stat = rustix::fs::fstat(fd)?;
     Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory)
 }
