@@ -1,1 +1,3 @@
 //! Readers of /proc.
+
+pub mod mountinfo;
