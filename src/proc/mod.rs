@@ -1,0 +1,4 @@
+//! Readers of /proc.
+
+pub mod lines;
+pub mod process;
