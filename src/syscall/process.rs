@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
-    AT_EMPTY_PATH, SIGCHLD, clone_args,
+    __NR_prlimit64, AT_EMPTY_PATH, SIGCHLD, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -124,16 +124,29 @@ pub fn getcwd(buf: &mut [u8]) -> Result<&CStr, Errno> {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Prctl {
+    /// PR_SET_PDEATHSIG: the signal, 1 to 64, that comes when the parent dies.
+    SetPdeathsig = 1,
     /// PR_SET_DUMPABLE: 0 gives /proc/PID to root and asks CAP_SYS_PTRACE of every tracer.
     SetDumpable = 4,
     /// PR_CAPBSET_READ: 1 if the capability is in the bounding set, EINVAL if the kernel lacks it.
     CapbsetRead = 23,
     /// PR_CAPBSET_DROP.
     CapbsetDrop = 24,
+    /// PR_SET_NO_NEW_PRIVS: 1; there is no way back.
+    SetNoNewPrivs = 38,
 }
 
 /// prctl(2) of one of those.
 pub fn prctl(option: Prctl, value: u32) -> Result<usize, Errno> {
     // SAFETY: none of these options takes a pointer.
     ret(unsafe { syscall(__NR_prctl, [option as usize, value as usize, 0, 0, 0, 0]) })
+}
+
+/// prlimit64(2) of the calling process: sets resource `resource` (RLIMIT_*) to these limits; all
+/// ones is RLIM64_INFINITY.
+pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+    let limit = rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let limit = &raw const limit as usize;
+    // SAFETY: `limit` points at a struct rlimit64; NULL asks for no old value.
+    ret(unsafe { syscall(__NR_prlimit64, [0, resource as usize, limit, 0, 0, 0]) }).map(drop)
 }
