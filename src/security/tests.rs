@@ -4,6 +4,7 @@ use super::*;
 use crate::plan::{Plan, Rlimit};
 use crate::syscall::cstr::ThinCStr;
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use std::ffi::CString;
@@ -59,10 +60,18 @@ fn read_all(reader: OwnedFd) -> String {
 }
 
 /// What the plan's command prints, and its exit status.
-fn run_with(mut plan: Box<Plan>, original: Original) -> (i32, String) {
+fn run_with(plan: Box<Plan>, original: Original) -> (i32, String) {
+    run_after(|| {}, plan, original)
+}
+
+/// The same, for a process that `prepare` made worse.
+fn run_after(prepare: fn(), mut plan: Box<Plan>, original: Original) -> (i32, String) {
     let arena = Arena::new(vec![0; 1 << 20].leak());
     let steps = Steps::new().unwrap();
-    let (pid, reader) = spawn(|| finalize(&mut plan.process, original, steps, &arena));
+    let (pid, reader) = spawn(|| {
+        prepare();
+        finalize(&mut plan.process, original, steps, &arena)
+    });
     let output = read_all(reader);
     let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
     (status.exit_status().unwrap_or(-1), output)
@@ -78,13 +87,22 @@ fn field<'a>(status: &'a str, key: &str) -> &'a str {
     line.unwrap_or_else(|| panic!("no {key} in {status}"))
 }
 
+/// What a caller may leave behind (CVE-2022-24769, CVE-2025-27612).
+fn inherit_and_raise_chown() {
+    use rustix::thread::*;
+    let mut sets = capabilities(None).unwrap();
+    sets.inheritable = CapabilitySet::CHOWN;
+    set_capabilities(None, sets).unwrap();
+    configure_capability_in_ambient_set(CapabilitySet::CHOWN, true).unwrap();
+}
+
 #[test]
 fn root_keeps_what_is_asked_and_another_user_nothing() {
     for (user, held) in [(c"", "0000000000000021"), (c"1000:1000", "0000000000000000")] {
         let mut plan = plan(&["cat", "/proc/self/status"]);
         plan.process.user = user;
         plan.process.capabilities = 1 << 0 | 1 << 5;
-        let (status, out) = run(plan);
+        let (status, out) = run_after(inherit_and_raise_chown, plan, DEFAULT);
         assert_eq!(status, 0, "{out}");
         for (set, want) in [
             ("CapInh", "0000000000000000"),
@@ -212,7 +230,7 @@ fn the_working_directory_is_entered_with_the_rights_of_the_user() {
 
 #[test]
 fn the_command_dies_with_its_parent_after_a_change_of_user() {
-    let mut plan = plan(&["sh", "-c", "echo up; exec sleep 1000"]);
+    let mut plan = plan(&["sh", "-c", "echo up; exec sleep 30"]);
     plan.process.user = c"1000:1000";
     let arena = Arena::new(vec![0; 1 << 20].leak());
     let steps = Steps::new().unwrap();
@@ -227,7 +245,10 @@ fn the_command_dies_with_its_parent_after_a_change_of_user() {
     assert_eq!(rustix::io::read(&reader, &mut buf), Ok(3));
     signal::kill(parent, 9).unwrap();
     waitpid(Some(parent), WaitOptions::empty()).unwrap();
-    // Ends when nobody holds the pipe any more: without the signal after 1000 seconds.
+    // The end of the pipe comes when nobody holds it any more: without the signal in 30 seconds.
+    let mut fds = [PollFd::new(&reader, PollFlags::IN)];
+    let timeout = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)), Ok(1));
     assert_eq!(read_all(reader), "");
 }
 
