@@ -50,6 +50,11 @@ impl Path {
     }
 }
 
+/// Where the directory above the one that ends at `end` of `path` ends.
+pub fn parent(path: &[u8], end: usize) -> usize {
+    path.get(..end).and_then(|path| path.iter().rposition(|&b| b == b'/')).unwrap_or(0)
+}
+
 /// Opens `file` of the group `dir` for writing.
 pub fn open(dir: &[u8], file: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;

@@ -15,7 +15,7 @@ mod tasks;
 use core::ffi::CStr;
 
 use heapless::Vec;
-use rustix::fs::{Mode, mkdir};
+use rustix::fs::mkdir;
 use rustix::io::Errno;
 
 pub use check::check;
@@ -41,7 +41,8 @@ pub struct Created {
 struct Group {
     subsystems: Subsystems,
     path: &'static CStr,
-    made: Made,
+    /// Made by this launcher: there was nobody in it.
+    fresh: bool,
 }
 
 /// Makes the groups that the plan asks for, with their limits, in every hierarchy that is mounted,
@@ -119,14 +120,19 @@ impl Created {
         let path = place(base, plan, arena)?;
         let mut tries = VANISH;
         loop {
-            let made = make(path).doing("make control group", path)?;
+            let fresh = make(path).doing("make control group", path)?;
             let full = |_| Error::refused("make control group", path, "more than 16 hierarchies");
-            self.groups.push(Group { subsystems, path, made }).map_err(full)?;
-            match self.fill(subsystems, base, path, made.fresh, plan, arena) {
-                Err(error) if vanished(&error, path) && tries > 0 => tries -= 1,
+            self.groups.push(Group { subsystems, path, fresh }).map_err(full)?;
+            match self.fill(subsystems, base, path, fresh, plan, arena) {
+                // The group went away, or one of its files is not there: the next tries tell.
+                Err(error)
+                    if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) && tries > 0 =>
+                {
+                    tries -= 1;
+                    self.groups.pop();
+                }
                 result => return result,
             }
-            self.groups.pop();
         }
     }
 
@@ -171,13 +177,13 @@ impl Created {
     /// Kills all that is in the groups, for a container whose processes no PID namespace takes
     /// along. Groups that were there before hold others too, and are left alone.
     pub fn kill_all(&self) -> Result<()> {
-        let own = || self.groups.iter().filter(|group| group.made.fresh);
+        let own = || self.groups.iter().filter(|group| group.fresh);
         let freezer = own().find(|group| group.subsystems.has(Subsystem::Freezer));
         own().try_for_each(|group| remove::kill_all(group.path, freezer.map(|f| f.path)))
     }
 
-    /// Removes the groups, and the parents that were made for them. All are tried; the first error
-    /// is returned.
+    /// Removes the groups and their parents, as far as nsinit made them and nobody else is in them.
+    /// All are tried; the first error is returned.
     pub fn remove(mut self) -> Result<()> {
         self.remove_all()
     }
@@ -185,7 +191,7 @@ impl Created {
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.path, group.made.directories));
+            result = result.and(remove::remove(group.path));
         }
         result
     }
@@ -197,12 +203,6 @@ impl Drop for Created {
             say::warning(format_args!("{error}"));
         }
     }
-}
-
-/// The group went away: its files are missing because it is.
-fn vanished(error: &Error, path: &CStr) -> bool {
-    matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV))
-        && rustix::fs::access(path, rustix::fs::Access::EXISTS).is_err()
 }
 
 /// `base`/parent/name, without empty parts and ".".
@@ -221,38 +221,25 @@ fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static C
     arena.concat(&[&path]).doing(DOING, base)
 }
 
-/// What `make` did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Made {
-    /// How many directories at the end of the path were not all there before.
-    directories: usize,
-    /// The last one was made now: nobody else is in it, and it has its parent's settings.
-    fresh: bool,
-}
-
 /// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that
 /// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
-fn make(path: &CStr) -> rustix::io::Result<Made> {
+/// Returns whether the last directory is fresh: made now, with its parent's settings.
+fn make(path: &CStr) -> rustix::io::Result<bool> {
     let bytes = path.to_bytes();
-    let up = |end| bytes.get(..end).and_then(|b| b.iter().rposition(|&b| b == b'/')).unwrap_or(0);
-    let (mut end, mut shallowest, mut tries) = (bytes.len(), usize::MAX, VANISH + bytes.len());
+    let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());
     loop {
         let prefix = Path::new(bytes.get(..end).unwrap_or(bytes))?;
-        let fresh = match mkdir(prefix.as_cstr(), Mode::from_raw_mode(0o755)) {
+        let fresh = match mkdir(prefix.as_cstr(), remove::MARKED) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             Err(Errno::NOENT) if end > 0 && tries > 0 => {
-                (end, tries) = (up(end), tries - 1);
+                (end, tries) = (file::parent(bytes, end), tries - 1);
                 continue;
             }
             Err(errno) => return Err(errno),
         };
-        shallowest = if fresh { shallowest.min(end) } else { shallowest };
         if end == bytes.len() {
-            let below = bytes.get(shallowest..).unwrap_or(b"");
-            let made = below.iter().filter(|&&b| b == b'/').count();
-            let any = usize::from(shallowest <= end);
-            return Ok(Made { directories: made + any, fresh });
+            return Ok(fresh);
         }
         let next = bytes.get(end + 1..).and_then(|rest| rest.iter().position(|&b| b == b'/'));
         end = next.map_or(bytes.len(), |n| end + 1 + n);

@@ -4,12 +4,14 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, rmdir, statfs, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, rmdir, statat, statfs, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
-use super::file::{Path, write};
+use super::file::{Path, parent, write};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
 use crate::syscall::signal::kill;
@@ -24,22 +26,40 @@ const DEPTH: usize = 32;
 /// SIGKILL.
 const KILL: u32 = linux_raw_sys::general::SIGKILL;
 
-/// Removes the group at `dir` and the empty groups inside it, then the `made - 1` directories above
-/// it. A group with processes in it is someone else's too, and stays.
-pub fn remove(dir: &'static CStr, made: usize) -> Result<()> {
-    if !remove_leaf(dir).doing("remove control group", dir).map_err(explain)? {
+/// The mode of the directories that nsinit makes. The sticky bit, which means nothing here, tells
+/// them from those of the machine's owner, who may have given them limits: only these are removed,
+/// by the last container that used them, whichever of them made them.
+pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
+
+/// Removes the group at `dir` and the empty groups inside it, then those above it that are empty
+/// now; all only if they are marked. A group with processes in it is someone else's too, and stays.
+pub fn remove(dir: &'static CStr) -> Result<()> {
+    const DOING: &str = "remove control group";
+    if !is_marked(dir).doing(DOING, dir)? || !remove_leaf(dir).doing(DOING, dir).map_err(explain)? {
         return Ok(());
     }
-    let mut path = dir.to_bytes();
-    for _ in 1..made {
-        path = path.get(..path.iter().rposition(|&b| b == b'/').unwrap_or(0)).unwrap_or(b"");
-        match Path::new(path).and_then(|path| rmdir(path.as_cstr())) {
-            // Another container has its group there, or has removed it first.
-            Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => break,
-            result => result.doing("remove a parent of control group", dir)?,
+    let (path, mut end) = (dir.to_bytes(), dir.to_bytes().len());
+    loop {
+        end = parent(path, end);
+        let above = Path::new(path.get(..end).unwrap_or(b"")).doing(DOING, dir)?;
+        if !is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
+            return Ok(());
+        }
+        match rmdir(above.as_cstr()) {
+            // Another container has its group there, or was faster.
+            Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => return Ok(()),
+            result => result.doing("remove the parent of control group", dir)?,
         }
     }
-    Ok(())
+}
+
+/// Whether nsinit made it. What is gone already is nobody's.
+fn is_marked(dir: &CStr) -> rustix::io::Result<bool> {
+    match statat(CWD, dir, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn explain(error: Error) -> Error {
@@ -50,13 +70,12 @@ fn explain(error: Error) -> Error {
 }
 
 /// Removes what a launcher that was killed has left behind, by the paths of its state.json. That
-/// they are control groups is checked: only there can a directory that has files be removed, so a
-/// wrong path must not be retried, or have its subdirectories removed.
+/// they are control groups is checked: what lies elsewhere must not lose its empty directories.
 pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>) -> Result<()> {
     for dir in paths {
         match statfs(dir) {
             Err(Errno::NOENT) => {}
-            Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => remove(dir, 1)?,
+            Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => remove(dir)?,
             Ok(_) => {
                 let why = "it is not in a control group hierarchy";
                 return Err(Error::refused("remove stale control group", dir, why));
