@@ -109,9 +109,7 @@ impl Root<'_> {
             }
             attach::bind(source.as_fd(), target.as_fd(), false, Change::NONE).map(drop)
         });
-        bound.map_err(|errno| {
-            Error::errno("mount the terminal on", CONSOLE, errno).hint(hint)
-        })
+        bound.map_err(|errno| Error::errno("mount the terminal on", CONSOLE, errno).hint(hint))
     }
 
     /// The file that the terminal is mounted on: a fresh one, or what is there if it is a plain file
@@ -200,8 +198,8 @@ fn keep(dir: BorrowedFd, name: &CStr, device: &Device) -> Result<()> {
 fn is_device(found: &OwnedFd, device: &Device) -> io::Result<bool> {
     let stat = rustix::fs::fstat(found)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
-    let same = device.kind == DeviceKind::Fifo
-        || stat.st_rdev == makedev(device.major, device.minor);
+    let same =
+        device.kind == DeviceKind::Fifo || stat.st_rdev == makedev(device.major, device.minor);
     Ok(kind == file_type(device.kind) && same)
 }
 

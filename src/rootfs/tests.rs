@@ -118,8 +118,10 @@ fn the_root_of_the_first_generation() {
     let Some(dir) = inside("the_root_of_the_first_generation") else { return };
     build(&plan(&dir)).unwrap();
     let names = |dir: &str| {
-        let mut names: Vec<_> =
-            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names.join(" ")
     };

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
-    AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, clone_args,
+    __NR_prlimit64, AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -143,10 +143,21 @@ pub enum Prctl {
     CapbsetRead = 23,
     /// PR_CAPBSET_DROP.
     CapbsetDrop = 24,
+    /// PR_SET_NO_NEW_PRIVS: 1; there is no way back.
+    SetNoNewPrivs = 38,
 }
 
 /// prctl(2) of one of those.
 pub fn prctl(option: Prctl, value: u32) -> Result<usize, Errno> {
     // SAFETY: none of these options takes a pointer.
     ret(unsafe { syscall(__NR_prctl, [option as usize, value as usize, 0, 0, 0, 0]) })
+}
+
+/// prlimit64(2) of the calling process: sets resource `resource` (RLIMIT_*) to these limits; all
+/// ones is RLIM64_INFINITY.
+pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+    let limit = rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let limit = &raw const limit as usize;
+    // SAFETY: `limit` points at a struct rlimit64; NULL asks for no old value.
+    ret(unsafe { syscall(__NR_prlimit64, [0, resource as usize, limit, 0, 0, 0]) }).map(drop)
 }
