@@ -96,11 +96,17 @@ pub struct Short<const N: usize> {
     len: usize,
 }
 
+impl<const N: usize> Default for Short<N> {
+    fn default() -> Self {
+        Short { bytes: [0; N], len: 0 }
+    }
+}
+
 impl<const N: usize> Short<N> {
     /// The formatted text. Longer ones are a fault in nsinit, not in its input: N is chosen for
     /// the longest that the format can give.
     pub fn new(text: fmt::Arguments) -> Short<N> {
-        let mut short = Short { bytes: [0; N], len: 0 };
+        let mut short = Short::default();
         let fits = short.write_fmt(text).is_ok();
         debug_assert!(fits);
         short
@@ -119,14 +125,15 @@ impl<const N: usize> Short<N> {
 
 impl<const N: usize> Write for Short<N> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        let end = self.len + s.len();
         // One byte stays 0: the end of the C string.
-        if end >= N {
-            return Err(fmt::Error);
+        let room = N - 1 - self.len;
+        let mut fits = s.len().min(room);
+        while !s.is_char_boundary(fits) {
+            fits -= 1;
         }
-        self.bytes[self.len..end].copy_from_slice(s.as_bytes());
-        self.len = end;
-        Ok(())
+        self.bytes[self.len..self.len + fits].copy_from_slice(&s.as_bytes()[..fits]);
+        self.len += fits;
+        if fits == s.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 

@@ -103,10 +103,13 @@ impl fmt::Display for Error {
             Object::Beneath(dir, name) => write!(f, "{space}{}/{name}", Show(dir.to_bytes()))?,
             Object::Number(n) => write!(f, "{space}{n}")?,
         }
+        if !(self.doing.is_empty() && matches!(self.on, Object::None)) {
+            f.write_str(": ")?;
+        }
         match self.why {
-            Why::Errno(errno) => write!(f, ": {}", errno::Text(errno)),
-            Why::Hint(errno, hint) => write!(f, ": {}: {hint}", errno::Text(errno)),
-            Why::Refused(why) => write!(f, ": {why}"),
+            Why::Errno(errno) => write!(f, "{}", errno::Text(errno)),
+            Why::Hint(errno, hint) => write!(f, "{}: {hint}", errno::Text(errno)),
+            Why::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -170,6 +173,7 @@ mod tests {
             show(Error::errno("open", Object::Beneath(c"/r", "dev"), Errno::LOOP)),
             "open /r/dev: Too many levels of symbolic links (ELOOP)"
         );
+        assert_eq!(show(Error::refused("", (), "all is said")), "all is said");
         assert_eq!(show(Error::refused("signal", Object::Number(7), "no")), "signal 7: no");
     }
 }

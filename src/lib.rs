@@ -20,6 +20,7 @@ pub mod security;
 pub mod state;
 pub mod step;
 pub mod syscall;
+pub mod trust;
 pub mod tty;
 
 use plan::Plan;

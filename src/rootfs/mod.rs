@@ -1,1 +1,102 @@
-//! The root file system.
+//! The container's root file system, built by the container's first process in its own mount
+//! namespace, while that still has the host's root and the host's /proc.
+//!
+//! The content of a rootfs is hostile, and it can change while it is worked on, as another container
+//! may share a volume with it. So nothing in it is ever named by a path string: `beneath` opens it
+//! inside of the root, and what is then done is done to the descriptor. The steps are in the order
+//! in which the kernel and that rule want them:
+//!
+//! 1. `open`: no mount event leaves the namespace; the rootfs becomes a mount point.
+//! 2. `mounts`, then `mount_cgroups` once the process is in its control groups.
+//! 3. `devices`, `links`, `console`: what lies in /dev, after the mount of /dev.
+//! 4. `masks`: after everything that could be mounted over them.
+//! 5. `finish`: nsinit's own files are hidden, then the old root goes. It needs no /proc.
+
+mod attach;
+mod cgroup;
+mod dev;
+mod masks;
+mod mounts;
+mod pivot;
+
+use core::cell::OnceCell;
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, Stat};
+use rustix::io;
+use rustix::mount::MountPropagationFlags;
+
+use crate::error::{Context, Error, Result};
+use crate::plan;
+use attach::Change;
+
+/// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever
+/// is opened beneath it is in the container.
+pub struct Root<'a> {
+    plan: &'a plan::Rootfs,
+    /// The root directory.
+    fd: OwnedFd,
+    /// The root directory's identity, to refuse a mount over it.
+    stat: Stat,
+    /// Where relative host paths start: the launcher's working directory.
+    cwd: OwnedFd,
+    /// /dev, opened and judged at its first use.
+    dev: OnceCell<dev::Dev>,
+    masks: masks::Masks,
+    /// The file mode creation mask to restore.
+    umask: Mode,
+}
+
+impl<'a> Root<'a> {
+    /// Makes "/" private (or slave) in this mount namespace, and the rootfs a mount of its own:
+    /// pivot_root(2) asks for both. All modes are exact from here to `finish`: the umask is 0.
+    ///
+    /// The process must be in a mount namespace of its own.
+    pub fn open(plan: &'a plan::Rootfs) -> Result<Root<'a>> {
+        if magic_of_path(c"/proc").doing("look at", "/proc")? != PROC_SUPER_MAGIC {
+            return Err(Error::refused("use", "/proc", "the host's proc is not mounted there"));
+        }
+        let cwd = open_dir(CWD, c".").doing("open", "the working directory")?;
+        let propagation = plan.propagation | linux_raw_sys::general::MS_REC;
+        rustix::mount::mount_change(c"/", MountPropagationFlags::from_bits_retain(propagation))
+            .doing("change the propagation of", "/")?;
+        let source = open_dir(cwd.as_fd(), plan.path.unwrap_or(c"."))
+            .doing("open the root file system", plan.path.unwrap_or(c"."))?;
+        let fd = attach::bind(source.as_fd(), source.as_fd(), true, Change::NONE)
+            .doing("bind onto itself the root file system", plan.path.unwrap_or(c"."))?;
+        let stat = rustix::fs::fstat(&fd).doing("look at the root file system", ())?;
+        let umask = rustix::process::umask(Mode::empty());
+        let masks = masks::Masks::default();
+        Ok(Root { plan, fd, stat, cwd, dev: OnceCell::new(), masks, umask })
+    }
+
+    /// The root directory (O_PATH): for what else must be read beneath it before `finish`.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn open_dir(at: BorrowedFd, path: &CStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(at, path, flags, Mode::empty())
+}
+
+/// File system types (include/uapi/linux/magic.h), as statfs(2) tells them.
+const PROC_SUPER_MAGIC: u32 = 0x9fa0;
+const SYSFS_MAGIC: u32 = 0x6265_6572;
+const TMPFS_MAGIC: u32 = 0x0102_1994;
+const RAMFS_MAGIC: u32 = 0x8584_58f6;
+const DEVPTS_SUPER_MAGIC: u32 = 0x1cd1;
+
+fn magic(fd: BorrowedFd) -> io::Result<u32> {
+    // The field's type differs between architectures; every magic number is 32 bits.
+    rustix::fs::fstatfs(fd).map(|fs| fs.f_type as u32)
+}
+
+fn magic_of_path(path: &CStr) -> io::Result<u32> {
+    rustix::fs::statfs(path).map(|fs| fs.f_type as u32)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,168 @@
 //! Rights: what a process gives up before it becomes the workload.
+//!
+//! `finalize` is the end of every start and of every join: one order for both, so that a joiner
+//! can't keep what a start gives up. PID 1 gives up its own with `become_reaper`.
+
+pub mod caps;
+mod directory;
+mod exec;
+mod explain;
+mod id;
+mod passwd;
+mod rlimits;
+mod user;
+
+use rustix::fd::AsFd;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::process::getppid;
+use rustix::thread::{Gid, Uid, set_thread_res_gid, set_thread_res_uid};
+
+use crate::bytes::Arena;
+use crate::error::{Context, Error, Object, Result};
+use crate::plan::Process;
+use crate::proc::process::Identity;
+use crate::step::Steps;
+use crate::syscall::process::{Prctl, prctl};
+use crate::syscall::signal::{self, Disposition, SigSet, sigaction, sigprocmask};
+use crate::syscall::{cred, fd, is_absent, key};
+use user::{Asked, Ids};
+
+/// What nsinit changed about itself and gives back to the workload.
+#[derive(Clone, Copy)]
+pub struct Original {
+    /// The blocked signals.
+    pub mask: SigSet,
+    /// What SIGCHLD did.
+    pub sigchld: Disposition,
+    /// nsinit's own program file, which is never executed as the workload. `None`: any may be.
+    pub program: Option<Identity>,
+}
+
+/// Gives up all rights but those that the plan leaves, and becomes the workload (libcontainer
+/// namespaces/init.go, FinalizeNamespace). Returns only if that fails; the process must then end.
+///
+/// The caller is in its namespaces, root and control groups, in its own session, with its standard
+/// descriptors in place; its working directory is "/" and its parent-death signal is set.
+pub fn finalize(process: &mut Process, original: Original, steps: Steps, arena: &Arena) -> Error {
+    match give_up(process, original, steps, arena) {
+        Ok(()) => exec::exec(process, original.program, arena),
+        Err(error) => error,
+    }
+}
+
+/// THE order.
+fn give_up(process: &mut Process, original: Original, steps: Steps, arena: &Arena) -> Result<()> {
+    let parent = getppid();
+    steps.at("leave the session keyring");
+    leave_session_keyring()?;
+    // Processes of a container that is joined can see this one already: from here on they can
+    // neither trace it nor open what /proc shows of it (CVE-2016-9962).
+    steps.at("become undumpable");
+    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
+    steps.at("check the capabilities");
+    caps::check(process.capabilities)?;
+    // Before the limits, which may forbid opening files, and with every right to read them.
+    steps.at("look up the user");
+    let ids = look_up_user(process, arena)?;
+    // Raising a hard limit takes CAP_SYS_RESOURCE.
+    steps.at("set resource limits");
+    rlimits::set(&process.rlimits)?;
+    steps.at("mark descriptors close-on-exec");
+    close_on_exec()?;
+    if process.no_new_privs {
+        steps.at("set no_new_privs");
+        prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ())?;
+    }
+    // Takes CAP_SETPCAP, which a change of user takes away.
+    steps.at("limit the bounding set");
+    caps::bound(process.capabilities)?;
+    steps.at("change the user");
+    become_user(&ids)?;
+    // An execve as another user than root leaves no capability, so there is none to keep; working
+    // directory and command are then reached with the user's own rights.
+    steps.at("limit the capabilities");
+    caps::limit(if ids.uid == 0 { process.capabilities } else { 0 })?;
+    // The change of user has cleared it (kernel/cred.c, commit_creds).
+    steps.at("set the parent-death signal");
+    die_with_parent(process.parent_death_signal, parent)?;
+    steps.at("enter the working directory");
+    directory::enter(process.cwd)?;
+    exec::complete_environment(process, ids.home, arena)?;
+    // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
+    steps.at("restore the signals");
+    sigaction(signal::CHLD, original.sigchld).doing("restore SIGCHLD", ())?;
+    sigprocmask(original.mask).doing("restore the signal mask", ())?;
+    steps.at("execute the command");
+    Ok(())
+}
+
+/// The keys of the caller's session must stay out of reach. Without keyctl there is nothing to
+/// leave: a kernel without keys has no keyring, and an outer seccomp filter that refuses the call
+/// refuses it to the workload too.
+fn leave_session_keyring() -> Result<()> {
+    match key::join_session_keyring() {
+        Err(errno) if is_absent(errno) => Ok(()),
+        result => result.doing("join a new session keyring", ()),
+    }
+}
+
+fn look_up_user<'a>(process: &Process, arena: &'a Arena) -> Result<Ids<'a>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root =
+        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
+    let asked = Asked {
+        user: process.user,
+        groups: &process.groups,
+        home: exec::value(&process.env, b"HOME").is_none(),
+    };
+    user::look_up(&asked, root.as_fd(), arena)
+}
+
+/// Nothing but standard input, output and error reaches the workload (CVE-2016-9962,
+/// CVE-2024-21626). Marking leaves nsinit its own descriptors until the execve. Before Linux 5.11
+/// nothing is left to mark: nsinit opens all its own close-on-exec, and the launcher has closed
+/// those that it inherited before it opened any.
+fn close_on_exec() -> Result<()> {
+    match fd::close_range_cloexec(3) {
+        Err(errno) if is_absent(errno) || errno == Errno::INVAL => Ok(()),
+        result => result.doing("mark descriptors close-on-exec", ()),
+    }
+}
+
+/// Groups before the user, which is the right to change them.
+fn become_user(ids: &Ids) -> Result<()> {
+    cred::setgroups(ids.groups.as_slice()).doing("set supplementary groups", ())?;
+    let gid = Gid::from_raw(ids.gid);
+    set_thread_res_gid(gid, gid, gid).doing("become group", Object::Number(ids.gid.into()))?;
+    let uid = Uid::from_raw(ids.uid);
+    set_thread_res_uid(uid, uid, uid).doing("become user", Object::Number(ids.uid.into()))
+}
+
+/// The signal does not come for a parent that died before it was set: then this process has a new
+/// parent by now.
+fn die_with_parent(signal: u32, parent: Option<rustix::process::Pid>) -> Result<()> {
+    let on = Object::Number(signal.into());
+    prctl(Prctl::SetPdeathsig, signal).doing("set parent-death signal", on)?;
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(Error::refused("start the command", (), "nsinit, its parent, is gone"))
+    }
+}
+
+/// PID 1 gives up all that it has no use for: of the capabilities only CAP_KILL is left, to pass
+/// signals on to processes of any user. Call it after the last fork; PID 1 never executes anything.
+///
+/// no_new_privs is for the day when someone makes PID 1 execute something after all: as root of the
+/// container it would gain what the bounding set still allows.
+pub fn become_reaper() -> Result<()> {
+    const KEEP: u64 = 1 << caps::KILL;
+    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
+    prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ())?;
+    caps::bound(KEEP)?;
+    caps::limit(KEEP)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Capabilities by number: capset(2).
+//! Capabilities by number, and supplementary groups: capset(2), setgroups(2).
 
 use linux_raw_sys::general::{
     __NR_capset, __user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3,
@@ -31,4 +31,15 @@ pub fn capset(sets: CapSets) -> Result<(), Errno> {
     let (header, data) = (&raw const header as usize, data.as_ptr() as usize);
     // SAFETY: version 3 takes a header and two data elements.
     ret(unsafe { syscall(__NR_capset, [header, data, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// setgroups(2): the supplementary groups, at most NGROUPS_MAX.
+pub fn setgroups(gids: &[u32]) -> Result<(), Errno> {
+    // On ARM the plain call takes 16-bit ids.
+    #[cfg(target_arch = "arm")]
+    const NR: u32 = linux_raw_sys::general::__NR_setgroups32;
+    #[cfg(not(target_arch = "arm"))]
+    const NR: u32 = linux_raw_sys::general::__NR_setgroups;
+    // SAFETY: the kernel reads gids.len() ids of a valid slice.
+    ret(unsafe { syscall(NR, [gids.len(), gids.as_ptr() as usize, 0, 0, 0, 0]) }).map(drop)
 }

@@ -1,4 +1,5 @@
-//! Memory: a page that two processes share, and giving back pages that are no longer needed.
+//! Memory: a page that two processes share, giving back pages that are no longer needed, and bytes
+//! as numbers.
 
 use core::sync::atomic::AtomicU8;
 
@@ -37,4 +38,11 @@ pub fn give_back(bytes: &'static mut [u8]) {
         // that the memory stays: nothing to do about it.
         unsafe { syscall(__NR_madvise, [start, end - start, MADV_DONTNEED as usize, 0, 0, 0]) };
     }
+}
+
+/// The 32-bit words that lie inside `bytes`: an array of numbers out of the arena. Up to three bytes
+/// at each end are lost to alignment.
+pub fn words(bytes: &'static mut [u8]) -> &'static mut [u32] {
+    // SAFETY: every bit pattern is a u32, every u32 is four bytes, and `bytes` is given up for it.
+    unsafe { bytes.align_to_mut().1 }
 }

@@ -12,6 +12,7 @@ pub mod fd;
 pub mod key;
 pub mod memory;
 pub mod mount;
+pub mod namespace;
 pub mod process;
 pub mod signal;
 

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
-    AT_EMPTY_PATH, SIGCHLD, clone_args,
+    __NR_prlimit64, AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -48,14 +48,25 @@ pub enum Fork {
 
 /// clone3(2), or clone(2) where the kernel has no clone3: a new process with a copy of everything.
 /// The child's side must end in `execve` or `exit_group`: it holds copies of the parent's guards.
-/// CLONE_NEWTIME needs clone3.
+/// CLONE_NEWTIME needs clone3, or unshare(2) before.
 pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
+    clone(u64::from(new.bits()))
+}
+
+/// The same without namespaces, but the new process is a child of the caller's own parent
+/// (CLONE_PARENT), which waits for it.
+pub fn fork_sibling() -> Result<Fork, Errno> {
+    clone(u64::from(CLONE_PARENT))
+}
+
+fn clone(flags: u64) -> Result<Fork, Errno> {
     let mut args = clone_args {
-        flags: u64::from(new.bits()),
+        flags,
         pidfd: 0,
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: u64::from(SIGCHLD),
+        // With CLONE_PARENT the kernel takes the caller's own exit signal and wants 0 here.
+        exit_signal: if flags & u64::from(CLONE_PARENT) == 0 { u64::from(SIGCHLD) } else { 0 },
         stack: 0,
         stack_size: 0,
         tls: 0,
@@ -65,11 +76,11 @@ pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
     };
     let args_ptr = &raw mut args as usize;
     // SAFETY: `args` is a valid clone_args that outlives the call. Neither CLONE_VM nor a stack is
-    // asked for: the child gets a copy of this address space and goes on here, once.
+    // asked for: the child gets a copy of this address space and goes on here.
     let word = unsafe { syscall(__NR_clone3, [args_ptr, size_of::<clone_args>(), 0, 0, 0, 0]) };
     let word = match ret(word) {
         Err(errno) if is_absent(errno) => {
-            let flags = (new.bits() | SIGCHLD) as usize;
+            let flags = (flags | u64::from(SIGCHLD)) as usize;
             // SAFETY: as above; a null stack means "go on with a copy of mine". With the other
             // arguments zero their order, which differs between architectures, does not matter.
             ret(unsafe { syscall(__NR_clone, [flags, 0, 0, 0, 0, 0]) })
@@ -124,16 +135,29 @@ pub fn getcwd(buf: &mut [u8]) -> Result<&CStr, Errno> {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Prctl {
+    /// PR_SET_PDEATHSIG: this signal when the parent dies. Cleared by a change of user.
+    SetPdeathsig = 1,
     /// PR_SET_DUMPABLE: 0 gives /proc/PID to root and asks CAP_SYS_PTRACE of every tracer.
     SetDumpable = 4,
     /// PR_CAPBSET_READ: 1 if the capability is in the bounding set, EINVAL if the kernel lacks it.
     CapbsetRead = 23,
     /// PR_CAPBSET_DROP.
     CapbsetDrop = 24,
+    /// PR_SET_NO_NEW_PRIVS: 1; there is no way back.
+    SetNoNewPrivs = 38,
 }
 
 /// prctl(2) of one of those.
 pub fn prctl(option: Prctl, value: u32) -> Result<usize, Errno> {
     // SAFETY: none of these options takes a pointer.
     ret(unsafe { syscall(__NR_prctl, [option as usize, value as usize, 0, 0, 0, 0]) })
+}
+
+/// prlimit64(2) of the calling process: sets resource `resource` (RLIMIT_*) to these limits; all
+/// ones is RLIM64_INFINITY.
+pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+    let limit = rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let limit = &raw const limit as usize;
+    // SAFETY: `limit` points at a struct rlimit64; NULL asks for no old value.
+    ret(unsafe { syscall(__NR_prlimit64, [0, resource as usize, limit, 0, 0, 0]) }).map(drop)
 }

@@ -1,1 +1,129 @@
-//! container.json, every dialect.
+//! container.json, every dialect: what docker's libcontainer read and wrote from February 2014 to
+//! its end in 2015, into a plan.
+//!
+//! There never was a version in the file: `read` takes the union of all keys, and the shape of each
+//! value tells which meaning it has. What depends on the whole file is settled at its end.
+
+mod cgroups;
+mod devices;
+mod json;
+mod keys;
+mod mounts;
+mod names;
+mod networks;
+mod place;
+mod print;
+mod process;
+mod read;
+mod settle;
+
+use core::fmt;
+
+use heapless::Vec;
+
+use self::devices::DeviceEntry;
+use self::mounts::MountEntry;
+use self::networks::NetworkEntry;
+pub use self::place::place;
+pub use self::print::print;
+use self::read::{File, Path};
+use self::settle::Kept;
+use crate::bytes::Arena;
+use crate::error::Error;
+use crate::jsonmin::{Pos, Reader};
+use crate::plan::{IdMap, Plan, Rlimit, Route, SeccompArg, SeccompRule};
+use crate::say;
+
+/// The configuration that `nsinit config --new` prints.
+pub const MINIMAL: &str = include_str!("../../../sample_configs/minimal.json");
+
+/// Why a configuration can't be used, and the place: `jsonmin::show_line` shows the line.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The message, with file, line, column and key.
+    pub error: Error,
+    /// The place in the file; line 0 where there is none.
+    pub pos: Pos,
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        fault.error
+    }
+}
+
+/// Reads the text of a container.json, called `name` in messages, into `plan`, which must be new.
+///
+/// The strings of the plan are parts of `text`, which is decoded in place. What the decoder of Go
+/// let pass is a warning; with `strict`, an unknown key is an error.
+pub fn parse(
+    text: &'static mut [u8],
+    name: &'static str,
+    plan: &mut Plan,
+    arena: &Arena,
+    strict: bool,
+) -> Result<(), Fault> {
+    parse_with(text, name, plan, arena, strict, &mut say::warning)
+}
+
+/// `parse`, with the warnings to `warn`.
+pub fn parse_with(
+    text: &'static mut [u8],
+    name: &'static str,
+    plan: &mut Plan,
+    arena: &Arena,
+    strict: bool,
+    warn: &mut dyn FnMut(fmt::Arguments),
+) -> Result<(), Fault> {
+    if text.iter().all(u8::is_ascii_whitespace) {
+        let error = Error::refused("", name, "it is empty");
+        return Err(Fault { error, pos: Pos::default() });
+    }
+    let mut file = File {
+        json: Reader::new(text),
+        plan,
+        arena,
+        name,
+        strict,
+        warn,
+        path: Vec::new(),
+        foreign: Vec::new(),
+        kept: Kept::NOTHING,
+        mount: MountEntry::EMPTY,
+        device: DeviceEntry::EMPTY,
+        network: NetworkEntry::EMPTY,
+        route: Route { destination: None, source: None, gateway: None, interface_name: None },
+        rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
+        id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
+        rule: SeccompRule { number: 0, action: 0, conditions: 0, args: [SeccompArg::default(); 6] },
+        arg: SeccompArg::default(),
+        named: (c"", 0),
+        namespace: (None, None),
+    };
+    file.read().map_err(|fault| {
+        let (pos, path) = (fault.pos, Path(&file.path));
+        let colon = if file.path.is_empty() { "" } else { ": " };
+        let on = arena.str(format_args!("{name}:{pos}{colon}{path}")).unwrap_or(name);
+        Fault { error: Error::refused("", on, fault.why), pos }
+    })
+}
+
+impl File<'_> {
+    /// The whole file.
+    fn read(&mut self) -> read::Read {
+        if self.json.bom() {
+            self.warn(format_args!("a byte order mark: passed over"));
+        }
+        if self.json.null()? {
+            return Err(self.fault("expected an object, found null"));
+        }
+        self.object(keys::TOP)?;
+        if !self.json.at_end() {
+            self.warn(format_args!("data after the configuration: ignored"));
+        }
+        self.settle()
+    }
+}
+
+#[cfg(test)]
+mod tests;

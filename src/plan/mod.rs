@@ -4,15 +4,19 @@
 //! done, and the rooms carry it out. It lives in static memory: every capacity is a constant here,
 //! and a front end that meets one says so.
 
+pub mod check;
+pub mod mark;
+
 use core::ffi::CStr;
 
 use heapless::Vec;
 
+use self::mark::{MARKS, Mark};
 use crate::syscall::cstr::ThinCStr;
 use crate::syscall::process::NewNamespaces;
 
-/// Most mounts.
-pub const MOUNTS: usize = 1024;
+/// Most mounts: 1,024 of a file, and the six that 2014 made by itself.
+pub const MOUNTS: usize = 1024 + 6;
 /// Most device nodes, and most device rules.
 pub const DEVICES: usize = 1024;
 /// Most environment entries.
@@ -56,6 +60,8 @@ pub struct Plan {
     pub uid_maps: Vec<IdMap, ID_MAPS>,
     /// Group id maps.
     pub gid_maps: Vec<IdMap, ID_MAPS>,
+    /// Where the front end found all this: for messages, nothing else.
+    pub marks: Vec<Mark, MARKS>,
 }
 
 /// The eight kinds of namespace, in the order in which they are joined one by one: the user
@@ -342,6 +348,19 @@ pub struct SeccompRule {
     pub action: i32,
     /// Number of argument conditions.
     pub conditions: u8,
+    /// The conditions: the first `conditions` of these.
+    pub args: [SeccompArg; 6],
+}
+
+/// A condition on an argument of a system call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SeccompArg {
+    /// Which argument, from 0.
+    pub index: u8,
+    /// 0 equal, 1 not equal, 2 greater, 3 less, 4 equal under the mask `value`.
+    pub op: u8,
+    /// What it is compared with.
+    pub value: u32,
 }
 
 /// An interface.
@@ -535,6 +554,7 @@ impl Plan {
             sysctls: Vec::new(),
             uid_maps: Vec::new(),
             gid_maps: Vec::new(),
+            marks: Vec::new(),
         }
     }
 }

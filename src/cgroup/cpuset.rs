@@ -1,0 +1,112 @@
+//! cpuset groups (Documentation/admin-guide/cgroup-v1/cpusets.rst): a new one has no CPU and no
+//! memory node, and no task can enter it until it has both.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::io::Errno;
+
+use super::file::{PATH_MAX, failed, put_text, read, write};
+use crate::bytes::Arena;
+use crate::error::{Context, Error, Object, Result};
+use crate::plan::Cgroup;
+
+/// Gives the group at `dir` its CPUs and nodes: the plan's, or those of its parent. `base`, the
+/// beginning of `dir`, is a group that has some; groups between the two that have none get them
+/// too. `fresh`: `dir` was made just now.
+pub fn set(
+    base: &'static CStr,
+    dir: &'static CStr,
+    plan: &Cgroup,
+    fresh: bool,
+    arena: &Arena,
+) -> Result<()> {
+    set_file(base, dir, "cpuset.cpus", plan.cpuset_cpus, fresh, arena)?;
+    set_file(base, dir, "cpuset.mems", plan.cpuset_mems, fresh, arena)
+}
+
+fn set_file(
+    base: &'static CStr,
+    dir: &'static CStr,
+    file: &'static str,
+    own: Option<&'static CStr>,
+    fresh: bool,
+    arena: &Arena,
+) -> Result<()> {
+    let path = dir.to_bytes();
+    let mut buf = [0; PATH_MAX];
+    let inherited =
+        read(base.to_bytes(), file, &mut buf).doing("read", Object::Beneath(base, file));
+    let mut value = Vec::<u8, PATH_MAX>::from_slice(inherited?).unwrap_or_default();
+    for end in ends(path, base.to_bytes().len()) {
+        let (group, leaf) = (path.get(..end).unwrap_or(path), end == path.len());
+        if let Some(own) = own.filter(|_| leaf) {
+            return put_text(dir, file, own.to_bytes(), arena).map_err(explain);
+        }
+        let text = match leaf && fresh {
+            true => &[],
+            false => read(group, file, &mut buf).doing("read", Object::Beneath(dir, file))?,
+        };
+        if text.is_empty() {
+            write(group, file, &value).map_err(|errno| failed(dir, file, &value, errno, arena))?;
+        } else {
+            value = Vec::from_slice(text).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// Where the directories of `path` end that are longer than `from`: "/a/b/c" from 2: 4, 6.
+fn ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
+    let is_end = move |n: &usize| *n == path.len() || path.get(*n) == Some(&b'/');
+    (from + 1..=path.len()).filter(is_end)
+}
+
+fn explain(error: Error) -> Error {
+    match error.raw() {
+        Some(Errno::ACCESS) => error.hint("the parent group does not have all of them"),
+        Some(Errno::INVAL | Errno::RANGE) => error.hint("the machine does not have all of them"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directory_below_the_base() {
+        let all = |path: &[u8], from| ends(path, from).collect::<std::vec::Vec<_>>();
+        assert_eq!(all(b"/a/b/c", 2), [4, 6]);
+        assert_eq!(all(b"/a/bc", 2), [5]);
+        assert_eq!(all(b"/a", 2), []);
+    }
+
+    #[test]
+    fn groups_between_get_what_they_lack_and_keep_what_they_have() {
+        let dir = std::env::temp_dir().join(format!("nsinit-cpuset-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("a/b/c")).unwrap();
+        let cstr = |path: &std::path::Path| {
+            let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+            &*Box::leak(path.into_boxed_c_str())
+        };
+        for (sub, cpus, mems) in
+            [("", "0-7", "0-1"), ("a", "", ""), ("a/b", "2-3", ""), ("a/b/c", "", "")]
+        {
+            std::fs::write(dir.join(sub).join("cpuset.cpus"), format!("{cpus}\n")).unwrap();
+            std::fs::write(dir.join(sub).join("cpuset.mems"), format!("{mems}\n")).unwrap();
+        }
+        let arena = Arena::new(vec![0; 4096].leak());
+        let plan = Cgroup { cpuset_mems: Some(c"1"), ..Cgroup::default() };
+        let result = set(cstr(&dir), cstr(&dir.join("a/b/c")), &plan, true, &arena);
+        let read = |sub: &str, file| {
+            let text = std::fs::read_to_string(dir.join(sub).join(file)).unwrap();
+            text.trim_end().to_string()
+        };
+        let got =
+            ["a", "a/b", "a/b/c"].map(|sub| [read(sub, "cpuset.cpus"), read(sub, "cpuset.mems")]);
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(result.is_ok());
+        assert_eq!(got, [["0-7", "0-1"], ["2-3", "0-1"], ["2-3", "1"]]);
+    }
+}

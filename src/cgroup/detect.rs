@@ -1,0 +1,304 @@
+//! Which cgroup v1 hierarchies are mounted, and where in them the caller is: /proc/self/cgroup
+//! (cgroups(7)) and /proc/self/mountinfo (proc_pid_mountinfo(5)).
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use crate::bytes::Arena;
+use crate::error::{Context, Error, Result};
+use crate::proc::lines::Pieces;
+
+/// Most hierarchies: there are no more controllers.
+pub const HIERARCHIES: usize = 16;
+
+/// Longest line that is looked at. Longer ones in mountinfo are those of overlays with hundreds of
+/// layers: a cgroup line is two paths and a few words.
+const LINE: usize = 16384;
+
+/// A v1 controller that nsinit puts a container under. They are those that libcontainer knew, and
+/// pids.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // they are the kernel's names
+#[repr(u16)]
+pub enum Subsystem {
+    Devices = 1,
+    Cpu = 2,
+    Cpuset = 4,
+    Cpuacct = 8,
+    Blkio = 16,
+    PerfEvent = 32,
+    Freezer = 64,
+    Pids = 128,
+    Memory = 256,
+}
+
+impl Subsystem {
+    /// All of them.
+    pub const ALL: [Subsystem; 9] = [
+        Subsystem::Devices,
+        Subsystem::Cpu,
+        Subsystem::Cpuset,
+        Subsystem::Cpuacct,
+        Subsystem::Blkio,
+        Subsystem::PerfEvent,
+        Subsystem::Freezer,
+        Subsystem::Pids,
+        Subsystem::Memory,
+    ];
+
+    /// Its name in /proc/cgroups, and in state.json.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Subsystem::Devices => "devices",
+            Subsystem::Cpu => "cpu",
+            Subsystem::Cpuset => "cpuset",
+            Subsystem::Cpuacct => "cpuacct",
+            Subsystem::Blkio => "blkio",
+            Subsystem::PerfEvent => "perf_event",
+            Subsystem::Freezer => "freezer",
+            Subsystem::Pids => "pids",
+            Subsystem::Memory => "memory",
+        }
+    }
+}
+
+/// Some of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Subsystems(u16);
+
+impl Subsystems {
+    /// Those that a list with commas names; other words are passed over.
+    fn parse(list: &[u8]) -> Subsystems {
+        let known = |word: &[u8]| Subsystem::ALL.iter().find(|s| s.name().as_bytes() == word);
+        let bits = list.split(|&b| b == b',').filter_map(known);
+        Subsystems(bits.fold(0, |set, subsystem| set | *subsystem as u16))
+    }
+
+    /// Whether `subsystem` is one of them.
+    pub const fn has(self, subsystem: Subsystem) -> bool {
+        self.0 & subsystem as u16 != 0
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = Subsystem> {
+        Subsystem::ALL.into_iter().filter(move |subsystem| self.has(*subsystem))
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A mounted hierarchy.
+#[derive(Clone, Copy, Debug)]
+pub struct Hierarchy {
+    /// Its controllers.
+    pub subsystems: Subsystems,
+    /// Where it is mounted: its root, or as much of it as the mount shows.
+    pub top: &'static CStr,
+    /// The directory of the caller's own group; `None` where no mount shows it.
+    pub own: Option<&'static CStr>,
+}
+
+/// The hierarchies, memory's last.
+pub type Hierarchies = Vec<Hierarchy, HIERARCHIES>;
+
+/// The v1 hierarchies that `mountinfo` and `cgroup`, files of /proc/self, tell of.
+pub fn hierarchies(
+    mountinfo: &'static CStr,
+    cgroup: &'static CStr,
+    arena: &Arena,
+) -> Result<Hierarchies> {
+    let groups = own_groups(cgroup, arena)?;
+    let mut found = Hierarchies::new();
+    // Without a v1 controller in the kernel there is no mount to look for.
+    if groups.is_empty() {
+        return Ok(found);
+    }
+    let file = open(mountinfo)?;
+    let mut buf = [0; LINE];
+    let mut pieces = Pieces::new(file.as_fd(), &mut buf);
+    while let Some(line) = pieces.next(b'\n').doing("read", mountinfo)? {
+        if let Some(mount) = Mount::parse(line.text) {
+            add(&mut found, &mount, &groups, arena)?;
+        }
+    }
+    found.sort_unstable_by_key(|hierarchy| hierarchy.subsystems.has(Subsystem::Memory));
+    Ok(found)
+}
+
+/// Takes note of a mount, unless a better one of the same hierarchy is known.
+fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -> Result<()> {
+    let same = |subsystems: Subsystems| subsystems == mount.subsystems;
+    let known = found.iter().position(|hierarchy| same(hierarchy.subsystems));
+    if known.and_then(|n| found.get(n)).is_some_and(|hierarchy| hierarchy.own.is_some()) {
+        return Ok(());
+    }
+    let Some((subsystems, path)) = groups.iter().find(|group| same(group.0)) else { return Ok(()) };
+    let doing = "keep the path of a control group";
+    let top = unescape(mount.point, arena).doing(doing, ())?;
+    let below = below(path.to_bytes(), mount.root);
+    let own = below.map(|below| arena.concat(&[top.to_bytes(), below])).transpose();
+    let new = Hierarchy { subsystems: *subsystems, top, own: own.doing(doing, ())? };
+    match known.and_then(|n| found.get_mut(n)) {
+        Some(known) if new.own.is_some() => *known = new,
+        Some(_) => {}
+        None => found.push(new).map_err(|_| too_many())?,
+    }
+    Ok(())
+}
+
+/// `path` seen from `root`: "" or "/…". `None` where it lies outside: a mount of another part of the
+/// hierarchy, or a group above the caller's cgroup namespace ("/..").
+fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
+    let path = if path == b"/" { b"" } else { path };
+    let root = if root == b"/" { b"" } else { root };
+    let below = path.strip_prefix(root)?;
+    let outside = path.starts_with(b"/..") || !(below.is_empty() || below.starts_with(b"/"));
+    (!outside).then_some(below)
+}
+
+type Groups = Vec<(Subsystems, &'static CStr), HIERARCHIES>;
+
+/// The caller's own group in every v1 hierarchy: lines like "4:cpu,cpuacct:/user.slice". "0::" is
+/// the v2 hierarchy, "name=" one without controllers.
+fn own_groups(path: &'static CStr, arena: &Arena) -> Result<Groups> {
+    let file = match open(path) {
+        // A kernel without control groups.
+        Err(error) if error.raw() == Some(Errno::NOENT) => return Ok(Groups::new()),
+        file => file?,
+    };
+    let mut buf = [0; LINE];
+    let mut pieces = Pieces::new(file.as_fd(), &mut buf);
+    let mut groups = Groups::new();
+    while let Some(line) = pieces.line().doing("read", path)? {
+        let mut fields = line.splitn(3, |&b| b == b':').skip(1);
+        let (Some(list), Some(group)) = (fields.next(), fields.next()) else { continue };
+        let subsystems = Subsystems::parse(list);
+        if !subsystems.is_empty() {
+            let group = arena.concat(&[group]).doing("keep a line of", path)?;
+            groups.push((subsystems, group)).map_err(|_| too_many())?;
+        }
+    }
+    Ok(groups)
+}
+
+fn too_many() -> Error {
+    Error::refused("find the cgroup v1 hierarchies", (), "there are more than 16")
+}
+
+fn open(path: &'static CStr) -> Result<OwnedFd> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open", path)
+}
+
+/// What a line of mountinfo says about a v1 hierarchy.
+struct Mount<'a> {
+    subsystems: Subsystems,
+    root: &'a [u8],
+    point: &'a [u8],
+}
+
+impl Mount<'_> {
+    /// "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu". `None` for
+    /// any other file system, and for hierarchies without a known controller.
+    fn parse(line: &[u8]) -> Option<Mount<'_>> {
+        let mut words = line.split(|&b| b == b' ');
+        let (root, point) = (words.nth(3)?, words.next()?);
+        // Optional fields end with a single hyphen.
+        words.find(|word| word == b"-")?;
+        (words.next()? == b"cgroup").then_some(())?;
+        let subsystems = Subsystems::parse(words.nth(1)?);
+        (!subsystems.is_empty()).then_some(Mount { subsystems, root, point })
+    }
+}
+
+/// mountinfo writes space, tab, newline and backslash as three octal digits.
+fn unescape(text: &[u8], arena: &Arena) -> core::result::Result<&'static CStr, crate::bytes::Full> {
+    let out = arena.take(text.len() + 1)?;
+    let (mut at, mut len) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        let digits = text.get(at + 1..at + 4).filter(|_| byte == b'\\');
+        let code = digits.and_then(|d| d.iter().try_fold(0u32, |n, b| Some(n * 8 + octal(*b)?)));
+        let code = code.and_then(|code| u8::try_from(code).ok());
+        at += if code.is_some() { 4 } else { 1 };
+        out[len] = code.unwrap_or(byte);
+        len += 1;
+    }
+    CStr::from_bytes_until_nul(out).map_err(|_| crate::bytes::Full)
+}
+
+fn octal(byte: u8) -> Option<u32> {
+    (b'0'..=b'7').contains(&byte).then(|| u32::from(byte - b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(mountinfo: &str, cgroup: &str) -> Vec<String, HIERARCHIES> {
+        let dir = std::env::temp_dir().join(format!("nsinit-detect-{}", line!()));
+        let dir = dir.with_extension(format!("{:?}", std::thread::current().id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(dir.join(name), text).unwrap();
+            let path = std::ffi::CString::new(dir.join(name).to_str().unwrap()).unwrap();
+            &*Box::leak(path.into_boxed_c_str())
+        };
+        let arena = Arena::new(vec![0; 1 << 16].leak());
+        let found = hierarchies(file("mountinfo", mountinfo), file("cgroup", cgroup), &arena);
+        std::fs::remove_dir_all(&dir).unwrap();
+        let show = |h: &Hierarchy| {
+            let names: std::vec::Vec<_> = h.subsystems.iter().map(Subsystem::name).collect();
+            let own = h.own.map_or("-", |own| own.to_str().unwrap());
+            format!("{} {} {own}", names.join(","), h.top.to_str().unwrap())
+        };
+        found.unwrap().iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_hybrid_host_has_its_controllers_and_memory_comes_last() {
+        let overlay = "x".repeat(3 * LINE);
+        let mountinfo = format!(
+            "22 27 0:21 / /proc rw - proc proc rw\n\
+            35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
+            99 31 0:99 / /overlay rw - overlay overlay rw,lowerdir={overlay}\n\
+            32 31 0:29 / /sys/fs/cg\\040roup/cpu rw master:1 shared:2 - cgroup cgroup rw,cpu,cpuacct\n\
+            40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n\
+            41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
+            36 31 0:33 / /sys/fs/cgroup/devices rw - cgroup cgroup rw,devices\n"
+        );
+        let cgroup = "5:devices:/\n4:memory:/a/b\n3:cpu,cpuacct:/with:colon\n2:pids:/\n\
+            1:name=systemd:/\n0::/\n";
+        let got = show(&mountinfo, cgroup);
+        let want = [
+            "cpu,cpuacct /sys/fs/cg roup/cpu /sys/fs/cg roup/cpu/with:colon",
+            "devices /sys/fs/cgroup/devices /sys/fs/cgroup/devices",
+            "memory /sys/fs/cgroup/memory /sys/fs/cgroup/memory/a/b",
+        ];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_mount_that_shows_the_own_group_is_preferred() {
+        let mountinfo = "1 2 0:1 /other /mnt/other rw - cgroup cgroup rw,cpu\n\
+            1 2 0:1 /docker/a /cg/cpu ro - cgroup cgroup rw,cpu\n\
+            1 2 0:1 / /cg/all ro - cgroup cgroup rw,cpu\n\
+            1 2 0:1 /docker/a /cg/pids ro - cgroup cgroup rw,pids\n\
+            1 2 0:1 / /cg/blkio ro - cgroup cgroup rw,blkio\n";
+        let cgroup = "1:cpu:/docker/a/b\n2:pids:/docker/ab\n3:blkio:/../x\n";
+        let want = ["cpu /cg/cpu /cg/cpu/b", "pids /cg/pids -", "blkio /cg/blkio -"];
+        assert_eq!(show(mountinfo, cgroup), want);
+    }
+
+    #[test]
+    fn a_pure_v2_host_has_none() {
+        let mountinfo = "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert!(show(mountinfo, "0::/user.slice\n").is_empty());
+        assert!(show("", "3:cpu:/\n").is_empty());
+        assert!(show("bad line\n1 2 3\n- cgroup\n", "3:cpu:/\nbad\n").is_empty());
+    }
+}

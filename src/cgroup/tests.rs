@@ -1,0 +1,356 @@
+//! On the machine's own hierarchies, which takes root and cgroup v1. Every test shows that it leaves
+//! nothing behind.
+
+use super::*;
+use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
+use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
+use rustix::fs::Mode;
+use rustix::process::{Pid, WaitOptions, waitpid};
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+fn arena() -> Arena {
+    Arena::new(vec![0; 1 << 18].leak())
+}
+
+fn cstr(text: &str) -> &'static CStr {
+    Box::leak(CString::new(text).unwrap().into_boxed_c_str())
+}
+
+/// A name that no other test has.
+fn name() -> &'static CStr {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    cstr(&format!("nsinit-test-{}-{n}", std::process::id()))
+}
+
+fn plan() -> Cgroup {
+    Cgroup { name: Some(name()), ..Cgroup::default() }
+}
+
+fn path(created: &Created, subsystem: &str) -> PathBuf {
+    let mut paths = created.paths();
+    let (_, path) = paths.find(|(name, _)| *name == subsystem).expect("the controller is mounted");
+    PathBuf::from(path.to_str().unwrap())
+}
+
+fn read(created: &Created, subsystem: &str, file: &str) -> String {
+    let text = std::fs::read_to_string(path(created, subsystem).join(file)).unwrap();
+    text.trim_end().to_string()
+}
+
+fn all_paths(created: &Created) -> std::vec::Vec<PathBuf> {
+    created.paths().map(|(_, path)| PathBuf::from(path.to_str().unwrap())).collect()
+}
+
+/// Forks a process that enters the groups and runs `body`.
+fn spawn_in(tasks: &Tasks, body: impl FnOnce() -> u8) -> Pid {
+    match fork(NewNamespaces::empty()).unwrap() {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            for fd in tasks.fds() {
+                if enter(fd).is_err() {
+                    exit_group(100);
+                }
+            }
+            exit_group(body())
+        }
+    }
+}
+
+fn status(pid: Pid) -> i32 {
+    let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+    status.exit_status().unwrap_or(-status.terminating_signal().unwrap_or(0))
+}
+
+fn sleep_for_long() -> u8 {
+    let time = rustix::thread::Timespec { tv_sec: 30, tv_nsec: 0 };
+    u8::from(matches!(
+        rustix::thread::nanosleep(&time),
+        rustix::thread::NanosleepRelativeResult::Ok
+    ))
+}
+
+/// A refusal to open a device, in a process that allocates nothing.
+fn can_open(path: &CStr) -> bool {
+    use rustix::fs::OFlags;
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).is_ok()
+}
+
+#[test]
+fn a_process_enters_every_hierarchy_and_they_go_with_the_guard() {
+    let (plan, arena) = (plan(), arena());
+    let created = create(&plan, &arena).unwrap();
+    let paths = all_paths(&created);
+    assert!(paths.len() >= 8, "{paths:?}");
+    assert!(created.tasks().has_memory());
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let pid = spawn_in(created.tasks(), || {
+        let mut buf = [0; 4096];
+        let file =
+            rustix::fs::open(c"/proc/self/cgroup", rustix::fs::OFlags::RDONLY, Mode::empty());
+        let len = rustix::io::read(file.unwrap(), &mut buf).unwrap();
+        rustix::io::write(&writer, &buf[..len]).unwrap();
+        0
+    });
+    assert_eq!(status(pid), 0);
+    let mut buf = [0; 4096];
+    let len = rustix::io::read(&reader, &mut buf).unwrap();
+    let text = String::from_utf8_lossy(&buf[..len]).to_string();
+    let suffix = format!("/{}", plan.name.unwrap().to_str().unwrap());
+    for subsystem in Subsystem::ALL.iter().filter(|s| text.contains(&format!(":{}:", s.name()))) {
+        let line = text.lines().find(|line| line.contains(&format!(":{}:", subsystem.name())));
+        assert!(line.unwrap().ends_with(&suffix), "{text}");
+    }
+    drop(created);
+    assert!(paths.iter().all(|path| !path.exists()));
+}
+
+#[test]
+fn limits_of_memory_and_cpu_arrive() {
+    let (mut plan, arena) = (plan(), arena());
+    plan.memory = Some(64 << 20);
+    plan.memory_reservation = Some(32 << 20);
+    plan.memory_swap = Some(96 << 20);
+    (plan.cpu_shares, plan.cpu_period, plan.cpu_quota) = (Some(512), Some(50_000), Some(25_000));
+    let created = create(&plan, &arena).unwrap();
+    assert_eq!(read(&created, "memory", "memory.limit_in_bytes"), "67108864");
+    assert_eq!(read(&created, "memory", "memory.soft_limit_in_bytes"), "33554432");
+    assert_eq!(read(&created, "memory", "memory.memsw.limit_in_bytes"), "100663296");
+    assert_eq!(read(&created, "cpu", "cpu.shares"), "512");
+    assert_eq!(read(&created, "cpu", "cpu.cfs_period_us"), "50000");
+    assert_eq!(read(&created, "cpu", "cpu.cfs_quota_us"), "25000");
+    // The same group again, above and below what it has: in either order.
+    for (memory, swap) in [(256, 512), (16, 32), (512, -1)] {
+        let swap_bytes = if swap == -1 { -1 } else { swap << 20 };
+        (plan.memory, plan.memory_swap) = (Some(memory << 20), Some(swap_bytes));
+        plan.memory_reservation = None;
+        let shared = create(&plan, &arena).unwrap();
+        assert_eq!(read(&shared, "memory", "memory.limit_in_bytes"), (memory << 20).to_string());
+        std::mem::forget(shared);
+    }
+    let paths = all_paths(&created);
+    created.remove().unwrap();
+    assert!(paths.iter().all(|path| !path.exists()));
+}
+
+#[test]
+fn only_listed_devices_can_be_opened() {
+    let (mut plan, arena) = (plan(), arena());
+    let null = DeviceRule {
+        kind: DeviceKind::Char,
+        major: Some(1),
+        minor: Some(3),
+        read: true,
+        write: true,
+        mknod: true,
+    };
+    let check = |plan: &Cgroup| {
+        let created = create(plan, &arena).unwrap();
+        let pid = spawn_in(created.tasks(), || {
+            u8::from(can_open(c"/dev/null"))
+                | u8::from(can_open(c"/dev/zero")) << 1
+                | u8::from(can_open(c"/dev/kmsg")) << 2
+        });
+        (status(pid), read(&created, "devices", "devices.list"))
+    };
+    let mut access = DeviceAccess::default();
+    access.allowed.push(null).unwrap();
+    plan.devices = Some(access);
+    assert_eq!(check(&plan), (1, "c 1:3 rwm".into()));
+    plan.devices = Some(DeviceAccess::default());
+    let (opened, list) = check(&plan);
+    assert_eq!(opened, 3);
+    assert!(list.contains("c 5:2 rwm") && list.contains("b *:* m"), "{list}");
+    plan.devices = Some(DeviceAccess { allow_all: true, ..DeviceAccess::default() });
+    assert_eq!(check(&plan).0, 7);
+    let mut access = DeviceAccess { allow_all: true, ..DeviceAccess::default() };
+    access.denied.push(null).unwrap();
+    plan.devices = Some(access);
+    assert_eq!(check(&plan).0, 6);
+}
+
+#[test]
+fn parents_are_made_given_cpus_and_removed() {
+    let (mut plan, arena) = (plan(), arena());
+    let parent = name().to_str().unwrap();
+    plan.parent = Some(cstr(&format!("{parent}//a/./b/")));
+    let created = create(&plan, &arena).unwrap();
+    let leaf = path(&created, "cpuset");
+    assert!(leaf.ends_with(format!("{parent}/a/b/{}", plan.name.unwrap().to_str().unwrap())));
+    assert!(!read(&created, "cpuset", "cpuset.cpus").is_empty());
+    assert_eq!(read(&created, "cpuset", "cpuset.mems"), read(&created, "cpuset", "../cpuset.mems"));
+    let pid = spawn_in(created.tasks(), || 0);
+    assert_eq!(status(pid), 0);
+    // A second group below the same parents keeps them, until it goes too.
+    let second =
+        create(&Cgroup { name: Some(name()), parent: plan.parent, ..plan }, &arena).unwrap();
+    let (tops, second_paths) = (all_paths(&created), all_paths(&second));
+    created.remove().unwrap();
+    assert!(tops.iter().all(|path| !path.exists()));
+    assert!(second_paths.iter().all(|path| path.exists()));
+    second.remove().unwrap();
+    // The first one made the parents, the last one removes them.
+    let left = |path: &&PathBuf| path.ancestors().take(4).any(|path| path.exists());
+    assert_eq!(second_paths.iter().filter(left).count(), 0);
+}
+
+#[test]
+fn an_absolute_parent_counts_from_the_hierarchy() {
+    let (mut plan, arena) = (plan(), arena());
+    plan.parent = Some(c"/");
+    let created = create(&plan, &arena).unwrap();
+    let memory = path(&created, "memory");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let top = format!(" {} ", memory.parent().unwrap().to_str().unwrap());
+    assert!(mounts.contains(&top), "{top}");
+    created.remove().unwrap();
+}
+
+#[test]
+fn a_group_with_somebody_in_it_stays_and_an_empty_one_with_groups_inside_goes() {
+    let (plan, arena) = (plan(), arena());
+    let created = create(&plan, &arena).unwrap();
+    let shared = create(&plan, &arena).unwrap();
+    let paths = all_paths(&created);
+    let pid = spawn_in(shared.tasks(), sleep_for_long);
+    // It is in when the last hierarchy, memory's, has it.
+    let procs = path(&shared, "memory").join("cgroup.procs");
+    while std::fs::read_to_string(&procs).unwrap().is_empty() {}
+    created.remove().unwrap();
+    assert!(paths.iter().all(|path| path.exists()));
+    crate::syscall::signal::kill(pid, 9).unwrap();
+    assert_eq!(status(pid), -9);
+    std::fs::create_dir_all(path(&shared, "pids").join("inside/deeper")).unwrap();
+    shared.remove().unwrap();
+    assert!(paths.iter().all(|path| !path.exists()));
+}
+
+#[test]
+fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
+    let (plan, arena) = (plan(), arena());
+    let created = create(&plan, &arena).unwrap();
+    let shared = create(&plan, &arena).unwrap();
+    let first = spawn_in(created.tasks(), sleep_for_long);
+    let second = spawn_in(created.tasks(), sleep_for_long);
+    let procs = path(&created, "memory").join("cgroup.procs");
+    while std::fs::read_to_string(&procs).unwrap().lines().count() < 2 {}
+    shared.kill_all().unwrap();
+    assert_eq!(std::fs::read_to_string(&procs).unwrap().lines().count(), 2);
+    std::fs::write(path(&created, "freezer").join("freezer.state"), "FROZEN").unwrap();
+    created.kill_all().unwrap();
+    assert_eq!((status(first), status(second)), (-9, -9));
+    created.remove().unwrap();
+    shared.remove().unwrap();
+}
+
+#[test]
+fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
+    let (plan, arena) = (plan(), arena());
+    let created = create(&plan, &arena).unwrap();
+    let joined = open_existing(created.paths()).unwrap();
+    assert_eq!(joined.fds().count(), created.tasks().fds().count());
+    assert!(joined.has_memory());
+    let pid = spawn_in(&joined, || 0);
+    assert_eq!(status(pid), 0);
+    let paths: std::vec::Vec<_> = created.paths().map(|(_, path)| path).collect();
+    // As a launcher that was killed.
+    std::mem::forget(created);
+    remove_stale(paths.iter().copied()).unwrap();
+    assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
+    remove_stale(paths.iter().copied()).unwrap();
+    let error = open_existing([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
+    assert!(error.ends_with("/tasks: No such file or directory (ENOENT)"), "{error}");
+}
+
+#[test]
+fn stale_paths_outside_of_the_hierarchies_are_not_touched() {
+    let dir = std::env::temp_dir().join(name().to_str().unwrap());
+    std::fs::create_dir(&dir).unwrap();
+    let error = remove_stale([cstr(dir.to_str().unwrap())].into_iter()).unwrap_err();
+    let exists = dir.exists();
+    std::fs::remove_dir(&dir).unwrap();
+    assert!(exists);
+    assert!(error.to_string().ends_with("it is not in a control group hierarchy"));
+}
+
+#[test]
+fn a_failure_unwinds_and_says_what_was_written() {
+    let (mut plan, arena) = (plan(), arena());
+    plan.cpuset_cpus = Some(c"99999");
+    let error = create(&plan, &arena).err().unwrap().to_string();
+    assert!(error.starts_with("write 99999 to /"), "{error}");
+    assert!(error.contains("/cpuset.cpus: ") && error.ends_with("not have all of them"), "{error}");
+    plan.cpuset_cpus = None;
+    let created = create(&plan, &arena).unwrap();
+    assert!(created.groups.iter().all(|group| group.fresh));
+    created.remove().unwrap();
+}
+
+#[test]
+fn a_missing_controller_is_named_with_the_key() {
+    let plan = Cgroup { cpu_quota: Some(1000), ..plan() };
+    let error = check_needs(&plan, |s| s == Subsystem::Memory, &arena()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cgroups.cpu_quota: no cgroup v1 hierarchy with the controller cpu is mounted; \
+         those that are: memory"
+    );
+    let error = check_needs(&plan, |_| false, &arena()).unwrap_err().to_string();
+    assert!(error.ends_with("those that are: none"));
+}
+
+#[test]
+fn without_a_name_nothing_is_made() {
+    let created = create(&Cgroup::default(), &arena()).unwrap();
+    assert_eq!(created.paths().count() + created.tasks().fds().count(), 0);
+}
+
+#[test]
+fn many_at_once_with_one_parent_and_one_name_never_trip_over_each_other() {
+    let parent = cstr(&format!("{}/in", name().to_str().unwrap()));
+    let shared = name();
+    let worker = |own: &'static CStr| {
+        for _ in 0..60 {
+            for name in [own, shared] {
+                let plan = Cgroup { name: Some(name), parent: Some(parent), ..Cgroup::default() };
+                create(&plan, &arena()).unwrap().remove().unwrap();
+            }
+        }
+    };
+    let names: std::vec::Vec<_> = (0..4).map(|_| name()).collect();
+    std::thread::scope(|scope| {
+        for name in names {
+            scope.spawn(move || worker(name));
+        }
+    });
+    let plan = Cgroup { name: Some(shared), parent: Some(parent), ..Cgroup::default() };
+    let created = create(&plan, &arena()).unwrap();
+    let fresh = created.groups.iter().all(|group| group.fresh);
+    let paths = all_paths(&created);
+    created.remove().unwrap();
+    let left: std::vec::Vec<_> =
+        paths.iter().filter(|path| path.ancestors().take(3).any(|path| path.exists())).collect();
+    assert!(fresh && left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn directories_that_nsinit_did_not_make_stay() {
+    let (mut plan, arena) = (plan(), arena());
+    let parent = name().to_str().unwrap();
+    plan.parent = Some(cstr(parent));
+    let created = create(&plan, &arena).unwrap();
+    let top = path(&created, "pids").parent().unwrap().to_path_buf();
+    created.remove().unwrap();
+    let leaf = top.join(plan.name.unwrap().to_str().unwrap());
+    std::fs::create_dir_all(&leaf).unwrap();
+    create(&plan, &arena).unwrap().remove().unwrap();
+    assert!(leaf.exists());
+    std::fs::remove_dir(&leaf).unwrap();
+    let created = create(&plan, &arena).unwrap();
+    assert_eq!(path(&created, "pids"), leaf);
+    created.remove().unwrap();
+    assert!(top.exists() && !leaf.exists());
+    std::fs::remove_dir(&top).unwrap();
+}

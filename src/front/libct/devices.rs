@@ -1,0 +1,243 @@
+//! Devices: the nodes in /dev and the rules of the devices cgroup, which libcontainer wrote in the
+//! same form; and the lists that it had built in.
+
+use core::ffi::CStr;
+
+use super::mounts::absolute;
+use super::read::{File, Key, Read, all, v1, v2};
+use crate::jsonmin::{Pos, Value};
+use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
+
+/// A device as the file has it.
+#[derive(Clone, Copy)]
+pub(super) struct DeviceEntry {
+    kind: u8,
+    path: &'static CStr,
+    major: i64,
+    minor: i64,
+    permissions: &'static CStr,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+impl DeviceEntry {
+    pub const EMPTY: DeviceEntry = DeviceEntry {
+        kind: 0,
+        path: c"",
+        major: 0,
+        minor: 0,
+        permissions: c"",
+        mode: 0,
+        uid: 0,
+        gid: 0,
+    };
+}
+
+/// The kernel's dev_t has 12 bits of major and 20 of minor (include/linux/kdev_t.h).
+const MAJOR_MAX: i64 = (1 << 12) - 1;
+const MINOR_MAX: i64 = (1 << 20) - 1;
+
+pub(super) const DEVICE: &[Key] = &[
+    all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
+    all("path", |f| f.text().map(|path| f.device.path = path)),
+    v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
+    v2("major", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
+    v1("minor_number", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
+    v2("minor", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
+    v1("cgroup_permissions", |f| f.device_permissions()),
+    v2("permissions", |f| f.device_permissions()),
+    // Go's os.FileMode in files that docker wrote holds the type's bits as well.
+    all("file_mode", |f| f.u32().map(|mode| f.device.mode = mode & 0o7777)),
+    all("uid", |f| f.u32().map(|uid| f.device.uid = uid)),
+    all("gid", |f| f.u32().map(|gid| f.device.gid = gid)),
+];
+
+/// `device_nodes` of 2014-05, when it was an object of names under /dev.
+pub(super) const NAMES: &[Key] = &[
+    all("required", |f| f.list(|f| f.device_name())),
+    all("additional", |f| f.list(|f| f.device_name())),
+];
+
+/// Devices that have had their numbers since ever (Documentation/admin-guide/devices.txt).
+const KNOWN: [(&CStr, u32, u32, u32); 14] = [
+    (c"/dev/null", 1, 3, 0o666),
+    (c"/dev/zero", 1, 5, 0o666),
+    (c"/dev/full", 1, 7, 0o666),
+    (c"/dev/tty", 5, 0, 0o666),
+    (c"/dev/urandom", 1, 9, 0o666),
+    (c"/dev/random", 1, 8, 0o666),
+    (c"/dev/console", 5, 1, 0o600),
+    (c"/dev/ptmx", 5, 2, 0o666),
+    (c"/dev/fuse", 10, 229, 0o666),
+    (c"/dev/net/tun", 10, 200, 0o666),
+    (c"/dev/tun", 10, 200, 0o666),
+    (c"/dev/kvm", 10, 232, 0o660),
+    (c"/dev/loop-control", 10, 237, 0o660),
+    (c"/dev/kmsg", 1, 11, 0o644),
+];
+
+/// How many of `KNOWN` a container has when its file names none.
+const DEFAULT_NODES: usize = 6;
+
+/// The device rules of libcontainer itself (devices/defaults.go): nodes may be made, terminals, tun
+/// and the harmless memory devices used. `None` is any number.
+const DEFAULT_RULES: [(DeviceKind, Option<u32>, Option<u32>, bool); 14] = [
+    (DeviceKind::Char, None, None, false),
+    (DeviceKind::Block, None, None, false),
+    (DeviceKind::Char, Some(5), Some(1), true),
+    (DeviceKind::Char, Some(4), Some(0), true),
+    (DeviceKind::Char, Some(4), Some(1), true),
+    (DeviceKind::Char, Some(136), None, true),
+    (DeviceKind::Char, Some(5), Some(2), true),
+    (DeviceKind::Char, Some(10), Some(200), true),
+    (DeviceKind::Char, Some(1), Some(3), true),
+    (DeviceKind::Char, Some(1), Some(5), true),
+    (DeviceKind::Char, Some(1), Some(7), true),
+    (DeviceKind::Char, Some(5), Some(0), true),
+    (DeviceKind::Char, Some(1), Some(9), true),
+    (DeviceKind::Char, Some(1), Some(8), true),
+];
+
+impl File<'_> {
+    /// A list of nodes, or the object of names that it was for some days of May 2014.
+    pub fn device_nodes(&mut self) -> Read {
+        match self.json.value()? {
+            Value::Array => self.elements(|f| f.device_node()),
+            Value::Object => self.members(NAMES),
+            found => Err(self.expected("an array", found)),
+        }
+    }
+
+    pub fn device_node(&mut self) -> Read {
+        let pos = self.device_entry()?;
+        let entry = self.device;
+        let kind = match entry.kind {
+            b'p' => DeviceKind::Fifo,
+            b'b' => DeviceKind::Block,
+            _ => DeviceKind::Char,
+        };
+        if entry.path.is_empty() {
+            return Err(self.fault_of("path", pos, format_args!("a device node needs a path")));
+        }
+        let (Ok(major), Ok(minor)) = (entry.major.try_into(), entry.minor.try_into()) else {
+            return Err(self.fault_of(
+                "major",
+                pos,
+                format_args!("a node can't have every number"),
+            ));
+        };
+        let path = absolute(self, entry.path)?;
+        let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
+        self.mark("devices", self.plan.rootfs.devices.len(), pos);
+        self.push_node(Device { path, kind, major, minor, mode, uid, gid })
+    }
+
+    fn device_name(&mut self) -> Read {
+        let name = self.text()?;
+        match KNOWN
+            .iter()
+            .find(|row| row.0.to_bytes().strip_prefix(b"/dev/") == Some(name.to_bytes()))
+        {
+            Some(row) => self.push_node(node(row)),
+            None => Err(self.composed(format_args!(
+                "nsinit does not know the numbers of {name:?}: list it with type, major and minor"
+            ))),
+        }
+    }
+
+    fn push_node(&mut self, device: Device) -> Read {
+        let pushed = self.plan.rootfs.devices.push(device);
+        pushed.map_err(|_| self.full(DEVICES, "devices"))
+    }
+
+    /// A rule of the cgroup, for the list that `list` chooses.
+    pub fn device_rule(
+        &mut self,
+        list: fn(&mut DeviceAccess) -> &mut heapless::Vec<DeviceRule, DEVICES>,
+    ) -> Read {
+        let pos = self.device_entry()?;
+        let entry = self.device;
+        let kind = match entry.kind {
+            b'b' => DeviceKind::Block,
+            b'c' | b'u' => DeviceKind::Char,
+            _ => return Err(self.fault_of("type", pos, format_args!("only c and b have rules"))),
+        };
+        let has = |letter| entry.permissions.to_bytes().contains(&letter);
+        if entry.permissions.is_empty() {
+            return Err(self.fault_of("permissions", pos, format_args!("a rule needs r, w or m")));
+        }
+        let rule = DeviceRule {
+            kind,
+            major: u32::try_from(entry.major).ok(),
+            minor: u32::try_from(entry.minor).ok(),
+            read: has(b'r'),
+            write: has(b'w'),
+            mknod: has(b'm'),
+        };
+        let pushed = list(self.device_access()).push(rule);
+        pushed.map_err(|_| self.full(DEVICES, "device rules"))
+    }
+
+    /// Reads `self.device`; where it began.
+    fn device_entry(&mut self) -> Read<Pos> {
+        self.device = DeviceEntry::EMPTY;
+        let pos = self.json.next_pos();
+        self.object(DEVICE)?;
+        if self.device.kind == 0 {
+            return Err(self.fault_of(
+                "type",
+                pos,
+                format_args!("a device needs one: 99 is c, 98 is b"),
+            ));
+        }
+        Ok(pos)
+    }
+
+    /// 99 or "c": Go wrote its rune as a number, the OCI writes the letter.
+    fn device_type(&mut self) -> Read<u8> {
+        let kind = match self.json.value()? {
+            Value::Number(number) => self.within(number, 0, i64::from(u32::MAX))?,
+            Value::Str(text) => match text.to_bytes() {
+                [letter] => i64::from(*letter),
+                _ => -1,
+            },
+            found => return Err(self.expected("an integer", found)),
+        };
+        match u8::try_from(kind) {
+            Ok(kind @ (b'c' | b'b' | b'u' | b'p')) => Ok(kind),
+            _ => {
+                Err(self.fault("no kind of device: 99 or \"c\", 98 or \"b\", 117 \"u\", 112 \"p\""))
+            }
+        }
+    }
+
+    fn device_permissions(&mut self) -> Read {
+        let text = self.text()?;
+        if !text.to_bytes().iter().all(|letter| b"rwm".contains(letter)) {
+            return Err(self.fault("expected some of r, w and m"));
+        }
+        self.device.permissions = text;
+        Ok(())
+    }
+
+    /// The nodes that a container can't do without, where the file says nothing of nodes.
+    pub fn default_nodes(&mut self) -> Read {
+        KNOWN.iter().take(DEFAULT_NODES).try_for_each(|row| self.push_node(node(row)))
+    }
+
+    /// libcontainer's own rules, where the file says nothing of them.
+    pub fn default_rules(&mut self) -> Read {
+        for (kind, major, minor, used) in DEFAULT_RULES {
+            let rule = DeviceRule { kind, major, minor, read: used, write: used, mknod: true };
+            let pushed = self.device_access().allowed.push(rule);
+            pushed.map_err(|_| self.full(DEVICES, "device rules"))?;
+        }
+        Ok(())
+    }
+}
+
+fn node(row: &(&'static CStr, u32, u32, u32)) -> Device {
+    let (path, major, minor, mode) = *row;
+    Device { path, kind: DeviceKind::Char, major, minor, mode, uid: 0, gid: 0 }
+}

@@ -1,0 +1,344 @@
+//! A plan as container.json again: in the words of libcontainer 2 with nsinit's own keys, every
+//! default written out, so that reading it gives the same plan.
+
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+
+use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
+
+use super::json::Json;
+use super::names::CAPABILITIES;
+use crate::plan::{
+    Cgroup, Device, DeviceAccess, DeviceKind, DeviceRule, IdMap, Init, Kind, Mount, MountCommands,
+    Network, NetworkKind, Plan, Process, Relabel, Rootfs, Route, Seccomp, Source,
+};
+
+/// Prints the configuration as understood.
+pub fn print(plan: &Plan, out: &mut dyn Write) -> fmt::Result {
+    let mut json = Json::new(out);
+    let j = &mut json;
+    j.open('{', true)?;
+    rootfs(j, &plan.rootfs)?;
+    j.opt("hostname", plan.hostname)?;
+    namespaces(j, plan)?;
+    process(j, plan)?;
+    j.key("networks")?;
+    j.open('[', true)?;
+    plan.networks.iter().try_for_each(|net| network(j, net))?;
+    j.close()?;
+    j.key("routes")?;
+    j.open('[', true)?;
+    plan.routes.iter().try_for_each(|entry| route(j, entry))?;
+    j.close()?;
+    plan.cgroup.as_ref().map_or(Ok(()), |c| cgroup(j, c))?;
+    if !plan.sysctls.is_empty() {
+        j.key("system_properties")?;
+        j.open('{', true)?;
+        for (name, value) in &plan.sysctls {
+            j.key_cstr(name)?;
+            j.cstr(value)?;
+        }
+        j.close()?;
+    }
+    id_maps(j, "uid_mappings", &plan.uid_maps)?;
+    id_maps(j, "gid_mappings", &plan.gid_maps)?;
+    j.close()?;
+    j.end()
+}
+
+fn rootfs(j: &mut Json, rootfs: &Rootfs) -> fmt::Result {
+    j.opt("rootfs", rootfs.path)?;
+    j.bool("readonlyfs", rootfs.readonly)?;
+    j.bool("no_pivot_root", rootfs.no_pivot_root)?;
+    j.bool("privatefs", rootfs.propagation & MS_PRIVATE != 0)?;
+    j.opt("mount_label", rootfs.mount_label)?;
+    j.key("mounts")?;
+    j.open('[', true)?;
+    rootfs.mounts.iter().try_for_each(|entry| mount(j, entry))?;
+    j.close()?;
+    j.key("devices")?;
+    j.open('[', true)?;
+    rootfs.devices.iter().try_for_each(|entry| device(j, entry))?;
+    j.close()?;
+    j.strings("mask_paths", rootfs.masked.iter().copied())?;
+    j.strings("readonly_paths", rootfs.readonly_paths.iter().copied())
+}
+
+fn mount(j: &mut Json, mount: &Mount) -> fmt::Result {
+    let bind = if mount.fstype == c"bind" { MS_BIND } else { 0 };
+    j.open('{', false)?;
+    j.key("source")?;
+    j.cstr(mount.source)?;
+    j.key("destination")?;
+    j.cstr(mount.target)?;
+    j.key("device")?;
+    j.cstr(mount.fstype)?;
+    j.number("flags", i64::from(mount.flags | mount.propagation | bind))?;
+    j.key("data")?;
+    j.cstr(mount.data)?;
+    match mount.relabel {
+        Relabel::No => {}
+        Relabel::Shared => j.opt("relabel", Some(c"z"))?,
+        Relabel::Private => j.opt("relabel", Some(c"Z"))?,
+    }
+    let MountCommands { before, after } = mount.commands;
+    for (name, there) in [("premount_cmds", before), ("postmount_cmds", after)] {
+        if there {
+            // What they are is not in a plan: nsinit runs none.
+            j.key(name)?;
+            j.open('[', false)?;
+            j.open('{', false)?;
+            j.close()?;
+            j.close()?;
+        }
+    }
+    j.close()
+}
+
+fn kind_number(kind: DeviceKind) -> i64 {
+    i64::from(match kind {
+        DeviceKind::Char => b'c',
+        DeviceKind::Block => b'b',
+        DeviceKind::Fifo => b'p',
+    })
+}
+
+fn device(j: &mut Json, device: &Device) -> fmt::Result {
+    j.open('{', false)?;
+    j.number("type", kind_number(device.kind))?;
+    j.opt("path", Some(device.path))?;
+    j.number("major", device.major.into())?;
+    j.number("minor", device.minor.into())?;
+    j.number("file_mode", device.mode.into())?;
+    j.number("uid", device.uid.into())?;
+    j.number("gid", device.gid.into())?;
+    j.close()
+}
+
+fn rule(j: &mut Json, rule: &DeviceRule) -> fmt::Result {
+    j.open('{', false)?;
+    j.number("type", kind_number(rule.kind))?;
+    j.number("major", rule.major.map_or(-1, i64::from))?;
+    j.number("minor", rule.minor.map_or(-1, i64::from))?;
+    j.key("permissions")?;
+    let letters = [(rule.read, "r"), (rule.write, "w"), (rule.mknod, "m")];
+    let letter = |n: usize| letters.get(n).map_or("", |(on, letter)| if *on { letter } else { "" });
+    j.raw(format_args!("\"{}{}{}\"", letter(0), letter(1), letter(2)))?;
+    j.close()
+}
+
+fn namespaces(j: &mut Json, plan: &Plan) -> fmt::Result {
+    j.key("namespaces")?;
+    j.open('[', true)?;
+    for kind in Kind::ALL {
+        let path = match plan.namespaces.get(kind) {
+            Source::Keep => continue,
+            Source::New => c"",
+            Source::Join(path) => path,
+        };
+        j.open('{', false)?;
+        j.key("type")?;
+        j.raw(format_args!("\"{}\"", kind.name()))?;
+        j.key("path")?;
+        j.cstr(path)?;
+        j.close()?;
+    }
+    j.close()
+}
+
+fn process(j: &mut Json, plan: &Plan) -> fmt::Result {
+    let process = &plan.process;
+    command(j, process)?;
+    j.opt("user", Some(process.user).filter(|user| !user.is_empty()))?;
+    j.opt("working_dir", process.cwd)?;
+    j.strings("environment", process.env.iter().flatten().map(|entry| entry.get()))?;
+    j.strings("additional_groups", process.groups.iter().copied())?;
+    j.bool("tty", process.tty)?;
+    j.key("init")?;
+    j.cstr(if plan.init == Init::Reap { c"reap" } else { c"exec" })?;
+    j.key("capabilities")?;
+    j.open('[', true)?;
+    for (n, name) in CAPABILITIES.iter().enumerate() {
+        if process.capabilities & 1 << n != 0 {
+            j.item()?;
+            j.raw(format_args!("\"{name}\""))?;
+        }
+    }
+    j.close()?;
+    j.bool("no_new_privs", process.no_new_privs)?;
+    j.number("parent_death_signal", process.parent_death_signal.into())?;
+    j.opt("apparmor_profile", process.apparmor_profile)?;
+    j.opt("process_label", process.process_label)?;
+    j.key("rlimits")?;
+    j.open('[', true)?;
+    for limit in &process.rlimits {
+        j.open('{', false)?;
+        j.number("type", limit.resource.into())?;
+        j.unsigned("hard", limit.hard)?;
+        j.unsigned("soft", limit.soft)?;
+        j.close()?;
+    }
+    j.close()?;
+    process.seccomp.as_ref().map_or(Ok(()), |filter| seccomp(j, filter))
+}
+
+fn command(j: &mut Json, process: &Process) -> fmt::Result {
+    let words = if process.argv.is_empty() { process.command.as_slice() } else { process.argv };
+    if words.is_empty() {
+        return Ok(());
+    }
+    j.key("command")?;
+    j.open('{', true)?;
+    j.strings("args", words.iter().flatten().map(|word| word.get()))?;
+    j.close()
+}
+
+fn seccomp(j: &mut Json, seccomp: &Seccomp) -> fmt::Result {
+    j.key("seccomp")?;
+    j.open('{', true)?;
+    j.key("syscalls")?;
+    j.open('[', true)?;
+    for rule in &seccomp.rules {
+        j.open('{', false)?;
+        j.number("value", rule.number.into())?;
+        j.number("action", rule.action.into())?;
+        j.key("args")?;
+        j.open('[', false)?;
+        for arg in rule.args.iter().take(rule.conditions.into()) {
+            j.open('{', false)?;
+            j.number("index", arg.index.into())?;
+            j.number("value", arg.value.into())?;
+            j.number("op", arg.op.into())?;
+            j.close()?;
+        }
+        j.close()?;
+        j.close()?;
+    }
+    j.close()?;
+    j.close()
+}
+
+fn network(j: &mut Json, net: &Network) -> fmt::Result {
+    j.open('{', false)?;
+    j.key("type")?;
+    j.cstr(if net.kind == NetworkKind::Veth { c"veth" } else { c"loopback" })?;
+    for (name, value) in [
+        ("name", net.name),
+        ("bridge", net.bridge),
+        ("veth_prefix", net.veth_prefix),
+        ("host_interface_name", net.host_interface_name),
+        ("mac_address", net.mac_address),
+        ("address", net.address),
+        ("gateway", net.gateway),
+        ("ipv6_address", net.ipv6_address),
+        ("ipv6_gateway", net.ipv6_gateway),
+    ] {
+        j.opt(name, value)?;
+    }
+    if net.kind == NetworkKind::Veth {
+        j.number("mtu", net.mtu.into())?;
+        j.number("txqueuelen", net.txqueuelen.into())?;
+        j.bool("hairpin_mode", net.hairpin_mode)?;
+    }
+    j.close()
+}
+
+fn route(j: &mut Json, route: &Route) -> fmt::Result {
+    j.open('{', false)?;
+    j.opt("destination", route.destination)?;
+    j.opt("source", route.source)?;
+    j.opt("gateway", route.gateway)?;
+    j.opt("interface_name", route.interface_name)?;
+    j.close()
+}
+
+fn cgroup(j: &mut Json, cgroup: &Cgroup) -> fmt::Result {
+    j.key("cgroups")?;
+    j.open('{', true)?;
+    j.opt("name", cgroup.name)?;
+    j.opt("parent", cgroup.parent)?;
+    j.opt("slice", cgroup.slice)?;
+    cgroup.devices.as_ref().map_or(Ok(()), |access| devices(j, access))?;
+    let unsigned = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok());
+    for (name, value) in [
+        ("memory", cgroup.memory),
+        ("memory_reservation", cgroup.memory_reservation),
+        ("memory_swap", cgroup.memory_swap),
+        ("kernel_memory", cgroup.kernel_memory),
+        ("memory_swappiness", unsigned(cgroup.memory_swappiness)),
+        ("cpu_shares", unsigned(cgroup.cpu_shares)),
+        ("cpu_quota", cgroup.cpu_quota),
+        ("cpu_period", unsigned(cgroup.cpu_period)),
+        ("blkio_weight", unsigned(cgroup.blkio_weight)),
+        ("pids_limit", cgroup.pids_limit),
+    ] {
+        value.map_or(Ok(()), |n| j.number(name, n))?;
+    }
+    for (name, value) in [
+        ("cpuset_cpus", cgroup.cpuset_cpus),
+        ("cpuset_mems", cgroup.cpuset_mems),
+        ("blkio_weight_device", cgroup.blkio_weight_device),
+        ("blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device),
+        ("blkio_throttle_write_bps_device", cgroup.blkio_throttle_write_bps_device),
+        ("blkio_throttle_read_iops_device", cgroup.blkio_throttle_read_iops_device),
+        ("blkio_throttle_write_iops_device", cgroup.blkio_throttle_write_iops_device),
+        ("freezer", cgroup.frozen.then_some(c"FROZEN")),
+    ] {
+        j.opt(name, value)?;
+    }
+    if cgroup.oom_kill_disable {
+        j.bool("oom_kill_disable", true)?;
+    }
+    pairs(j, "hugetlb_limit", ["page_size", "limit"], &cgroup.hugetlb_limit)?;
+    pairs(j, "net_prio_ifpriomap", ["interface", "priority"], &cgroup.net_prio_ifpriomap)?;
+    if let Some(id) = cgroup.net_cls_classid {
+        j.key("net_cls_classid")?;
+        j.raw(format_args!("\"{id}\""))?;
+    }
+    j.close()
+}
+
+fn devices(j: &mut Json, access: &DeviceAccess) -> fmt::Result {
+    j.bool("allow_all_devices", access.allow_all)?;
+    for (name, rules) in [("allowed_devices", &access.allowed), ("denied_devices", &access.denied)]
+    {
+        j.key(name)?;
+        j.open('[', true)?;
+        rules.iter().try_for_each(|entry| rule(j, entry))?;
+        j.close()?;
+    }
+    Ok(())
+}
+
+fn pairs(j: &mut Json, name: &str, keys: [&str; 2], rows: &[(&CStr, u64)]) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let [first, second] = keys;
+    j.key(name)?;
+    j.open('[', true)?;
+    for (text, number) in rows {
+        j.open('{', false)?;
+        j.key(first)?;
+        j.cstr(text)?;
+        j.unsigned(second, *number)?;
+        j.close()?;
+    }
+    j.close()
+}
+
+fn id_maps(j: &mut Json, name: &str, maps: &[IdMap]) -> fmt::Result {
+    if maps.is_empty() {
+        return Ok(());
+    }
+    j.key(name)?;
+    j.open('[', true)?;
+    for map in maps {
+        j.open('{', false)?;
+        j.number("container_id", map.container_id.into())?;
+        j.number("host_id", map.host_id.into())?;
+        j.number("size", map.size.into())?;
+        j.close()?;
+    }
+    j.close()
+}

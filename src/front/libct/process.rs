@@ -1,0 +1,329 @@
+//! Who the process is and what it may do: namespaces, capabilities, limits, groups, id maps, system
+//! calls.
+
+use core::ffi::CStr;
+
+use super::names;
+use super::read::{File, Key, Read, all};
+use super::settle::{List, Shape, UNKNOWN};
+use crate::jsonmin::Value;
+use crate::plan::{
+    ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, SECCOMP_RULES,
+    Seccomp, SeccompArg, SeccompRule, Source,
+};
+
+pub(super) const NAMESPACE: &[Key] = &[
+    all("type", |f| {
+        let name = f.text()?;
+        f.namespace.0 = Some(f.kind(name)?);
+        Ok(())
+    }),
+    all("path", |f| f.text_or_none().map(|path| f.namespace.1 = path)),
+];
+
+pub(super) const RLIMIT: &[Key] = &[
+    all("type", |f| f.rlimit_type()),
+    all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
+    all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
+];
+
+pub(super) const ID_MAP: &[Key] = &[
+    all("container_id", |f| f.u32().map(|n| f.id_map.container_id = n)),
+    all("host_id", |f| f.u32().map(|n| f.id_map.host_id = n)),
+    all("size", |f| f.u32().map(|n| f.id_map.size = n)),
+];
+
+pub(super) const SECCOMP: &[Key] = &[all("syscalls", |f| {
+    let seccomp =
+        f.plan.process.seccomp.get_or_insert_with(|| Seccomp { rules: Default::default() });
+    seccomp.rules.clear();
+    f.list(|f| f.seccomp_rule())
+})];
+
+pub(super) const SECCOMP_RULE: &[Key] = &[
+    all("value", |f| f.int(0, i64::from(i32::MAX)).map(|n| f.rule.number = n as u32)),
+    all("action", |f| f.int(-3, 4095).map(|n| f.rule.action = n as i32)),
+    all("args", |f| {
+        f.rule.conditions = 0;
+        f.list(|f| f.seccomp_arg())
+    }),
+    all("names", |f| Err(f.fault("nsinit knows system calls by number only, as \"value\""))),
+];
+
+pub(super) const SECCOMP_ARG: &[Key] = &[
+    all("index", |f| f.int(0, 5).map(|n| f.arg.index = n as u8)),
+    all("value", |f| f.u32().map(|n| f.arg.value = n)),
+    all("op", |f| f.int(0, 4).map(|n| f.arg.op = n as u8)),
+];
+
+impl File<'_> {
+    /// A list of names (2014-02), a map of names (to 1.4), or a list of objects (2.0): the shape
+    /// tells the generation of the file.
+    pub fn namespaces(&mut self) -> Read {
+        match self.json.value()? {
+            Value::Array => {
+                Kind::ALL.into_iter().for_each(|k| self.plan.namespaces.set(k, Source::Keep));
+                self.elements(|f| f.namespace())
+            }
+            Value::Object => {
+                self.kept.shape = Shape::Map;
+                while let Some(name) = self.json.key()? {
+                    self.push(super::read::Step::Name(name))?;
+                    let on = self.flag()?;
+                    match names::namespace(name.to_bytes()) {
+                        Some(kind) => self
+                            .plan
+                            .namespaces
+                            .set(kind, if on { Source::New } else { Source::Keep }),
+                        None if on => return Err(self.fault("no such namespace")),
+                        None => self.warn(format_args!("no such namespace")),
+                    }
+                    self.path.pop();
+                }
+                Ok(())
+            }
+            found => Err(self.expected("an array or an object", found)),
+        }
+    }
+
+    fn namespace(&mut self) -> Read {
+        let (kind, path) = match self.json.value()? {
+            Value::Str(name) => {
+                self.kept.shape = Shape::Strings;
+                (self.kind(name)?, None)
+            }
+            Value::Object => {
+                self.kept.shape = Shape::Objects;
+                let pos = self.json.pos();
+                self.namespace = (None, None);
+                self.members(NAMESPACE)?;
+                match self.namespace {
+                    (Some(kind), path) => (kind, path),
+                    (None, _) => {
+                        return Err(self.fault_of(
+                            "type",
+                            pos,
+                            format_args!("a namespace needs one"),
+                        ));
+                    }
+                }
+            }
+            found => return Err(self.expected("a string or an object", found)),
+        };
+        if self.plan.namespaces.is_apart(kind) {
+            self.warn(format_args!("{} given twice: the later one counts", kind.name()));
+        }
+        self.plan.namespaces.set(kind, path.map_or(Source::New, Source::Join));
+        Ok(())
+    }
+
+    fn kind(&self, name: &CStr) -> Read<Kind> {
+        names::namespace(name.to_bytes()).ok_or_else(|| {
+            self.composed(format_args!(
+                "{name:?} is not one of NEWNS NEWUTS NEWIPC NEWPID NEWNET NEWUSER NEWCGROUP NEWTIME"
+            ))
+        })
+    }
+
+    /// A list of capabilities: to keep, or in the files of early 2014 to drop.
+    pub fn capabilities(&mut self) -> Read {
+        self.kept.listed = Some(0);
+        self.kept.unknown.clear();
+        self.list(|f| {
+            let bit = f.capability()?;
+            f.kept.listed = f.kept.listed.map(|bits| bits | bit);
+            Ok(())
+        })
+    }
+
+    /// A list of capabilities to drop, or a map where `false` drops.
+    pub fn capabilities_mask(&mut self) -> Read {
+        let mask = self.kept.mask.get_or_insert(0);
+        match self.json.value()? {
+            Value::Array => {
+                *mask = 0;
+                self.elements(|f| {
+                    let bit = f.capability()?;
+                    f.kept.mask = f.kept.mask.map(|bits| bits | bit);
+                    Ok(())
+                })
+            }
+            Value::Object => {
+                while let Some(name) = self.json.key()? {
+                    self.push(super::read::Step::Name(name))?;
+                    let bit = self.capability_bit(name)?;
+                    let keep = self.flag()?;
+                    self.kept.mask =
+                        self.kept.mask.map(|bits| if keep { bits & !bit } else { bits | bit });
+                    self.path.pop();
+                }
+                Ok(())
+            }
+            found => Err(self.expected("an array or an object", found)),
+        }
+    }
+
+    fn capability(&mut self) -> Read<u64> {
+        let name = self.text()?;
+        self.capability_bit(name)
+    }
+
+    /// The bit; 0 for a name that is unknown, which is remembered: whether it is an error depends
+    /// on the file's generation.
+    fn capability_bit(&mut self, name: &'static CStr) -> Read<u64> {
+        if let Some(n) = names::capability(name.to_bytes()) {
+            return Ok(1 << n);
+        }
+        let pos = self.json.pos();
+        match self.kept.unknown.push((name, pos)) {
+            Ok(()) => Ok(0),
+            Err(_) => Err(self.composed(format_args!("more than {UNKNOWN} unknown capabilities"))),
+        }
+    }
+
+    pub fn rlimits(&mut self) -> Read {
+        self.plan.process.rlimits.clear();
+        self.list(|f| {
+            f.rlimit = Rlimit { resource: 0, soft: 0, hard: 0 };
+            let pos = f.json.next_pos();
+            f.object(RLIMIT)?;
+            if f.rlimit.soft > f.rlimit.hard {
+                return Err(f.fault_of("soft", pos, format_args!("above the hard limit")));
+            }
+            f.plan.process.rlimits.push(f.rlimit).map_err(|_| f.full(FEW, "rlimits"))
+        })
+    }
+
+    fn rlimit_type(&mut self) -> Read {
+        self.rlimit.resource = match self.json.value()? {
+            Value::Number(number) => self.within(number, 0, names::RLIMIT_COUNT - 1)? as u32,
+            Value::Str(name) => names::rlimit(name.to_bytes())
+                .ok_or_else(|| self.fault("no such resource limit"))?,
+            found => return Err(self.expected("an integer", found)),
+        };
+        Ok(())
+    }
+
+    pub fn environment(&mut self) -> Read {
+        if self.claim(List::Environment)? {
+            self.plan.process.env.clear();
+        }
+        self.kept.has_environment = true;
+        self.list(|f| {
+            let entry = f.text()?;
+            let n = f.plan.process.env.len();
+            f.mark("environment", n, f.json.pos());
+            if n == ENVIRONMENT || f.plan.process.env.push(Some(entry.into())).is_err() {
+                return Err(f.full(ENVIRONMENT, "entries"));
+            }
+            Ok(())
+        })
+    }
+
+    /// The words of `command`, with the NULL that execve(2) needs.
+    pub fn arguments(&mut self) -> Read {
+        self.plan.process.command.clear();
+        self.list(|f| {
+            let word = f.text()?;
+            if f.plan.process.command.len() == ARGUMENTS {
+                return Err(f.full(ARGUMENTS, "arguments"));
+            }
+            f.plan
+                .process
+                .command
+                .push(Some(word.into()))
+                .map_err(|_| f.full(ARGUMENTS, "arguments"))
+        })?;
+        match self.plan.process.command.is_empty() {
+            true => Ok(()),
+            false => {
+                self.plan.process.command.push(None).map_err(|_| self.full(ARGUMENTS, "arguments"))
+            }
+        }
+    }
+
+    /// Supplementary groups: names, or numbers of either type.
+    pub fn groups(&mut self) -> Read {
+        self.plan.process.groups.clear();
+        self.list(|f| {
+            let group = match f.json.value()? {
+                Value::Str(name) if !name.is_empty() => name,
+                Value::Number(number) => {
+                    let gid = f.within(number, 0, i64::from(u32::MAX))?;
+                    let text = f.arena.cstr(format_args!("{gid}"));
+                    text.map_err(|_| f.fault("no memory for texts is left"))?
+                }
+                Value::Str(_) => return Err(f.fault("a group needs a name or a number")),
+                found => return Err(f.expected("a string or an integer", found)),
+            };
+            f.plan.process.groups.push(group).map_err(|_| f.full(GROUPS, "groups"))
+        })
+    }
+
+    pub fn uid_map(&mut self) -> Read {
+        let map = self.id_map_entry("uid_mappings", self.plan.uid_maps.len())?;
+        self.plan.uid_maps.push(map).map_err(|_| self.full(ID_MAPS, "id maps"))
+    }
+
+    pub fn gid_map(&mut self) -> Read {
+        let map = self.id_map_entry("gid_mappings", self.plan.gid_maps.len())?;
+        self.plan.gid_maps.push(map).map_err(|_| self.full(ID_MAPS, "id maps"))
+    }
+
+    fn id_map_entry(&mut self, part: &'static str, n: usize) -> Read<IdMap> {
+        self.id_map = IdMap { container_id: 0, host_id: 0, size: 0 };
+        let pos = self.json.next_pos();
+        self.object(ID_MAP)?;
+        let IdMap { container_id, host_id, size } = self.id_map;
+        let ends = [container_id.checked_add(size), host_id.checked_add(size)];
+        if size == 0 || ends.contains(&None) {
+            return Err(self.fault_of(
+                "size",
+                pos,
+                format_args!("an empty range, or beyond 32 bits"),
+            ));
+        }
+        self.mark(part, n, pos);
+        Ok(self.id_map)
+    }
+
+    pub fn init(&mut self) -> Read {
+        self.plan.init = match self.text()?.to_bytes() {
+            b"exec" => Init::Become,
+            b"reap" | b"" => Init::Reap,
+            _ => return Err(self.fault("expected \"reap\" or \"exec\"")),
+        };
+        Ok(())
+    }
+
+    pub fn seccomp(&mut self) -> Read {
+        let pos = self.json.next_pos();
+        self.mark("seccomp", 0, pos);
+        self.object(SECCOMP)
+    }
+
+    fn seccomp_rule(&mut self) -> Read {
+        let args = [SeccompArg::default(); 6];
+        self.rule = SeccompRule { number: 0, action: 0, conditions: 0, args };
+        let pos = self.json.next_pos();
+        self.object(SECCOMP_RULE)?;
+        if self.rule.action == 0 {
+            let why = format_args!("a rule needs one: -3 kill, -2 trap, -1 allow, or an errno");
+            return Err(self.fault_of("action", pos, why));
+        }
+        let rule = self.rule;
+        let Some(seccomp) = &mut self.plan.process.seccomp else { return Ok(()) };
+        seccomp.rules.push(rule).map_err(|_| self.full(SECCOMP_RULES, "rules"))
+    }
+
+    fn seccomp_arg(&mut self) -> Read {
+        self.arg = SeccompArg::default();
+        self.object(SECCOMP_ARG)?;
+        match self.rule.args.get_mut(usize::from(self.rule.conditions)) {
+            Some(arg) => *arg = self.arg,
+            None => return Err(self.full(6, "arguments")),
+        }
+        self.rule.conditions += 1;
+        Ok(())
+    }
+}

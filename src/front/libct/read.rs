@@ -1,0 +1,329 @@
+//! What the readers of all keys share: values of a wanted kind, tables of keys, lists, the path for
+//! error messages, warnings, marks.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use heapless::Vec;
+
+use super::mounts::MountEntry;
+use super::networks::NetworkEntry;
+use super::settle::Kept;
+use crate::bytes::{Arena, Show};
+use crate::jsonmin::{Fault, Number, Pos, Reader, Value};
+use crate::plan::mark::Mark;
+use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
+
+/// The result of reading something.
+pub(super) type Read<T = ()> = Result<T, Fault>;
+
+/// Which libcontainer read a key: a file of the other generation that has it gets a warning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Both, or it is nsinit's own.
+    All,
+    /// Before 2.0.
+    V1,
+    /// From 2.0.
+    V2,
+}
+
+/// A key of an object, and what reads its value.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub by: By,
+    pub read: fn(&mut File) -> Read,
+}
+
+/// A key that every generation reads.
+pub(super) const fn all(name: &'static str, read: fn(&mut File) -> Read) -> Key {
+    Key { name, by: By::All, read }
+}
+
+/// A key that only libcontainer before 2.0 reads.
+pub(super) const fn v1(name: &'static str, read: fn(&mut File) -> Read) -> Key {
+    Key { name, by: By::V1, read }
+}
+
+/// A key that only libcontainer 2 reads.
+pub(super) const fn v2(name: &'static str, read: fn(&mut File) -> Read) -> Key {
+    Key { name, by: By::V2, read }
+}
+
+/// A step of the path to a value.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    Key(&'static str),
+    Name(&'static CStr),
+    Index(usize),
+}
+
+/// Deepest path: `mount_config.mounts[0].premount_cmds[0].args[0]`, and some air.
+const PATH: usize = 12;
+
+/// Keys of one generation that a file can have, each remembered once.
+pub(super) const FOREIGN: usize = 80;
+
+/// The file while it is read.
+pub(super) struct File<'p> {
+    pub json: Reader<'static>,
+    pub plan: &'p mut Plan,
+    pub arena: &'p Arena,
+    pub name: &'static str,
+    pub strict: bool,
+    pub warn: &'p mut dyn FnMut(fmt::Arguments),
+    pub path: Vec<Step, PATH>,
+    pub foreign: Vec<(&'static Key, Pos), FOREIGN>,
+    /// What can be decided only when the whole file is known.
+    pub kept: Kept,
+    // The list members in the making; each is put into the plan when its object ends.
+    pub mount: MountEntry,
+    pub device: super::devices::DeviceEntry,
+    pub network: NetworkEntry,
+    pub route: Route,
+    pub rlimit: Rlimit,
+    pub id_map: IdMap,
+    pub rule: SeccompRule,
+    pub arg: SeccompArg,
+    pub named: (&'static CStr, u64),
+    pub namespace: (Option<Kind>, Option<&'static CStr>),
+}
+
+impl File<'_> {
+    /// An object: each key to its reader. `null` is an object without keys.
+    ///
+    /// As Go's decoder has it (encoding/json, object()): a key matches whatever its case, but best
+    /// exactly; `null` leaves what was there; of two equal keys the later wins, and an object is
+    /// read over the earlier one.
+    pub fn object(&mut self, keys: &'static [Key]) -> Read {
+        if self.open(Value::Object)? { self.members(keys) } else { Ok(()) }
+    }
+
+    /// The members of an object that is open already.
+    pub fn members(&mut self, keys: &'static [Key]) -> Read {
+        let mut seen = 0u64;
+        while let Some(name) = self.json.key()? {
+            let Some(n) = self.find(keys, name)? else {
+                continue;
+            };
+            let Some(key) = keys.get(n) else { continue };
+            self.push(Step::Key(key.name))?;
+            if seen & 1 << n != 0 {
+                self.warn(format_args!("given twice: the later one counts"));
+            }
+            seen |= 1 << n;
+            if !self.json.null()? {
+                self.note_foreign(key);
+                (key.read)(self)?;
+            }
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    /// The row of `name`; an unknown key is passed over with a warning.
+    fn find(&mut self, keys: &'static [Key], name: &'static CStr) -> Read<Option<usize>> {
+        let bytes = name.to_bytes();
+        if let Some(n) = keys.iter().position(|key| key.name.as_bytes() == bytes) {
+            return Ok(Some(n));
+        }
+        let loose = keys.iter().position(|key| key.name.as_bytes().eq_ignore_ascii_case(bytes));
+        self.push(Step::Name(name))?;
+        match loose.and_then(|n| Some((n, keys.get(n)?))) {
+            Some((_, key)) => self.warn(format_args!("read as {}", key.name)),
+            None if self.strict => return Err(self.fault("no such key")),
+            None => {
+                self.warn(format_args!("no such key: ignored"));
+                self.json.skip()?;
+            }
+        }
+        self.path.pop();
+        Ok(loose)
+    }
+
+    /// An object whose keys are names: `each` reads the value that belongs to one.
+    pub fn map(&mut self, each: fn(&mut File, &'static CStr) -> Read) -> Read {
+        if !self.open(Value::Object)? {
+            return Ok(());
+        }
+        while let Some(name) = self.json.key()? {
+            self.push(Step::Name(name))?;
+            if !self.json.null()? {
+                each(self, name)?;
+            }
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    /// An array: `each` reads an element.
+    pub fn list(&mut self, each: fn(&mut File) -> Read) -> Read {
+        if self.open(Value::Array)? { self.elements(each) } else { Ok(()) }
+    }
+
+    /// The elements of an array that is open already.
+    pub fn elements(&mut self, each: fn(&mut File) -> Read) -> Read {
+        let mut n = 0;
+        while self.json.more()? {
+            self.push(Step::Index(n))?;
+            each(self)?;
+            self.path.pop();
+            n += 1;
+        }
+        Ok(())
+    }
+
+    /// Opens an array or object; `false` for `null`.
+    fn open(&mut self, wanted: Value) -> Read<bool> {
+        match self.json.value()? {
+            Value::Null => Ok(false),
+            found if found == wanted => Ok(true),
+            found => Err(self.expected(wanted.kind(), found)),
+        }
+    }
+
+    /// A string; empty for `null`.
+    pub fn text(&mut self) -> Read<&'static CStr> {
+        match self.json.value()? {
+            Value::Str(text) => Ok(text),
+            Value::Null => Ok(c""),
+            found => Err(self.expected("a string", found)),
+        }
+    }
+
+    /// A string that is not empty, or nothing.
+    pub fn text_or_none(&mut self) -> Read<Option<&'static CStr>> {
+        self.text().map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// A boolean; `false` for `null`.
+    pub fn flag(&mut self) -> Read<bool> {
+        match self.json.value()? {
+            Value::Bool(flag) => Ok(flag),
+            Value::Null => Ok(false),
+            found => Err(self.expected("a boolean", found)),
+        }
+    }
+
+    /// An integer between these; 0 for `null`.
+    pub fn int(&mut self, min: i64, max: i64) -> Read<i64> {
+        match self.json.value()? {
+            Value::Number(number) => self.within(number, min, max),
+            Value::Null => Ok(0),
+            found => Err(self.expected("an integer", found)),
+        }
+    }
+
+    /// The integer, if it is one between these.
+    pub fn within(&self, number: Number, min: i64, max: i64) -> Read<i64> {
+        match number.as_i64() {
+            Some(n) if n >= min && n <= max => Ok(n),
+            _ if number == Number::Fraction => Err(self.fault("expected an integer")),
+            _ => Err(self.composed(format_args!("expected an integer from {min} to {max}"))),
+        }
+    }
+
+    /// An integer of 64 bits without sign; 0 for `null`.
+    pub fn u64(&mut self) -> Read<u64> {
+        match self.json.value()? {
+            Value::Number(Number::Fraction) => Err(self.fault("expected an integer")),
+            Value::Number(number) => number.as_u64().ok_or_else(|| {
+                self.composed(format_args!("expected an integer from 0 to {}", u64::MAX))
+            }),
+            Value::Null => Ok(0),
+            found => Err(self.expected("an integer", found)),
+        }
+    }
+
+    /// An integer of 32 bits without sign; 0 for `null`.
+    pub fn u32(&mut self) -> Read<u32> {
+        self.int(0, u32::MAX.into()).map(|n| n as u32)
+    }
+
+    /// A fault at the last value.
+    pub fn fault(&self, why: &'static str) -> Fault {
+        Fault { pos: self.json.pos(), why }
+    }
+
+    /// A fault at the last value, put together.
+    pub fn composed(&self, why: fmt::Arguments) -> Fault {
+        self.fault(self.arena.str(why).unwrap_or("a value that can't be used"))
+    }
+
+    /// The fault of a value of the wrong kind.
+    pub fn expected(&self, wanted: &str, found: Value) -> Fault {
+        self.composed(format_args!("expected {wanted}, found {}", found.kind()))
+    }
+
+    /// A fault of the value of `key`, which lies behind.
+    pub fn fault_of(&mut self, key: &'static str, pos: Pos, why: fmt::Arguments) -> Fault {
+        match self.push(Step::Key(key)) {
+            Ok(()) => Fault { pos, ..self.composed(why) },
+            Err(fault) => fault,
+        }
+    }
+
+    /// What a list that is full says.
+    pub fn full(&self, most: usize, of: &str) -> Fault {
+        self.composed(format_args!("more than {most} {of}"))
+    }
+
+    /// A warning about the last value or key.
+    pub fn warn(&mut self, text: fmt::Arguments) {
+        self.warn_at(self.json.pos(), text);
+    }
+
+    /// A warning about the value at `pos`.
+    pub fn warn_at(&mut self, pos: Pos, text: fmt::Arguments) {
+        let colon = if self.path.is_empty() { "" } else { ": " };
+        let (name, path) = (self.name, Path(&self.path));
+        (self.warn)(format_args!("{name}:{pos}: {path}{colon}{text}"));
+    }
+
+    /// A step down.
+    pub fn push(&mut self, step: Step) -> Read {
+        self.path.push(step).map_err(|_| Fault { pos: self.json.pos(), why: "too deep" })
+    }
+
+    /// Notes that `part` of the plan, number `index`, came from the value at `pos`.
+    pub fn mark(&mut self, part: &'static str, index: usize, pos: Pos) {
+        let mut path = ["", ""];
+        let mut at = None;
+        for step in &self.path {
+            match step {
+                Step::Key(key) if at.is_none() => path = [path[1], key],
+                Step::Index(n) if at.is_none() => at = Some(*n as u16),
+                _ => {}
+            }
+        }
+        let mark = Mark { part, index: index as u16, path, at, pos };
+        // Full only where a file repeats its keys without end: then later faults lack a place.
+        let _ = self.plan.marks.push(mark);
+    }
+
+    /// Remembers a key that not every generation reads.
+    fn note_foreign(&mut self, key: &'static Key) {
+        let known = |row: &(&Key, Pos)| core::ptr::eq(row.0, key);
+        if key.by != By::All && !self.foreign.iter().any(known) {
+            // Large enough for every such key there is (a test counts them).
+            let _ = self.foreign.push((key, self.json.pos()));
+        }
+    }
+}
+
+/// A path as jq and error messages have it: `mount_config.mounts[2].source`.
+pub(super) struct Path<'a>(pub &'a [Step]);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (n, step) in self.0.iter().enumerate() {
+            let dot = if n == 0 { "" } else { "." };
+            match step {
+                Step::Key(key) => write!(f, "{dot}{key}")?,
+                Step::Name(name) => write!(f, "{dot}{}", Show(name.to_bytes()))?,
+                Step::Index(n) => write!(f, "[{n}]")?,
+            }
+        }
+        Ok(())
+    }
+}

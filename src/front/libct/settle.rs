@@ -1,0 +1,273 @@
+//! The end of the file: what depends on more than one key, above all on which libcontainer the file
+//! was written for.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
+
+use super::names;
+use super::read::{By, File, Read, Step};
+use crate::jsonmin::{Fault, Pos};
+use crate::plan::{Init, Kind, PATHS, Source};
+
+/// Most capabilities that nsinit does not know, in one file.
+pub(super) const UNKNOWN: usize = 8;
+
+/// What `namespaces` was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Nothing yet.
+    None,
+    /// A list of names: early 2014, when `capabilities` were those to drop.
+    Strings,
+    /// Names and booleans: to libcontainer 1.4.
+    Map,
+    /// A list of objects: libcontainer 2.
+    Objects,
+}
+
+/// Lists of the plan that more than one key fills.
+#[derive(Clone, Copy)]
+pub(super) enum List {
+    Mounts,
+    Devices,
+    Environment,
+    Networks,
+}
+
+/// What the keys leave for the end.
+pub(super) struct Kept {
+    pub shape: Shape,
+    /// `capabilities`.
+    pub listed: Option<u64>,
+    /// `capabilities_mask`: those to drop.
+    pub mask: Option<u64>,
+    pub unknown: Vec<(&'static CStr, Pos), UNKNOWN>,
+    pub restrict_sys: bool,
+    pub private: Option<bool>,
+    pub ipc: Option<&'static CStr>,
+    pub netns: Option<&'static CStr>,
+    pub has_devices: bool,
+    pub has_device_rules: bool,
+    pub has_environment: bool,
+    /// A mount without type or device.
+    pub untyped_mount: Option<Pos>,
+    /// Which key filled each `List`.
+    lists: [Option<[&'static str; 2]>; 4],
+}
+
+impl Kept {
+    pub const NOTHING: Kept = Kept {
+        shape: Shape::None,
+        listed: None,
+        mask: None,
+        unknown: Vec::new(),
+        restrict_sys: false,
+        private: None,
+        ipc: None,
+        netns: None,
+        has_devices: false,
+        has_device_rules: false,
+        has_environment: false,
+        untyped_mount: None,
+        lists: [None; 4],
+    };
+}
+
+/// What `restrict_sys` masks: in 2014 /proc/kcore alone, today what every launcher does. The files
+/// of each CPU's thermal_throttle are not among them: their names depend on the machine.
+const MASKED: [&CStr; 12] = [
+    c"/proc/acpi",
+    c"/proc/asound",
+    c"/proc/interrupts",
+    c"/proc/kcore",
+    c"/proc/keys",
+    c"/proc/latency_stats",
+    c"/proc/timer_list",
+    c"/proc/timer_stats",
+    c"/proc/sched_debug",
+    c"/proc/scsi",
+    c"/sys/firmware",
+    c"/sys/devices/virtual/powercap",
+];
+
+/// What `restrict_sys` makes read-only (/sys is mounted so).
+const READ_ONLY: [&CStr; 5] =
+    [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sys", c"/proc/sysrq-trigger"];
+
+impl File<'_> {
+    /// The list is about to be filled by the key at hand: whether it is to be emptied first, as by
+    /// a key that the file has twice. Two keys for one list add up.
+    pub fn claim(&mut self, list: List) -> Read<bool> {
+        let mut key = ["", ""];
+        for step in &self.path {
+            if let Step::Key(name) = step {
+                key = [key[1], name];
+            }
+        }
+        let Some(owner) = self.kept.lists.get_mut(list as usize) else {
+            return Ok(false);
+        };
+        match *owner {
+            None => *owner = Some(key),
+            Some(before) if before == key => return Ok(true),
+            Some(_) => self.warn(format_args!("added to those of another key")),
+        }
+        Ok(false)
+    }
+
+    /// Decides all that was left.
+    pub fn settle(&mut self) -> Read {
+        let generation = self.generation();
+        self.warn_foreign(generation);
+        self.settle_capabilities(generation)?;
+        self.settle_namespaces();
+        if generation == By::V1 {
+            self.settle_v1()?;
+        } else {
+            self.settle_v2()?;
+        }
+        self.settle_root(generation)?;
+        self.settle_cgroup()?;
+        // Only PID 1 of a namespace is given its orphans.
+        if !self.plan.namespaces.is_new(Kind::Pid) {
+            self.plan.init = Init::Become;
+        }
+        Ok(())
+    }
+
+    /// The shape of `namespaces` tells; without it, the keys that only one generation has.
+    fn generation(&self) -> By {
+        let has = |by| self.foreign.iter().any(|(key, _)| key.by == by);
+        match self.kept.shape {
+            Shape::Objects => By::V2,
+            Shape::None if has(By::V2) && !has(By::V1) => By::V2,
+            _ => By::V1,
+        }
+    }
+
+    fn warn_foreign(&mut self, generation: By) {
+        for (key, pos) in &self.foreign {
+            let whose = match key.by {
+                By::V1 if generation == By::V2 => "before 2.0",
+                By::V2 if generation == By::V1 => "from 2.0",
+                _ => continue,
+            };
+            (self.warn)(format_args!(
+                "{}:{pos}: {}: a key of libcontainer {whose}, in a file for the other: read all the same",
+                self.name, key.name
+            ));
+        }
+    }
+
+    fn settle_capabilities(&mut self, generation: By) -> Read {
+        for (name, pos) in self.kept.unknown.clone() {
+            self.push(Step::Key("capabilities"))?;
+            if generation == By::V2 {
+                return Err(Fault {
+                    pos,
+                    ..self.composed(format_args!("no such capability: {name:?}"))
+                });
+            }
+            self.warn_at(pos, format_args!("no such capability: {name:?}: ignored"));
+            self.path.pop();
+        }
+        let mask = self.kept.mask.unwrap_or(0);
+        self.plan.process.capabilities = match (self.kept.shape, self.kept.listed, self.kept.mask) {
+            (Shape::Strings, drop, _) => names::ALL_CAPABILITIES & !(drop.unwrap_or(0) | mask),
+            (_, None, Some(mask)) => names::ALL_CAPABILITIES & !mask,
+            (_, keep, _) => keep.unwrap_or(0) & !mask,
+        };
+        Ok(())
+    }
+
+    /// `ipc` of 1.4 and a network of type netns name a namespace to join.
+    fn settle_namespaces(&mut self) {
+        if let Some(path) = self.kept.ipc {
+            self.plan.namespaces.set(Kind::Ipc, Source::Join(path));
+        }
+        if let Some(path) = self.kept.netns {
+            self.plan.namespaces.set(Kind::Net, Source::Join(path));
+        }
+    }
+
+    /// What libcontainer 1 did unasked.
+    fn settle_v1(&mut self) -> Read {
+        if !self.plan.namespaces.is_new(Kind::Mount) {
+            return Ok(());
+        }
+        if !self.kept.has_devices {
+            self.default_nodes()?;
+        }
+        let mqueue = self.plan.namespaces.is_apart(Kind::Ipc);
+        self.implicit_mounts(mqueue, self.kept.restrict_sys)
+    }
+
+    /// What the command line of libcontainer 2 had, and its file had not.
+    fn settle_v2(&mut self) -> Read {
+        if let Some(pos) = self.kept.untyped_mount {
+            self.push(Step::Key("mounts"))?;
+            return Err(Fault { pos, why: "a mount needs a device" });
+        }
+        if !self.kept.has_environment {
+            self.default_environment()?;
+        }
+        self.strip_rootfs();
+        let has_proc = self.plan.rootfs.mounts.iter().any(|mount| mount.target == c"/proc");
+        if self.plan.namespaces.is_new(Kind::Mount) && !has_proc {
+            (self.warn)(format_args!("{}: no mount on /proc: much will not work", self.name));
+        }
+        Ok(())
+    }
+
+    /// The environment that `nsinit exec` of libcontainer 2 gave (nsinit/exec.go).
+    fn default_environment(&mut self) -> Read {
+        let path = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let name =
+            self.plan.hostname.map(|name| self.arena.concat(&[b"HOSTNAME=", name.to_bytes()]));
+        let name = name.transpose().map_err(|_| self.fault("no memory for texts is left"))?;
+        for entry in [Some(path), Some(c"TERM=xterm"), name].into_iter().flatten() {
+            let pushed = self.plan.process.env.push(Some(entry.into()));
+            pushed.map_err(|_| self.fault("the environment is full"))?;
+        }
+        Ok(())
+    }
+
+    /// A destination that begins with the root itself is beneath it already (rootfs_linux.go).
+    fn strip_rootfs(&mut self) {
+        let Some(root) = self.plan.rootfs.path.filter(|root| *root != c"/") else { return };
+        for mount in &mut self.plan.rootfs.mounts {
+            let rest = mount.target.to_bytes_with_nul().strip_prefix(root.to_bytes());
+            let inside = rest.filter(|rest| rest.starts_with(b"/"));
+            if let Some(Ok(target)) = inside.map(CStr::from_bytes_with_nul) {
+                mount.target = target;
+            }
+        }
+    }
+
+    fn settle_root(&mut self, generation: By) -> Read {
+        let rootfs = &mut self.plan.rootfs;
+        let private = match generation {
+            By::V2 => self.kept.private.unwrap_or(false),
+            _ => self.kept.private.unwrap_or(!rootfs.no_pivot_root),
+        };
+        rootfs.propagation = if private { MS_PRIVATE } else { MS_SLAVE };
+        if self.kept.restrict_sys {
+            add(&mut rootfs.masked, &MASKED).map_err(|()| self.full(PATHS, "paths"))?;
+            let rootfs = &mut self.plan.rootfs;
+            add(&mut rootfs.readonly_paths, &READ_ONLY).map_err(|()| self.full(PATHS, "paths"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds those that are not there yet.
+fn add(list: &mut Vec<&'static CStr, PATHS>, paths: &[&'static CStr]) -> Result<(), ()> {
+    for path in paths {
+        if !list.contains(path) {
+            list.push(path).map_err(|_| ())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! What Go's decoder did with odd input, and what nsinit does with it.
+
+use super::*;
+
+#[test]
+fn unknown_keys_are_warnings_or_with_strict_errors() {
+    let text = "{\"cgroups\": {\n  \"name\": \"a\", \"colour\": {\"deep\": [1]}}, \"x\\u001b\": 1}";
+    let (plan, warnings) = warned(text);
+    assert_eq!(plan.cgroup.as_ref().unwrap().name, Some(c"a"));
+    let expected = [
+        "c.json:2:16: cgroups.colour: no such key: ignored",
+        "c.json:2:42: x\\u{1b}: no such key: ignored",
+    ];
+    assert_eq!(warnings, expected);
+    let strict = read_bytes(text.as_bytes(), true);
+    assert_eq!(strict.result, Err("c.json:2:16: cgroups.colour: no such key".into()));
+}
+
+#[test]
+fn keys_match_in_any_case_but_best_exactly() {
+    let (plan, warnings) = warned(r#"{"TTY": true, "Cgroups": {"NAME": "x"}}"#);
+    assert!(plan.process.tty);
+    assert_eq!(plan.cgroup.as_ref().unwrap().name, Some(c"x"));
+    let expected = [
+        "c.json:1:2: TTY: read as tty",
+        "c.json:1:15: Cgroups: read as cgroups",
+        "c.json:1:27: cgroups.NAME: read as name",
+    ];
+    assert_eq!(warnings, expected);
+}
+
+#[test]
+fn of_two_equal_keys_the_later_wins_and_objects_merge() {
+    let (plan, warnings) = warned(
+        r#"{"hostname": "a", "namespaces": {"NEWUTS": true, "NEWIPC": true}, "hostname": "b",
+            "namespaces": {"NEWIPC": false}, "environment": ["A=1", "B=2"], "environment": ["C=3"],
+            "cgroups": {"name": "x", "memory": 1, "memory": 2}, "cgroups": {"memory": 0}}"#,
+    );
+    assert_eq!(plan.hostname, Some(c"b"));
+    assert!(plan.namespaces.is_new(Kind::Uts) && !plan.namespaces.is_new(Kind::Ipc));
+    assert_eq!(plan.process.env.len(), 1);
+    let cgroup = plan.cgroup.as_ref().unwrap();
+    assert_eq!((cgroup.name, cgroup.memory), (Some(c"x"), None));
+    assert_eq!(warnings.len(), 5);
+    assert_eq!(warnings[0], "c.json:1:67: hostname: given twice: the later one counts");
+    assert_eq!(warnings[3], "c.json:3:51: cgroups.memory: given twice: the later one counts");
+}
+
+#[test]
+fn a_list_of_two_keys_adds_up() {
+    let (plan, warnings) = warned(
+        r#"{"namespaces": {"NEWNS": true}, "mounts": [{"source": "/a", "destination": "/a"}],
+            "mount_config": {"mounts": [{"source": "/b", "destination": "/b"}]}}"#,
+    );
+    let targets: Vec<_> = plan.rootfs.mounts.iter().skip(5).map(|mount| mount.target).collect();
+    assert_eq!(targets, [c"/a", c"/b"]);
+    assert_eq!(warnings, ["c.json:2:40: mount_config.mounts: added to those of another key"]);
+}
+
+#[test]
+fn null_leaves_everything() {
+    for (key, _) in keys::TOP.iter().map(|key| (key.name, ())) {
+        good(&format!("{{\"{key}\": null}}"));
+    }
+    let plan =
+        good(r#"{"tty": true, "cgroups": {"name": "a", "memory": 5}, "environment": ["A=1"]}"#);
+    let (again, _) = warned(
+        r#"{"tty": true, "tty": null, "cgroups": {"name": "a", "memory": 5, "memory": null},
+            "cgroups": null, "environment": ["A=1"], "environment": null}"#,
+    );
+    plan.marks.clear();
+    again.marks.clear();
+    assert_eq!(format!("{plan:?}"), format!("{again:?}"));
+    assert_eq!(bad("null"), "c.json:1:1: expected an object, found null");
+    assert_eq!(bad("[]"), "c.json:1:1: expected an object, found an array");
+}
+
+#[test]
+fn a_wrong_type_names_path_and_place() {
+    for (text, error) in [
+        (r#"{"tty": 1}"#, "c.json:1:9: tty: expected a boolean, found a number"),
+        (
+            r#"{"cgroups": {"memory": "1"}}"#,
+            "c.json:1:24: cgroups.memory: expected an integer, found a string",
+        ),
+        (
+            r#"{"environment": {"A": 1}}"#,
+            "c.json:1:17: environment: expected an array, found an object",
+        ),
+        (
+            r#"{"environment": [1]}"#,
+            "c.json:1:18: environment[0]: expected a string, found a number",
+        ),
+        (
+            r#"{"mount_config": true}"#,
+            "c.json:1:18: mount_config: expected an object, found a boolean",
+        ),
+        (
+            r#"{"namespaces": "NEWNS"}"#,
+            "c.json:1:16: namespaces: expected an array or an object, found a string",
+        ),
+        (
+            "{\n \"mount_config\": {\"device_nodes\": [\n  {\"type\": \"c\", \"major_number\": \"1\"}]}}",
+            "c.json:3:33: mount_config.device_nodes[0].major_number: expected an integer, found a string",
+        ),
+        ("{\"tty\": true", "c.json:1:13: the text ends before the value does"),
+        ("{\"mounts\": [{\"source\": \"a\\q\"}]}", "c.json:1:26: mounts[0].source: no such escape"),
+    ] {
+        assert_eq!(bad(text), error);
+    }
+}
+
+#[test]
+fn integers_in_every_clothing_and_their_ranges() {
+    let memory = |text: &str| format!("{{\"cgroups\": {{\"name\": \"a\", \"memory\": {text}}}}}");
+    for (text, value) in [("1.0", 1), ("1e3", 1000), ("9223372036854775807", i64::MAX), ("-1", -1)]
+    {
+        assert_eq!(good(&memory(text)).cgroup.as_ref().unwrap().memory, Some(value));
+    }
+    assert!(bad(&memory("1.5")).ends_with("cgroups.memory: expected an integer"));
+    let error = "cgroups.memory: expected an integer from -1 to 9223372036854775807";
+    for text in ["9223372036854775808", "1e400", "-2"] {
+        assert!(bad(&memory(text)).ends_with(error), "{text}");
+    }
+    let uid = |text: &str| {
+        format!("{{\"devices\": [{{\"type\": 99, \"path\": \"/a\", \"uid\": {text}}}]}}")
+    };
+    let error = "devices[0].uid: expected an integer from 0 to 4294967295";
+    for text in ["-1", "4294967296"] {
+        assert!(bad(&uid(text)).ends_with(error), "{text}");
+    }
+    let hard = good(r#"{"rlimits": [{"type": 7, "soft": 1, "hard": 18446744073709551615}]}"#);
+    assert_eq!(hard.process.rlimits[0].hard, u64::MAX);
+}
+
+#[test]
+fn what_is_before_and_after_the_value() {
+    let (_, warnings) = warned("\u{feff}{}\n{\"tty\": 7}");
+    let expected = [
+        "c.json:1:1: a byte order mark: passed over",
+        "c.json:2:1: data after the configuration: ignored",
+    ];
+    assert_eq!(warnings, expected);
+    assert_eq!(bad(""), "c.json: it is empty");
+    assert_eq!(bad(" \n\t"), "c.json: it is empty");
+}
+
+#[test]
+fn strings_are_what_go_escaped() {
+    let plan = good(r#"{"environment": ["A=\u0026\u003c\u003e"]}"#);
+    assert_eq!(plan.process.env[0].unwrap().bytes(), b"A=&<>");
+    assert!(
+        bad(r#"{"environment": ["A=\u0000"]}"#)
+            .starts_with("c.json:1:21: environment[0]: a string")
+    );
+    assert!(bad(r#"{"environment": ["A=\ud800"]}"#).contains("surrogate"));
+}
+
+#[test]
+fn limits_are_loud() {
+    let many = |n: usize, one: &str| vec![one; n].join(",");
+    let environment = |n| format!("{{\"environment\": [{}]}}", many(n, "\"A=1\""));
+    assert_eq!(good(&environment(8192)).process.env.len(), 8192);
+    assert!(bad(&environment(8193)).ends_with("environment[8192]: more than 8192 entries"));
+    let mounts = |n| {
+        let all = many(n, r#"{"source": "/a", "destination": "/a"}"#);
+        format!("{{\"namespaces\": {{\"NEWNS\": true, \"NEWIPC\": true}}, \"mounts\": [{all}]}}")
+    };
+    assert_eq!(good(&mounts(1024)).rootfs.mounts.len(), 1030);
+    assert!(bad(&mounts(1025)).ends_with("more than 1024 mounts"));
+    let devices = |n| {
+        let all = many(n, r#"{"type": 99, "path": "/dev/a"}"#);
+        format!("{{\"namespaces\": {{\"NEWNS\": true}}, \"device_nodes\": [{all}]}}")
+    };
+    assert_eq!(good(&devices(1024)).rootfs.devices.len(), 1024);
+    assert!(bad(&devices(1025)).ends_with("device_nodes[1024]: more than 1024 devices"));
+}
+
+#[test]
+fn tables_fit_their_masks() {
+    let tables = [
+        keys::TOP,
+        keys::MOUNT_CONFIG,
+        keys::CONTEXT,
+        mounts::MOUNT,
+        mounts::COMMAND,
+        devices::DEVICE,
+        devices::NAMES,
+        networks::NETWORK,
+        networks::CONTEXT,
+        networks::ROUTE,
+        cgroups::CGROUPS,
+        cgroups::HUGETLB,
+        cgroups::NET_PRIO,
+        process::NAMESPACE,
+        process::RLIMIT,
+        process::ID_MAP,
+        process::SECCOMP,
+        process::SECCOMP_RULE,
+        process::SECCOMP_ARG,
+    ];
+    assert!(tables.iter().all(|table| table.len() <= 64));
+    let foreign =
+        tables.iter().flat_map(|table| table.iter()).filter(|key| key.by != read::By::All);
+    assert!(foreign.count() <= read::FOREIGN);
+}

@@ -1,0 +1,58 @@
+mod decoder;
+mod generations;
+mod mutations;
+mod refusals;
+mod round_trip;
+mod values;
+
+use super::*;
+use crate::plan::Kind;
+use crate::plan::check::{check, unbuilt};
+use std::string::String;
+use std::vec::Vec;
+
+/// What a text gives.
+struct Parsed {
+    plan: &'static mut Plan,
+    result: Result<(), String>,
+    warnings: Vec<String>,
+}
+
+fn read_bytes(text: &[u8], strict: bool) -> Parsed {
+    let arena = Arena::new(Box::leak(vec![0; 16 << 10].into_boxed_slice()));
+    let text = Box::leak(text.to_vec().into_boxed_slice());
+    let plan = Box::leak(Box::new(Plan::new()));
+    let mut warnings = Vec::new();
+    let mut warn = |text: fmt::Arguments| warnings.push(text.to_string());
+    let result = parse_with(text, "c.json", plan, &arena, strict, &mut warn)
+        .and_then(|()| check(plan).map_err(|finding| place(plan, "c.json", finding, &arena)))
+        .map_err(|fault| fault.error.to_string());
+    Parsed { plan, result, warnings }
+}
+
+/// A file that is read and passes `check`, and its warnings.
+fn warned(text: &str) -> (&'static mut Plan, Vec<String>) {
+    let parsed = read_bytes(text.as_bytes(), false);
+    assert_eq!(parsed.result, Ok(()), "{text}");
+    (parsed.plan, parsed.warnings)
+}
+
+/// A file without fault or warning.
+fn good(text: &str) -> &'static mut Plan {
+    let (plan, warnings) = warned(text);
+    assert!(warnings.is_empty(), "{text}: {warnings:?}");
+    plan
+}
+
+/// The error of a file.
+fn bad(text: &str) -> String {
+    read_bytes(text.as_bytes(), false).result.expect_err(text)
+}
+
+/// What is not built yet in a good file.
+fn later(text: &str) -> String {
+    let arena = Arena::new(Box::leak(vec![0; 1 << 10].into_boxed_slice()));
+    let (plan, _) = warned(text);
+    let finding = unbuilt(plan).expect_err(text);
+    place(plan, "c.json", finding, &arena).error.to_string()
+}

@@ -1,0 +1,274 @@
+//! The values of single keys: what is taken, and what is refused with which words.
+
+use super::*;
+use crate::plan::{DeviceKind, Relabel};
+
+/// A file with this value for `key`, in a mount namespace.
+fn with(key: &str, value: &str) -> String {
+    format!("{{\"namespaces\": {{\"NEWNS\": true, \"NEWNET\": true}}, \"{key}\": {value}}}")
+}
+
+/// The error's last part: path and reason.
+fn fault(key: &str, value: &str) -> String {
+    let error = bad(&with(key, value));
+    error.splitn(4, ':').nth(3).unwrap_or(&error).trim().into()
+}
+
+fn cgroup_fault(value: &str) -> String {
+    fault("cgroups", &format!("{{\"name\": \"a\", {value}}}"))
+}
+
+#[test]
+fn device_types_as_numbers_and_letters() {
+    for (kind, expected) in [
+        ("99", DeviceKind::Char),
+        ("\"c\"", DeviceKind::Char),
+        ("117", DeviceKind::Char),
+        ("98", DeviceKind::Block),
+        ("\"b\"", DeviceKind::Block),
+        ("\"p\"", DeviceKind::Fifo),
+    ] {
+        let plan = good(&with("device_nodes", &format!("[{{\"type\": {kind}, \"path\": \"x\"}}]")));
+        assert_eq!((plan.rootfs.devices[0].kind, plan.rootfs.devices[0].path), (expected, c"/x"));
+    }
+    let nodes = |value: &str| fault("device_nodes", value);
+    let kinds = "no kind of device: 99 or \"c\", 98 or \"b\", 117 \"u\", 112 \"p\"";
+    for kind in ["97", "\"a\"", "\"cc\"", "\"\"", "355"] {
+        let error = nodes(&format!("[{{\"path\": \"/x\", \"type\": {kind}}}]"));
+        assert_eq!(error, format!("device_nodes[0].type: {kinds}"));
+    }
+    assert_eq!(
+        nodes("[{\"path\": \"/x\"}]"),
+        "device_nodes[0].type: a device needs one: 99 is c, 98 is b"
+    );
+    assert_eq!(nodes("[{\"type\": 99}]"), "device_nodes[0].path: a device node needs a path");
+    let error = nodes("[{\"type\": 99, \"path\": \"/x\", \"minor_number\": -1}]");
+    assert_eq!(error, "device_nodes[0].major: a node can't have every number");
+    let error = nodes("[{\"type\": 99, \"path\": \"/x\", \"major_number\": 4096}]");
+    assert_eq!(error, "device_nodes[0].major_number: expected an integer from -1 to 4095");
+}
+
+#[test]
+fn device_rules() {
+    let rules = |value: &str| cgroup_fault(&format!("\"allowed_devices\": [{value}]"));
+    let at = "cgroups.allowed_devices[0]";
+    let error = rules(r#"{"type": 99, "cgroup_permissions": "rx"}"#);
+    assert_eq!(error, format!("{at}.cgroup_permissions: expected some of r, w and m"));
+    assert_eq!(rules(r#"{"type": 99}"#), format!("{at}.permissions: a rule needs r, w or m"));
+    let error = rules(r#"{"type": "p", "cgroup_permissions": "r"}"#);
+    assert_eq!(error, format!("{at}.type: only c and b have rules"));
+}
+
+#[test]
+fn mounts_of_both_kinds() {
+    let mounts = |value: &str| fault("mounts", &format!("[{value}]"));
+    for (value, error) in [
+        (r#"{"type": "nfs", "destination": "/a"}"#, "type: \"nfs\" is neither bind nor tmpfs"),
+        (r#"{"type": "bind", "destination": "/a"}"#, "source: a bind needs one"),
+        (r#"{"device": "bind", "destination": "/a"}"#, "source: a bind needs one"),
+        (r#"{"type": "tmpfs"}"#, "destination: a mount needs one"),
+        (r#"{"flags": 1, "destination": "/a"}"#, "device: a mount with flags needs one"),
+        (
+            r#"{"device": "tmpfs", "flags": 4096, "destination": "/a"}"#,
+            "flags: MS_BIND, but the device is \"tmpfs\"",
+        ),
+        (
+            r#"{"device": "tmpfs", "flags": 32}"#,
+            "flags: MS_REMOUNT and MS_MOVE are not for a new mount",
+        ),
+        (r#"{"device": "tmpfs", "flags": 1073741824}"#, "flags: no mount flags: 0x40000000"),
+        (
+            r#"{"device": "tmpfs", "flags": 786432}"#,
+            "flags: more than one of MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE",
+        ),
+        (r#"{"relabel": "x"}"#, "relabel: expected \"z\" (shared) or \"Z\" (private)"),
+        (
+            r#"{"premount_cmds": [{"path": 1}]}"#,
+            "premount_cmds[0].path: expected a string, found a number",
+        ),
+    ] {
+        assert_eq!(mounts(value), format!("mounts[0].{error}"));
+    }
+    let overlay = r#"[{"device": "overlay", "destination": "o", "data": "lowerdir=/a"}]"#;
+    let (plan, _) = warned(&with("mounts", overlay));
+    let mount = plan.rootfs.mounts.last().unwrap();
+    assert_eq!((mount.fstype, mount.target, mount.data), (c"overlay", c"/o", c"lowerdir=/a"));
+    let shared = r#"[{"type": "bind", "source": "/a", "destination": "/a", "relabel": "Z"}]"#;
+    assert_eq!(good(&with("mounts", shared)).rootfs.mounts[5].relabel, Relabel::Private);
+}
+
+#[test]
+fn networks() {
+    let networks =
+        |value: &str| fault("networks", &format!("[{{\"type\": \"loopback\"}}, {value}]"));
+    let veth = |value: &str| {
+        networks(&format!(r#"{{"bridge": "b", "veth_prefix": "v", {value}, "type": "veth"}}"#))
+    };
+    for (value, error) in [
+        (
+            r#""address": "172.17.0.300/16""#,
+            "address: \"172.17.0.300/16\" is not an IPv4 address with a prefix",
+        ),
+        (r#""gateway": "localhost""#, "gateway: \"localhost\" is not an IPv4 address"),
+        (
+            r#""ipv6_address": "1.2.3.4/5""#,
+            "ipv6_address: \"1.2.3.4/5\" is not an IPv6 address with a prefix",
+        ),
+        (r#""ipv6_gateway": "fe80::1/64""#, "ipv6_gateway: \"fe80::1/64\" is not an IPv6 address"),
+        (r#""mtu": 67"#, "mtu: the smallest is 68"),
+        (r#""mtu": -1"#, "mtu: expected an integer from 0 to 4294967295"),
+        (
+            r#""mac_address": "02:42:ac:11:00""#,
+            "mac_address: expected a MAC address: six bytes in hexadecimal, as 02:42:ac:11:00:02",
+        ),
+        (
+            r#""bridge": "a name with blanks""#,
+            "bridge: no name for an interface: 15 bytes at most, no blank, / or :",
+        ),
+    ] {
+        assert_eq!(veth(value), format!("networks[1].{error}"));
+    }
+    assert_eq!(networks(r#"{"type": "veth"}"#), "networks[1].bridge: type veth needs one");
+    assert_eq!(
+        networks(r#"{"type": "tap"}"#),
+        "networks[1].type: \"tap\" is not loopback, veth or netns"
+    );
+    assert_eq!(networks(r#"{"type": "netns"}"#), "networks[1].ns_path: type netns needs one");
+    // The place is the value's, though it is judged later.
+    let text = with(
+        "networks",
+        "[{\"type\": \"veth\", \"bridge\": \"b\", \"veth_prefix\": \"v\",\n \"gateway\": \"x\"}]",
+    );
+    assert!(bad(&text).starts_with("c.json:2:13: networks[0].gateway: "));
+    good(&with(
+        "networks",
+        r#"[{"type": "loopback", "address": "127.0.0.1/0", "gateway": "localhost"}]"#,
+    ));
+}
+
+#[test]
+fn routes() {
+    let routes = |value: &str| fault("routes", &format!("[{value}]"));
+    let network = "\"10.0.0.0\" is not a network with a prefix";
+    assert_eq!(
+        routes(r#"{"destination": "10.0.0.0"}"#),
+        format!("routes[0].destination: {network}")
+    );
+    assert_eq!(routes(r#"{"source": "x"}"#), "routes[0].source: \"x\" is not an address");
+    assert_eq!(
+        routes(r#"{"gateway": "1.2.3.4/5"}"#),
+        "routes[0].gateway: \"1.2.3.4/5\" is not an address"
+    );
+    let error = bad(&with("routes", r#"[{"interface_name": "eth0"}]"#));
+    assert!(
+        error.ends_with("routes[0]: a route needs a destination, a source or a gateway"),
+        "{error}"
+    );
+    let error = bad(&with("routes", r#"[{"destination": "::/0", "gateway": "1.2.3.4"}]"#));
+    assert!(error.ends_with("routes[0]: a route can't mix IPv4 and IPv6"), "{error}");
+    let route = good(&with(
+        "routes",
+        r#"[{"destination": "0.0.0.0/0", "source": "1.2.3.4", "gateway": ""}]"#,
+    ))
+    .routes[0];
+    assert_eq!((route.source, route.gateway), (Some(c"1.2.3.4"), None));
+}
+
+#[test]
+fn cgroup_values() {
+    for (value, error) in [
+        (r#""blkio_weight": 9"#, "blkio_weight: expected an integer from 10 to 1000"),
+        (r#""memory_swappiness": 101"#, "memory_swappiness: expected an integer from 0 to 100"),
+        (r#""blkio_weight_device": "8:0""#, "blkio_weight_device: expected \"major:minor value\""),
+        (
+            r#""blkio_throttle_read_bps_device": "8:0 1\n9:0 1""#,
+            "blkio_throttle_read_bps_device: expected \"major:minor value\"",
+        ),
+        (
+            r#""net_cls_classid": "x""#,
+            "net_cls_classid: expected a number of 32 bits, as in \"0x100001\"",
+        ),
+        (r#""freezer": "COLD""#, "freezer: expected \"FROZEN\", \"THAWED\" or \"\""),
+        (r#""hugetlb_limit": [{"limit": 1}]"#, "hugetlb_limit[0].page_size: expected a name"),
+        (
+            r#""net_prio_ifpriomap": [{"interface": "a/b"}]"#,
+            "net_prio_ifpriomap[0].interface: expected a name",
+        ),
+        (r#""cpu_shares": -1"#, "cpu_shares: expected an integer from 0 to 9223372036854775807"),
+    ] {
+        assert_eq!(cgroup_fault(value), format!("cgroups.{error}"));
+    }
+    let (plan, _) = warned(&with(
+        "cgroups",
+        r#"{"name": "a", "memory_swappiness": 0, "net_cls_classid": "0x100001", "freezer": "FROZEN",
+            "hugetlb_limit": [{"page_size": "2MB", "limit": 9}], "pids_limit": 5}"#,
+    ));
+    let cgroup = plan.cgroup.as_ref().unwrap();
+    assert_eq!((cgroup.memory_swappiness, cgroup.net_cls_classid), (Some(0), Some(0x100001)));
+    assert_eq!(
+        (cgroup.frozen, cgroup.hugetlb_limit[0], cgroup.pids_limit),
+        (true, (c"2MB", 9), Some(5))
+    );
+}
+
+#[test]
+fn the_process() {
+    for (key, value, error) in [
+        ("rlimits", r#"[{"type": "x"}]"#, "rlimits[0].type: no such resource limit"),
+        ("rlimits", r#"[{"type": 16}]"#, "rlimits[0].type: expected an integer from 0 to 15"),
+        (
+            "rlimits",
+            r#"[{"type": 7, "soft": 2, "hard": 1}]"#,
+            "rlimits[0].soft: above the hard limit",
+        ),
+        ("init", r#""systemd""#, "init: expected \"reap\" or \"exec\""),
+        ("parent_death_signal", "65", "parent_death_signal: expected an integer from 0 to 64"),
+        ("additional_groups", r#"[""]"#, "additional_groups[0]: a group needs a name or a number"),
+        (
+            "additional_groups",
+            "[true]",
+            "additional_groups[0]: expected a string or an integer, found a boolean",
+        ),
+        ("mask_paths", r#"["proc/kcore"]"#, "mask_paths[0]: expected an absolute path"),
+        (
+            "uid_mappings",
+            r#"[{"size": 0}]"#,
+            "uid_mappings[0].size: an empty range, or beyond 32 bits",
+        ),
+        (
+            "gid_mappings",
+            r#"[{"host_id": 4294967295, "size": 2}]"#,
+            "gid_mappings[0].size: an empty range, or beyond 32 bits",
+        ),
+        (
+            "seccomp",
+            r#"{"syscalls": [{"names": ["mkdir"]}]}"#,
+            "seccomp.syscalls[0].names: nsinit knows system calls by number only, as \"value\"",
+        ),
+        (
+            "seccomp",
+            r#"{"syscalls": [{"value": 83}]}"#,
+            "seccomp.syscalls[0].action: a rule needs one: -3 kill, -2 trap, -1 allow, or an errno",
+        ),
+        (
+            "seccomp",
+            r#"{"syscalls": [{"action": -4}]}"#,
+            "seccomp.syscalls[0].action: expected an integer from -3 to 4095",
+        ),
+    ] {
+        assert_eq!(fault(key, value), error);
+    }
+    assert!(
+        bad(r#"{"namespaces": {"NEWMOUNT": true}}"#)
+            .ends_with("namespaces.NEWMOUNT: no such namespace")
+    );
+    let error = bad(r#"{"namespaces": ["NEWMOUNT"]}"#);
+    assert!(
+        error.starts_with("c.json:1:17: namespaces[0]: \"NEWMOUNT\" is not one of NEWNS"),
+        "{error}"
+    );
+    assert!(
+        bad(r#"{"namespaces": [{"path": "/x"}]}"#)
+            .ends_with("namespaces[0].type: a namespace needs one")
+    );
+}

@@ -1,0 +1,173 @@
+//! The channel between the launcher and a container's processes: a SEQPACKET socketpair.
+//!
+//! Down goes one "go" with the descriptors of the cgroups. Up comes "ready" just before execve, or
+//! the rendered error of a failure. The end of the channel (every process of the container has
+//! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
+
+use core::fmt::Write;
+use core::mem::MaybeUninit;
+
+use heapless::Vec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::{Errno, IoSlice, IoSliceMut};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send,
+    sendmsg, socketpair,
+};
+
+use crate::bytes::{Arena, Short};
+use crate::error::{Context, Error, Result, STATUS_NSINIT, Why};
+
+/// Most descriptors in one "go": one for each cgroup hierarchy.
+pub const FDS: usize = 16;
+/// Longest error text; a path of 4,096 bytes fits with its words.
+const TEXT: usize = 6144;
+
+const GO: u8 = b'g';
+const READY: u8 = b'r';
+const FAILED: u8 = b'f';
+
+/// The launcher's end.
+pub struct Parent(OwnedFd);
+
+/// The end of the container's processes.
+pub struct Child(OwnedFd);
+
+/// Both ends, close-on-exec.
+pub fn channel() -> Result<(Parent, Child)> {
+    let flags = SocketFlags::CLOEXEC;
+    let (parent, child) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+        .doing("make a socketpair for the container", ())?;
+    Ok((Parent(parent), Child(child)))
+}
+
+/// How a start went.
+pub enum Outcome {
+    /// execve succeeded: the command runs.
+    Started,
+    /// It failed, and says why.
+    Failed(Error),
+    /// Every process is gone without a word.
+    Died,
+}
+
+impl Parent {
+    /// "Go on", with the cgroups to enter.
+    pub fn go(&self, fds: &[BorrowedFd<'_>]) -> Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Err(Error::refused("hand over the cgroups", (), "more than 16 hierarchies"));
+        }
+        match sendmsg(&self.0, &[IoSlice::new(&[GO])], &mut control, SendFlags::NOSIGNAL) {
+            // Whoever does not listen any more has failed, and its reason is on the way up.
+            Ok(_) | Err(Errno::PIPE) => Ok(()),
+            Err(errno) => Err(errno).doing("tell the container to go on", ()),
+        }
+    }
+
+    /// Waits until the command runs or can't.
+    pub fn outcome(&self, arena: &Arena) -> Result<Outcome> {
+        let mut outcome = Outcome::Died;
+        let mut buf = [0; TEXT];
+        loop {
+            let n = match receive(&self.0, &mut buf, None) {
+                Err(Errno::INTR) => continue,
+                // A peer that dies with a packet unread resets the channel: the same as its end.
+                Ok(0) | Err(Errno::CONNRESET) => return Ok(outcome),
+                n => n.doing("wait for the container to start", ())?,
+            };
+            match buf[..n] {
+                [READY, ..] if matches!(outcome, Outcome::Died) => outcome = Outcome::Started,
+                [FAILED, status, ref text @ ..] => {
+                    let text = core::str::from_utf8(text).unwrap_or("the container failed");
+                    let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
+                    let error = Error::refused("", (), text);
+                    outcome = Outcome::Failed(Error { status, ..error });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Child {
+    /// The descriptor, for closing all others.
+    pub fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// Whether the launcher has died: after PR_SET_PDEATHSIG, which comes too late for a parent
+    /// that is dead already (and getppid(2) says 0 for one outside the PID namespace).
+    pub fn is_orphaned(&self) -> rustix::io::Result<bool> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::empty())];
+        poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        Ok(fds[0].revents().contains(PollFlags::HUP))
+    }
+
+    /// Waits for "go"; the descriptors that came with it.
+    pub fn wait_go(&self) -> Result<Vec<OwnedFd, FDS>> {
+        let mut fds = Vec::new();
+        let mut buf = [0; 1];
+        loop {
+            return match receive(&self.0, &mut buf, Some(&mut fds)) {
+                Err(Errno::INTR) => continue,
+                Ok(1) if buf[0] == GO => Ok(fds),
+                Ok(_) => Err(Error::refused("wait for the launcher", (), "it is gone")),
+                Err(errno) => Err(errno).doing("wait for the launcher", ()),
+            };
+        }
+    }
+
+    /// "The next call is execve."
+    pub fn ready(&self) -> Result<()> {
+        send(&self.0, &[READY], SendFlags::NOSIGNAL).doing("tell the launcher", ()).map(drop)
+    }
+
+    /// Sends an error. If it does not arrive, the launcher is gone, or sees the end of the channel
+    /// and names the last step instead.
+    pub fn failed(&self, error: &Error) {
+        let mut text = Short::<TEXT>::default();
+        // A longer text is cut: it has at least the step and the beginning of the object.
+        let _ = write!(text, "{error}");
+        let status = error.status;
+        let packet = [IoSlice::new(&[FAILED, status]), IoSlice::new(text.as_str().as_bytes())];
+        let mut control = SendAncillaryBuffer::default();
+        // See above.
+        let _ = sendmsg(&self.0, &packet, &mut control, SendFlags::NOSIGNAL);
+    }
+}
+
+/// One packet; its descriptors go to `fds`.
+fn receive(
+    socket: &OwnedFd,
+    buf: &mut [u8],
+    fds: Option<&mut Vec<OwnedFd, FDS>>,
+) -> rustix::io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let iov = &mut [IoSliceMut::new(buf)];
+    let message = recvmsg(socket, iov, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        // The kernel could not install them all: this process has too many descriptors open.
+        return Err(Errno::MFILE);
+    }
+    if let Some(fds) = fds {
+        for item in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = item {
+                for fd in received {
+                    fds.push(fd).map_err(|_| Errno::MFILE)?;
+                }
+            }
+        }
+    }
+    Ok(message.bytes)
+}
+
+/// The launcher's view of a death without words.
+pub fn died(step: &'static str) -> Error {
+    let on = if step.is_empty() { "before its first step" } else { step };
+    Error { doing: "start the container", on: on.into(), why: Why::Refused("its process was killed"), status: STATUS_NSINIT }
+}

@@ -1,0 +1,341 @@
+//! What can be refused before anything is done: a plan that would touch the host, that can't work,
+//! or that lies about what is protected.
+
+use core::ffi::CStr;
+
+use super::{Cgroup, Init, Kind, Mount, MountCommands, NetworkKind, Plan, Relabel, Rootfs, Source};
+
+/// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
+pub const HOSTNAME_MAX: usize = 64;
+
+/// A part of the plan that can't be, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// The part, by its key in container.json of libcontainer 2; `Plan::mark` knows its place.
+    pub part: &'static str,
+    /// Which one, in a list.
+    pub index: Option<usize>,
+    /// The key within it, or "".
+    pub key: &'static str,
+    /// Why not.
+    pub why: &'static str,
+}
+
+/// What `check` gives.
+pub type Checked = Result<(), Finding>;
+
+fn refuse(part: &'static str, why: &'static str) -> Checked {
+    Err(Finding { part, index: None, key: "", why })
+}
+
+fn refuse_in(part: &'static str, index: usize, key: &'static str, why: &'static str) -> Checked {
+    Err(Finding { part, index: Some(index), key, why })
+}
+
+/// Refuses what can't be right. A plan that passes can still fail, but not on purpose.
+pub fn check(plan: &Plan) -> Checked {
+    uts(plan)?;
+    net(plan)?;
+    user(plan)?;
+    match plan.namespaces.is_new(Kind::Mount) {
+        true => rootfs(&plan.rootfs)?,
+        false => no_rootfs(&plan.rootfs)?,
+    }
+    if plan.init == Init::Reap && !plan.namespaces.is_new(Kind::Pid) {
+        return refuse("init", "only PID 1 of a new PID namespace can reap");
+    }
+    for (n, (name, _)) in plan.sysctls.iter().enumerate() {
+        if let Err(why) = sysctl(plan, name.to_bytes()) {
+            return refuse_in("system_properties", n, "", why);
+        }
+    }
+    for (n, entry) in plan.process.env.iter().flatten().enumerate() {
+        if !matches!(entry.bytes().iter().position(|byte| *byte == b'='), Some(1..)) {
+            return refuse_in("environment", n, "", "expected NAME=VALUE");
+        }
+    }
+    plan.process.cwd.map_or(Ok(()), working_dir)?;
+    plan.cgroup.as_ref().map_or(Ok(()), cgroup)
+}
+
+fn uts(plan: &Plan) -> Checked {
+    match plan.hostname {
+        Some(_) if !plan.namespaces.is_apart(Kind::Uts) => {
+            refuse("hostname", "without a UTS namespace it would rename the host (add NEWUTS)")
+        }
+        Some(name) if name.count_bytes() > HOSTNAME_MAX => {
+            refuse("hostname", "longer than the 64 bytes that the kernel takes")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn net(plan: &Plan) -> Checked {
+    let why = "without a network namespace it would change the host's network (add NEWNET)";
+    if !plan.namespaces.is_apart(Kind::Net) {
+        if !plan.networks.is_empty() {
+            return refuse_in("networks", 0, "", why);
+        }
+        if !plan.routes.is_empty() {
+            return refuse_in("routes", 0, "", why);
+        }
+    }
+    for (n, network) in plan.networks.iter().enumerate() {
+        let taken = |other: &super::Network| other.name.is_some() && other.name == network.name;
+        if plan.networks.iter().take(n).any(taken) {
+            return refuse_in("networks", n, "name", "another network has the same");
+        }
+    }
+    Ok(())
+}
+
+fn user(plan: &Plan) -> Checked {
+    let new = plan.namespaces.is_new(Kind::User);
+    for (part, maps) in [("uid_mappings", &plan.uid_maps), ("gid_mappings", &plan.gid_maps)] {
+        if !new && !maps.is_empty() {
+            return refuse_in(part, 0, "", "without a new user namespace (NEWUSER)");
+        }
+        if new && !maps.iter().any(|map| map.container_id == 0) {
+            return refuse(part, "NEWUSER needs a mapping of id 0: nobody would be root inside");
+        }
+    }
+    Ok(())
+}
+
+/// Without a new mount namespace, every one of these would be done to the caller's own tree.
+fn no_rootfs(rootfs: &Rootfs) -> Checked {
+    let why = "needs a new mount namespace (NEWNS)";
+    let lists = [
+        ("mounts", rootfs.mounts.is_empty()),
+        ("devices", rootfs.devices.is_empty()),
+        ("mask_paths", rootfs.masked.is_empty()),
+        ("readonly_paths", rootfs.readonly_paths.is_empty()),
+    ];
+    for (part, empty) in lists {
+        if !empty {
+            return refuse_in(part, 0, "", why);
+        }
+    }
+    match rootfs {
+        Rootfs { readonly: true, .. } => refuse("readonlyfs", why),
+        Rootfs { path: Some(_), .. } => refuse("rootfs", why),
+        Rootfs { mount_label: Some(_), .. } => refuse("mount_label", why),
+        _ => Ok(()),
+    }
+}
+
+fn rootfs(rootfs: &Rootfs) -> Checked {
+    for (n, mount) in rootfs.mounts.iter().enumerate() {
+        if let Err(why) = mount_target(mount) {
+            return refuse_in("mounts", n, "destination", why);
+        }
+    }
+    for (n, device) in rootfs.devices.iter().enumerate() {
+        if let Err(why) = inside(device.path) {
+            return refuse_in("devices", n, "path", why);
+        }
+    }
+    for (part, paths) in
+        [("mask_paths", &rootfs.masked), ("readonly_paths", &rootfs.readonly_paths)]
+    {
+        for (n, path) in paths.iter().enumerate() {
+            if let Err(why) = inside(path) {
+                return refuse_in(part, n, "", why);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The parts of a path that mean something.
+fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+}
+
+/// A path below the root that does not climb. (That no link leads it away is seen to when it is
+/// opened.)
+fn inside(path: &CStr) -> Result<(), &'static str> {
+    let path = path.to_bytes();
+    if !path.starts_with(b"/") {
+        return Err("expected an absolute path");
+    }
+    if parts(path).any(|part| part == b"..") {
+        return Err("\"..\" in a path of the container");
+    }
+    match parts(path).next() {
+        Some(_) => Ok(()),
+        None => Err("it is the root itself"),
+    }
+}
+
+/// Files of /proc that may be bound over, as lxcfs does: they are read for numbers, never trusted.
+const PROC_FILES: [&[u8]; 9] = [
+    b"/proc/cpuinfo",
+    b"/proc/diskstats",
+    b"/proc/loadavg",
+    b"/proc/meminfo",
+    b"/proc/net/dev",
+    b"/proc/slabinfo",
+    b"/proc/stat",
+    b"/proc/swaps",
+    b"/proc/uptime",
+];
+
+/// Where a mount may be: nothing may stand in for /proc and /sys, or what is written there by
+/// those who trust them goes nowhere (CVE-2015-3631, CVE-2019-16884).
+fn mount_target(mount: &Mount) -> Result<(), &'static str> {
+    inside(mount.target)?;
+    let target = || parts(mount.target.to_bytes());
+    let is = |path: &[u8]| target().eq(parts(path));
+    let bind = mount.fstype == c"bind";
+    let itself = |path: &CStr| bind && parts(mount.source.to_bytes()).eq(parts(path.to_bytes()));
+    if is(b"/proc") {
+        return match mount.fstype == c"proc" || itself(c"/proc") {
+            true => Ok(()),
+            false => Err("only a mount of type proc can be on /proc"),
+        };
+    }
+    if is(b"/sys") {
+        return match mount.fstype == c"sysfs" || itself(c"/sys") {
+            true => Ok(()),
+            false => Err("only a mount of type sysfs can be on /sys"),
+        };
+    }
+    let in_proc = target().next() == Some(b"proc");
+    if in_proc && !(bind && PROC_FILES.into_iter().any(is)) {
+        return Err("a mount inside /proc");
+    }
+    Ok(())
+}
+
+/// A working directory that is a directory of the container, not one that a descriptor or process
+/// leads to (CVE-2024-21626).
+fn working_dir(path: &'static CStr) -> Checked {
+    let path = path.to_bytes();
+    if !path.starts_with(b"/") {
+        return refuse("working_dir", "expected an absolute path");
+    }
+    if parts(path).any(|part| part == b"..") {
+        return refuse("working_dir", "\"..\" in a path of the container");
+    }
+    let mut parts = parts(path);
+    let process = |part: &[u8]| {
+        part == b"self" || part == b"thread-self" || part.iter().all(u8::is_ascii_digit)
+    };
+    if parts.next() == Some(b"proc") && parts.next().is_some_and(process) {
+        return refuse("working_dir", "a directory of a process leads out of the container");
+    }
+    Ok(())
+}
+
+/// The values of /proc/sys that are a namespace's own, not the host's (CVE-2022-0811).
+fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    if !name.iter().all(plain) || name.split(|byte| *byte == b'.').any(<[u8]>::is_empty) {
+        return Err("no name of a value in /proc/sys, with dots");
+    }
+    let kind = match name {
+        b"kernel.msgmax"
+        | b"kernel.msgmnb"
+        | b"kernel.msgmni"
+        | b"kernel.sem"
+        | b"kernel.shmall"
+        | b"kernel.shmmax"
+        | b"kernel.shmmni"
+        | b"kernel.shm_rmid_forced" => Kind::Ipc,
+        b"kernel.domainname" | b"kernel.hostname" => Kind::Uts,
+        _ if name.starts_with(b"fs.mqueue.") => Kind::Ipc,
+        _ if name.starts_with(b"net.") => Kind::Net,
+        _ => return Err("it belongs to the whole machine, not to a namespace"),
+    };
+    match plan.namespaces.is_apart(kind) {
+        true => Ok(()),
+        false => Err("without its namespace it would change the host"),
+    }
+}
+
+fn cgroup(cgroup: &Cgroup) -> Checked {
+    if cgroup.name.is_none() && cgroup.parent.is_none() {
+        return refuse("cgroups", "limits need a name: they would be those of the caller");
+    }
+    let climbs =
+        |path: &CStr| path.to_bytes().split(|byte| *byte == b'/').any(|part| part == b"..");
+    if [cgroup.name, cgroup.parent].into_iter().flatten().any(climbs) {
+        return refuse("cgroups", "\"..\" in name or parent");
+    }
+    Ok(())
+}
+
+/// What a plan says of something that this version does not do.
+const LATER: &str = "this version of nsinit can't do that yet";
+
+/// Refuses what a plan can say and nsinit does not do yet: nothing is left out in silence.
+pub fn unbuilt(plan: &Plan) -> Checked {
+    let process = &plan.process;
+    let singles = [
+        ("namespaces", plan.namespaces.get(Kind::User) != Source::Keep),
+        ("uid_mappings", !plan.uid_maps.is_empty()),
+        ("gid_mappings", !plan.gid_maps.is_empty()),
+        ("system_properties", !plan.sysctls.is_empty()),
+        ("routes", !plan.routes.is_empty()),
+        ("apparmor_profile", process.apparmor_profile.is_some()),
+        ("process_label", process.process_label.is_some()),
+        ("mount_label", plan.rootfs.mount_label.is_some()),
+        ("seccomp", process.seccomp.as_ref().is_some_and(|seccomp| !seccomp.rules.is_empty())),
+    ];
+    for (part, asked) in singles {
+        match part {
+            _ if !asked => {}
+            "namespaces" => return refuse(part, "nsinit can't use user namespaces yet (NEWUSER)"),
+            _ => return refuse(part, LATER),
+        }
+    }
+    for (n, network) in plan.networks.iter().enumerate() {
+        if network.kind == NetworkKind::Veth {
+            return refuse_in("networks", n, "type", "nsinit can't make a veth yet");
+        }
+    }
+    for (n, mount) in plan.rootfs.mounts.iter().enumerate() {
+        if mount.relabel != Relabel::No {
+            return refuse_in("mounts", n, "relabel", LATER);
+        }
+        if mount.commands != MountCommands::default() {
+            let why = "nsinit runs no commands of a configuration around a mount";
+            return refuse_in("mounts", n, "premount_cmds", why);
+        }
+    }
+    plan.cgroup.as_ref().map_or(Ok(()), unbuilt_cgroup)
+}
+
+fn unbuilt_cgroup(cgroup: &Cgroup) -> Checked {
+    let keys = [
+        ("cgroups.slice", cgroup.slice.is_some()),
+        ("cgroups.kernel_memory", cgroup.kernel_memory.is_some()),
+        ("cgroups.memory_swappiness", cgroup.memory_swappiness.is_some()),
+        ("cgroups.oom_kill_disable", cgroup.oom_kill_disable),
+        ("cgroups.blkio_weight", cgroup.blkio_weight.is_some()),
+        ("cgroups.blkio_weight_device", cgroup.blkio_weight_device.is_some()),
+        ("cgroups.blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device.is_some()),
+        (
+            "cgroups.blkio_throttle_write_bps_device",
+            cgroup.blkio_throttle_write_bps_device.is_some(),
+        ),
+        (
+            "cgroups.blkio_throttle_read_iops_device",
+            cgroup.blkio_throttle_read_iops_device.is_some(),
+        ),
+        (
+            "cgroups.blkio_throttle_write_iops_device",
+            cgroup.blkio_throttle_write_iops_device.is_some(),
+        ),
+        ("cgroups.hugetlb_limit", !cgroup.hugetlb_limit.is_empty()),
+        ("cgroups.net_prio_ifpriomap", !cgroup.net_prio_ifpriomap.is_empty()),
+        ("cgroups.net_cls_classid", cgroup.net_cls_classid.is_some()),
+        ("cgroups.pids_limit", cgroup.pids_limit.is_some()),
+        ("cgroups.freezer", cgroup.frozen),
+    ];
+    match keys.into_iter().find(|(_, asked)| *asked) {
+        Some((part, _)) => refuse(part, LATER),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,29 @@
+//! Where the parts of a plan came from.
+
+use super::{DEVICES, ENVIRONMENT, FEW, MOUNTS, PATHS, Plan};
+use crate::jsonmin::Pos;
+
+/// Most marks: one for each list member that `check` may name, and the single keys.
+pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 4 * FEW + 128;
+
+/// Where a front end found a part of the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// The part, by the name that `check` uses: container.json's of libcontainer 2.
+    pub part: &'static str,
+    /// Which one in the plan's list; 0 for what is not in a list.
+    pub index: u16,
+    /// The key in the file, with the key that it lies in, or "".
+    pub path: [&'static str; 2],
+    /// Which one in the file's list, if it is one.
+    pub at: Option<u16>,
+    /// The value's place in the file.
+    pub pos: Pos,
+}
+
+impl Plan {
+    /// The last mark of this part: what a later key overrode does not count.
+    pub fn mark(&self, part: &str, index: usize) -> Option<&Mark> {
+        self.marks.iter().rev().find(|mark| mark.part == part && usize::from(mark.index) == index)
+    }
+}

@@ -1,0 +1,5 @@
+//! Readers of /proc.
+
+pub mod lines;
+pub mod mountinfo;
+pub mod process;

@@ -1,0 +1,111 @@
+//! What /proc tells about one process: its state, when it started, which namespaces it is in.
+
+use core::ffi::CStr;
+
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, fstat, openat, statat};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::lines::{Pieces, decimal};
+use crate::bytes::Short;
+
+/// What nsinit reads of /proc/PID/stat (proc_pid_stat(5)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    /// Field 3: R, S, D, T, Z, X, …
+    pub state: u8,
+    /// Field 22, in clock ticks since boot: a pid and its start time together are never used again.
+    pub start_time: u64,
+}
+
+/// Reads /proc/PID/stat below `proc` ("/proc"). ENOENT or ESRCH: no such process. EPROTO: not the
+/// text that the kernel writes.
+pub fn stat(proc: &str, pid: Pid) -> Result<Stat, Errno> {
+    let path = Short::<64>::new(format_args!("{proc}/{}/stat", pid.as_raw_pid()));
+    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut buf = [0; 2048];
+    let mut lines = Pieces::new(file.as_fd(), &mut buf);
+    let line = lines.line()?.ok_or(Errno::SRCH)?;
+    parse_stat(line).ok_or(Errno::PROTO)
+}
+
+/// The command name, field 2, is the process's own choice and may hold spaces and parentheses: the
+/// fields are counted from the last ')'.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let after = line.iter().rposition(|&b| b == b')')? + 1;
+    let mut fields = line.get(after..)?.split(|&b| b == b' ').skip(1);
+    let state = *fields.next()?.first()?;
+    let start_time = decimal(fields.nth(18)?)?;
+    Some(Stat { state, start_time })
+}
+
+/// Which file this is, whatever it is called: two paths with the same identity are the same
+/// namespace, or the same program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// st_dev.
+    pub device: u64,
+    /// st_ino.
+    pub inode: u64,
+}
+
+impl Identity {
+    /// Of the file that `path` leads to, links and magic links followed.
+    pub fn of(path: &CStr) -> Result<Identity, Errno> {
+        statat(CWD, path, AtFlags::empty()).map(Identity::from)
+    }
+
+    /// Of an open file.
+    pub fn of_fd(fd: impl AsFd) -> Result<Identity, Errno> {
+        fstat(fd).map(Identity::from)
+    }
+}
+
+impl From<FileStat> for Identity {
+    fn from(stat: FileStat) -> Identity {
+        Identity { device: stat.st_dev, inode: stat.st_ino }
+    }
+}
+
+/// The namespace of `pid` that `file` names in /proc/PID/ns ("net", "mnt", …). ENOENT also where
+/// the kernel lacks this kind.
+pub fn namespace(proc: &str, pid: Pid, file: &CStr) -> Result<Identity, Errno> {
+    let file = file.to_str().map_err(|_| Errno::NOENT)?;
+    let path = Short::<64>::new(format_args!("{proc}/{}/ns/{file}", pid.as_raw_pid()));
+    Identity::of(path.as_cstr())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_name_can_not_forge_the_fields() {
+        let line = b"7 (a) S 1) Z 1 7 7 0 -1 4 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2";
+        assert_eq!(parse_stat(line), Some(Stat { state: b'Z', start_time: 98765 }));
+        for bad in [&b""[..], b"7 (a", b"7 (a)", b"7 (a) S 1 2", b"7 (a) S 1 7 7 0 -1 4"] {
+            assert_eq!(parse_stat(bad), None);
+        }
+    }
+
+    #[test]
+    fn own_stat_and_namespaces_agree_with_themselves() {
+        let own = rustix::process::getpid();
+        let first = stat("/proc", own).unwrap();
+        assert!(b"RS".contains(&first.state));
+        assert_eq!(stat("/proc", own).unwrap().start_time, first.start_time);
+        let uts = namespace("/proc", own, c"uts").unwrap();
+        assert_eq!(uts, Identity::of(c"/proc/self/ns/uts").unwrap());
+        assert_ne!(uts, namespace("/proc", own, c"net").unwrap());
+        assert_eq!(namespace("/proc", own, c"nonsense"), Err(Errno::NOENT));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_an_error() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32).unwrap();
+        child.wait().unwrap();
+        assert_eq!(stat("/proc", pid), Err(Errno::NOENT));
+    }
+}

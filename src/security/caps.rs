@@ -1,0 +1,151 @@
+//! Capabilities: their names, and giving up all but those that are kept (capabilities(7)).
+
+use rustix::io::Errno;
+use rustix::thread::capabilities;
+
+use crate::error::{Context, Error, Object, Result};
+use crate::syscall::cred::{CapSets, capset};
+use crate::syscall::process::{Prctl, prctl};
+
+/// Name of capability n (include/uapi/linux/capability.h).
+pub const NAMES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// CAP_KILL.
+pub const KILL: u32 = 5;
+
+/// The number of the capability called `name`, with or without "CAP_", in either case: "MKNOD",
+/// "CAP_MKNOD", "cap_mknod".
+pub fn number(name: &str) -> Option<u32> {
+    let matches = |known: &&str| {
+        known.eq_ignore_ascii_case(name)
+            || known.get(4..).is_some_and(|short| short.eq_ignore_ascii_case(name))
+    };
+    NAMES.iter().position(matches).map(|n| n as u32)
+}
+
+/// Capability `n` as the object of an error: its name, or its number where it has none here.
+pub fn object(n: u32) -> Object {
+    NAMES.get(n as usize).map_or(Object::Number(i64::from(n)), |name| Object::Str(name))
+}
+
+/// A bit mask can say no more than 64.
+const MOST: u32 = u64::BITS;
+
+/// Refuses to keep what the caller does not have itself: an execve could not give it back, so the
+/// workload would silently get less than was asked for.
+pub fn check(keep: u64) -> Result<()> {
+    let own = capabilities(None).doing("read the capabilities of nsinit", ())?.permitted.bits();
+    let Some(n) = (0..MOST).find(|n| keep & !own & 1 << n != 0) else { return Ok(()) };
+    let error = match prctl(Prctl::CapbsetRead, n) {
+        Ok(_) => Error::errno("keep capability", object(n), Errno::PERM)
+            .hint("nsinit was started without it"),
+        Err(errno) => Error::errno("keep capability", object(n), errno)
+            .hint("the kernel does not have this capability"),
+    };
+    Err(error)
+}
+
+/// Drops every capability that the kernel has, but for those in `keep`, from the bounding set: no
+/// execve in this process or its children gives them back, whatever the file says. Bits that nsinit
+/// has no name for are dropped too: the kernel, not the table, knows the last one.
+pub fn bound(keep: u64) -> Result<()> {
+    for n in (0..MOST).filter(|n| keep & 1 << n == 0) {
+        match prctl(Prctl::CapbsetDrop, n) {
+            Ok(_) => {}
+            // Beyond the last capability (security/commoncap.c, cap_prctl_drop).
+            Err(Errno::INVAL) => break,
+            Err(errno) => {
+                return Err(Error::errno("drop from the bounding set", object(n), errno)
+                    .hint("it takes CAP_SETPCAP"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Leaves exactly `keep` permitted and effective and nothing inheritable: an inheritable capability
+/// would meet the file capabilities of whatever runs later. An empty inheritable set empties the
+/// ambient set with it (security/commoncap.c, cap_capset), so that needs no call of its own.
+pub fn limit(keep: u64) -> Result<()> {
+    capset(CapSets { effective: keep, permitted: keep, inheritable: 0 })
+        .doing("set capabilities", ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_agree() {
+        for (n, name) in NAMES.iter().enumerate() {
+            assert_eq!(number(name), Some(n as u32));
+            assert_eq!(number(&name[4..].to_lowercase()), Some(n as u32));
+        }
+        assert_eq!(number("SETPCAP"), Some(linux_raw_sys::general::CAP_SETPCAP));
+        assert_eq!(number("cap_sys_resource"), Some(linux_raw_sys::general::CAP_SYS_RESOURCE));
+        assert_eq!(number("CAP_AUDIT_READ"), Some(linux_raw_sys::general::CAP_AUDIT_READ));
+        assert_eq!(NAMES.len() as u32 - 1, linux_raw_sys::general::CAP_LAST_CAP);
+        for unknown in ["", "CAP_", "CAP", "CAP_KIL", "KILLX", "CAP_CAP_KILL"] {
+            assert_eq!(number(unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn keeping_what_is_not_there_is_refused_by_name() {
+        assert!(check(0).is_ok());
+        let error = check(1 << 63).unwrap_err().to_string();
+        assert!(
+            error.contains("keep capability 63: Invalid argument (EINVAL): the kernel"),
+            "{error}"
+        );
+        let own = capabilities(None).unwrap().permitted.bits();
+        assert!(check(own).is_ok());
+        for n in (0..NAMES.len()).filter(|n| own & 1 << n == 0) {
+            let error = check(own | 1 << n).unwrap_err().to_string();
+            let want = format!("keep capability {}: Operation not permitted (EPERM)", NAMES[n]);
+            assert!(error.starts_with(&want), "{error}");
+        }
+    }
+}
