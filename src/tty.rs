@@ -17,9 +17,9 @@ use crate::syscall::is_absent;
 /// The caller's standard descriptors. They are open for as long as nsinit runs: `run` sees to it.
 pub struct Stdio {
     /// Standard input.
-    pub input: OwnedFd,
+    pub input: BorrowedFd<'static>,
     /// Standard output.
-    pub output: OwnedFd,
+    pub output: BorrowedFd<'static>,
 }
 
 /// A new pseudo-terminal of the host's devpts.
@@ -132,7 +132,7 @@ impl Lane {
     }
 
     /// Reads once into the empty buffer; the end of the source closes the lane.
-    fn fill(&mut self, from: &OwnedFd) {
+    fn fill(&mut self, from: impl AsFd) {
         match read(from, &mut self.buf) {
             Ok(0) => self.open = false,
             Ok(n) => (self.start, self.end) = (0, n),
@@ -144,7 +144,7 @@ impl Lane {
     }
 
     /// Writes once; a target that is gone swallows what was for it.
-    fn drain(&mut self, to: &OwnedFd) {
+    fn drain(&mut self, to: impl AsFd) {
         match write(to, &self.buf[self.start..self.end]) {
             Ok(n) => self.start += n,
             Err(Errno::AGAIN | Errno::INTR) => {}

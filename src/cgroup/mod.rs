@@ -75,6 +75,22 @@ pub fn create(plan: &Cgroup, arena: &Arena) -> Result<Created> {
     Ok(created)
 }
 
+/// The caller's own groups: the name of each hierarchy's mount point, and the directory.
+pub fn own_dirs(arena: &Arena) -> Result<Vec<(&'static CStr, &'static CStr), HIERARCHIES>> {
+    let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
+    let mut dirs = Vec::new();
+    for hierarchy in &hierarchies {
+        let top = hierarchy.top.to_bytes_with_nul();
+        let name = top.rsplit(|byte| *byte == b'/').next();
+        let name = name.and_then(|name| CStr::from_bytes_with_nul(name).ok());
+        if let (Some(name), Some(own)) = (name, hierarchy.own) {
+            // As many fit as there are hierarchies.
+            let _ = dirs.push((name, own));
+        }
+    }
+    Ok(dirs)
+}
+
 /// Refuses a limit whose controller is not there.
 fn check_needs(plan: &Cgroup, has: impl Fn(Subsystem) -> bool, arena: &Arena) -> Result<()> {
     let needs = [
@@ -186,6 +202,11 @@ impl Created {
     /// All are tried; the first error is returned.
     pub fn remove(mut self) -> Result<()> {
         self.remove_all()
+    }
+
+    /// Leaves them to another launcher, which has taken them over.
+    pub fn abandon(mut self) {
+        self.groups.clear();
     }
 
     fn remove_all(&mut self) -> Result<()> {

@@ -1,1 +1,83 @@
-//! Starting and joining.
+//! Starting a container, joining one, and waiting for it. Only this room knows that there are
+//! several processes: the launcher on the host, PID 1 inside, and the workload.
+//!
+//! `exec` is the top; `start` and `join` are its two ways, `child` is what runs inside, `attend`
+//! what the launcher does meanwhile.
+
+mod attend;
+mod child;
+mod fds;
+mod guard;
+mod join;
+mod place;
+pub mod seal;
+mod start;
+mod sync;
+mod workload;
+
+use core::ffi::CStr;
+
+pub use place::{Place, Running};
+
+use crate::bytes::Arena;
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::security::Original;
+use crate::syscall::cstr::Env;
+use crate::tty::Stdio;
+
+/// All that a launch needs to know.
+pub struct Launch {
+    /// What to build and run, checked.
+    pub plan: &'static mut Plan,
+    /// Memory for strings.
+    pub arena: &'static Arena,
+    /// The caller's standard descriptors.
+    pub stdio: Stdio,
+    /// The caller's signal mask and SIGCHLD disposition, and nsinit's own file.
+    pub original: Original,
+    /// The caller's environment, which nobody inside may see.
+    pub env: Option<Env>,
+}
+
+/// How often a container may end between the look at its state and the joining of it.
+const RETRIES: usize = 1000;
+
+/// Starts a container in `place`, or joins the one that runs there; the exit status of the command.
+pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
+    for _ in 0..RETRIES {
+        let lock = place.lock()?;
+        let Some(running) = place.running(launch)? else {
+            return start::start(launch, place, lock);
+        };
+        drop(lock);
+        if let Some(status) = join::join(launch, &running)? {
+            return Ok(status);
+        }
+    }
+    Err(Error::refused("join the container", (), "it ends as often as it is looked at"))
+}
+
+/// Runs the command in the namespaces of `running`; `None` if that ended before the command began.
+pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
+    join::join(launch, running)
+}
+
+/// The command's death before it was executed, in the words of the launcher.
+fn died(step: &str, arena: &Arena) -> Error {
+    let step = if step.is_empty() { "take its first step" } else { step };
+    let why = arena.str(format_args!("a process of it was killed when it was about to {step}"));
+    Error::refused("start the container", (), why.unwrap_or("a process of it was killed"))
+}
+
+/// The path that descriptor `fd` leads to, through /proc.
+fn path_of(fd: impl rustix::fd::AsFd, arena: &Arena) -> Result<&'static CStr> {
+    use crate::bytes::Short;
+    use crate::error::Context;
+    use rustix::fd::AsRawFd;
+    let link = Short::<32>::new(format_args!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()));
+    let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
+    let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)
+        .doing("find the path of a directory", ())?;
+    arena.concat(&[path]).doing("keep the path of a directory", ())
+}

@@ -16,9 +16,10 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send,
     sendmsg, socketpair,
 };
+use rustix::process::Pid;
 
 use crate::bytes::{Arena, Short};
-use crate::error::{Context, Error, Result, STATUS_NSINIT, Why};
+use crate::error::{Context, Error, Result};
 
 /// Most descriptors in one "go": one for each cgroup hierarchy.
 pub const FDS: usize = 16;
@@ -28,6 +29,7 @@ const TEXT: usize = 6144;
 const GO: u8 = b'g';
 const READY: u8 = b'r';
 const FAILED: u8 = b'f';
+const FORKED: u8 = b'p';
 
 /// The launcher's end.
 pub struct Parent(OwnedFd);
@@ -41,6 +43,14 @@ pub fn channel() -> Result<(Parent, Child)> {
     let (parent, child) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
         .doing("make a socketpair for the container", ())?;
     Ok((Parent(parent), Child(child)))
+}
+
+/// What came up until every process of the container had closed the channel.
+pub struct Report {
+    /// How it went.
+    pub outcome: Outcome,
+    /// A joiner's workload, as the launcher's own child.
+    pub workload: Option<Pid>,
 }
 
 /// How a start went.
@@ -69,23 +79,26 @@ impl Parent {
     }
 
     /// Waits until the command runs or can't.
-    pub fn outcome(&self, arena: &Arena) -> Result<Outcome> {
-        let mut outcome = Outcome::Died;
+    pub fn report(&self, arena: &Arena) -> Result<Report> {
+        let mut report = Report { outcome: Outcome::Died, workload: None };
         let mut buf = [0; TEXT];
         loop {
             let n = match receive(&self.0, &mut buf, None) {
                 Err(Errno::INTR) => continue,
                 // A peer that dies with a packet unread resets the channel: the same as its end.
-                Ok(0) | Err(Errno::CONNRESET) => return Ok(outcome),
+                Ok(0) | Err(Errno::CONNRESET) => return Ok(report),
                 n => n.doing("wait for the container to start", ())?,
             };
             match buf[..n] {
-                [READY, ..] if matches!(outcome, Outcome::Died) => outcome = Outcome::Started,
+                [READY] => report.outcome = Outcome::Started,
+                [FORKED, a, b, c, d] => {
+                    report.workload = Pid::from_raw(i32::from_ne_bytes([a, b, c, d]));
+                }
                 [FAILED, status, ref text @ ..] => {
                     let text = core::str::from_utf8(text).unwrap_or("the container failed");
                     let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
                     let error = Error::refused("", (), text);
-                    outcome = Outcome::Failed(Error { status, ..error });
+                    report.outcome = Outcome::Failed(Error { status, ..error });
                 }
                 _ => {}
             }
@@ -126,6 +139,13 @@ impl Child {
         send(&self.0, &[READY], SendFlags::NOSIGNAL).doing("tell the launcher", ()).map(drop)
     }
 
+    /// "The workload is your child `pid`." If it does not arrive, the launcher is gone, and with it
+    /// goes the workload.
+    pub fn forked(&self, pid: Pid) {
+        let [a, b, c, d] = pid.as_raw_pid().to_ne_bytes();
+        let _ = send(&self.0, &[FORKED, a, b, c, d], SendFlags::NOSIGNAL);
+    }
+
     /// Sends an error. If it does not arrive, the launcher is gone, or sees the end of the channel
     /// and names the last step instead.
     pub fn failed(&self, error: &Error) {
@@ -164,10 +184,4 @@ fn receive(
         }
     }
     Ok(message.bytes)
-}
-
-/// The launcher's view of a death without words.
-pub fn died(step: &'static str) -> Error {
-    let on = if step.is_empty() { "before its first step" } else { step };
-    Error { doing: "start the container", on: on.into(), why: Why::Refused("its process was killed"), status: STATUS_NSINIT }
 }

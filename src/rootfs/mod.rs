@@ -19,6 +19,8 @@ mod masks;
 mod mounts;
 mod pivot;
 
+pub use cgroup::{CgroupDir, Cgroups};
+
 use core::cell::OnceCell;
 use core::ffi::CStr;
 

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use nsinit::plan::Plan;
 use nsinit::syscall::cstr::{Env, ThinCStr};
+use nsinit::syscall::memory::register_statics;
 
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
@@ -55,8 +56,13 @@ core::arch::global_asm!(
 /// writes to do not exist.
 const ARENA: usize = 4 << 20;
 
-static mut ARENA_BYTES: [u8; ARENA] = [0; ARENA];
-static mut PLAN: Plan = Plan::new();
+/// The large static buffers, side by side, so that PID 1 can give them all back at once.
+struct Statics {
+    arena: [u8; ARENA],
+    plan: Plan,
+}
+
+static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: Plan::new() };
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// From `_start`: `sp` points at argc as execve(2) left it.
@@ -75,7 +81,8 @@ extern "C" fn entry(sp: *const usize) -> ! {
         }
         (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count))
     };
-    // SAFETY: `entry` runs once (TAKEN), in the only thread, so these are the only references.
-    let (arena, plan) = unsafe { (&mut *(&raw mut ARENA_BYTES), &mut *(&raw mut PLAN)) };
+    register_statics((&raw const STATICS) as usize, size_of::<Statics>());
+    // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
+    let Statics { arena, plan } = unsafe { &mut *(&raw mut STATICS) };
     nsinit::run(args, env, arena, plan)
 }

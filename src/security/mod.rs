@@ -39,20 +39,22 @@ pub struct Original {
     pub program: Option<Identity>,
 }
 
-/// Gives up all rights but those that the plan leaves, and becomes the workload (libcontainer
-/// namespaces/init.go, FinalizeNamespace). Returns only if that fails; the process must then end.
+/// Becomes the workload. Returns only if that fails; the process must then end.
+pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
+    exec::exec(process, original.program, arena)
+}
+
+/// Gives up all rights but those that the plan leaves (libcontainer namespaces/init.go,
+/// FinalizeNamespace): THE order. What is left to do is `execute`.
 ///
 /// The caller is in its namespaces, root and control groups, in its own session, with its standard
 /// descriptors in place; its working directory is "/" and its parent-death signal is set.
-pub fn finalize(process: &mut Process, original: Original, steps: Steps, arena: &Arena) -> Error {
-    match give_up(process, original, steps, arena) {
-        Ok(()) => exec::exec(process, original.program, arena),
-        Err(error) => error,
-    }
-}
-
-/// THE order.
-fn give_up(process: &mut Process, original: Original, steps: Steps, arena: &Arena) -> Result<()> {
+pub fn finalize(
+    process: &mut Process,
+    original: Original,
+    steps: Steps,
+    arena: &Arena,
+) -> Result<()> {
     let parent = getppid();
     steps.at("leave the session keyring");
     leave_session_keyring()?;

@@ -1,7 +1,7 @@
 //! Memory: a page that two processes share, giving back pages that are no longer needed, and bytes
 //! as numbers.
 
-use core::sync::atomic::AtomicU8;
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use linux_raw_sys::general::{
     __NR_madvise, MADV_DONTNEED, MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE,
@@ -28,14 +28,36 @@ pub fn shared_page() -> Result<&'static [AtomicU8; PAGE], Errno> {
     Ok(unsafe { &*(at as *const [AtomicU8; PAGE]) })
 }
 
-/// madvise(MADV_DONTNEED) on the whole pages inside `bytes`: their content becomes zero, their
-/// memory goes back. For static memory whose content nobody needs any more.
-pub fn give_back(bytes: &'static mut [u8]) {
-    let start = (bytes.as_ptr() as usize).next_multiple_of(PAGE);
-    let end = (bytes.as_ptr() as usize + bytes.len()) & !(PAGE - 1);
+/// The static buffers, as `src/rt` registers them: address and length.
+static STATICS: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
+/// Registers the process's large static buffers, for `give_back_statics`.
+pub fn register_statics(start: usize, len: usize) {
+    STATICS[0].store(start, Ordering::Relaxed);
+    STATICS[1].store(len, Ordering::Relaxed);
+}
+
+/// Gives back the memory of the static buffers, of the stack below this call, and of the program's
+/// own pages, which come back from the page cache as they are needed (madvise(2), MADV_DONTNEED).
+///
+/// For PID 1, which from here on only waits: plan and strings read as zeroes afterwards, and it has
+/// no use for them. An error means that memory stays in use: nothing to do about it.
+pub fn give_back_statics() {
+    /// More than nsinit's stack ever takes.
+    const STACK: usize = 512 << 10;
+    let here = 0u8;
+    let stack = &raw const here as usize - PAGE;
+    dont_need(STATICS[0].load(Ordering::Relaxed), STATICS[1].load(Ordering::Relaxed));
+    dont_need(stack - STACK, STACK);
+}
+
+/// madvise(MADV_DONTNEED) on the whole pages inside the range.
+fn dont_need(start: usize, len: usize) {
+    let end = (start + len) & !(PAGE - 1);
+    let start = start.next_multiple_of(PAGE);
     if start < end {
-        // SAFETY: the pages lie inside `bytes`, which nobody can refer to any more. An error means
-        // that the memory stays: nothing to do about it.
+        // SAFETY: the static buffers, which hold plain data of which zeroes are a valid value, and
+        // that the caller has done with; and stack below every live frame.
         unsafe { syscall(__NR_madvise, [start, end - start, MADV_DONTNEED as usize, 0, 0, 0]) };
     }
 }

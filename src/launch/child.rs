@@ -1,0 +1,230 @@
+//! What the container's first process does, from clone to the workload: the other half of `start`
+//! (libcontainer namespaces/init.go, Init).
+
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::setsid;
+use rustix::system::sethostname;
+
+use super::Launch;
+use super::fds::close_all_but;
+use super::sync::{Child, FDS};
+use super::workload::{self, Inherited, die_with_launcher, fail};
+use crate::cgroup;
+use crate::error::{Context, Error, Result};
+use crate::init::serve;
+use crate::net;
+use crate::plan::{Init, Kind, NetworkKind, Source};
+use crate::rootfs::{CgroupDir, Cgroups, Root};
+use crate::security;
+use crate::step::Steps;
+use crate::syscall::memory;
+use crate::syscall::namespace::{setns, unshare};
+use crate::syscall::process::{Fork, NewNamespaces, Prctl, fork, prctl};
+
+/// What it takes along.
+pub struct First {
+    /// The channel to the launcher.
+    pub sync: Child,
+    /// The slave of the pty, for the workload.
+    pub slave: Option<OwnedFd>,
+    /// The slave as a mount, for /dev/console.
+    pub console: Option<OwnedFd>,
+    /// Where the step is noted.
+    pub steps: Steps,
+}
+
+/// Builds the container around itself, then becomes the workload or, as PID 1, its reaper.
+pub fn run(launch: &mut Launch, first: First) -> ! {
+    match build(launch, &first) {
+        Err(error) => fail(&first.sync, &error),
+        Ok(late) if launch.plan.init == Init::Become => {
+            workload::run(launch, &inherited(&first, &late))
+        }
+        Ok(late) => reap(launch, first, late),
+    }
+}
+
+/// The descriptors of the cgroups that are still to be entered.
+struct Late {
+    memory: Option<OwnedFd>,
+}
+
+/// The straight list, in kernel order.
+fn build(launch: &mut Launch, first: &First) -> Result<Late> {
+    let steps = first.steps;
+    steps.at("tie its life to the launcher's");
+    // The reaper has no use for a softer signal: if it goes, so does everything inside.
+    die_with_launcher(&first.sync, launch.plan.process.parent_death_signal)?;
+    steps.at("close the launcher's descriptors");
+    close_inherited(first)?;
+    // Nobody inside may look into this process, whose memory is the launcher's.
+    steps.at("become undumpable");
+    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
+    if let Some(env) = launch.env.take() {
+        env.erase();
+    }
+    // PID 1 in a session of its own: Ctrl-C at the caller's terminal reaches the launcher alone.
+    steps.at("make a session");
+    setsid().doing("make a session", ())?;
+    steps.at("join namespaces");
+    join_namespaces(launch)?;
+    if let Some(name) = launch.plan.hostname {
+        steps.at("set the host name");
+        sethostname(name.to_bytes()).doing("set the host name to", name)?;
+    }
+    if launch.plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
+        steps.at("bring lo up");
+        net::loopback_up()?;
+    }
+    if launch.plan.namespaces.is_new(Kind::Mount) {
+        with_root(launch, first)
+    } else {
+        steps.at("enter its control groups");
+        enter(launch, first.sync.wait_go()?, false)
+    }
+}
+
+/// The root file system, with the cgroups in between: their directories are mounted into it.
+fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
+    let (steps, plan) = (first.steps, &launch.plan.rootfs);
+    steps.at("make the root file system a mount");
+    let mut root = Root::open(plan)?;
+    steps.at("mount what the file lists");
+    root.mounts()?;
+    if !plan.devices.is_empty() {
+        steps.at("make the device nodes");
+        root.devices()?;
+    }
+    if plan.dev_links {
+        steps.at("make the links in /dev");
+        root.links()?;
+    }
+    if let Some(console) = &first.console {
+        steps.at("mount the terminal on /dev/console");
+        root.console(console.as_fd())?;
+    }
+    steps.at("mask paths");
+    root.masks()?;
+    // The launcher has saved state.json by then: `finish` hides it.
+    steps.at("wait for the launcher");
+    let fds = first.sync.wait_go()?;
+    steps.at("enter its control groups");
+    let late = enter(launch, fds, root.wants_cgroups())?;
+    if root.wants_cgroups() {
+        steps.at("mount its control groups");
+        cgroups_into(&root, launch)?;
+    }
+    steps.at("make the root file system its root");
+    root.finish()?;
+    Ok(late)
+}
+
+/// Mounts the groups that this process is in now.
+fn mount_cgroups(root: &Root, launch: &Launch) -> Result<()> {
+    let dirs = cgroup::own_dirs(launch.arena)?;
+    let mut list = heapless::Vec::<CgroupDir, FDS>::new();
+    for (hierarchy, path) in dirs {
+        let full = |_| Error::refused("mount the control groups", (), "more than 16 hierarchies");
+        list.push(CgroupDir { hierarchy, path }).map_err(full)?;
+    }
+    root.mount_cgroups(Cgroups::V1(&list))
+}
+
+/// Enters the cgroups, but for memory's: see `cgroup::Tasks::has_memory`. A new cgroup namespace is
+/// rooted in the groups that its maker is in, and so is what is mounted of them: there is no "late"
+/// then, and a container with either needs a larger memory limit.
+fn enter(launch: &Launch, mut fds: heapless::Vec<OwnedFd, FDS>, mounted: bool) -> Result<Late> {
+    let new_namespace = launch.plan.namespaces.is_new(Kind::Cgroup);
+    let late = launch.plan.cgroup.is_some() && !mounted && !new_namespace;
+    let memory = if late { fds.pop() } else { None };
+    for fd in &fds {
+        cgroup::enter(fd)?;
+    }
+    if new_namespace {
+        unshare(NewNamespaces::NEWCGROUP).doing("unshare the cgroup namespace", ())?;
+    }
+    Ok(Late { memory })
+}
+
+/// Enters the namespaces that the plan names by path, but PID's, which the launcher has entered for
+/// its children. The mount namespace is the last: the paths are the host's.
+fn join_namespaces(launch: &Launch) -> Result<()> {
+    for kind in Kind::ALL {
+        if let Source::Join(path) = launch.plan.namespaces.get(kind)
+            && kind != Kind::Pid
+        {
+            join_namespace(kind, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Enters the namespace of this kind that `path` names.
+pub fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = openat(CWD, path, flags, Mode::empty()).doing("open the namespace", path)?;
+    setns(file.as_fd(), kind.flag()).doing("enter the namespace", path).map_err(|error| {
+        let wrong = error.raw() == Some(rustix::io::Errno::INVAL);
+        if wrong { error.hint("is it a namespace of the kind that the file says?") } else { error }
+    })
+}
+
+fn close_inherited(first: &First) -> Result<()> {
+    let mut keep = heapless::Vec::<u32, 4>::new();
+    let own = [Some(first.sync.fd()), first.slave.as_ref(), first.console.as_ref()];
+    for fd in own.into_iter().flatten() {
+        // Three fit.
+        let _ = keep.push(fd.as_raw_fd() as u32);
+    }
+    close_all_but(&keep)
+}
+
+fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
+    let memory = late.memory.as_ref().map(AsFd::as_fd);
+    Inherited { sync: &first.sync, slave: first.slave.as_ref(), memory, steps: first.steps }
+}
+
+/// Forks the workload and becomes its reaper.
+fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
+    first.steps.at("fork the command");
+    let workload = match fork(NewNamespaces::empty()).doing("fork the command", ()) {
+        Ok(Fork::Child) => {
+            let inherited = inherited(&first, &late);
+            // It dies with PID 1 in any case: the kernel kills the whole PID namespace.
+            workload::run(launch, &inherited)
+        }
+        Ok(Fork::Parent(pid)) => pid,
+        Err(error) => fail(&first.sync, &error),
+    };
+    match quieten(late.memory.as_ref()) {
+        Ok(()) => {
+            memory::give_back_statics();
+            serve(workload)
+        }
+        // The channel is still open: the launcher hears of it, and kills the workload with us.
+        Err(error) => fail(&first.sync, &error),
+    }
+}
+
+/// PID 1 keeps nothing: no descriptor, no capability but KILL, no directory but the root.
+fn quieten(memory: Option<&OwnedFd>) -> Result<()> {
+    if let Some(memory) = memory {
+        cgroup::enter(memory)?;
+    }
+    rustix::thread::set_name(c"nsinit").doing("name PID 1", ())?;
+    security::become_reaper()?;
+    rustix::process::chdir(c"/").doing("change directory to", "/")?;
+    close_everything();
+    Ok(())
+}
+
+/// Closes the standard descriptors too: a pipe that PID 1 held would never end for its reader.
+fn close_everything() {
+    if crate::syscall::fd::close_range(0, u32::MAX).is_err() {
+        // Before Linux 5.9: PID 1's own are few, the launcher's are closed.
+        (0..64).for_each(crate::syscall::fd::close);
+    }
+}

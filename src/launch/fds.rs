@@ -1,0 +1,63 @@
+//! Closing what was inherited.
+
+use core::mem::MaybeUninit;
+
+use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
+
+use crate::error::{Context, Result};
+use crate::say;
+use crate::syscall::fd::{close, close_range};
+use crate::syscall::is_absent;
+
+/// Most descriptors to keep.
+const KEEP: usize = 24;
+
+/// Closes every descriptor but the standard ones, the log's and those in `keep`. Their owners in
+/// this process must not be dropped: only a process that was just forked may call this, one that
+/// ends in execve or exit_group.
+pub fn close_all_but(keep: &[u32]) -> Result<()> {
+    let mut sorted = heapless::Vec::<u32, KEEP>::new();
+    for fd in keep.iter().copied().chain(say::log_fd()) {
+        sorted.push(fd).map_err(|_| rustix::io::Errno::MFILE).doing("keep descriptors", ())?;
+    }
+    sorted.sort_unstable();
+    let mut first = 3;
+    for fd in sorted.iter().copied().filter(|fd| *fd >= 3) {
+        if first < fd && !range(first, fd - 1)? {
+            return one_by_one(&sorted);
+        }
+        first = fd + 1;
+    }
+    if range(first, u32::MAX)? { Ok(()) } else { one_by_one(&sorted) }
+}
+
+/// False where the kernel has no close_range.
+fn range(first: u32, last: u32) -> Result<bool> {
+    match close_range(first, last) {
+        Err(errno) if is_absent(errno) => Ok(false),
+        result => result.doing("close descriptors", ()).map(|()| true),
+    }
+}
+
+/// Before Linux 5.9: what the host's /proc lists.
+fn one_by_one(keep: &[u32]) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = openat(CWD, c"/proc/self/fd", flags, Mode::empty())
+        .doing("list descriptors in", "/proc/self/fd")?;
+    let own = rustix::fd::AsRawFd::as_raw_fd(&dir);
+    let mut buf = [MaybeUninit::<u8>::uninit(); 2048];
+    let mut entries = RawDir::new(&dir, &mut buf);
+    while let Some(entry) = entries.next() {
+        let entry = entry.doing("list descriptors in", "/proc/self/fd")?;
+        // "." and ".." are no numbers.
+        let number = entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok());
+        if let Some(fd) = number
+            && fd > 2
+            && fd != own as u32
+            && !keep.contains(&fd)
+        {
+            close(fd);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! Joining a container that runs: the same namespaces, cgroups and rights as its first command.
+//!
+//! The launcher stays on the host, so that it can start anew if the container ends meanwhile. A
+//! messenger enters the namespaces and forks the workload as a child of the launcher
+//! (CLONE_PARENT); it is outside of the PID namespace itself, so nobody inside ever sees a process
+//! that has the host's root, directory or descriptors (CVE-2016-9962).
+
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, WaitOptions, pidfd_open, waitpid};
+
+use super::attend::{Terminal, attend};
+use super::fds::close_all_but;
+use super::guard::ChildGuard;
+use super::place::{Running, pid_object};
+use super::sync::{self, Child, Outcome};
+use super::workload::{self, Inherited, die_with_launcher, fail};
+use super::{Launch, died};
+use crate::bytes::Short;
+use crate::cgroup::{self, Tasks};
+use crate::error::{Context, Error, Result};
+use crate::plan::Kind;
+use crate::step::Steps;
+use crate::syscall::is_absent;
+use crate::syscall::namespace::setns;
+use crate::syscall::process::{Fork, NewNamespaces, Prctl, exit_group, fork, fork_sibling, prctl};
+use crate::tty::Pty;
+
+/// Runs the command inside; its exit status. `None` if the container ended before it began.
+pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
+    match try_join(launch, running) {
+        // Whatever failed, it failed because there is nothing to join any more.
+        Err(_) if !running.is_alive() => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
+    if running.apart.contains(NewNamespaces::NEWUSER) {
+        let why = "it is in another user namespace, which nsinit can't enter yet";
+        return Err(Error::refused("join process", pid_object(running.pid), why));
+    }
+    let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
+    let (parent, child) = sync::channel()?;
+    let steps = Steps::new().doing("map a page to share", ())?;
+    let target = Target::open(running)?;
+    let tasks = open_cgroups(launch, running)?;
+    let (master, slave) = match pty {
+        Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
+        None => (None, None),
+    };
+    let messenger = match fork(NewNamespaces::empty()).doing("fork", ())? {
+        Fork::Child => {
+            let inside = Inside { sync: child, slave, target, tasks, steps };
+            enter(launch, running, inside)
+        }
+        Fork::Parent(pid) => pid,
+    };
+    drop((child, slave, target, tasks));
+    let mut guard = ChildGuard::new(messenger);
+    let report = parent.report(launch.arena)?;
+    waitpid(Some(messenger), WaitOptions::empty()).doing("wait for the messenger", ())?;
+    guard.disarm();
+    let mut guard = report.workload.map(ChildGuard::new);
+    let workload = match (report.outcome, report.workload) {
+        (Outcome::Started, Some(workload)) => workload,
+        (Outcome::Failed(error), _) => return Err(error),
+        _ => return Err(died(steps.last().as_str(), launch.arena)),
+    };
+    drop(parent);
+    let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
+    let status = attend(workload, terminal)?;
+    if let Some(guard) = &mut guard {
+        guard.disarm();
+    }
+    Ok(status)
+}
+
+/// What the messenger takes along.
+struct Inside {
+    sync: Child,
+    slave: Option<OwnedFd>,
+    target: Target,
+    tasks: Tasks,
+    steps: Steps,
+}
+
+/// The messenger.
+fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
+    let memory = match go_inside(launch, running, &inside) {
+        Ok(memory) => memory,
+        Err(error) => fail(&inside.sync, &error),
+    };
+    inside.steps.at("fork the command");
+    match fork_sibling().doing("fork the command", ()) {
+        Ok(Fork::Child) => {
+            let signal = launch.plan.process.parent_death_signal;
+            if let Err(error) = die_with_launcher(&inside.sync, signal) {
+                fail(&inside.sync, &error);
+            }
+            let Inside { sync, slave, steps, .. } = &inside;
+            let slave = slave.as_ref();
+            workload::run(launch, &Inherited { sync, slave, memory, steps: *steps })
+        }
+        Ok(Fork::Parent(pid)) => {
+            inside.sync.forked(pid);
+            exit_group(0)
+        }
+        Err(error) => {
+            let dying = error.raw() == Some(Errno::NOMEM);
+            let hint = "PID 1 of the container has just ended";
+            fail(&inside.sync, &if dying { error.hint(hint) } else { error })
+        }
+    }
+}
+
+/// Into the cgroups, then the namespaces; the memory cgroup is left to the workload.
+fn go_inside<'a>(
+    launch: &mut Launch,
+    running: &Running,
+    inside: &'a Inside,
+) -> Result<Option<BorrowedFd<'a>>> {
+    let steps = inside.steps;
+    steps.at("tie its life to the launcher's");
+    die_with_launcher(&inside.sync, linux_raw_sys::general::SIGKILL)?;
+    steps.at("close the launcher's descriptors");
+    close_inherited(inside)?;
+    steps.at("become undumpable");
+    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
+    if let Some(env) = launch.env.take() {
+        env.erase();
+    }
+    steps.at("enter the container's control groups");
+    let count = inside.tasks.fds().count();
+    let late = if inside.tasks.has_memory() { count - 1 } else { count };
+    inside.tasks.fds().take(late).try_for_each(cgroup::enter)?;
+    steps.at("enter the container's namespaces");
+    inside.target.enter(running)?;
+    // setns(2) into a mount namespace leaves the directory at its root; without one it is still
+    // the caller's, and the command starts from the root in any case.
+    rustix::process::chdir(c"/").doing("change directory to", "/")?;
+    Ok(inside.tasks.fds().nth(late))
+}
+
+fn close_inherited(inside: &Inside) -> Result<()> {
+    let mut keep = heapless::Vec::<u32, 20>::new();
+    let own = core::iter::once(inside.sync.fd().as_fd())
+        .chain(inside.slave.iter().map(AsFd::as_fd))
+        .chain(inside.tasks.fds())
+        .chain(inside.target.fds());
+    for fd in own {
+        let full = |_| Error::refused("keep descriptors", (), "more than 20");
+        keep.push(fd.as_raw_fd() as u32).map_err(full)?;
+    }
+    close_all_but(&keep)
+}
+
+/// Opens the `tasks` files of the groups that state.json names.
+fn open_cgroups(launch: &Launch, running: &Running) -> Result<Tasks> {
+    let mut dirs = heapless::Vec::<(&str, &CStr), 16>::new();
+    for (subsystem, path) in running.cgroup_paths.iter() {
+        let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
+        // CgroupPaths has fewer members than that.
+        let _ = dirs.push((subsystem, path));
+    }
+    cgroup::open_existing(dirs.into_iter())
+}
+
+/// The process to join, held so that its pid can't become another's.
+enum Target {
+    /// A pidfd: all namespaces at once (Linux 5.8).
+    Pidfd(OwnedFd),
+    /// Its namespaces one by one, in the order of `Kind::ALL`.
+    Files([Option<OwnedFd>; 8]),
+}
+
+impl Target {
+    /// Opens it, and makes sure that it is still the one that was looked at.
+    fn open(running: &Running) -> Result<Target> {
+        let on = pid_object(running.pid);
+        let target = match pidfd_open(running.pid, PidfdFlags::empty()) {
+            Ok(pidfd) => Target::Pidfd(pidfd),
+            Err(errno) if is_absent(errno) => Target::files(running)?,
+            Err(errno) => return Err(errno).doing("open process", on),
+        };
+        if running.is_alive() {
+            Ok(target)
+        } else {
+            Err(Error::refused("join process", on, "it has ended"))
+        }
+    }
+
+    fn files(running: &Running) -> Result<Target> {
+        let mut files = [const { None }; 8];
+        for (file, kind) in files.iter_mut().zip(Kind::ALL) {
+            if running.apart.contains(kind.flag()) {
+                let (pid, name) = (running.pid.as_raw_pid(), kind.file().to_str().unwrap_or(""));
+                let path = Short::<48>::new(format_args!("/proc/{pid}/ns/{name}"));
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                let opened = openat(CWD, path.as_cstr(), flags, Mode::empty());
+                *file = Some(opened.doing("open the namespace", kind.name())?);
+            }
+        }
+        Ok(Target::Files(files))
+    }
+
+    fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let (one, many): (_, &[Option<OwnedFd>]) = match self {
+            Target::Pidfd(pidfd) => (Some(pidfd), &[]),
+            Target::Files(files) => (None, files),
+        };
+        one.into_iter().chain(many.iter().flatten()).map(AsFd::as_fd)
+    }
+
+    fn enter(&self, running: &Running) -> Result<()> {
+        match self {
+            Target::Pidfd(pidfd) => match setns(pidfd.as_fd(), running.apart) {
+                // setns takes a pidfd since Linux 5.8, five releases after pidfd_open.
+                Err(Errno::INVAL) => {
+                    let target = Target::files(running)?;
+                    // As when it was opened: the pid may be another's by now.
+                    if !running.is_alive() {
+                        let why = "it has ended";
+                        return Err(Error::refused("join process", pid_object(running.pid), why));
+                    }
+                    target.enter(running)
+                }
+                result => result.doing("enter the namespaces of process", pid_object(running.pid)),
+            },
+            Target::Files(files) => {
+                for (file, kind) in files.iter().zip(Kind::ALL) {
+                    if let Some(file) = file {
+                        setns(file.as_fd(), kind.flag())
+                            .doing("enter the namespace", kind.name())?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}

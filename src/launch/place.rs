@@ -1,0 +1,224 @@
+//! The place of a container: the directory that holds state.json, its lock, and the judgement
+//! whether the container that state.json names still runs.
+
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::io::Errno;
+use rustix::process::{Pid, getpid};
+use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
+
+use super::{Launch, path_of};
+use crate::bytes::{Arena, Short};
+use crate::cgroup;
+use crate::error::{Context, Error, Object, Result};
+use crate::plan::{Kind, Plan, Source};
+use crate::proc::process::{Identity, namespace, stat};
+use crate::say;
+use crate::state::{self, CgroupPaths, State};
+use crate::syscall::process::NewNamespaces;
+
+const PROC: &str = "/proc";
+
+/// The data path: where container.json and state.json lie.
+pub struct Place {
+    dir: OwnedFd,
+    path: &'static CStr,
+}
+
+/// A container that runs: whom to join.
+pub struct Running {
+    /// PID 1, as the host sees it.
+    pub pid: Pid,
+    /// Its start time: with the pid it names one process for ever.
+    pub start_time: u64,
+    /// The namespaces in which it differs from the caller.
+    pub apart: NewNamespaces,
+    /// Its control groups.
+    pub cgroup_paths: CgroupPaths<'static>,
+}
+
+/// The exclusive right to start, or to find nobody starting.
+pub struct Lock(OwnedFd);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Not left to close(2): a child that was just forked may still have a copy. Unlocking what
+        // is locked can't fail.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Place {
+    /// The place at `path`.
+    pub fn open(path: &'static CStr) -> Result<Place> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(CWD, path, flags, Mode::empty()).doing("open the data path", path)?;
+        Ok(Place { dir, path })
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Waits for the lock on the directory, which every launcher holds from its look at state.json
+    /// until its container runs. The container can lock its own root too, if that is the place, but
+    /// only to keep others from joining it: a wait without end would let it hold them up.
+    pub fn lock(&self) -> Result<Lock> {
+        const ROUNDS: u32 = 2000;
+        const PAUSE_NS: i64 = 10_000_000;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let file = openat(&self.dir, c".", flags, Mode::empty()).doing("open", self.path)?;
+        let mut pause = 200_000;
+        for _ in 0..ROUNDS {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock(file)),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(errno) => return Err(errno).doing("lock", self.path),
+            }
+            sleep(pause);
+            pause = (pause * 2).min(PAUSE_NS);
+        }
+        let why = "another process has held its lock for 20 seconds";
+        Err(Error::refused("lock the data path", self.path, why))
+    }
+
+    /// The container that runs here, by state.json. What a launcher that was killed left behind is
+    /// cleaned away; what can't be the container of this place is refused. Call it with the lock.
+    pub fn running(&self, launch: &Launch) -> Result<Option<Running>> {
+        let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
+        if let Some((pid, start_time)) = alive(&state) {
+            let apart = apart(pid);
+            // Asked again: of a process that ends meanwhile nothing that was read counts.
+            if is_alive(pid, start_time) {
+                let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
+                let running = Running { pid, start_time, apart, cgroup_paths: state.cgroup_paths };
+                running.check(launch.plan)?;
+                return Ok(Some(running));
+            }
+        }
+        self.clean(&state, launch.arena)?;
+        Ok(None)
+    }
+
+    /// What state.json says, and whether it is so.
+    pub fn state(&self, arena: &Arena) -> Result<Option<(State<'static>, bool)>> {
+        let state = state::read(self.dir(), arena)?;
+        Ok(state.map(|state| (state, alive(&state).is_some())))
+    }
+
+    /// Takes away the files and control groups of a container that is gone.
+    fn clean(&self, state: &State<'static>, arena: &Arena) -> Result<()> {
+        say::warning(format_args!(
+            "state.json names process {}, which is gone: its launcher was killed; cleaning up",
+            state.init_pid
+        ));
+        let mut dirs = heapless::Vec::<&'static CStr, 16>::new();
+        for (_, path) in state.cgroup_paths.iter() {
+            let path = arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
+            // CgroupPaths has fewer members than that.
+            let _ = dirs.push(path);
+        }
+        cgroup::remove_stale(dirs.into_iter())?;
+        state::remove(self.dir())
+    }
+
+    /// The path that `name` in this place has inside the container, if the place lies in `root`:
+    /// such files are hidden from it.
+    pub fn inside(
+        &self,
+        root: BorrowedFd<'_>,
+        name: &'static CStr,
+        arena: &Arena,
+    ) -> Result<Option<&'static CStr>> {
+        let (place, root) = (path_of(&self.dir, arena)?, path_of(root, arena)?);
+        let root = root.to_bytes().strip_suffix(b"/").unwrap_or(root.to_bytes());
+        let below = place.to_bytes().strip_prefix(root);
+        let Some(below) = below.filter(|b| b.is_empty() || b.starts_with(b"/")) else {
+            return Ok(None);
+        };
+        let below = if below == b"/" { b"" } else { below };
+        arena.concat(&[below, b"/", name.to_bytes()]).doing("hide", name).map(Some)
+    }
+}
+
+impl Running {
+    /// A process to join by its pid alone.
+    pub fn by_pid(pid: Pid) -> Result<Running> {
+        let on = pid_object(pid);
+        let start_time = stat(PROC, pid).doing("look at process", on)?.start_time;
+        let apart = apart(pid).doing("look at the namespaces of process", on)?;
+        Ok(Running { pid, start_time, apart, cgroup_paths: CgroupPaths::default() })
+    }
+
+    /// Whether it is still the same process, and not a zombie.
+    pub fn is_alive(&self) -> bool {
+        is_alive(self.pid, self.start_time)
+    }
+
+    /// A forged state.json could name any process of the host: this one must have what the plan
+    /// makes, and its root must be the plan's.
+    fn check(&self, plan: &Plan) -> Result<()> {
+        let refused = |why| Err(Error::refused("join process", pid_object(self.pid), why));
+        for kind in Kind::ALL {
+            if plan.namespaces.get(kind) == Source::New && !self.apart.contains(kind.flag()) {
+                return refused(
+                    "state.json names it, but it is not in namespaces of its own as container.json \
+                     wants: if no container runs here, remove state.json",
+                );
+            }
+        }
+        if plan.namespaces.get(Kind::Mount) == Source::New {
+            let root = Short::<32>::new(format_args!("/proc/{}/root", self.pid.as_raw_pid()));
+            let theirs = Identity::of(root.as_cstr())
+                .doing("look at the root of process", pid_object(self.pid))?;
+            let path = plan.rootfs.path.unwrap_or(c".");
+            if theirs != Identity::of(path).doing("look at the root file system", path)? {
+                return refused(
+                    "state.json names it, but its root is not the root file system of this \
+                     place: if no container runs here, remove state.json",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A pid as the object of an error.
+pub fn pid_object(pid: Pid) -> Object {
+    Object::Number(pid.as_raw_pid().into())
+}
+
+/// The process that `state` names, unless it has ended.
+fn alive(state: &State) -> Option<(Pid, u64)> {
+    let (pid, start_time) = (state.pid()?, state.init_start_time.parse().ok()?);
+    is_alive(pid, start_time).then_some((pid, start_time))
+}
+
+fn is_alive(pid: Pid, start_time: u64) -> bool {
+    // A zombie's namespaces are gone, and so is a process whose file can't be read.
+    stat(PROC, pid).is_ok_and(|stat| stat.start_time == start_time && !b"ZX".contains(&stat.state))
+}
+
+/// The kinds of namespace in which `pid` differs from this process.
+fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
+    let mut apart = NewNamespaces::empty();
+    for kind in Kind::ALL {
+        match (namespace(PROC, pid, kind.file()), namespace(PROC, getpid(), kind.file())) {
+            (Ok(theirs), Ok(ours)) if theirs != ours => apart |= kind.flag(),
+            // ENOENT here: the kernel has no such kind.
+            (_, Err(Errno::NOENT)) | (Ok(_), Ok(_)) => {}
+            (Err(errno), _) | (_, Err(errno)) => return Err(errno),
+        }
+    }
+    Ok(apart)
+}
+
+fn sleep(nanoseconds: i64) {
+    let mut time = Timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
+    while let NanosleepRelativeResult::Interrupted(rest) = nanosleep(&time) {
+        time = rest;
+    }
+}

@@ -1,0 +1,85 @@
+//! The last process of a start and of a join: what becomes the workload. One function for both, so
+//! that a joiner can't drift from what a start does.
+
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::{ioctl_tiocsctty, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::Launch;
+use super::sync::Child;
+use crate::cgroup;
+use crate::error::{Context, Error, Object, Result};
+use crate::security;
+use crate::step::Steps;
+use crate::syscall::process::{Prctl, exit_group, prctl};
+
+/// What the workload takes along.
+pub struct Inherited<'a> {
+    /// The channel to the launcher.
+    pub sync: &'a Child,
+    /// The slave of the container's pty.
+    pub slave: Option<&'a OwnedFd>,
+    /// The memory cgroup's `tasks`, entered last.
+    pub memory: Option<BorrowedFd<'a>>,
+    /// Where the step is noted.
+    pub steps: Steps,
+}
+
+/// Becomes the workload, or tells the launcher why not and ends.
+pub fn run(launch: &mut Launch, inherited: &Inherited) -> ! {
+    let Err(error) = become_workload(launch, inherited);
+    fail(inherited.sync, &error)
+}
+
+/// Tells the launcher and ends.
+pub fn fail(sync: &Child, error: &Error) -> ! {
+    sync.failed(error);
+    exit_group(error.status)
+}
+
+fn become_workload(
+    launch: &mut Launch,
+    inherited: &Inherited,
+) -> Result<core::convert::Infallible> {
+    let (steps, process) = (inherited.steps, &mut launch.plan.process);
+    steps.at("make the command's session");
+    session(inherited.slave)?;
+    // The command gets what it allocates from here on charged, and nothing that nsinit did before.
+    if let Some(memory) = inherited.memory {
+        steps.at("enter the memory cgroup");
+        cgroup::enter(memory)?;
+    }
+    security::finalize(process, launch.original, steps, launch.arena)?;
+    // The launcher is gone: its death came when the parent-death signal was off, as a change of
+    // user clears it. With the channel's other end closed this fails.
+    inherited.sync.ready()?;
+    Err(security::execute(process, launch.original, launch.arena))
+}
+
+/// A session of its own: the caller's terminal is not the controlling terminal of anything inside
+/// (CVE-2017-5226, CVE-2016-2779). With a pty, that is.
+fn session(slave: Option<&OwnedFd>) -> Result<()> {
+    match setsid() {
+        // EPERM: it leads a session already, as PID 1 that becomes the workload does.
+        Ok(_) | Err(Errno::PERM) => {}
+        Err(errno) => return Err(errno).doing("make a session", ()),
+    }
+    let Some(slave) = slave else { return Ok(()) };
+    ioctl_tiocsctty(slave).doing("make the pseudo-terminal the controlling terminal", ())?;
+    dup2_stdin(slave)
+        .and_then(|()| dup2_stdout(slave))
+        .and_then(|()| dup2_stderr(slave))
+        .doing("make the pseudo-terminal standard input and output", ())
+}
+
+/// A process of the container dies with the launcher. Called first thing in each: a launcher that
+/// was killed before it is found by the closed channel.
+pub fn die_with_launcher(sync: &Child, signal: u32) -> Result<()> {
+    prctl(Prctl::SetPdeathsig, signal)
+        .doing("set parent-death signal", Object::Number(signal.into()))?;
+    if sync.is_orphaned().doing("look whether the launcher lives", ())? {
+        return Err(Error::refused("start", (), "the launcher is gone"));
+    }
+    Ok(())
+}
