@@ -105,7 +105,7 @@ fn numbers_outside_their_range_are_refused() {
 #[test]
 fn names_that_nobody_knows_are_refused() {
     faults(&[
-        (r#"{"capabilities": ["CHOWN", "FLY"]}"#, &["capabilities[1]", "FLY"]),
+        (r#"{"capabilities": ["CHOWN", "FLY"]}"#, &["container.json:1:28: capabilities", "FLY"]),
         (r#"{"namespaces": {"NEWMOON": true}}"#, &["NEWMOON"]),
         (r#"{"namespaces": [{"type": "NEWMOON"}]}"#, &["NEWMOON"]),
         (r#"{"networks": [{"type": "pigeon"}]}"#, &["networks[0].type", "pigeon"]),

@@ -196,7 +196,8 @@ fn files_stay_short() {
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         let lines = code(&text).len();
-        let tests = path.ends_with("tests.rs") || path.components().any(|c| c.as_os_str() == "tests");
+        let tests =
+            path.ends_with("tests.rs") || path.components().any(|c| c.as_os_str() == "tests");
         if lines > 350 && !tests {
             long.push(format!("{}: {lines}", room(&path).0));
         }
