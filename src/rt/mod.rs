@@ -4,6 +4,7 @@
 mod mem;
 mod panic;
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nsinit::plan::Plan;
@@ -56,7 +57,8 @@ core::arch::global_asm!(
 const ARENA: usize = 4 << 20;
 
 static mut ARENA_BYTES: [u8; ARENA] = [0; ARENA];
-static mut PLAN: Plan = Plan::new();
+// Filled in when nsinit starts: a Plan is a megabyte, and initialised it would be one in the file.
+static mut PLAN: MaybeUninit<Plan> = MaybeUninit::uninit();
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// From `_start`: `sp` points at argc as execve(2) left it.
@@ -75,7 +77,8 @@ extern "C" fn entry(sp: *const usize) -> ! {
         }
         (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count))
     };
+    let (arena, plan) = (&raw mut ARENA_BYTES, &raw mut PLAN);
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so these are the only references.
-    let (arena, plan) = unsafe { (&mut *(&raw mut ARENA_BYTES), &mut *(&raw mut PLAN)) };
+    let (arena, plan) = unsafe { (&mut *arena, (&mut *plan).write(Plan::new())) };
     nsinit::run(args, env, arena, plan)
 }
