@@ -1,9 +1,13 @@
 use super::*;
 
-/// Every token of the text, in words.
 fn tokens(text: &[u8]) -> Result<String, Fault> {
     let mut text = text.to_vec();
     let mut reader = Reader::new(&mut text);
+    tokens_of(&mut reader).map_err(|Stop| reader.fault())
+}
+
+/// Every token of the text, in words.
+fn tokens_of(reader: &mut Reader) -> Result<String, Stop> {
     let mut out = String::new();
     loop {
         match reader.value()? {

@@ -30,7 +30,7 @@ use self::read::{File, Path};
 use self::settle::Kept;
 use crate::bytes::Arena;
 use crate::error::Error;
-use crate::jsonmin::{Pos, Reader};
+use crate::jsonmin::{Pos, Reader, Stop};
 use crate::plan::{IdMap, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 use crate::say;
 
@@ -100,7 +100,8 @@ pub fn parse_with(
         named: (c"", 0),
         namespace: (None, None),
     };
-    file.read().map_err(|fault| {
+    file.read().map_err(|Stop| {
+        let fault = file.json.fault();
         let (pos, path) = (fault.pos, Path(&file.path));
         let colon = if file.path.is_empty() { "" } else { ": " };
         let on = arena.str(format_args!("{name}:{pos}{colon}{path}")).unwrap_or(name);

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use super::names;
-use super::read::{File, Key, Read, all};
+use super::read::{File, Key, Quoted, Read, all};
 use super::settle::{List, Shape, UNKNOWN};
 use crate::jsonmin::Value;
 use crate::plan::{
@@ -117,10 +117,11 @@ impl File<'_> {
         Ok(())
     }
 
-    fn kind(&self, name: &CStr) -> Read<Kind> {
+    fn kind(&mut self, name: &'static CStr) -> Read<Kind> {
         names::namespace(name.to_bytes()).ok_or_else(|| {
             self.composed(format_args!(
-                "{name:?} is not one of NEWNS NEWUTS NEWIPC NEWPID NEWNET NEWUSER NEWCGROUP NEWTIME"
+                "{} is not one of NEWNS NEWUTS NEWIPC NEWPID NEWNET NEWUSER NEWCGROUP NEWTIME",
+                Quoted(name)
             ))
         })
     }

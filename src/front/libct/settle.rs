@@ -7,8 +7,8 @@ use heapless::Vec;
 use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
-use super::read::{By, File, Read, Step};
-use crate::jsonmin::{Fault, Pos};
+use super::read::{By, File, Quoted, Read, Step};
+use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
 
 /// Most capabilities that nsinit does not know, in one file.
@@ -162,15 +162,15 @@ impl File<'_> {
     }
 
     fn settle_capabilities(&mut self, generation: By) -> Read {
-        for (name, pos) in self.kept.unknown.clone() {
-            self.push(Step::Key("capabilities"))?;
+        for n in 0..self.kept.unknown.len() {
+            let Some(&(name, pos)) = self.kept.unknown.get(n) else { break };
+            let name = Quoted(name);
             if generation == By::V2 {
-                return Err(Fault {
-                    pos,
-                    ..self.composed(format_args!("no such capability: {name:?}"))
-                });
+                let why = format_args!("no such capability: {name}");
+                return Err(self.fault_of("capabilities", pos, why));
             }
-            self.warn_at(pos, format_args!("no such capability: {name:?}: ignored"));
+            self.push(Step::Key("capabilities"))?;
+            self.warn_at(pos, format_args!("no such capability: {name}: ignored"));
             self.path.pop();
         }
         let mask = self.kept.mask.unwrap_or(0);
@@ -208,7 +208,7 @@ impl File<'_> {
     fn settle_v2(&mut self) -> Read {
         if let Some(pos) = self.kept.untyped_mount {
             self.push(Step::Key("mounts"))?;
-            return Err(Fault { pos, why: "a mount needs a device" });
+            return Err(self.json.stop(pos, "a mount needs a device"));
         }
         if !self.kept.has_environment {
             self.default_environment()?;
