@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod mark;
+pub mod unbuilt;
 
 use core::ffi::CStr;
 

@@ -4,7 +4,8 @@
 use core::ffi::CStr;
 
 use super::mounts::absolute;
-use super::read::{File, Key, Quoted, Read, all, v1, v2};
+use super::path::Quoted;
+use super::read::{File, Key, Read, all, v1, v2};
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 

@@ -9,7 +9,8 @@ use linux_raw_sys::general::{
 };
 
 use super::names::{MOUNT_FLAGS, PROPAGATION};
-use super::read::{File, Key, Quoted, Read, all, v1, v2};
+use super::path::Quoted;
+use super::read::{File, Key, Read, all, v1, v2};
 use super::settle::List;
 use crate::jsonmin::Pos;
 use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};

@@ -3,7 +3,8 @@
 use core::ffi::CStr;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::read::{File, Key, Quoted, Read, all, v1, v2};
+use super::path::Quoted;
+use super::read::{File, Key, Read, all, v1, v2};
 use super::settle::List;
 use crate::jsonmin::Pos;
 use crate::plan::{FEW, Network, NetworkKind, Route};

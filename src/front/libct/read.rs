@@ -8,8 +8,9 @@ use heapless::Vec;
 
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
+use super::path::{Path, Step};
 use super::settle::Kept;
-use crate::bytes::{Arena, Show};
+use crate::bytes::Arena;
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
 use crate::plan::mark::Mark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
@@ -48,14 +49,6 @@ pub(super) const fn v1(name: &'static str, read: fn(&mut File) -> Read) -> Key {
 /// A key that only libcontainer 2 reads.
 pub(super) const fn v2(name: &'static str, read: fn(&mut File) -> Read) -> Key {
     Key { name, by: By::V2, read }
-}
-
-/// A step of the path to a value.
-#[derive(Clone, Copy)]
-pub(super) enum Step {
-    Key(&'static str),
-    Name(&'static CStr),
-    Index(usize),
 }
 
 /// Deepest path: `mount_config.mounts[0].premount_cmds[0].args[0]`, and some air.
@@ -311,31 +304,5 @@ impl File<'_> {
             // Large enough for every such key there is (a test counts them).
             let _ = self.foreign.push((key, self.json.pos()));
         }
-    }
-}
-
-/// A path as jq and error messages have it: `mount_config.mounts[2].source`.
-pub(super) struct Path<'a>(pub &'a [Step]);
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for (n, step) in self.0.iter().enumerate() {
-            let dot = if n == 0 { "" } else { "." };
-            match step {
-                Step::Key(key) => write!(f, "{dot}{key}")?,
-                Step::Name(name) => write!(f, "{dot}{}", Show(name.to_bytes()))?,
-                Step::Index(n) => write!(f, "[{n}]")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A text of the file in a message.
-pub(super) struct Quoted(pub &'static CStr);
-
-impl fmt::Display for Quoted {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "\"{}\"", Show(self.0.to_bytes()))
     }
 }

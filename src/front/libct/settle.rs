@@ -7,7 +7,8 @@ use heapless::Vec;
 use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
-use super::read::{By, File, Quoted, Read, Step};
+use super::path::{Quoted, Step};
+use super::read::{By, File, Read};
 use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
 
