@@ -1,6 +1,7 @@
 //! A plan as container.json again: in the words of libcontainer 2 with nsinit's own keys, every
 //! default written out, so that reading it gives the same plan.
 
+use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
@@ -8,6 +9,7 @@ use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 use super::json::Json;
 use super::names::CAPABILITIES;
 use super::print_cgroup::cgroup;
+use super::settle::beneath;
 use crate::plan::{
     Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Network, NetworkKind, Plan,
     Process, Relabel, Rootfs, Route, Seccomp, Source,
@@ -54,7 +56,7 @@ fn rootfs(j: &mut Json, rootfs: &Rootfs) -> fmt::Result {
     j.opt("mount_label", rootfs.mount_label)?;
     j.key("mounts")?;
     j.open('[', true)?;
-    rootfs.mounts.iter().try_for_each(|entry| mount(j, entry))?;
+    rootfs.mounts.iter().try_for_each(|entry| mount(j, entry, rootfs.path))?;
     j.close()?;
     j.key("devices")?;
     j.open('[', true)?;
@@ -64,13 +66,15 @@ fn rootfs(j: &mut Json, rootfs: &Rootfs) -> fmt::Result {
     j.strings("readonly_paths", rootfs.readonly_paths.iter().copied())
 }
 
-fn mount(j: &mut Json, mount: &Mount) -> fmt::Result {
+fn mount(j: &mut Json, mount: &Mount, root: Option<&CStr>) -> fmt::Result {
     let bind = if mount.fstype == c"bind" { MS_BIND } else { 0 };
     j.open('{', false)?;
     j.key("source")?;
     j.cstr(mount.source)?;
     j.key("destination")?;
-    j.cstr(mount.target)?;
+    // A destination that begins like the root's own path is read as one on the host.
+    let root = root.filter(|root| beneath(root, mount.target).is_some()).unwrap_or(c"");
+    j.cstrs(&[root, mount.target])?;
     j.key("device")?;
     j.cstr(mount.fstype)?;
     j.number("flags", i64::from(mount.flags | mount.propagation | bind))?;

@@ -237,13 +237,9 @@ impl File<'_> {
 
     /// A destination that begins with the root itself is beneath it already (rootfs_linux.go).
     fn strip_rootfs(&mut self) {
-        let Some(root) = self.plan.rootfs.path.filter(|root| *root != c"/") else { return };
+        let Some(root) = self.plan.rootfs.path else { return };
         for mount in &mut self.plan.rootfs.mounts {
-            let rest = mount.target.to_bytes_with_nul().strip_prefix(root.to_bytes());
-            let inside = rest.filter(|rest| rest.starts_with(b"/"));
-            if let Some(Ok(target)) = inside.map(CStr::from_bytes_with_nul) {
-                mount.target = target;
-            }
+            mount.target = beneath(root, mount.target).unwrap_or(mount.target);
         }
     }
 
@@ -261,6 +257,12 @@ impl File<'_> {
         }
         Ok(())
     }
+}
+
+/// The rest of `path`, if it begins with the path of `root`.
+pub(super) fn beneath<'a>(root: &CStr, path: &'a CStr) -> Option<&'a CStr> {
+    let rest = path.to_bytes_with_nul().strip_prefix(root.to_bytes())?;
+    CStr::from_bytes_with_nul(rest).ok().filter(|rest| rest.to_bytes().starts_with(b"/"))
 }
 
 /// Adds those that are not there yet.

@@ -248,5 +248,5 @@ fn a_cgroup_without_rules_has_those_of_libcontainer() {
     assert_eq!(rules(r#"{"cgroups": {"name": "a"}}"#), (false, 14, 0));
     assert_eq!(rules(r#"{"cgroups": {"name": "a", "allowed_devices": []}}"#), (false, 0, 0));
     assert_eq!(rules(r#"{"cgroups": {"name": "a", "allow_all_devices": true}}"#), (true, 0, 0));
-    assert!(good(r#"{"cgroups": {"name": "", "memory": 0, "cpuset_cpus": ""}}"#).cgroup.is_none());
+    assert!(good(r#"{"cgroups": {"name": "", "allow_all_devices": false, "memory": 0, "cpuset_cpus": ""}}"#).cgroup.is_none());
 }

@@ -88,6 +88,13 @@ fn no_damage_makes_it_panic() {
                 let mut out = String::new();
                 print(plan, &mut out).unwrap();
                 let _ = (check(plan), unbuilt(plan));
+                clear(plan);
+                let (mut again, arena) =
+                    (String::new(), Arena::new(Box::leak(Box::new([0; 4096]))));
+                let text = Box::leak(out.clone().into_bytes().into_boxed_slice());
+                parse_with(text, "c", plan, &arena, false, &mut |_| {}).unwrap();
+                print(plan, &mut again).unwrap();
+                assert_eq!(out, again);
             }
             Err(fault) => {
                 refused += 1;
