@@ -23,11 +23,20 @@ pub mod syscall;
 pub mod trust;
 pub mod tty;
 
+use bytes::Arena;
 use plan::Plan;
 use syscall::cstr::{Env, List};
 
-/// Runs nsinit with what `_start` found.
+/// Runs nsinit with what `_start` found: the words of the command line, the environment, memory for
+/// strings, and an empty plan.
 pub fn run(args: List<'static>, env: Env, arena: &'static mut [u8], plan: &'static mut Plan) -> ! {
-    let _ = (args, env, arena, plan);
-    syscall::process::exit_group(0)
+    let arena = Arena::new(arena);
+    let status = match front::ready() {
+        Ok(()) => front::run(front::Context { args, env, arena: &arena, plan }),
+        Err(error) => {
+            say::error(format_args!("{error}"));
+            error.status
+        }
+    };
+    syscall::process::exit_group(status)
 }

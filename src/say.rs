@@ -50,6 +50,11 @@ pub fn answer() -> Output {
     Output { fd: STDOUT, buf: [0; 1024], len: 0, result: Ok(()) }
 }
 
+/// The same to standard error, for more than one line.
+pub fn remark() -> Output {
+    Output { fd: STDERR, buf: [0; 1024], len: 0, result: Ok(()) }
+}
+
 /// A buffered writer to a descriptor.
 pub struct Output {
     fd: i32,

@@ -1,2 +1,145 @@
-//! Front ends: a format or a command line, turned into a plan and carried out.
+//! What the user meets: the verbs, their options and their help. A verb turns words and files into a
+//! plan and has it carried out; `libct` is the front end for container.json.
+
 pub mod libct;
+
+mod config;
+mod exec;
+mod failure;
+mod load;
+mod nsenter;
+mod options;
+mod state;
+
+use core::fmt::Write;
+
+use crate::bytes::{Arena, Show};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::say;
+use crate::syscall::cstr::{Env, List};
+pub use failure::Failure;
+use options::{OPTIONS, Options};
+
+/// What a verb works with.
+pub struct Context<'a> {
+    /// The words of the command line, with the program's name.
+    pub args: List<'static>,
+    /// The environment.
+    pub env: Env,
+    /// Memory for strings.
+    pub arena: &'a Arena,
+    /// An empty plan.
+    pub plan: &'static mut Plan,
+}
+
+/// A verb. The one definition feeds the parser, the list of verbs and the verb's own help.
+pub struct Verb {
+    /// Its word.
+    pub name: &'static str,
+    /// The words that may follow.
+    pub usage: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// More, for its own help.
+    pub help: &'static str,
+    /// The options that it takes.
+    pub options: &'static [&'static str],
+    /// Carries it out; the exit status.
+    pub run: fn(Context, Options) -> Result<u8, Failure>,
+}
+
+const VERBS: &[Verb] = &[exec::VERB, state::VERB, config::VERB, nsenter::VERB];
+
+/// What must be so before anything is done: the standard descriptors are open.
+pub fn ready() -> crate::error::Result<()> {
+    exec::fill_stdio()
+}
+
+/// Carries out what the command line says; the exit status.
+pub fn run(context: Context) -> u8 {
+    let arena = context.arena;
+    let mut words = context.args.iter().flatten().skip(1);
+    let result = match words.next().map(|word| word.bytes()) {
+        None => Err(usage("", "no verb was given (try nsinit --help)")),
+        Some(b"--help" | b"-h" | b"help") => answer(help()),
+        Some(b"--version") => answer(version()),
+        Some(word) => match VERBS.iter().find(|verb| verb.name.as_bytes() == word) {
+            Some(verb) => run_verb(verb, context),
+            None => {
+                let word = arena.str(format_args!("{}", Show(word))).unwrap_or("this word");
+                Err(usage(word, "no such verb (try nsinit --help)"))
+            }
+        },
+    };
+    result.unwrap_or_else(|failure| failure.tell(arena))
+}
+
+fn run_verb(verb: &'static Verb, context: Context) -> Result<u8, Failure> {
+    let words = context.args.get(2..).unwrap_or(&[None]);
+    match options::parse(verb, words, context.arena)? {
+        None => answer(verb_help(verb)),
+        Some(options) => (verb.run)(context, options),
+    }
+}
+
+/// nsinit was asked wrongly.
+fn usage(on: &'static str, why: &'static str) -> Failure {
+    Error::refused("", on, why).into()
+}
+
+/// Ends an answer on standard output: one that could not be written is a failure.
+fn answer(mut out: say::Output) -> Result<u8, Failure> {
+    match out.flush() {
+        Ok(()) => Ok(0),
+        Err(errno) => Err(Error::errno("write", "to standard output", errno).into()),
+    }
+}
+
+fn version() -> say::Output {
+    let mut out = say::answer();
+    // The first error of `out` is told by its `flush`.
+    let _ = writeln!(out, "nsinit version {}", env!("CARGO_PKG_VERSION"));
+    out
+}
+
+fn help() -> say::Output {
+    let mut out = say::answer();
+    let _ = out.write_str(
+        "nsinit - put a process into a Linux container\n\
+         \n\
+         usage: nsinit VERB [OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
+         \n\
+         verbs:\n",
+    );
+    for verb in VERBS {
+        let _ = writeln!(out, "  {:9}{}", verb.name, verb.summary);
+    }
+    let _ = out.write_str(
+        "\n\
+         nsinit VERB --help tells more. nsinit --version prints the version.\n\
+         \n\
+         environment:\n\
+         \x20 data_path=DIR   where container.json and state.json are, instead of here\n\
+         \x20 log=FILE        messages are added to this file too\n\
+         \n\
+         exit status: the command's own; 128 + n if signal n killed it; 127 if it was not\n\
+         found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n",
+    );
+    out
+}
+
+fn verb_help(verb: &Verb) -> say::Output {
+    let mut out = say::answer();
+    // As above.
+    let _ = writeln!(out, "usage: nsinit {} {}\n\n{}", verb.name, verb.usage, verb.help);
+    let _ = out.write_str("\noptions:\n");
+    for option in OPTIONS.iter().filter(|option| verb.options.contains(&option.name)) {
+        let dash = if option.value.is_empty() { "" } else { " " };
+        let width = 24usize.saturating_sub(option.name.len() + dash.len() + option.value.len());
+        let (name, value, help) = (option.name, option.value, option.help);
+        let _ = writeln!(out, "  --{name}{dash}{value}{:width$}{help}", "");
+    }
+    let _ = writeln!(out, "  --help{:20}this text", "");
+    out
+}

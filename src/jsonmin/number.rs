@@ -1,6 +1,6 @@
 //! Numbers: exact integers of 64 bits, or what is known about the others.
 
-use super::{Fault, Reader};
+use super::{Reader, Stop};
 
 /// A number, as far as a configuration can use it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,13 +72,13 @@ impl Decimal {
 }
 
 impl Reader<'_> {
-    pub(super) fn number(&mut self) -> Result<Number, Fault> {
+    pub(super) fn number(&mut self) -> Result<Number, Stop> {
         let negative = self.byte_is(b'-');
         let mut decimal = Decimal::default();
         let leading_zero = self.rest.get(self.at) == Some(&b'0');
         let whole = self.digits(&mut decimal)?;
         if leading_zero && whole > 1 {
-            return Err(self.fault("a number can't begin with 0"));
+            return Err(self.wrong("a number can't begin with 0"));
         }
         let mut exponent = 0;
         if self.byte_is(b'.') {
@@ -99,7 +99,7 @@ impl Reader<'_> {
             exponent += power;
         }
         if self.rest.get(self.at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.') {
-            return Err(self.fault_at(self.at, "not a part of a number"));
+            return Err(self.wrong_at(self.at, "not a part of a number"));
         }
         Ok(decimal.value(negative, exponent))
     }
@@ -112,14 +112,14 @@ impl Reader<'_> {
     }
 
     /// Takes digits, at least one; how many.
-    fn digits(&mut self, into: &mut Decimal) -> Result<i64, Fault> {
+    fn digits(&mut self, into: &mut Decimal) -> Result<i64, Stop> {
         let start = self.at;
         while let Some(&digit @ b'0'..=b'9') = self.rest.get(self.at) {
             into.push(digit);
             self.at += 1;
         }
         match self.at - start {
-            0 => Err(self.fault_at(self.at, "expected a digit")),
+            0 => Err(self.wrong_at(self.at, "expected a digit")),
             n => Ok(n as i64),
         }
     }

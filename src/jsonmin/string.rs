@@ -2,17 +2,18 @@
 
 use core::ffi::CStr;
 
-use super::{Fault, Reader};
+use super::{Reader, Stop};
 
 impl<'a> Reader<'a> {
     /// The string whose opening quote is next.
-    pub(super) fn string(&mut self) -> Result<&'a CStr, Fault> {
+    pub(super) fn string(&mut self) -> Result<&'a CStr, Stop> {
         let start = self.at + 1;
         let (end, escaped, ascii) = self.string_end(start)?;
         if !ascii {
             let raw = self.rest.get(start..end).unwrap_or(&[]);
             if let Err(error) = core::str::from_utf8(raw) {
-                return Err(self.fault_at(start + error.valid_up_to(), "not UTF-8"));
+                let at = start + error.valid_up_to();
+                return Err(self.wrong_at(at, "not UTF-8"));
             }
         }
         let len = if escaped { self.decode(start, end)? } else { end - start };
@@ -25,11 +26,11 @@ impl<'a> Reader<'a> {
             *nul = 0;
         }
         let bytes = head.get(start..=start + len).unwrap_or(&[]);
-        CStr::from_bytes_with_nul(bytes).map_err(|_| self.fault(NUL))
+        CStr::from_bytes_with_nul(bytes).map_err(|_| self.wrong(NUL))
     }
 
     /// Where the closing quote is; whether there are escapes; whether all is ASCII.
-    fn string_end(&self, start: usize) -> Result<(usize, bool, bool), Fault> {
+    fn string_end(&mut self, start: usize) -> Result<(usize, bool, bool), Stop> {
         let (mut at, mut escaped, mut high) = (start, false, 0);
         loop {
             match self.rest.get(at) {
@@ -40,11 +41,11 @@ impl<'a> Reader<'a> {
                 }
                 Some(0..=0x1f) => {
                     return Err(
-                        self.fault_at(at, "a control character in a string must be escaped")
+                        self.wrong_at(at, "a control character in a string must be escaped")
                     );
                 }
                 Some(byte) => high |= byte,
-                None => return Err(self.fault("the string has no end")),
+                None => return Err(self.wrong("the string has no end")),
             }
             at += 1;
         }
@@ -52,7 +53,7 @@ impl<'a> Reader<'a> {
 
     /// Decodes the string between `start` and `end` over itself: no escape is shorter than what it
     /// stands for. Its length then.
-    fn decode(&mut self, start: usize, end: usize) -> Result<usize, Fault> {
+    fn decode(&mut self, start: usize, end: usize) -> Result<usize, Stop> {
         let (mut from, mut to) = (start, start);
         while from < end {
             let mut utf8 = [0; 4];
@@ -62,7 +63,8 @@ impl<'a> Reader<'a> {
                     (c.encode_utf8(&mut utf8).as_bytes(), taken)
                 }
                 Some([b'\\', escape, ..]) => {
-                    utf8[0] = simple(*escape).ok_or(self.fault_at(from, "no such escape"))?;
+                    let decoded = simple(*escape);
+                    utf8[0] = decoded.ok_or_else(|| self.wrong_at(from, "no such escape"))?;
                     (&utf8[..1], 2)
                 }
                 Some([byte, ..]) => {
@@ -72,7 +74,7 @@ impl<'a> Reader<'a> {
                 _ => break,
             };
             if decoded == [0] {
-                return Err(self.fault_at(from, NUL));
+                return Err(self.wrong_at(from, NUL));
             }
             if let Some(out) = self.rest.get_mut(to..to + decoded.len()) {
                 out.copy_from_slice(decoded);
@@ -84,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The character of the `\u` escape at `at`, and the bytes that it takes: 12 for a pair.
-    fn unicode(&self, at: usize, end: usize) -> Result<(char, usize), Fault> {
+    fn unicode(&mut self, at: usize, end: usize) -> Result<(char, usize), Stop> {
         let first = self.hex(at, end)?;
         let pair = self.rest.get(at + 6..end).is_some_and(|rest| rest.starts_with(b"\\u"));
         match first {
@@ -95,20 +97,20 @@ impl<'a> Reader<'a> {
                         let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
                         Ok((char::from_u32(code).unwrap_or('\u{fffd}'), 12))
                     }
-                    _ => Err(self.fault_at(at, LONE)),
+                    _ => Err(self.wrong_at(at, LONE)),
                 }
             }
-            _ => Ok((char::from_u32(first).ok_or(self.fault_at(at, LONE))?, 6)),
+            _ => Ok((char::from_u32(first).ok_or_else(|| self.wrong_at(at, LONE))?, 6)),
         }
     }
 
     /// The four digits of the `\u` escape at `at`.
-    fn hex(&self, at: usize, end: usize) -> Result<u32, Fault> {
+    fn hex(&mut self, at: usize, end: usize) -> Result<u32, Stop> {
         let digits = self.rest.get(at + 2..at + 6).filter(|_| at + 6 <= end);
         let value = digits.and_then(|digits| {
             digits.iter().try_fold(0, |n, digit| Some(n << 4 | (*digit as char).to_digit(16)?))
         });
-        value.ok_or(self.fault_at(at, "\\u needs four hexadecimal digits"))
+        value.ok_or_else(|| self.wrong_at(at, "\\u needs four hexadecimal digits"))
     }
 }
 

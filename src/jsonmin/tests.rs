@@ -1,9 +1,13 @@
 use super::*;
 
-/// Every token of the text, in words.
 fn tokens(text: &[u8]) -> Result<String, Fault> {
     let mut text = text.to_vec();
     let mut reader = Reader::new(&mut text);
+    tokens_of(&mut reader).map_err(|Stop| reader.fault())
+}
+
+/// Every token of the text, in words.
+fn tokens_of(reader: &mut Reader) -> Result<String, Stop> {
     let mut out = String::new();
     loop {
         match reader.value()? {
@@ -53,6 +57,9 @@ fn strings_are_decoded_in_place() {
         br#"["\u0026\u003C", "\ud83d\ude00\u00e9", "\"\\\/\b\f\n\r\t", "", "\u00e9x", "\\u"]"#;
     let expected = r#"["&<" "😀é" "\"\\/\u{8}\u{c}\n\r\t" "" "éx" "\\u" ]"#;
     assert_eq!(tokens(text).unwrap(), expected);
+    let edges = br#"["\ud800\udc00", "\udbff\udfff", "\uffff"]"#;
+    let expected = format!("[{:?} {:?} {:?} ]", "\u{10000}", "\u{10ffff}", "\u{ffff}");
+    assert_eq!(tokens(edges).unwrap(), expected);
     assert_eq!(tokens("\"aé😀\"".as_bytes()).unwrap(), "\"aé😀\" ");
 }
 

@@ -115,7 +115,7 @@ fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     let late = enter(launch, fds, root.wants_cgroups())?;
     if root.wants_cgroups() {
         steps.at("mount its control groups");
-        cgroups_into(&root, launch)?;
+        mount_cgroups(&root, launch)?;
     }
     steps.at("make the root file system its root");
     root.finish()?;

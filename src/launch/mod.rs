@@ -27,11 +27,11 @@ use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
 
 /// All that a launch needs to know.
-pub struct Launch {
+pub struct Launch<'a> {
     /// What to build and run, checked.
     pub plan: &'static mut Plan,
     /// Memory for strings.
-    pub arena: &'static Arena,
+    pub arena: &'a Arena,
     /// The caller's standard descriptors.
     pub stdio: Stdio,
     /// The caller's signal mask and SIGCHLD disposition, and nsinit's own file.

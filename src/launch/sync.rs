@@ -152,8 +152,8 @@ impl Child {
         let mut text = Short::<TEXT>::default();
         // A longer text is cut: it has at least the step and the beginning of the object.
         let _ = write!(text, "{error}");
-        let status = error.status;
-        let packet = [IoSlice::new(&[FAILED, status]), IoSlice::new(text.as_str().as_bytes())];
+        let head = [FAILED, error.status];
+        let packet = [IoSlice::new(&head), IoSlice::new(text.as_str().as_bytes())];
         let mut control = SendAncillaryBuffer::default();
         // See above.
         let _ = sendmsg(&self.0, &packet, &mut control, SendFlags::NOSIGNAL);

@@ -4,6 +4,7 @@
 mod mem;
 mod panic;
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nsinit::plan::Plan;
@@ -59,10 +60,12 @@ const ARENA: usize = 4 << 20;
 /// The large static buffers, side by side, so that PID 1 can give them all back at once.
 struct Statics {
     arena: [u8; ARENA],
-    plan: Plan,
+    /// Filled in when nsinit starts: a Plan is a megabyte, and initialised it would be one in the
+    /// file.
+    plan: MaybeUninit<Plan>,
 }
 
-static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: Plan::new() };
+static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: MaybeUninit::uninit() };
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// From `_start`: `sp` points at argc as execve(2) left it.
@@ -82,7 +85,8 @@ extern "C" fn entry(sp: *const usize) -> ! {
         (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count))
     };
     register_statics((&raw const STATICS) as usize, size_of::<Statics>());
+    let statics = &raw mut STATICS;
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
-    let Statics { arena, plan } = unsafe { &mut *(&raw mut STATICS) };
-    nsinit::run(args, env, arena, plan)
+    let Statics { arena, plan } = unsafe { &mut *statics };
+    nsinit::run(args, env, arena, plan.write(Plan::new()))
 }

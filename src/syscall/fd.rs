@@ -1,6 +1,7 @@
 //! Descriptors: close_range, and writing to one by its number.
 
 use linux_raw_sys::general::{__NR_close, __NR_close_range, __NR_write};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 use super::arch::syscall;
@@ -39,4 +40,11 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     ret(unsafe {
         syscall(__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
     })
+}
+
+/// Standard input, output and error.
+pub fn stdio() -> [BorrowedFd<'static>; 3] {
+    // SAFETY: nsinit starts by making sure that all three are open (`front::ready`), owns none of
+    // them, and closes them only in PID 1, which then uses none.
+    [0, 1, 2].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
 }

@@ -39,8 +39,7 @@ pub(super) const CGROUPS: &[Key] = &[
     v2("oom_kill_disable", |f| {
         marked(f, "cgroups.oom_kill_disable", |f| {
             let on = f.flag()?;
-            f.cgroup().oom_kill_disable = on;
-            Ok(())
+            f.cgroup_set(Some(()).filter(|()| on), |c, v| c.oom_kill_disable = v.is_some())
         })
     }),
     all("cpu_shares", |f| f.cgroup_u64(|c, v| c.cpu_shares = v)),
@@ -158,7 +157,9 @@ impl File<'_> {
 
     fn allow_all_devices(&mut self) -> Read {
         let all = self.flag()?;
-        self.device_access().allow_all = all;
+        if all || self.plan.cgroup.is_some() {
+            self.device_access().allow_all = all;
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use super::mounts::absolute;
+use super::path::Quoted;
 use super::read::{File, Key, Read, all, v1, v2};
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
@@ -141,7 +142,8 @@ impl File<'_> {
         {
             Some(row) => self.push_node(node(row)),
             None => Err(self.composed(format_args!(
-                "nsinit does not know the numbers of {name:?}: list it with type, major and minor"
+                "nsinit does not know the numbers of {}: list it with type, major and minor",
+                Quoted(name)
             ))),
         }
     }

@@ -97,8 +97,13 @@ impl<'a> Json<'a> {
 
     /// A string value. What is not UTF-8 can't be one: U+FFFD stands for it.
     pub fn cstr(&mut self, text: &CStr) -> fmt::Result {
+        self.cstrs(&[text])
+    }
+
+    /// A string value of these parts.
+    pub fn cstrs(&mut self, parts: &[&CStr]) -> fmt::Result {
         self.out.write_char('"')?;
-        for chunk in text.to_bytes().utf8_chunks() {
+        for chunk in parts.iter().flat_map(|part| part.to_bytes().utf8_chunks()) {
             for c in chunk.valid().chars() {
                 match c {
                     '"' | '\\' => write!(self.out, "\\{c}")?,

@@ -11,10 +11,13 @@ mod keys;
 mod mounts;
 mod names;
 mod networks;
+mod path;
 mod place;
 mod print;
+mod print_cgroup;
 mod process;
 mod read;
+mod seccomp;
 mod settle;
 
 use core::fmt;
@@ -24,13 +27,14 @@ use heapless::Vec;
 use self::devices::DeviceEntry;
 use self::mounts::MountEntry;
 use self::networks::NetworkEntry;
+use self::path::Path;
 pub use self::place::place;
 pub use self::print::print;
-use self::read::{File, Path};
+use self::read::File;
 use self::settle::Kept;
 use crate::bytes::Arena;
 use crate::error::Error;
-use crate::jsonmin::{Pos, Reader};
+use crate::jsonmin::{Pos, Reader, Stop};
 use crate::plan::{IdMap, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 use crate::say;
 
@@ -100,7 +104,8 @@ pub fn parse_with(
         named: (c"", 0),
         namespace: (None, None),
     };
-    file.read().map_err(|fault| {
+    file.read().map_err(|Stop| {
+        let fault = file.json.fault();
         let (pos, path) = (fault.pos, Path(&file.path));
         let colon = if file.path.is_empty() { "" } else { ": " };
         let on = arena.str(format_args!("{name}:{pos}{colon}{path}")).unwrap_or(name);

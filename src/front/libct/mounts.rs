@@ -9,6 +9,7 @@ use linux_raw_sys::general::{
 };
 
 use super::names::{MOUNT_FLAGS, PROPAGATION};
+use super::path::Quoted;
 use super::read::{File, Key, Read, all, v1, v2};
 use super::settle::List;
 use crate::jsonmin::Pos;
@@ -136,7 +137,7 @@ impl File<'_> {
                 return Err(self.fault_of(
                     "type",
                     pos,
-                    format_args!("{:?} is neither bind nor tmpfs", entry.kind),
+                    format_args!("{} is neither bind nor tmpfs", Quoted(entry.kind)),
                 ));
             }
         };
@@ -178,7 +179,7 @@ impl File<'_> {
             return Err(self.fault_of(
                 "flags",
                 pos,
-                format_args!("MS_BIND, but the device is {:?}", entry.device),
+                format_args!("MS_BIND, but the device is {}", Quoted(entry.device)),
             ));
         }
         if bind && entry.source.is_empty() {
@@ -254,7 +255,7 @@ impl File<'_> {
 }
 
 /// The path with a "/" before it: libcontainer joined what it was given to the root.
-pub(super) fn absolute(file: &File, path: &'static CStr) -> Read<&'static CStr> {
+pub(super) fn absolute(file: &mut File, path: &'static CStr) -> Read<&'static CStr> {
     if path.is_empty() || path.to_bytes().starts_with(b"/") {
         return Ok(path);
     }

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::path::Quoted;
 use super::read::{File, Key, Read, all, v1, v2};
 use super::settle::List;
 use crate::jsonmin::Pos;
@@ -107,8 +108,8 @@ impl File<'_> {
                 None => Err(self.fault_of("ns_path", pos, format_args!("type netns needs one"))),
             },
             _ => {
-                let kind = self.network.kind;
-                let why = format_args!("{kind:?} is not loopback, veth or netns");
+                let kind = Quoted(self.network.kind);
+                let why = format_args!("{kind} is not loopback, veth or netns");
                 Err(self.fault_of("type", pos, why))
             }
         }
@@ -174,11 +175,11 @@ impl File<'_> {
         match families.next() {
             None => {
                 let why = "a route needs a destination, a source or a gateway";
-                return Err(crate::jsonmin::Fault { pos, why });
+                return Err(self.json.stop(pos, why));
             }
             Some(first) if families.any(|next| next != first) => {
                 let why = "a route can't mix IPv4 and IPv6";
-                return Err(crate::jsonmin::Fault { pos, why });
+                return Err(self.json.stop(pos, why));
             }
             Some(_) => {}
         }
@@ -205,7 +206,7 @@ impl File<'_> {
     ) -> Read {
         match text {
             Some(text) if !is(text.to_str().unwrap_or("")) => {
-                Err(self.fault_of(key, pos, format_args!("{text:?} is not {what}")))
+                Err(self.fault_of(key, pos, format_args!("{} is not {what}", Quoted(text))))
             }
             _ => Ok(()),
         }
@@ -215,7 +216,7 @@ impl File<'_> {
     fn address(&mut self, what: &str, is: fn(&str) -> bool) -> Read<Option<&'static CStr>> {
         match self.text_or_none()? {
             Some(text) if !is(text.to_str().unwrap_or("")) => {
-                Err(self.composed(format_args!("{text:?} is not {what}")))
+                Err(self.composed(format_args!("{} is not {what}", Quoted(text))))
             }
             text => Ok(text),
         }

@@ -8,9 +8,11 @@ use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 
 use super::json::Json;
 use super::names::CAPABILITIES;
+use super::print_cgroup::cgroup;
+use super::settle::beneath;
 use crate::plan::{
-    Cgroup, Device, DeviceAccess, DeviceKind, DeviceRule, IdMap, Init, Kind, Mount, MountCommands,
-    Network, NetworkKind, Plan, Process, Relabel, Rootfs, Route, Seccomp, Source,
+    Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Network, NetworkKind, Plan,
+    Process, Relabel, Rootfs, Route, Seccomp, Source,
 };
 
 /// Prints the configuration as understood.
@@ -54,7 +56,7 @@ fn rootfs(j: &mut Json, rootfs: &Rootfs) -> fmt::Result {
     j.opt("mount_label", rootfs.mount_label)?;
     j.key("mounts")?;
     j.open('[', true)?;
-    rootfs.mounts.iter().try_for_each(|entry| mount(j, entry))?;
+    rootfs.mounts.iter().try_for_each(|entry| mount(j, entry, rootfs.path))?;
     j.close()?;
     j.key("devices")?;
     j.open('[', true)?;
@@ -64,13 +66,15 @@ fn rootfs(j: &mut Json, rootfs: &Rootfs) -> fmt::Result {
     j.strings("readonly_paths", rootfs.readonly_paths.iter().copied())
 }
 
-fn mount(j: &mut Json, mount: &Mount) -> fmt::Result {
+fn mount(j: &mut Json, mount: &Mount, root: Option<&CStr>) -> fmt::Result {
     let bind = if mount.fstype == c"bind" { MS_BIND } else { 0 };
     j.open('{', false)?;
     j.key("source")?;
     j.cstr(mount.source)?;
     j.key("destination")?;
-    j.cstr(mount.target)?;
+    // A destination that begins like the root's own path is read as one on the host.
+    let root = root.filter(|root| beneath(root, mount.target).is_some()).unwrap_or(c"");
+    j.cstrs(&[root, mount.target])?;
     j.key("device")?;
     j.cstr(mount.fstype)?;
     j.number("flags", i64::from(mount.flags | mount.propagation | bind))?;
@@ -95,7 +99,7 @@ fn mount(j: &mut Json, mount: &Mount) -> fmt::Result {
     j.close()
 }
 
-fn kind_number(kind: DeviceKind) -> i64 {
+pub(super) fn kind_number(kind: DeviceKind) -> i64 {
     i64::from(match kind {
         DeviceKind::Char => b'c',
         DeviceKind::Block => b'b',
@@ -112,18 +116,6 @@ fn device(j: &mut Json, device: &Device) -> fmt::Result {
     j.number("file_mode", device.mode.into())?;
     j.number("uid", device.uid.into())?;
     j.number("gid", device.gid.into())?;
-    j.close()
-}
-
-fn rule(j: &mut Json, rule: &DeviceRule) -> fmt::Result {
-    j.open('{', false)?;
-    j.number("type", kind_number(rule.kind))?;
-    j.number("major", rule.major.map_or(-1, i64::from))?;
-    j.number("minor", rule.minor.map_or(-1, i64::from))?;
-    j.key("permissions")?;
-    let letters = [(rule.read, "r"), (rule.write, "w"), (rule.mknod, "m")];
-    let letter = |n: usize| letters.get(n).map_or("", |(on, letter)| if *on { letter } else { "" });
-    j.raw(format_args!("\"{}{}{}\"", letter(0), letter(1), letter(2)))?;
     j.close()
 }
 
@@ -249,81 +241,6 @@ fn route(j: &mut Json, route: &Route) -> fmt::Result {
     j.opt("source", route.source)?;
     j.opt("gateway", route.gateway)?;
     j.opt("interface_name", route.interface_name)?;
-    j.close()
-}
-
-fn cgroup(j: &mut Json, cgroup: &Cgroup) -> fmt::Result {
-    j.key("cgroups")?;
-    j.open('{', true)?;
-    j.opt("name", cgroup.name)?;
-    j.opt("parent", cgroup.parent)?;
-    j.opt("slice", cgroup.slice)?;
-    cgroup.devices.as_ref().map_or(Ok(()), |access| devices(j, access))?;
-    let unsigned = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok());
-    for (name, value) in [
-        ("memory", cgroup.memory),
-        ("memory_reservation", cgroup.memory_reservation),
-        ("memory_swap", cgroup.memory_swap),
-        ("kernel_memory", cgroup.kernel_memory),
-        ("memory_swappiness", unsigned(cgroup.memory_swappiness)),
-        ("cpu_shares", unsigned(cgroup.cpu_shares)),
-        ("cpu_quota", cgroup.cpu_quota),
-        ("cpu_period", unsigned(cgroup.cpu_period)),
-        ("blkio_weight", unsigned(cgroup.blkio_weight)),
-        ("pids_limit", cgroup.pids_limit),
-    ] {
-        value.map_or(Ok(()), |n| j.number(name, n))?;
-    }
-    for (name, value) in [
-        ("cpuset_cpus", cgroup.cpuset_cpus),
-        ("cpuset_mems", cgroup.cpuset_mems),
-        ("blkio_weight_device", cgroup.blkio_weight_device),
-        ("blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device),
-        ("blkio_throttle_write_bps_device", cgroup.blkio_throttle_write_bps_device),
-        ("blkio_throttle_read_iops_device", cgroup.blkio_throttle_read_iops_device),
-        ("blkio_throttle_write_iops_device", cgroup.blkio_throttle_write_iops_device),
-        ("freezer", cgroup.frozen.then_some(c"FROZEN")),
-    ] {
-        j.opt(name, value)?;
-    }
-    if cgroup.oom_kill_disable {
-        j.bool("oom_kill_disable", true)?;
-    }
-    pairs(j, "hugetlb_limit", ["page_size", "limit"], &cgroup.hugetlb_limit)?;
-    pairs(j, "net_prio_ifpriomap", ["interface", "priority"], &cgroup.net_prio_ifpriomap)?;
-    if let Some(id) = cgroup.net_cls_classid {
-        j.key("net_cls_classid")?;
-        j.raw(format_args!("\"{id}\""))?;
-    }
-    j.close()
-}
-
-fn devices(j: &mut Json, access: &DeviceAccess) -> fmt::Result {
-    j.bool("allow_all_devices", access.allow_all)?;
-    for (name, rules) in [("allowed_devices", &access.allowed), ("denied_devices", &access.denied)]
-    {
-        j.key(name)?;
-        j.open('[', true)?;
-        rules.iter().try_for_each(|entry| rule(j, entry))?;
-        j.close()?;
-    }
-    Ok(())
-}
-
-fn pairs(j: &mut Json, name: &str, keys: [&str; 2], rows: &[(&CStr, u64)]) -> fmt::Result {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let [first, second] = keys;
-    j.key(name)?;
-    j.open('[', true)?;
-    for (text, number) in rows {
-        j.open('{', false)?;
-        j.key(first)?;
-        j.cstr(text)?;
-        j.unsigned(second, *number)?;
-        j.close()?;
-    }
     j.close()
 }
 

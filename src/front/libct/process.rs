@@ -4,12 +4,12 @@
 use core::ffi::CStr;
 
 use super::names;
+use super::path::Quoted;
 use super::read::{File, Key, Read, all};
 use super::settle::{List, Shape, UNKNOWN};
 use crate::jsonmin::Value;
 use crate::plan::{
-    ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, SECCOMP_RULES,
-    Seccomp, SeccompArg, SeccompRule, Source,
+    ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, Source,
 };
 
 pub(super) const NAMESPACE: &[Key] = &[
@@ -33,29 +33,6 @@ pub(super) const ID_MAP: &[Key] = &[
     all("size", |f| f.u32().map(|n| f.id_map.size = n)),
 ];
 
-pub(super) const SECCOMP: &[Key] = &[all("syscalls", |f| {
-    let seccomp =
-        f.plan.process.seccomp.get_or_insert_with(|| Seccomp { rules: Default::default() });
-    seccomp.rules.clear();
-    f.list(|f| f.seccomp_rule())
-})];
-
-pub(super) const SECCOMP_RULE: &[Key] = &[
-    all("value", |f| f.int(0, i64::from(i32::MAX)).map(|n| f.rule.number = n as u32)),
-    all("action", |f| f.int(-3, 4095).map(|n| f.rule.action = n as i32)),
-    all("args", |f| {
-        f.rule.conditions = 0;
-        f.list(|f| f.seccomp_arg())
-    }),
-    all("names", |f| Err(f.fault("nsinit knows system calls by number only, as \"value\""))),
-];
-
-pub(super) const SECCOMP_ARG: &[Key] = &[
-    all("index", |f| f.int(0, 5).map(|n| f.arg.index = n as u8)),
-    all("value", |f| f.u32().map(|n| f.arg.value = n)),
-    all("op", |f| f.int(0, 4).map(|n| f.arg.op = n as u8)),
-];
-
 impl File<'_> {
     /// A list of names (2014-02), a map of names (to 1.4), or a list of objects (2.0): the shape
     /// tells the generation of the file.
@@ -68,7 +45,7 @@ impl File<'_> {
             Value::Object => {
                 self.kept.shape = Shape::Map;
                 while let Some(name) = self.json.key()? {
-                    self.push(super::read::Step::Name(name))?;
+                    self.push(super::path::Step::Name(name))?;
                     let on = self.flag()?;
                     match names::namespace(name.to_bytes()) {
                         Some(kind) => self
@@ -117,10 +94,11 @@ impl File<'_> {
         Ok(())
     }
 
-    fn kind(&self, name: &CStr) -> Read<Kind> {
+    fn kind(&mut self, name: &'static CStr) -> Read<Kind> {
         names::namespace(name.to_bytes()).ok_or_else(|| {
             self.composed(format_args!(
-                "{name:?} is not one of NEWNS NEWUTS NEWIPC NEWPID NEWNET NEWUSER NEWCGROUP NEWTIME"
+                "{} is not one of NEWNS NEWUTS NEWIPC NEWPID NEWNET NEWUSER NEWCGROUP NEWTIME",
+                Quoted(name)
             ))
         })
     }
@@ -150,7 +128,7 @@ impl File<'_> {
             }
             Value::Object => {
                 while let Some(name) = self.json.key()? {
-                    self.push(super::read::Step::Name(name))?;
+                    self.push(super::path::Step::Name(name))?;
                     let bit = self.capability_bit(name)?;
                     let keep = self.flag()?;
                     self.kept.mask =
@@ -293,37 +271,6 @@ impl File<'_> {
             b"reap" | b"" => Init::Reap,
             _ => return Err(self.fault("expected \"reap\" or \"exec\"")),
         };
-        Ok(())
-    }
-
-    pub fn seccomp(&mut self) -> Read {
-        let pos = self.json.next_pos();
-        self.mark("seccomp", 0, pos);
-        self.object(SECCOMP)
-    }
-
-    fn seccomp_rule(&mut self) -> Read {
-        let args = [SeccompArg::default(); 6];
-        self.rule = SeccompRule { number: 0, action: 0, conditions: 0, args };
-        let pos = self.json.next_pos();
-        self.object(SECCOMP_RULE)?;
-        if self.rule.action == 0 {
-            let why = format_args!("a rule needs one: -3 kill, -2 trap, -1 allow, or an errno");
-            return Err(self.fault_of("action", pos, why));
-        }
-        let rule = self.rule;
-        let Some(seccomp) = &mut self.plan.process.seccomp else { return Ok(()) };
-        seccomp.rules.push(rule).map_err(|_| self.full(SECCOMP_RULES, "rules"))
-    }
-
-    fn seccomp_arg(&mut self) -> Read {
-        self.arg = SeccompArg::default();
-        self.object(SECCOMP_ARG)?;
-        match self.rule.args.get_mut(usize::from(self.rule.conditions)) {
-            Some(arg) => *arg = self.arg,
-            None => return Err(self.full(6, "arguments")),
-        }
-        self.rule.conditions += 1;
         Ok(())
     }
 }

@@ -8,14 +8,15 @@ use heapless::Vec;
 
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
+use super::path::{Path, Step};
 use super::settle::Kept;
-use crate::bytes::{Arena, Show};
-use crate::jsonmin::{Fault, Number, Pos, Reader, Value};
+use crate::bytes::Arena;
+use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
 use crate::plan::mark::Mark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
 /// The result of reading something.
-pub(super) type Read<T = ()> = Result<T, Fault>;
+pub(super) type Read<T = ()> = Result<T, Stop>;
 
 /// Which libcontainer read a key: a file of the other generation that has it gets a warning.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,14 +49,6 @@ pub(super) const fn v1(name: &'static str, read: fn(&mut File) -> Read) -> Key {
 /// A key that only libcontainer 2 reads.
 pub(super) const fn v2(name: &'static str, read: fn(&mut File) -> Read) -> Key {
     Key { name, by: By::V2, read }
-}
-
-/// A step of the path to a value.
-#[derive(Clone, Copy)]
-pub(super) enum Step {
-    Key(&'static str),
-    Name(&'static CStr),
-    Index(usize),
 }
 
 /// Deepest path: `mount_config.mounts[0].premount_cmds[0].args[0]`, and some air.
@@ -215,7 +208,7 @@ impl File<'_> {
     }
 
     /// The integer, if it is one between these.
-    pub fn within(&self, number: Number, min: i64, max: i64) -> Read<i64> {
+    pub fn within(&mut self, number: Number, min: i64, max: i64) -> Read<i64> {
         match number.as_i64() {
             Some(n) if n >= min && n <= max => Ok(n),
             _ if number == Number::Fraction => Err(self.fault("expected an integer")),
@@ -241,30 +234,33 @@ impl File<'_> {
     }
 
     /// A fault at the last value.
-    pub fn fault(&self, why: &'static str) -> Fault {
-        Fault { pos: self.json.pos(), why }
+    pub fn fault(&mut self, why: &'static str) -> Stop {
+        self.json.stop(self.json.pos(), why)
     }
 
     /// A fault at the last value, put together.
-    pub fn composed(&self, why: fmt::Arguments) -> Fault {
+    pub fn composed(&mut self, why: fmt::Arguments) -> Stop {
         self.fault(self.arena.str(why).unwrap_or("a value that can't be used"))
     }
 
     /// The fault of a value of the wrong kind.
-    pub fn expected(&self, wanted: &str, found: Value) -> Fault {
+    pub fn expected(&mut self, wanted: &str, found: Value) -> Stop {
         self.composed(format_args!("expected {wanted}, found {}", found.kind()))
     }
 
     /// A fault of the value of `key`, which lies behind.
-    pub fn fault_of(&mut self, key: &'static str, pos: Pos, why: fmt::Arguments) -> Fault {
+    pub fn fault_of(&mut self, key: &'static str, pos: Pos, why: fmt::Arguments) -> Stop {
         match self.push(Step::Key(key)) {
-            Ok(()) => Fault { pos, ..self.composed(why) },
+            Ok(()) => {
+                let why = self.arena.str(why).unwrap_or("a value that can't be used");
+                self.json.stop(pos, why)
+            }
             Err(fault) => fault,
         }
     }
 
     /// What a list that is full says.
-    pub fn full(&self, most: usize, of: &str) -> Fault {
+    pub fn full(&mut self, most: usize, of: &str) -> Stop {
         self.composed(format_args!("more than {most} {of}"))
     }
 
@@ -282,7 +278,7 @@ impl File<'_> {
 
     /// A step down.
     pub fn push(&mut self, step: Step) -> Read {
-        self.path.push(step).map_err(|_| Fault { pos: self.json.pos(), why: "too deep" })
+        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), "too deep"))
     }
 
     /// Notes that `part` of the plan, number `index`, came from the value at `pos`.
@@ -308,22 +304,5 @@ impl File<'_> {
             // Large enough for every such key there is (a test counts them).
             let _ = self.foreign.push((key, self.json.pos()));
         }
-    }
-}
-
-/// A path as jq and error messages have it: `mount_config.mounts[2].source`.
-pub(super) struct Path<'a>(pub &'a [Step]);
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for (n, step) in self.0.iter().enumerate() {
-            let dot = if n == 0 { "" } else { "." };
-            match step {
-                Step::Key(key) => write!(f, "{dot}{key}")?,
-                Step::Name(name) => write!(f, "{dot}{}", Show(name.to_bytes()))?,
-                Step::Index(n) => write!(f, "[{n}]")?,
-            }
-        }
-        Ok(())
     }
 }

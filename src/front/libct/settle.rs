@@ -7,8 +7,9 @@ use heapless::Vec;
 use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
-use super::read::{By, File, Read, Step};
-use crate::jsonmin::{Fault, Pos};
+use super::path::{Quoted, Step};
+use super::read::{By, File, Read};
+use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
 
 /// Most capabilities that nsinit does not know, in one file.
@@ -162,15 +163,15 @@ impl File<'_> {
     }
 
     fn settle_capabilities(&mut self, generation: By) -> Read {
-        for (name, pos) in self.kept.unknown.clone() {
-            self.push(Step::Key("capabilities"))?;
+        for n in 0..self.kept.unknown.len() {
+            let Some(&(name, pos)) = self.kept.unknown.get(n) else { break };
+            let name = Quoted(name);
             if generation == By::V2 {
-                return Err(Fault {
-                    pos,
-                    ..self.composed(format_args!("no such capability: {name:?}"))
-                });
+                let why = format_args!("no such capability: {name}");
+                return Err(self.fault_of("capabilities", pos, why));
             }
-            self.warn_at(pos, format_args!("no such capability: {name:?}: ignored"));
+            self.push(Step::Key("capabilities"))?;
+            self.warn_at(pos, format_args!("no such capability: {name}: ignored"));
             self.path.pop();
         }
         let mask = self.kept.mask.unwrap_or(0);
@@ -208,7 +209,7 @@ impl File<'_> {
     fn settle_v2(&mut self) -> Read {
         if let Some(pos) = self.kept.untyped_mount {
             self.push(Step::Key("mounts"))?;
-            return Err(Fault { pos, why: "a mount needs a device" });
+            return Err(self.json.stop(pos, "a mount needs a device"));
         }
         if !self.kept.has_environment {
             self.default_environment()?;
@@ -236,13 +237,9 @@ impl File<'_> {
 
     /// A destination that begins with the root itself is beneath it already (rootfs_linux.go).
     fn strip_rootfs(&mut self) {
-        let Some(root) = self.plan.rootfs.path.filter(|root| *root != c"/") else { return };
+        let Some(root) = self.plan.rootfs.path else { return };
         for mount in &mut self.plan.rootfs.mounts {
-            let rest = mount.target.to_bytes_with_nul().strip_prefix(root.to_bytes());
-            let inside = rest.filter(|rest| rest.starts_with(b"/"));
-            if let Some(Ok(target)) = inside.map(CStr::from_bytes_with_nul) {
-                mount.target = target;
-            }
+            mount.target = beneath(root, mount.target).unwrap_or(mount.target);
         }
     }
 
@@ -260,6 +257,12 @@ impl File<'_> {
         }
         Ok(())
     }
+}
+
+/// The rest of `path`, if it begins with the path of `root`.
+pub(super) fn beneath<'a>(root: &CStr, path: &'a CStr) -> Option<&'a CStr> {
+    let rest = path.to_bytes_with_nul().strip_prefix(root.to_bytes())?;
+    CStr::from_bytes_with_nul(rest).ok().filter(|rest| rest.to_bytes().starts_with(b"/"))
 }
 
 /// Adds those that are not there yet.

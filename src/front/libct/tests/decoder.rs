@@ -195,9 +195,9 @@ fn tables_fit_their_masks() {
         process::NAMESPACE,
         process::RLIMIT,
         process::ID_MAP,
-        process::SECCOMP,
-        process::SECCOMP_RULE,
-        process::SECCOMP_ARG,
+        seccomp::SECCOMP,
+        seccomp::SECCOMP_RULE,
+        seccomp::SECCOMP_ARG,
     ];
     assert!(tables.iter().all(|table| table.len() <= 64));
     let foreign =

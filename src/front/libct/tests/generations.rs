@@ -221,6 +221,17 @@ fn version_2_is_stricter() {
 }
 
 #[test]
+fn without_namespaces_the_keys_tell_the_generation() {
+    let second = good(r#"{"parent_death_signal": 9}"#);
+    assert_eq!(second.process.env.len(), 2, "the environment of libcontainer 2's command line");
+    assert_eq!(second.rootfs.propagation, k::MS_SLAVE);
+    for first in [r#"{"restrict_sys": false}"#, r#"{"tty": true}"#] {
+        let plan = good(first);
+        assert_eq!((plan.process.env.len(), plan.rootfs.propagation), (0, k::MS_PRIVATE));
+    }
+}
+
+#[test]
 fn keys_of_the_other_generation_are_read_with_a_warning() {
     let (plan, warnings) =
         warned(r#"{"namespaces": {"NEWNS": true}, "mask_paths": ["/proc/kcore"]}"#);
@@ -248,5 +259,5 @@ fn a_cgroup_without_rules_has_those_of_libcontainer() {
     assert_eq!(rules(r#"{"cgroups": {"name": "a"}}"#), (false, 14, 0));
     assert_eq!(rules(r#"{"cgroups": {"name": "a", "allowed_devices": []}}"#), (false, 0, 0));
     assert_eq!(rules(r#"{"cgroups": {"name": "a", "allow_all_devices": true}}"#), (true, 0, 0));
-    assert!(good(r#"{"cgroups": {"name": "", "memory": 0, "cpuset_cpus": ""}}"#).cgroup.is_none());
+    assert!(good(r#"{"cgroups": {"name": "", "allow_all_devices": false, "memory": 0, "cpuset_cpus": ""}}"#).cgroup.is_none());
 }

@@ -7,7 +7,8 @@ mod values;
 
 use super::*;
 use crate::plan::Kind;
-use crate::plan::check::{check, unbuilt};
+use crate::plan::check::check;
+use crate::plan::unbuilt::unbuilt;
 use std::string::String;
 use std::vec::Vec;
 

@@ -80,7 +80,7 @@ fn no_damage_makes_it_panic() {
     for _ in 0..4000 {
         let text = mutated(&mut numbers);
         let text = Box::leak(text.into_boxed_slice());
-        let arena = Arena::new(Box::leak(vec![0; 16 << 10].into_boxed_slice()));
+        let arena = Arena::new(Box::leak(vec![0; 4 << 10].into_boxed_slice()));
         let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
         match parse_with(text, "c", plan, &arena, false, &mut |_| {}) {
             Ok(()) => {
@@ -88,6 +88,13 @@ fn no_damage_makes_it_panic() {
                 let mut out = String::new();
                 print(plan, &mut out).unwrap();
                 let _ = (check(plan), unbuilt(plan));
+                clear(plan);
+                let (mut again, arena) =
+                    (String::new(), Arena::new(Box::leak(Box::new([0; 4096]))));
+                let text = Box::leak(out.clone().into_bytes().into_boxed_slice());
+                parse_with(text, "c", plan, &arena, false, &mut |_| {}).unwrap();
+                print(plan, &mut again).unwrap();
+                assert_eq!(out, again);
             }
             Err(fault) => {
                 refused += 1;

@@ -1,4 +1,4 @@
-//! What `plan::check` and `plan::check::unbuilt` refuse, with the place in the file.
+//! What `plan::check` and `plan::unbuilt` refuse, with the place in the file.
 
 use super::*;
 

@@ -84,6 +84,16 @@ fn every_key_round_trips() {
 }
 
 #[test]
+fn a_destination_that_looks_like_the_root_keeps_its_place() {
+    let first = r#"{"namespaces": {"NEWNS": true}, "root_fs": "/r",
+        "mounts": [{"source": "/a", "destination": "/r/x"}]}"#;
+    let plan = good(first);
+    let again = good(&printed(plan));
+    assert_eq!(again.rootfs.mounts[5].target, c"/r/x");
+    assert_eq!(debug(again), debug(plan));
+}
+
+#[test]
 fn a_command_line_is_printed_instead_of_the_file_s_command() {
     static WORDS: [Option<crate::syscall::cstr::ThinCStr>; 0] = [];
     let plan = good(r#"{"command": {"args": ["/bin/false"]}}"#);

@@ -1,0 +1,33 @@
+//! `nsinit config`: the configuration as nsinit understands it, or one to start from.
+
+use core::fmt::Write;
+
+use super::options::Options;
+use super::{Context, Failure, Verb, answer, libct, load};
+use crate::say;
+
+/// See the help.
+pub const VERB: Verb = Verb {
+    name: "config",
+    usage: "[OPTION…]",
+    summary: "check container.json and print it as understood, or a new one",
+    help: "Prints the configuration as nsinit understands it, as JSON with every default written\n\
+           out. With --new, prints the one that is built in: nsinit config --new > container.json",
+    options: &["root", "id", "config", "rootfs", "no-init", "strict", "new"],
+    run,
+};
+
+fn run(context: Context, options: Options) -> Result<u8, Failure> {
+    let mut out = say::answer();
+    if options.new {
+        // The first error of `out` is told by `answer`.
+        let _ = out.write_str(libct::MINIMAL);
+        return answer(out);
+    }
+    let data_path = load::data_path(&context, &options)?;
+    let config = load::config_path(&options, data_path, context.arena)?;
+    load::plan(context.plan, config, &options, context.arena)?;
+    // As above.
+    let _ = libct::print(context.plan, &mut out);
+    answer(out)
+}

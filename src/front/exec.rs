@@ -1,0 +1,88 @@
+//! `nsinit exec`: starts the container of a place, or joins it.
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use super::options::Options;
+use super::{Context, Failure, Verb, load};
+use crate::error::{Context as _, Result};
+use crate::launch::{self, Launch, Place, seal};
+use crate::plan::Kind;
+use crate::proc::process::Identity;
+use crate::say;
+use crate::security::Original;
+use crate::syscall;
+use crate::syscall::signal::{CHLD, Disposition, SigSet, sigaction, sigprocmask};
+use crate::tty::Stdio;
+
+/// See the help.
+pub const VERB: Verb = Verb {
+    name: "exec",
+    usage: "[OPTION…] [--] [COMMAND [ARGUMENT…]]",
+    summary: "start the container of this directory and run a command in it, or join it",
+    help: "Starts the container that container.json describes, with the current directory as its\n\
+           root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
+           it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
+           When PID 1 ends, everything inside ends. state.json tells that it runs.",
+    options: &["root", "id", "config", "rootfs", "no-init", "strict"],
+    run,
+};
+
+fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> {
+    // First of all: it executes nsinit anew.
+    seal::seal(context.args, &context.env)?;
+    let original = take_signals()?;
+    log_to(&context)?;
+    let data_path = load::data_path(&context, &options)?;
+    let config = load::config_path(&options, data_path, context.arena)?;
+    let Context { env, arena, plan, .. } = context;
+    load::plan(plan, config, &options, arena)?;
+    load::built(plan, config, arena)?;
+    load::has_command(plan)?;
+    let place = Place::open(data_path)?;
+    if plan.namespaces.is_new(Kind::Mount) {
+        load::hide(plan, &place, config, arena)?;
+    }
+    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    Ok(launch::exec(&mut launch, &place)?)
+}
+
+/// Blocks every signal, so that none is lost from here on: the launcher waits for them, PID 1 waits
+/// for them, and the command gets the mask back that nsinit was started with. A caller that ignores
+/// SIGCHLD would make the kernel throw exit statuses away.
+pub fn take_signals() -> Result<Original> {
+    let mask = sigprocmask(SigSet::ALL).doing("block signals", ())?;
+    let sigchld = sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
+    let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
+    Ok(Original { mask, sigchld, program: Some(program) })
+}
+
+/// `log=FILE` in the environment: messages are added to that file too.
+pub fn log_to(context: &Context) -> Result<()> {
+    let Some(path) = context.env.get("log") else { return Ok(()) };
+    let path = context.arena.concat(&[path.to_bytes()]).doing("keep", "log")?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
+    say::log_to(open(path, flags, mode).doing("open the log", path)?);
+    Ok(())
+}
+
+/// The caller's standard descriptors.
+pub fn stdio() -> Stdio {
+    let [input, output, _] = syscall::fd::stdio();
+    Stdio { input, output }
+}
+
+/// A program that is started without one of its standard descriptors would open its own files in
+/// their place, and write messages into them: /dev/null takes it.
+pub fn fill_stdio() -> Result<()> {
+    for fd in syscall::fd::stdio() {
+        if rustix::io::fcntl_getfd(fd) == Err(Errno::BADF) {
+            let null =
+                open(c"/dev/null", OFlags::RDWR, Mode::empty()).doing("open", "/dev/null")?;
+            // open(2) takes the lowest number that is free: this one, and it stays open for good.
+            core::mem::forget(null);
+        }
+    }
+    Ok(())
+}

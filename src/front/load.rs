@@ -1,0 +1,199 @@
+//! From the words of the command line to a checked plan: which files, which root, which command.
+
+use core::ffi::CStr;
+
+use linux_raw_sys::general::SIGKILL;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use super::libct::{self, Fault};
+use super::options::Options;
+use super::{Context, Failure};
+use crate::bytes::{Arena, Show};
+use crate::error::{self, Context as _, Error};
+use crate::launch::Place;
+use crate::plan::check::check;
+use crate::plan::unbuilt::unbuilt;
+use crate::plan::{Init, Kind, Plan};
+use crate::state;
+use crate::trust;
+
+/// Largest configuration.
+pub const CONFIG_MAX: usize = 1 << 20;
+/// Its name in the data path.
+const CONFIG: &CStr = c"container.json";
+
+/// The data path: `--root DIR --id NAME`, or `data_path` in the environment, or here.
+pub fn data_path(context: &Context, options: &Options) -> Result<&'static CStr, Error> {
+    match (options.root, options.id) {
+        (Some(root), Some(id)) => {
+            let bytes = id.to_bytes();
+            if bytes.is_empty() || bytes.starts_with(b".") || bytes.contains(&b'/') {
+                let why = "expected a name without \"/\", not starting with \".\"";
+                return Err(Error::refused("use the id", id, why));
+            }
+            context.arena.concat(&[root.to_bytes(), b"/", bytes]).doing("name the data path", id)
+        }
+        (None, None) => match context.env.get("data_path") {
+            Some(path) => context.arena.concat(&[path.to_bytes()]).doing("keep", "data_path"),
+            None => Ok(c"."),
+        },
+        (Some(_), None) => Err(Error::refused("use", "--root", "--id is missing")),
+        (None, Some(_)) => Err(Error::refused("use", "--id", "--root is missing")),
+    }
+}
+
+/// The path of the configuration.
+pub fn config_path(
+    options: &Options,
+    data_path: &'static CStr,
+    arena: &Arena,
+) -> Result<&'static CStr, Error> {
+    match options.config {
+        Some(path) => Ok(path),
+        None if data_path == c"." => Ok(CONFIG),
+        None => arena
+            .concat(&[data_path.to_bytes(), b"/", CONFIG.to_bytes()])
+            .doing("name the configuration in", data_path),
+    }
+}
+
+/// Reads and checks the configuration at `path` into the plan, with what the options say.
+pub fn plan(
+    plan: &mut Plan,
+    path: &'static CStr,
+    options: &Options,
+    arena: &Arena,
+) -> Result<(), Failure> {
+    let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
+    let text = read(path, arena)?;
+    let in_file = |fault| Failure::in_file(fault, Some(path));
+    libct::parse(text, name, plan, arena, options.strict).map_err(in_file)?;
+    apply(plan, options);
+    checked(plan, name, arena).map_err(in_file)
+}
+
+/// The same for a configuration that is given as text.
+pub fn plan_of_text(
+    plan: &mut Plan,
+    text: &CStr,
+    options: &Options,
+    arena: &Arena,
+) -> Result<(), Failure> {
+    const NAME: &str = "--containerjson";
+    let bytes = text.to_bytes();
+    let copy = arena.take(bytes.len()).doing("keep", NAME)?;
+    copy.copy_from_slice(bytes);
+    let in_text = |fault| Failure::in_file(fault, None);
+    libct::parse(copy, NAME, plan, arena, options.strict).map_err(in_text)?;
+    apply(plan, options);
+    checked(plan, NAME, arena).map_err(in_text)
+}
+
+fn apply(plan: &mut Plan, options: &Options) {
+    if let Some(rootfs) = options.rootfs {
+        plan.rootfs.path = Some(rootfs);
+    }
+    if options.no_init || !plan.namespaces.is_new(Kind::Pid) {
+        plan.init = Init::Become;
+    }
+    if matches!(options.command, [Some(_), ..]) {
+        plan.process.argv = options.command;
+    }
+    if plan.process.parent_death_signal == 0 {
+        plan.process.parent_death_signal = SIGKILL;
+    }
+}
+
+fn checked(plan: &Plan, name: &'static str, arena: &Arena) -> Result<(), Fault> {
+    check(plan).map_err(|finding| libct::place(plan, name, finding, arena))
+}
+
+/// Refuses what this nsinit can't build.
+pub fn built(plan: &Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
+    let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
+    unbuilt(plan)
+        .map_err(|finding| Failure::in_file(libct::place(plan, name, finding, arena), Some(path)))
+}
+
+/// A command must come from somewhere.
+pub fn has_command(plan: &Plan) -> Result<(), Error> {
+    if plan.process.argv.is_empty() && plan.process.command.is_empty() {
+        let why = "give a command, or a \"command\" in the configuration";
+        return Err(Error::refused("start", "nothing", why));
+    }
+    Ok(())
+}
+
+/// Reads the file at `path`, which must be one to be trusted.
+pub fn read(path: &'static CStr, arena: &Arena) -> Result<&'static mut [u8], Error> {
+    let file = open(path)?;
+    trust::check(file.as_fd(), path)?;
+    let buf = arena.take_all();
+    let mut len = 0;
+    let result = loop {
+        if len == buf.len() || len > CONFIG_MAX {
+            let why = "it is larger than 1 MiB (1048576 bytes)";
+            break Err(Error::refused("read", path, why));
+        }
+        match rustix::io::read(&file, &mut buf[len..]) {
+            Ok(0) => break Ok(()),
+            Ok(n) => len += n,
+            Err(Errno::INTR) => {}
+            Err(errno) => break Err(errno).doing("read", path),
+        }
+    };
+    let (text, rest) = buf.split_at_mut(len);
+    arena.put_back(rest);
+    result.map(|()| text)
+}
+
+/// NONBLOCK: a FIFO of that name must not hang nsinit before it is refused. A link is followed only
+/// where the user names the file: one in a data path may have been made inside the container.
+fn open(path: &'static CStr) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    match openat(CWD, path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => {
+            let why = "there is no such file; \"nsinit config --new > container.json\" makes one to start from";
+            Err(Error::refused("open", path, why))
+        }
+        Err(errno @ Errno::LOOP) => {
+            Err(Error::errno("open", path, errno).hint("a symbolic link is not followed"))
+        }
+        file => file.doing("open", path),
+    }
+}
+
+/// nsinit's own files, as far as they lie in the root: they are hidden from the container.
+pub fn hide(
+    plan: &mut Plan,
+    place: &Place,
+    config: &'static CStr,
+    arena: &Arena,
+) -> error::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let path = plan.rootfs.path.unwrap_or(c".");
+    let root = openat(CWD, path, flags, Mode::empty()).doing("open the root file system", path)?;
+    let state = place.inside(root.as_fd(), state::FILE, arena)?;
+    let config = place_of(config, arena)?;
+    let config = match config {
+        (dir, name) => Place::open(dir)?.inside(root.as_fd(), name, arena)?,
+    };
+    for path in [state, config].into_iter().flatten() {
+        // Four fit.
+        let _ = plan.rootfs.hidden.push(path);
+    }
+    Ok(())
+}
+
+/// A path as its directory and its name.
+fn place_of(path: &'static CStr, arena: &Arena) -> error::Result<(&'static CStr, &'static CStr)> {
+    let bytes = path.to_bytes_with_nul();
+    let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else {
+        return Ok((c".", path));
+    };
+    let (dir, name) = bytes.split_at(slash + 1);
+    let dir = arena.concat(&[dir]).doing("name the directory of", path)?;
+    Ok((dir, CStr::from_bytes_with_nul(name).unwrap_or(c"")))
+}

@@ -1,0 +1,41 @@
+//! `nsinit nsenter`: enters the namespaces of any process, with a configuration given as text. It is
+//! what the nsinit of 2014 called itself with to join a container (libcontainer nsinit/nsenter.go).
+
+use rustix::process::Pid;
+
+use super::exec::{log_to, stdio, take_signals};
+use super::options::Options;
+use super::{Context, Failure, Verb, load, usage};
+use crate::launch::{self, Launch, Running, seal};
+use crate::proc::lines::decimal;
+
+/// See the help.
+pub const VERB: Verb = Verb {
+    name: "nsenter",
+    usage: "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]",
+    summary: "run a command in the namespaces of a process",
+    help: "Enters every namespace in which process PID differs from this one and runs COMMAND\n\
+           there, with the rights, user and environment that the configuration JSON says. Control\n\
+           groups stay as they are.",
+    options: &["nspid", "containerjson", "strict"],
+    run,
+};
+
+fn run(context: Context, options: Options) -> Result<u8, Failure> {
+    seal::seal(context.args, &context.env)?;
+    let original = take_signals()?;
+    log_to(&context)?;
+    let Context { env, arena, plan, .. } = context;
+    let pid = options.nspid.ok_or_else(|| usage("--nspid", "it is missing"))?;
+    let pid = decimal(pid.to_bytes())
+        .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
+    let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
+    load::plan_of_text(plan, json, &options, arena)?;
+    load::built(plan, c"--containerjson", arena)?;
+    load::has_command(plan)?;
+    let running = Running::by_pid(pid)?;
+    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    let status = launch::join(&mut launch, &running)?;
+    status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
+}

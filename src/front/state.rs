@@ -1,0 +1,57 @@
+//! `nsinit state`: state.json, and whether it is so.
+
+use core::fmt::Write;
+
+use super::options::Options;
+use super::{Context, Failure, Verb, answer, load};
+use crate::error::{Error, STATUS_NSINIT};
+use crate::launch::Place;
+use crate::say;
+use crate::state::State;
+
+/// See the help.
+pub const VERB: Verb = Verb {
+    name: "state",
+    usage: "[OPTION…]",
+    summary: "print state.json and whether the container runs",
+    help: "Prints what state.json says as one JSON object, with \"running\": whether that process is\n\
+           alive. The exit status is 0 if it is, 1 if there is no container or it has ended.",
+    options: &["root", "id", "json"],
+    run,
+};
+
+/// state.json's keys and one more.
+#[derive(serde::Serialize)]
+struct Answer<'a> {
+    running: bool,
+    init_pid: i32,
+    init_start_time: &'a str,
+    network_state: crate::state::NetworkState<'a>,
+    cgroup_paths: crate::state::CgroupPaths<'a>,
+}
+
+fn run(context: Context, options: Options) -> Result<u8, Failure> {
+    let place = Place::open(load::data_path(&context, &options)?)?;
+    let Some((state, running)) = place.state(context.arena)? else {
+        if options.json {
+            let mut out = say::answer();
+            // The first error of `out` is told by `answer`.
+            let _ = out.write_str("{\"running\":false}\n");
+            answer(out)?;
+        }
+        let error = Error::refused("", "state.json", "there is none: no container runs here");
+        return if options.json { Ok(1) } else { Err(Error { status: 1, ..error }.into()) };
+    };
+    let State { init_pid, init_start_time, network_state, cgroup_paths } = state;
+    let answer_ = Answer { running, init_pid, init_start_time, network_state, cgroup_paths };
+    let mut buf = [0; 16384];
+    let Ok(len) = serde_json_core::to_slice(&answer_, &mut buf) else {
+        let error = Error::refused("print", "state.json", "it is longer than 16 KiB");
+        return Err(Error { status: STATUS_NSINIT, ..error }.into());
+    };
+    let mut out = say::answer();
+    out.write_bytes(&buf[..len]);
+    out.write_bytes(b"\n");
+    answer(out)?;
+    Ok(if running { 0 } else { 1 })
+}
