@@ -37,10 +37,13 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         Fork::Parent(pid) => pid,
     };
     drop(first);
+    // Undone from the last to the first if it is left with an error: a group can't be removed while
+    // the child is in it.
+    let groups;
+    let saved;
     let mut guard = ChildGuard::new(pid);
-    // Whatever is below is undone in reverse order if it is left with an error.
-    let groups = make_cgroups(launch)?;
-    let saved = save_state(launch, place, pid, &groups)?;
+    groups = make_cgroups(launch)?;
+    saved = save_state(launch, place, pid, &groups)?;
     parent.go(&fds(&groups)?)?;
     match parent.report(launch.arena)?.outcome {
         Outcome::Started => {}
