@@ -193,7 +193,7 @@ fn here_means_no_link_even_with_a_slash_behind_it() {
 #[test]
 fn a_path_splits_into_its_directory_and_a_name() {
     let t = Tree::new("split");
-    let mut buf = [0; PATH_MAX];
+    let mut buf = [0; NAME];
     let root = t.root.as_fd();
     let (dir, name) = split(root, c"/dev/net//tun", &mut buf).unwrap();
     assert_eq!((t.place(&dir).as_str(), name), ("root/dev/net", c"tun"));

@@ -8,9 +8,10 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, makedev};
 use rustix::io::{self, Errno};
 
-use super::attach::{self, Change, fd_path};
+use super::attach::{self, fd_path};
+use super::change::Change;
 use super::{DEVPTS_SUPER_MAGIC, Root, TMPFS_MAGIC, magic};
-use crate::beneath::{self, PATH_MAX};
+use crate::beneath::{self, NAME};
 use crate::bytes::Short;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Device, DeviceKind};
@@ -51,7 +52,7 @@ impl Root<'_> {
     /// Makes the device nodes. One that is there already and is the same device is kept as it is.
     pub fn devices(&self) -> Result<()> {
         for device in &self.plan.devices {
-            let mut buf = [0; PATH_MAX];
+            let mut buf = [0; NAME];
             if let Some(name) = name_in_dev(device.path) {
                 let dev = self.dev()?;
                 make(dev.fd.as_fd(), name, device, dev.whose == Whose::Ours)?;
@@ -109,9 +110,7 @@ impl Root<'_> {
             }
             attach::bind(source.as_fd(), target.as_fd(), false, Change::NONE).map(drop)
         });
-        bound.map_err(|errno| {
-            Error::errno("mount the terminal on", CONSOLE, errno).hint(hint)
-        })
+        bound.map_err(|errno| Error::errno("mount the terminal on", CONSOLE, errno).hint(hint))
     }
 
     /// The file that the terminal is mounted on: a fresh one, or what is there if it is a plain file
@@ -200,8 +199,8 @@ fn keep(dir: BorrowedFd, name: &CStr, device: &Device) -> Result<()> {
 fn is_device(found: &OwnedFd, device: &Device) -> io::Result<bool> {
     let stat = rustix::fs::fstat(found)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
-    let same = device.kind == DeviceKind::Fifo
-        || stat.st_rdev == makedev(device.major, device.minor);
+    let same =
+        device.kind == DeviceKind::Fifo || stat.st_rdev == makedev(device.major, device.minor);
     Ok(kind == file_type(device.kind) && same)
 }
 

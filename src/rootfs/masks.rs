@@ -9,7 +9,8 @@ use rustix::io::{self, Errno};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use super::Root;
-use super::attach::{self, Change, NewMount, fd_path};
+use super::attach::{self, NewMount};
+use super::change::Change;
 use super::dev::is_null;
 use crate::beneath;
 use crate::error::{Context, Error, Result};
@@ -52,7 +53,8 @@ impl Root<'_> {
     /// Covers a file by the null device, a directory by an empty one. ENOENT or ENOTDIR only where
     /// `path` is not there.
     pub(super) fn mask(&mut self, path: &'static CStr) -> Result<()> {
-        let target = beneath::open(self.fd(), path, OFlags::PATH).doing("open the path to mask,", path)?;
+        let target =
+            beneath::open(self.fd(), path, OFlags::PATH).doing("open the path to mask,", path)?;
         if beneath::is_dir(&target).doing("look at", path)? {
             self.mask_dir(target.as_fd()).map_err(|errno| not_missing(path, errno))
         } else {
@@ -67,9 +69,14 @@ impl Root<'_> {
         // The host's, never one from the container (CVE-2025-31133).
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let null = rustix::fs::open(c"/dev/null", flags, Mode::empty());
-        let is_right = null.as_ref().is_ok_and(|fd| rustix::fs::fstat(fd).is_ok_and(|s| is_null(&s)));
+        let is_right =
+            null.as_ref().is_ok_and(|fd| rustix::fs::fstat(fd).is_ok_and(|s| is_null(&s)));
         let (Ok(null), true) = (null, is_right) else {
-            return Err(Error::refused("mask", path, "the host's /dev/null is not the null device"));
+            return Err(Error::refused(
+                "mask",
+                path,
+                "the host's /dev/null is not the null device",
+            ));
         };
         // Read-only, or a chmod inside the container would reach the host's node.
         let change = Change { flags: MS_RDONLY | MS_NOSUID | MS_NOEXEC, propagation: 0 };
@@ -119,7 +126,7 @@ fn empty_dir() -> io::Result<OwnedFd> {
 
 /// Binds a mask that is mounted already; the copy has its flags.
 fn again(mask: BorrowedFd, target: BorrowedFd) -> io::Result<()> {
-    rustix::mount::mount_bind(fd_path(mask).as_cstr(), fd_path(target).as_cstr())
+    attach::bind(mask, target, false, Change::NONE).map(drop)
 }
 
 /// An ENOENT or ENOTDIR of the mount itself must not pass for "there is nothing to mask".
