@@ -289,7 +289,7 @@ impl Walk<'_> {
             _ => return Err(Errno::NOTDIR),
         }
         self.links += 1;
-        if self.links > LINKS {
+        if self.links > LINKS || self.is_magic(&link)? {
             return Err(Errno::LOOP);
         }
         if !self.left().is_empty() {
@@ -311,6 +311,14 @@ impl Walk<'_> {
             self.done_len = 0;
         }
         Ok(true)
+    }
+
+    /// Whether a link here is one of those in proc that lead somewhere by themselves, whatever their
+    /// text says: all but the links in proc's own root directory (self, mounts, net).
+    fn is_magic(&self, link: &OwnedFd) -> io::Result<bool> {
+        // PROC_ROOT_INO is 1 (include/linux/proc_ns.h).
+        Ok(rustix::fs::fstatfs(link)?.f_type == rustix::fs::PROC_SUPER_MAGIC
+            && rustix::fs::fstat(self.here())?.st_ino != 1)
     }
 
     fn raced(&mut self) -> io::Result<()> {

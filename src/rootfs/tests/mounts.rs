@@ -173,3 +173,54 @@ fn faults_name_the_step_and_the_object() {
     p.path = Some(c"/nonexistent");
     assert!(fault(&p).contains("ENOENT"));
 }
+
+#[test]
+fn a_mount_point_that_is_exchanged_for_a_link_stays_inside() {
+    let name = "a_mount_point_that_is_exchanged_for_a_link_stays_inside";
+    let Some(dir) = inside_both_ways(module_path!(), name) else { return };
+    // As in CVE-2021-30465: another container exchanges them all the time in a shared volume.
+    let volume = dir.join("volume");
+    fs::create_dir_all(volume.join("dir")).unwrap();
+    symlink("/../../../../..", volume.join("link")).unwrap();
+    let host = dir.join("host");
+    let mut p = linked(&dir, "a", &[]);
+    p.mounts.clear();
+    for mount in [
+        bind(&volume, c"/vol", 0),
+        mount(c"tmpfs", c"/vol/dir/tmp", 0, c""),
+        bind(&host, c"/vol/dir/x", MS_RDONLY),
+        Mount { propagation: MS_SLAVE, ..mount(c"tmpfs", c"/vol/dir/slave", 0, c"") },
+    ] {
+        p.mounts.push(mount).unwrap();
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (to, from) = (c(volume.join("dir")), c(volume.join("link")));
+    let root = dir.join("a").to_str().unwrap().to_string();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(CWD, to, CWD, from, exchange).unwrap();
+            }
+        });
+        let result = std::panic::catch_unwind(|| {
+            let before = fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
+            for _ in 0..100 {
+                in_a_new_mount_namespace(|| {
+                    let built = Root::open(&p).unwrap();
+                    match built.mounts() {
+                        Ok(()) => {}
+                        // Too fast for it: refused, with nothing done.
+                        Err(error) => assert_eq!(error.raw(), Some(Errno::AGAIN), "{error}"),
+                    }
+                    let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
+                    let point = |line: &str| line.split(' ').nth(4).unwrap().to_string();
+                    let outside = text.lines().filter(|line| !point(line).starts_with(&root));
+                    assert_eq!(outside.count(), before, "{text}");
+                });
+            }
+        });
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        result.unwrap();
+    });
+}
