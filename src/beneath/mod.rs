@@ -17,7 +17,7 @@ use rustix::io::{self, Errno};
 use crate::syscall::is_absent;
 use walk::{Last, walk};
 
-pub use walk::PATH_MAX;
+pub use walk::{NAME, PATH_MAX};
 
 /// How often openat2 is asked again after EAGAIN: something was renamed or mounted while it went
 /// through "..", so it can't tell whether it left the root.
@@ -33,7 +33,7 @@ static ABSENT: AtomicBool = AtomicBool::new(false);
 pub fn open(root: BorrowedFd, path: &CStr, flags: OFlags) -> io::Result<OwnedFd> {
     match by_kernel(root, path, flags) {
         Some(result) => result,
-        None => walk(root, path, Last::Open(flags)),
+        None => walk(root, path.to_bytes(), Last::Open(flags)),
     }
 }
 
@@ -41,7 +41,7 @@ pub fn open(root: BorrowedFd, path: &CStr, flags: OFlags) -> io::Result<OwnedFd>
 /// missing. A dangling link on the way is filled in where it points, inside of the root.
 pub fn create_dir_all(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<OwnedFd> {
     match by_kernel(root, path, OFlags::PATH | OFlags::DIRECTORY) {
-        None | Some(Err(Errno::NOENT)) => walk(root, path, Last::Dir(mode)),
+        None | Some(Err(Errno::NOENT)) => walk::dir(root, path.to_bytes(), mode),
         Some(result) => result,
     }
 }
@@ -49,7 +49,7 @@ pub fn create_dir_all(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<O
 /// Opens (O_PATH) the directory `path` as `create_dir_all`, but its last name itself must not be a
 /// symbolic link: ENOTDIR.
 pub fn create_dir_here(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<OwnedFd> {
-    let mut buf = [0; PATH_MAX];
+    let mut buf = [0; NAME];
     let (dir, name) = split(root, path, &mut buf)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
@@ -64,7 +64,7 @@ pub fn create_dir_here(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<
 /// is missing. EISDIR where it is a directory.
 pub fn create_file(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<OwnedFd> {
     let file = match by_kernel(root, path, OFlags::PATH) {
-        None | Some(Err(Errno::NOENT)) => walk(root, path, Last::File(mode))?,
+        None | Some(Err(Errno::NOENT)) => walk(root, path.to_bytes(), Last::File(mode))?,
         Some(result) => result?,
     };
     if is_dir(&file)? { Err(Errno::ISDIR) } else { Ok(file) }
@@ -75,26 +75,19 @@ pub fn create_file(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<Owne
 pub fn split<'b>(
     root: BorrowedFd,
     path: &CStr,
-    buf: &'b mut [u8; PATH_MAX],
+    buf: &'b mut [u8; NAME],
 ) -> io::Result<(OwnedFd, &'b CStr)> {
     let path = path.to_bytes();
     let end = path.iter().rposition(|&b| b != b'/').map_or(0, |last| last + 1);
-    // Each of the two parts gets a NUL behind it.
-    let room = buf.get_mut(..end + 2).ok_or(Errno::NAMETOOLONG)?;
-    room.fill(0);
     let path = path.get(..end).unwrap_or(&[]);
     let at = path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
     let (dir, name) = path.split_at(at);
-    let (dir_room, name_room) = room.split_at_mut(at + 1);
-    dir_room.get_mut(..at).ok_or(Errno::INVAL)?.copy_from_slice(dir);
-    name_room.get_mut(..name.len()).ok_or(Errno::INVAL)?.copy_from_slice(name);
     if matches!(name, b"" | b"." | b"..") {
         return Err(Errno::INVAL);
     }
-    let dir = CStr::from_bytes_until_nul(dir_room).map_err(|_| Errno::INVAL)?;
-    let dir = if dir.is_empty() { c"." } else { dir };
-    let name = CStr::from_bytes_until_nul(name_room).map_err(|_| Errno::INVAL)?;
-    Ok((create_dir_all(root, dir, Mode::from_raw_mode(0o755))?, name))
+    let name = walk::name(name, buf)?;
+    let dir = if dir.is_empty() { b"." } else { dir };
+    Ok((walk::dir(root, dir, Mode::from_raw_mode(0o755))?, name))
 }
 
 /// Whether `path`, without "." and empty names, is exactly "/name", or "/" for an empty `name`.

@@ -109,6 +109,26 @@ fn links_and_dots_stay_inside() {
 }
 
 #[test]
+fn links_without_a_text_are_not_followed() {
+    let t = Tree::new("magic");
+    let host = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    t.each_way(|_, way| {
+        for path in
+            [c"/proc/self/root", c"/proc/self/cwd/x", c"/proc/self/fd/0", c"proc/self/ns/net"]
+        {
+            assert_eq!(
+                open(host.as_fd(), path, OFlags::PATH).err(),
+                Some(Errno::LOOP),
+                "{way} {path:?}"
+            );
+        }
+        for path in [c"/proc/self/status", c"/proc/mounts", c"/proc/net/dev"] {
+            open(host.as_fd(), path, OFlags::RDONLY).unwrap();
+        }
+    });
+}
+
+#[test]
 fn forty_links_and_not_one_more() {
     let t = Tree::new("forty");
     fs::create_dir(t.inside("0")).unwrap();
@@ -193,7 +213,7 @@ fn here_means_no_link_even_with_a_slash_behind_it() {
 #[test]
 fn a_path_splits_into_its_directory_and_a_name() {
     let t = Tree::new("split");
-    let mut buf = [0; PATH_MAX];
+    let mut buf = [0; NAME];
     let root = t.root.as_fd();
     let (dir, name) = split(root, c"/dev/net//tun", &mut buf).unwrap();
     assert_eq!((t.place(&dir).as_str(), name), ("root/dev/net", c"tun"));

@@ -19,6 +19,9 @@ const RACES: u32 = 128;
 
 const DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
 
+/// A name of a path and its NUL (NAME_MAX is 255).
+pub const NAME: usize = 256;
+
 /// What the last name is to be.
 #[derive(Clone, Copy)]
 pub enum Last {
@@ -45,8 +48,54 @@ struct Walk<'a> {
     races: u32,
 }
 
+/// The directory `path`, made where it is missing. The usual path has neither links nor "..": it
+/// needs no memory to speak of, of which PID 1 would keep every page.
+pub fn dir(root: BorrowedFd, path: &[u8], mode: Mode) -> io::Result<OwnedFd> {
+    if path.len() >= PATH_MAX {
+        return Err(Errno::NAMETOOLONG);
+    }
+    let mut at: Option<OwnedFd> = None;
+    for text in path.split(|&b| b == b'/') {
+        let mut buf = [0; NAME];
+        match text {
+            b"" | b"." => continue,
+            b".." => return walk(root, path, Last::Dir(mode)),
+            _ => {}
+        }
+        let name = name(text, &mut buf)?;
+        let here = at.as_ref().map_or(root, |at| at.as_fd());
+        let open = || rustix::fs::openat(here, name, DIR | OFlags::CLOEXEC, Mode::empty());
+        let next = match open() {
+            Err(Errno::NOENT) => rustix::fs::mkdirat(here, name, mode).and_then(|()| open()),
+            result => result,
+        };
+        at = match next {
+            Ok(fd) => Some(fd),
+            // A link, or somebody else makes and removes: with all care, from the start.
+            Err(Errno::NOTDIR | Errno::EXIST | Errno::NOENT) => {
+                return walk(root, path, Last::Dir(mode));
+            }
+            Err(errno) => return Err(errno),
+        };
+    }
+    match at {
+        Some(fd) => Ok(fd),
+        None => walk(root, path, Last::Dir(mode)),
+    }
+}
+
+/// One name as a C string.
+pub fn name<'b>(text: &[u8], buf: &'b mut [u8; NAME]) -> io::Result<&'b CStr> {
+    // One byte stays 0.
+    *buf = [0; NAME];
+    let room = buf.get_mut(..text.len()).filter(|room| room.len() < NAME);
+    room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(text);
+    CStr::from_bytes_until_nul(buf).map_err(|_| Errno::NAMETOOLONG)
+}
+
 /// Walks `path` from `root`. EAGAIN where others change the tree faster than it can be walked.
-pub fn walk(root: BorrowedFd, path: &CStr, last: Last) -> io::Result<OwnedFd> {
+#[inline(never)] // its buffers must not be in its callers' frames
+pub fn walk(root: BorrowedFd, path: &[u8], last: Last) -> io::Result<OwnedFd> {
     let mut walk = Walk {
         root,
         at: None,
@@ -60,8 +109,8 @@ pub fn walk(root: BorrowedFd, path: &CStr, last: Last) -> io::Result<OwnedFd> {
     if path.is_empty() {
         return Err(Errno::NOENT);
     }
-    walk.put(path.to_bytes())?;
-    let mut buf = [0; 256];
+    walk.put(path)?;
+    let mut buf = [0; NAME];
     while let Some(name) = walk.next_name(&mut buf)? {
         if name == c".." {
             walk.up()?;
@@ -99,17 +148,15 @@ impl Walk<'_> {
     }
 
     /// Takes the next name off what is left; "." and empty ones are passed over.
-    fn next_name<'b>(&mut self, buf: &'b mut [u8; 256]) -> io::Result<Option<&'b CStr>> {
+    fn next_name<'b>(&mut self, buf: &'b mut [u8; NAME]) -> io::Result<Option<&'b CStr>> {
         loop {
             let left = self.left();
             let len = left.iter().position(|&b| b == b'/').unwrap_or(left.len());
-            let (name, rest) = left.split_at(len);
-            if !matches!(name, b"" | b".") {
-                *buf = [0; 256];
-                let room = buf.get_mut(..len).filter(|room| room.len() < 256);
-                room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
+            let (text, rest) = left.split_at(len);
+            if !matches!(text, b"" | b".") {
+                let name = name(text, buf)?;
                 self.todo_start = PATH_MAX - rest.len();
-                return CStr::from_bytes_until_nul(buf).map(Some).map_err(|_| Errno::INVAL);
+                return Ok(Some(name));
             }
             if rest.is_empty() {
                 return Ok(None);
@@ -215,17 +262,15 @@ impl Walk<'_> {
         let keep = names.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
         self.done_len = keep;
         self.at = None;
-        let done = self.done;
-        let mut buf = [0; 256];
-        for name in done.get(..keep).unwrap_or(&[]).split(|&b| b == b'/') {
-            if name.is_empty() {
-                continue;
-            }
-            buf.fill(0);
-            buf.get_mut(..name.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
-            let name = CStr::from_bytes_until_nul(&buf).map_err(|_| Errno::NAMETOOLONG)?;
+        let mut buf = [0; NAME];
+        let mut from = 0;
+        while let Some(names) = self.done.get(from..keep).filter(|names| !names.is_empty()) {
+            let len = names.iter().position(|&b| b == b'/').unwrap_or(names.len());
+            let (text, _) = names.split_at(len);
+            let name = name(text, &mut buf)?;
             // It was a directory before: whatever it is now, it was changed.
             self.at = Some(self.open(name, DIR).map_err(|_| Errno::AGAIN)?);
+            from += len + 1;
         }
         Ok(())
     }
@@ -243,24 +288,37 @@ impl Walk<'_> {
             FileType::Directory => return self.raced().map(|()| false),
             _ => return Err(Errno::NOTDIR),
         }
-        let mut buf = [0; PATH_MAX];
-        let len = rustix::fs::readlinkat_raw(&link, c"", &mut buf[..])?;
         self.links += 1;
-        if self.links > LINKS {
+        if self.links > LINKS || self.is_magic(&link)? {
             return Err(Errno::LOOP);
         }
-        // A full buffer may be a cut text.
-        let text = buf.get(..len).filter(|_| len < PATH_MAX).ok_or(Errno::NAMETOOLONG)?;
-        let absolute = text.first() == Some(&b'/');
         if !self.left().is_empty() {
             self.put(b"/")?;
         }
-        self.put(text)?;
+        // The free part of `todo` takes the text; then it moves to the front of what is left.
+        let free = self.todo.get_mut(..self.todo_start).ok_or(Errno::NAMETOOLONG)?;
+        let room = free.len();
+        let len = rustix::fs::readlinkat_raw(&link, c"", &mut *free)?;
+        // A full buffer may hold a cut text.
+        if len >= room {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let absolute = free.first() == Some(&b'/');
+        free.copy_within(..len, room - len);
+        self.todo_start = room - len;
         if absolute {
             self.at = None;
             self.done_len = 0;
         }
         Ok(true)
+    }
+
+    /// Whether a link here is one of those in proc that lead somewhere by themselves, whatever their
+    /// text says: all but the links in proc's own root directory (self, mounts, net).
+    fn is_magic(&self, link: &OwnedFd) -> io::Result<bool> {
+        // PROC_ROOT_INO is 1 (include/linux/proc_ns.h).
+        Ok(rustix::fs::fstatfs(link)?.f_type == rustix::fs::PROC_SUPER_MAGIC
+            && rustix::fs::fstat(self.here())?.st_ino != 1)
     }
 
     fn raced(&mut self) -> io::Result<()> {

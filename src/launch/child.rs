@@ -201,7 +201,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
     };
     match quieten(late.memory.as_ref()) {
         Ok(()) => {
-            memory::give_back_statics();
+            memory::give_back();
             serve(workload)
         }
         // The channel is still open: the launcher hears of it, and kills the workload with us.

@@ -8,7 +8,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{self, Errno};
 
-use super::attach::{self, Change, NewMount};
+use super::attach::{self, NewMount};
+use super::change::Change;
 use super::{Root, open_dir};
 use crate::error::{Context, Error, Result};
 use crate::plan::Mount;

@@ -8,9 +8,10 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, makedev};
 use rustix::io::{self, Errno};
 
-use super::attach::{self, Change, fd_path};
+use super::attach::{self, fd_path};
+use super::change::Change;
 use super::{DEVPTS_SUPER_MAGIC, Root, TMPFS_MAGIC, magic};
-use crate::beneath::{self, PATH_MAX};
+use crate::beneath::{self, NAME};
 use crate::bytes::Short;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Device, DeviceKind};
@@ -51,7 +52,7 @@ impl Root<'_> {
     /// Makes the device nodes. One that is there already and is the same device is kept as it is.
     pub fn devices(&self) -> Result<()> {
         for device in &self.plan.devices {
-            let mut buf = [0; PATH_MAX];
+            let mut buf = [0; NAME];
             if let Some(name) = name_in_dev(device.path) {
                 let dev = self.dev()?;
                 make(dev.fd.as_fd(), name, device, dev.whose == Whose::Ours)?;

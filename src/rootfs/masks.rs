@@ -9,7 +9,8 @@ use rustix::io::{self, Errno};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use super::Root;
-use super::attach::{self, Change, NewMount, fd_path};
+use super::attach::{self, NewMount};
+use super::change::Change;
 use super::dev::is_null;
 use crate::beneath;
 use crate::error::{Context, Error, Result};
@@ -125,7 +126,7 @@ fn empty_dir() -> io::Result<OwnedFd> {
 
 /// Binds a mask that is mounted already; the copy has its flags.
 fn again(mask: BorrowedFd, target: BorrowedFd) -> io::Result<()> {
-    rustix::mount::mount_bind(fd_path(mask).as_cstr(), fd_path(target).as_cstr())
+    attach::bind(mask, target, false, Change::NONE).map(drop)
 }
 
 /// An ENOENT or ENOTDIR of the mount itself must not pass for "there is nothing to mask".

@@ -10,10 +10,14 @@
 //! 2. `mounts`, then `mount_cgroups` once the process is in its control groups.
 //! 3. `devices`, `links`, `console`: what lies in /dev, after the mount of /dev.
 //! 4. `masks`: after everything that could be mounted over them.
-//! 5. `finish`: nsinit's own files are hidden, then the old root goes. It needs no /proc.
+//! 5. `finish`: nsinit's own files are hidden, then the old root goes.
+//!
+//! From Linux 5.12 on a file in the host's /proc is only opened where the mode of a node must be
+//! changed. The working directory changes on the way, and is "/" in the end.
 
 mod attach;
 mod cgroup;
+mod change;
 mod dev;
 mod masks;
 mod mounts;
@@ -26,12 +30,13 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, Stat};
-use rustix::io;
+use rustix::io::{self, Errno};
 use rustix::mount::MountPropagationFlags;
 
 use crate::error::{Context, Error, Result};
 use crate::plan;
-use attach::Change;
+pub use cgroup::{CgroupDir, Cgroups};
+use change::Change;
 
 /// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever
 /// is opened beneath it is in the container.
@@ -62,7 +67,11 @@ impl<'a> Root<'a> {
         let cwd = open_dir(CWD, c".").doing("open", "the working directory")?;
         let propagation = plan.propagation | linux_raw_sys::general::MS_REC;
         rustix::mount::mount_change(c"/", MountPropagationFlags::from_bits_retain(propagation))
-            .doing("change the propagation of", "/")?;
+            .doing("change the propagation of", "/")
+            .map_err(|error| match error.raw() {
+                Some(Errno::INVAL) => error.hint("it is no mount point: is nsinit in a chroot?"),
+                _ => error,
+            })?;
         let source = open_dir(cwd.as_fd(), plan.path.unwrap_or(c"."))
             .doing("open the root file system", plan.path.unwrap_or(c"."))?;
         let fd = attach::bind(source.as_fd(), source.as_fd(), true, Change::NONE)

@@ -7,7 +7,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::attach::{self, Change, NewMount};
+use super::attach::{self, NewMount};
+use super::change::Change;
 use super::{PROC_SUPER_MAGIC, Root, SYSFS_MAGIC, magic};
 use crate::beneath;
 use crate::error::{Context, Error, Result};
@@ -76,6 +77,9 @@ impl Root<'_> {
             data: mount.data,
             propagation: mount.propagation,
         };
+        if new.has_paths() {
+            rustix::process::fchdir(&self.cwd).doing(doing, mount.target)?;
+        }
         attach::new(target.as_fd(), &new).map_err(|errno| explain(doing, mount, errno))
     }
 

@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::attach::mount_flags;
+use super::change::mount_flags;
 use super::{RAMFS_MAGIC, Root, TMPFS_MAGIC, magic_of_path};
 use crate::beneath::PATH_MAX;
 use crate::error::{Context, Error, Result};

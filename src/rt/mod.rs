@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use nsinit::plan::Plan;
 use nsinit::syscall::cstr::{Env, ThinCStr};
-use nsinit::syscall::memory::register_statics;
+use nsinit::syscall::memory;
 
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
@@ -68,6 +68,12 @@ struct Statics {
 static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: MaybeUninit::uninit() };
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+unsafe extern "C" {
+    // The linker's names for the start of the program and the end of its code (ld(1), end(3)).
+    static __executable_start: u8;
+    static etext: u8;
+}
+
 /// From `_start`: `sp` points at argc as execve(2) left it.
 extern "C" fn entry(sp: *const usize) -> ! {
     assert!(!TAKEN.swap(true, Ordering::Relaxed));
@@ -84,7 +90,9 @@ extern "C" fn entry(sp: *const usize) -> ! {
         }
         (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count))
     };
-    register_statics((&raw const STATICS) as usize, size_of::<Statics>());
+    let start = (&raw const __executable_start) as usize;
+    let program = (start, (&raw const etext) as usize - start);
+    memory::register(((&raw const STATICS) as usize, size_of::<Statics>()), program);
     let statics = &raw mut STATICS;
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
     let Statics { arena, plan } = unsafe { &mut *statics };

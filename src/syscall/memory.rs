@@ -28,13 +28,35 @@ pub fn shared_page() -> Result<&'static [AtomicU8; PAGE], Errno> {
     Ok(unsafe { &*(at as *const [AtomicU8; PAGE]) })
 }
 
-/// The static buffers, as `src/rt` registers them: address and length.
-static STATICS: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+/// A range of addresses.
+struct Range {
+    start: AtomicUsize,
+    len: AtomicUsize,
+}
 
-/// Registers the process's large static buffers, for `give_back_statics`.
-pub fn register_statics(start: usize, len: usize) {
-    STATICS[0].store(start, Ordering::Relaxed);
-    STATICS[1].store(len, Ordering::Relaxed);
+impl Range {
+    const fn empty() -> Range {
+        Range { start: AtomicUsize::new(0), len: AtomicUsize::new(0) }
+    }
+
+    fn set(&self, start: usize, len: usize) {
+        self.start.store(start, Ordering::Relaxed);
+        self.len.store(len, Ordering::Relaxed);
+    }
+
+    fn dont_need(&self) {
+        dont_need(self.start.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed));
+    }
+}
+
+static BUFFERS: Range = Range::empty();
+static PROGRAM: Range = Range::empty();
+
+/// Tells `give_back` where the large static buffers are, and the read-only part of the program:
+/// addresses and lengths, from `src/rt`.
+pub fn register(buffers: (usize, usize), program: (usize, usize)) {
+    BUFFERS.set(buffers.0, buffers.1);
+    PROGRAM.set(program.0, program.1);
 }
 
 /// Gives back the memory of the static buffers, of the stack below this call, and of the program's
@@ -42,13 +64,14 @@ pub fn register_statics(start: usize, len: usize) {
 ///
 /// For PID 1, which from here on only waits: plan and strings read as zeroes afterwards, and it has
 /// no use for them. An error means that memory stays in use: nothing to do about it.
-pub fn give_back_statics() {
+pub fn give_back() {
     /// More than nsinit's stack ever takes.
     const STACK: usize = 512 << 10;
     let here = 0u8;
     let stack = &raw const here as usize - PAGE;
-    dont_need(STATICS[0].load(Ordering::Relaxed), STATICS[1].load(Ordering::Relaxed));
+    BUFFERS.dont_need();
     dont_need(stack - STACK, STACK);
+    PROGRAM.dont_need();
 }
 
 /// madvise(MADV_DONTNEED) on the whole pages inside the range.
@@ -57,7 +80,8 @@ fn dont_need(start: usize, len: usize) {
     let start = start.next_multiple_of(PAGE);
     if start < end {
         // SAFETY: the static buffers, which hold plain data of which zeroes are a valid value, and
-        // that the caller has done with; and stack below every live frame.
+        // that the caller has done with; stack below every live frame; and pages of the file that
+        // nobody can have written to, which the kernel reads again.
         unsafe { syscall(__NR_madvise, [start, end - start, MADV_DONTNEED as usize, 0, 0, 0]) };
     }
 }

@@ -6,36 +6,91 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use linux_raw_sys::general::*;
-use rustix::fd::AsRawFd;
 
 use super::*;
 use crate::plan::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
+use crate::proc::mountinfo;
+
+mod dev;
+mod masks;
+mod mounts;
+mod pivot;
 
 /// Set in the inner run: the directory to work in.
 const INSIDE: &str = "NSINIT_TEST_DIR";
+/// Set in the inner run: the old way to bind.
+const OLD: &str = "NSINIT_TEST_OLD";
 
 /// In the inner run the directory of the test; in the outer run `None`, once the inner one has
-/// succeeded and left the host's mounts as they were.
-fn inside(name: &str) -> Option<PathBuf> {
+/// succeeded and left the host as it was: its mounts, and DIR/host.
+fn inside(module: &str, name: &str) -> Option<PathBuf> {
     if let Some(dir) = std::env::var_os(INSIDE) {
+        if std::env::var_os(OLD).is_some() {
+            attach::be_old();
+        }
         return Some(dir.into());
     }
-    let dir = std::env::temp_dir().join(format!("nsinit-rootfs-{name}-{}", std::process::id()));
+    outside(module, name, false);
+    None
+}
+
+/// The same, once with the new calls and once without.
+fn inside_both_ways(module: &str, name: &str) -> Option<PathBuf> {
+    if std::env::var_os(INSIDE).is_none() {
+        outside(module, name, true);
+    }
+    inside(module, name)
+}
+
+fn outside(module: &str, name: &str, old: bool) {
+    let test = format!("{}::{name}", module.strip_prefix("nsinit::").unwrap());
+    let dir =
+        std::env::temp_dir().join(format!("nsinit-rootfs-{name}-{old}-{}", std::process::id()));
     fs::create_dir_all(dir.join("root")).unwrap();
-    let before = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    fs::create_dir_all(dir.join("host")).unwrap();
+    for file in ["ptmx", "fd", "null", "console"] {
+        fs::write(dir.join("host").join(file), "host").unwrap();
+    }
+    let host = || {
+        let null = fs::metadata("/dev/null").unwrap();
+        (fs::read_to_string("/proc/self/mountinfo").unwrap(), null.mode(), null.rdev())
+    };
+    let before = host();
     let out = std::process::Command::new("unshare")
         .args(["--mount", "--ipc", "--pid", "--fork"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("rootfs::tests::{name}"), "--nocapture"])
+        .args(["--exact", &test, "--nocapture"])
         .env(INSIDE, &dir)
+        .envs(old.then_some((OLD, "")))
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(out.status.success(), "{}\n{}", text(&out.stdout), text(&out.stderr));
     assert!(text(&out.stdout).contains("1 passed"), "{}", text(&out.stdout));
-    assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
+    assert_eq!(host(), before);
+    assert_eq!(fs::read_dir(dir.join("host")).unwrap().count(), 4);
+    for file in ["ptmx", "fd", "null", "console"] {
+        let file = dir.join("host").join(file);
+        assert_eq!(fs::read(&file).unwrap(), b"host", "{file:?}");
+        assert!(fs::symlink_metadata(file).unwrap().is_file());
+    }
     fs::remove_dir_all(dir).unwrap();
-    None
+}
+
+/// Runs `f` in a child with a mount namespace of its own, as the launcher runs the container's first
+/// process; the other threads of the test only wait.
+fn in_a_new_mount_namespace(f: impl FnOnce()) {
+    use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
+    match fork(NewNamespaces::NEWNS).unwrap() {
+        Fork::Child => {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
+            exit_group(u8::from(result.is_err()))
+        }
+        Fork::Parent(pid) => {
+            let waited = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+            assert_eq!(waited.unwrap().unwrap().1.exit_status(), Some(0));
+        }
+    }
 }
 
 fn c(path: impl AsRef<Path>) -> &'static CStr {
@@ -95,9 +150,12 @@ fn build(plan: &Rootfs) -> Result<()> {
     root.finish()
 }
 
-/// The error of a build that must fail, as it is shown.
+/// The error of a build that must fail, as it is shown. The next one starts anew.
 fn fault(plan: &Rootfs) -> String {
-    build(plan).unwrap_err().to_string()
+    let error = build(plan).unwrap_err().to_string();
+    // It fails where not even the first mount was made.
+    let _ = rustix::mount::unmount(plan.path.unwrap(), rustix::mount::UnmountFlags::DETACH);
+    error
 }
 
 /// The options of the topmost mount at `point`, and those of its file system.
@@ -108,14 +166,25 @@ fn options(point: &str) -> (String, String) {
     (fields[5].into(), fields[fields.len() - 1].into())
 }
 
-/// Runs `check` on both ways to bind.
 fn writable(path: &str) -> bool {
     fs::write(Path::new(path).join("probe"), "").is_ok()
 }
 
+/// A root with these links in it, and a plan for it.
+fn linked(dir: &Path, root: &str, links: &[(&str, &Path)]) -> Rootfs {
+    let root = dir.join(root);
+    fs::create_dir_all(&root).unwrap();
+    for (name, to) in links {
+        symlink(to, root.join(name)).unwrap();
+    }
+    let mut plan = plan(dir);
+    plan.path = Some(c(root));
+    plan
+}
+
 #[test]
 fn the_root_of_the_first_generation() {
-    let Some(dir) = inside("the_root_of_the_first_generation") else { return };
+    let Some(dir) = inside(module_path!(), "the_root_of_the_first_generation") else { return };
     build(&plan(&dir)).unwrap();
     let names = |dir: &str| {
         let mut names: Vec<_> = fs::read_dir(dir)
