@@ -120,6 +120,12 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
             _ => rest = option(verb, *word, after, &mut options, arena)?,
         }
     }
+    if let [Some(word), ..] = rest
+        && !verb.usage.contains("COMMAND")
+    {
+        let shown = arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this word");
+        return Err(usage(shown, "this verb takes options only (try --help)"));
+    }
     options.command = rest;
     Ok(Some(options))
 }

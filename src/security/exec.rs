@@ -47,11 +47,13 @@ pub fn complete_environment(
 /// As execvp(3) does, but for one thing: a file without a format that the kernel knows is not given
 /// to a shell. That shell would be the container's choice, and 2014's launcher had no such rule.
 pub fn exec(process: &Process, own: Option<Identity>, arena: &Arena) -> Error {
-    let Some(Some(name)) = process.argv.first() else {
+    // The file's own command is run where the caller gave none.
+    let argv = if process.argv.is_empty() { process.command.as_slice() } else { process.argv };
+    let Some(Some(name)) = argv.first() else {
         return Error::refused("execute the command", (), "none was given");
     };
     let name = name.get();
-    let attempt = Attempt { argv: process.argv, env: &process.env, own };
+    let attempt = Attempt { argv, env: &process.env, own };
     if name.to_bytes().contains(&b'/') {
         return explain(name, attempt.at(name), own, arena);
     }

@@ -34,7 +34,7 @@ fn a_command_that_is_not_there_gives_127() {
     let place = Place::new();
     let run = place.exec(&["no-such-command"]);
     run.ends(127);
-    run.says(&["nsinit: ", "no-such-command", "ENOENT"]);
+    run.says(&["nsinit: ", "no-such-command", "not found"]);
     let run = place.exec(&["/bin/no-such-command"]);
     run.ends(127);
     run.says(&["/bin/no-such-command"]);

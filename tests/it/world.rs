@@ -605,7 +605,7 @@ pub fn fingerprint(dir: &Path) -> Vec<String> {
     let mut todo = vec![dir.to_owned()];
     while let Some(path) = todo.pop() {
         let m = fs::symlink_metadata(&path).unwrap();
-        let mut line = format!("{} {:o} {} {}", path.display(), m.mode(), m.ino(), m.nlink());
+        let mut line = format!("{} {:o} {}", path.display(), m.mode(), m.ino());
         if m.is_dir() {
             todo.extend(fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
         } else if m.is_file() && m.len() < 100_000 {
