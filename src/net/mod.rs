@@ -1,4 +1,1 @@
 //! Network interfaces.
-pub fn loopback_up() -> crate::error::Result<()> {
-    Ok(())
-}
