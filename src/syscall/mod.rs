@@ -14,6 +14,7 @@ pub mod memory;
 pub mod mount;
 pub mod process;
 pub mod signal;
+pub mod socket;
 
 use rustix::io::Errno;
 
