@@ -194,7 +194,7 @@ impl Created {
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.path));
+            result = result.and(remove::remove(group.path, group.fresh));
         }
         result
     }
