@@ -77,7 +77,7 @@ fn build(launch: &mut Launch, first: &First) -> Result<Late> {
     }
     if launch.plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
         steps.at("bring lo up");
-        net::loopback_up()?;
+        net::loopback_up(launch.arena)?;
     }
     if launch.plan.namespaces.is_new(Kind::Mount) {
         with_root(launch, first)
