@@ -23,8 +23,6 @@ mod masks;
 mod mounts;
 mod pivot;
 
-pub use cgroup::{CgroupDir, Cgroups};
-
 use core::cell::OnceCell;
 use core::ffi::CStr;
 
