@@ -33,6 +33,7 @@ use rustix::mount::MountPropagationFlags;
 
 use crate::error::{Context, Error, Result};
 use crate::plan;
+pub use cgroup::{CgroupDir, Cgroups};
 use change::Change;
 
 /// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever

@@ -40,7 +40,7 @@ fn it_is_written_whole_before_the_command_starts() {
     let rename = position(&|c| c.name.starts_with("rename") && c.text.contains("state.json"));
     let rename = rename.expect("state.json is not renamed into place");
     let exec = position(&|c| {
-        c.name.starts_with("exec") && c.text.contains("bin/nothing") && c.result == "0"
+        c.name.starts_with("exec") && c.text.contains("(\"/bin/nothing\"") && c.result == "0"
     });
     assert!(rename < exec.unwrap(), "state.json comes after execve");
     let opened = calls.iter().any(|c| {
