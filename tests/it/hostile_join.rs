@@ -203,8 +203,7 @@ fn a_joiner_that_is_stopped_or_killed_from_inside_does_no_harm() {
         let run = place.run(&["exec", "/bin/sleep", "0.01"]);
         assert!([0, 125, 137].contains(&run.status), "{} {}", run.status, run.err);
     }
-    first.signal(libc::SIGKILL);
-    first.end();
+    place.kill_launcher(first);
     place.sh("exit 0").ends(0);
 }
 

@@ -41,7 +41,10 @@ fn process_1_holds_no_descriptor_and_only_the_kill_capability() {
     }
     assert_eq!(u64::from_str_radix(value(&text, "CapBnd"), 16).unwrap() & !(1 << 5), 0, "CapBnd");
     // Nor can it be looked into from inside.
-    assert_eq!(place.join("ls /proc/1/fd/ /proc/1/cwd/ /proc/1/root/").out, "");
+    assert_eq!(
+        place.join("ls /proc/1/fd/; ls /proc/1/cwd/; ls /proc/1/root/; cat /proc/1/environ").out,
+        ""
+    );
     running.signal(libc::SIGTERM);
     running.end();
 }

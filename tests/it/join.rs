@@ -61,8 +61,7 @@ fn a_joiner_has_the_same_rights_user_and_environment() {
     let in_first = first.wait_for("ready").replace("ready\n", "");
     assert_eq!(place.join(script).ok(), in_first);
     assert_eq!(value(&in_first, "MARK"), "a&b");
-    first.signal(libc::SIGKILL);
-    first.end();
+    place.kill_launcher(first);
     place.sh("exit 0").ends(0);
 }
 

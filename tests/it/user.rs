@@ -232,7 +232,6 @@ fn ambient_and_file_capabilities_do_not_come_back() {
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(run.value(set), "0000000000000000");
     }
-    first.signal(libc::SIGKILL);
-    first.end();
+    place.kill_launcher(first);
     place.sh("exit 0").ends(0);
 }

@@ -385,6 +385,14 @@ impl Place {
         running
     }
 
+    /// SIGKILL for the launcher; back when the container is gone with it.
+    #[track_caller]
+    pub fn kill_launcher(&self, running: Running) {
+        running.signal(libc::SIGKILL);
+        running.end();
+        until("the container is gone", || self.processes().is_empty());
+    }
+
     /// A second command in the running container: the configuration stays as it is.
     #[track_caller]
     pub fn join(&self, script: &str) -> Run {
