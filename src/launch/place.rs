@@ -89,10 +89,10 @@ impl Place {
     /// cleaned away; what can't be the container of this place is refused. Call it with the lock.
     pub fn running(&self, launch: &Launch) -> Result<Option<Running>> {
         let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
-        if let Some((pid, start_time)) = alive(&state) {
+        if let Some((pid, start_time)) = alive(&state)? {
             let apart = settled(pid, start_time);
             // Asked again: of a process that ends meanwhile nothing that was read counts.
-            if is_alive(pid, start_time) {
+            if is_alive(pid, start_time).doing("look at process", pid_object(pid))? {
                 let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
                 let running = Running { pid, start_time, apart, cgroup_paths: state.cgroup_paths };
                 running.check(launch.plan)?;
@@ -105,8 +105,8 @@ impl Place {
 
     /// What state.json says, and whether it is so.
     pub fn state(&self, arena: &Arena) -> Result<Option<(State<'static>, bool)>> {
-        let state = state::read(self.dir(), arena)?;
-        Ok(state.map(|state| (state, alive(&state).is_some())))
+        let Some(state) = state::read(self.dir(), arena)? else { return Ok(None) };
+        Ok(Some((state, alive(&state)?.is_some())))
     }
 
     /// Takes away the files and control groups of a container that is gone.
@@ -154,7 +154,7 @@ impl Running {
     }
 
     /// Whether it is still the same process, and not a zombie.
-    pub fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> rustix::io::Result<bool> {
         is_alive(self.pid, self.start_time)
     }
 
@@ -192,14 +192,22 @@ pub fn pid_object(pid: Pid) -> Object {
 }
 
 /// The process that `state` names, unless it has ended.
-fn alive(state: &State) -> Option<(Pid, u64)> {
-    let (pid, start_time) = (state.pid()?, state.init_start_time.parse().ok()?);
-    is_alive(pid, start_time).then_some((pid, start_time))
+fn alive(state: &State) -> Result<Option<(Pid, u64)>> {
+    let (Some(pid), Ok(start_time)) = (state.pid(), state.init_start_time.parse()) else {
+        return Ok(None);
+    };
+    let alive = is_alive(pid, start_time).doing("look at process", pid_object(pid))?;
+    Ok(alive.then_some((pid, start_time)))
 }
 
-fn is_alive(pid: Pid, start_time: u64) -> bool {
-    // A zombie's namespaces are gone, and so is a process whose file can't be read.
-    stat(PROC, pid).is_ok_and(|stat| stat.start_time == start_time && !b"ZX".contains(&stat.state))
+/// An error is no answer: taken for "dead", it would have a running container cleaned away.
+fn is_alive(pid: Pid, start_time: u64) -> rustix::io::Result<bool> {
+    match stat(PROC, pid) {
+        // A zombie's namespaces are gone.
+        Ok(stat) => Ok(stat.start_time == start_time && !b"ZX".contains(&stat.state)),
+        Err(Errno::NOENT | Errno::SRCH) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// The same as `apart`, of a process that may be about to end: it loses its namespaces some time
@@ -209,7 +217,7 @@ fn settled(pid: Pid, start_time: u64) -> rustix::io::Result<NewNamespaces> {
     const PAUSE_NS: i64 = 1_000_000;
     for _ in 0..ROUNDS {
         match apart(pid) {
-            Err(Errno::NOENT) if is_alive(pid, start_time) => sleep(PAUSE_NS),
+            Err(Errno::NOENT) if is_alive(pid, start_time)? => sleep(PAUSE_NS),
             result => return result,
         }
     }
