@@ -94,6 +94,11 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         Ok(memory) => memory,
         Err(error) => fail(&inside.sync, &error),
     };
+    // The container sees the command's process at once, and whoever may trace it its descriptors.
+    let needed = [Some(inside.sync.fd().as_fd()), inside.slave.as_ref().map(AsFd::as_fd), memory];
+    if let Err(error) = close_but(needed.into_iter().flatten()) {
+        fail(&inside.sync, &error);
+    }
     inside.steps.at("fork the command");
     match fork_sibling().doing("fork the command", ()) {
         Ok(Fork::Child) => {
@@ -146,11 +151,15 @@ fn go_inside<'a>(
 }
 
 fn close_inherited(inside: &Inside) -> Result<()> {
-    let mut keep = heapless::Vec::<u32, 20>::new();
     let own = core::iter::once(inside.sync.fd().as_fd())
         .chain(inside.slave.iter().map(AsFd::as_fd))
         .chain(inside.tasks.fds())
         .chain(inside.target.fds());
+    close_but(own)
+}
+
+fn close_but<'a>(own: impl Iterator<Item = BorrowedFd<'a>>) -> Result<()> {
+    let mut keep = heapless::Vec::<u32, 20>::new();
     for fd in own {
         let full = |_| Error::refused("keep descriptors", (), "more than 20");
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
