@@ -89,10 +89,10 @@ impl Place {
     /// cleaned away; what can't be the container of this place is refused. Call it with the lock.
     pub fn running(&self, launch: &Launch) -> Result<Option<Running>> {
         let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
-        if let Some((pid, start_time)) = alive(&state) {
+        if let Some((pid, start_time)) = alive(&state)? {
             let apart = apart(pid);
             // Asked again: of a process that ends meanwhile nothing that was read counts.
-            if is_alive(pid, start_time) {
+            if is_alive(pid, start_time).doing("look at process", pid_object(pid))? {
                 let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
                 let running = Running { pid, start_time, apart, cgroup_paths: state.cgroup_paths };
                 running.check(launch.plan)?;
@@ -105,13 +105,18 @@ impl Place {
 
     /// What state.json says, and whether it is so.
     pub fn state(&self, arena: &Arena) -> Result<Option<(State<'static>, bool)>> {
-        let state = state::read(self.dir(), arena)?;
-        Ok(state.map(|state| (state, alive(&state).is_some())))
+        let Some(state) = state::read(self.dir(), arena)? else { return Ok(None) };
+        Ok(Some((state, alive(&state)?.is_some())))
     }
 
     /// Takes away the files and control groups of a container that is gone, or about to be.
     fn clean(&self, state: &State<'static>, arena: &Arena) -> Result<()> {
-        let ending = named(state).filter(|(pid, start)| life(*pid, *start) == Life::Ending);
+        let ending = match named(state) {
+            Some((pid, start_time)) => life(pid, start_time)
+                .doing("look at process", pid_object(pid))
+                .map(|life| (life == Life::Ending).then_some((pid, start_time)))?,
+            None => None,
+        };
         if ending.is_none() {
             let pid = state.init_pid;
             say::warning(format_args!(
@@ -164,7 +169,7 @@ impl Running {
     }
 
     /// Whether it is still the same process, and not a zombie.
-    pub fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> rustix::io::Result<bool> {
         is_alive(self.pid, self.start_time)
     }
 
@@ -207,12 +212,14 @@ fn named(state: &State) -> Option<(Pid, u64)> {
 }
 
 /// The same, if it runs.
-fn alive(state: &State) -> Option<(Pid, u64)> {
-    named(state).filter(|(pid, start_time)| is_alive(*pid, *start_time))
+fn alive(state: &State) -> Result<Option<(Pid, u64)>> {
+    let Some((pid, start_time)) = named(state) else { return Ok(None) };
+    let alive = is_alive(pid, start_time).doing("look at process", pid_object(pid))?;
+    Ok(alive.then_some((pid, start_time)))
 }
 
-fn is_alive(pid: Pid, start_time: u64) -> bool {
-    life(pid, start_time) == Life::Runs
+fn is_alive(pid: Pid, start_time: u64) -> rustix::io::Result<bool> {
+    life(pid, start_time).map(|life| life == Life::Runs)
 }
 
 #[derive(PartialEq, Eq)]
@@ -227,13 +234,15 @@ enum Life {
     Gone,
 }
 
-fn life(pid: Pid, start_time: u64) -> Life {
+/// An error is no answer: taken for "gone", it would have a running container cleaned away.
+fn life(pid: Pid, start_time: u64) -> rustix::io::Result<Life> {
     const KILLED: u64 = 1 << (linux_raw_sys::general::SIGKILL - 1);
     match stat(PROC, pid) {
-        Ok(stat) if stat.start_time != start_time || b"ZX".contains(&stat.state) => Life::Gone,
-        Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Life::Ending,
-        Ok(_) => Life::Runs,
-        Err(_) => Life::Gone,
+        Ok(stat) if stat.start_time != start_time || b"ZX".contains(&stat.state) => Ok(Life::Gone),
+        Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
+        Ok(_) => Ok(Life::Runs),
+        Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -255,7 +264,7 @@ fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
 fn await_end(pid: Pid, start_time: u64) -> Result<()> {
     const ROUNDS: u32 = 10_000;
     for _ in 0..ROUNDS {
-        if life(pid, start_time) == Life::Gone {
+        if life(pid, start_time).doing("look at process", pid_object(pid))? == Life::Gone {
             return Ok(());
         }
         sleep(1_000_000);
