@@ -12,12 +12,16 @@ use crate::syscall::is_absent;
 /// Most descriptors to keep.
 const KEEP: usize = 24;
 
-/// Closes every descriptor but the standard ones, the log's and those in `keep`. Their owners in
+/// Closes every descriptor but the standard ones and those in `keep`. The owners of the others in
 /// this process must not be dropped: only a process that was just forked may call this, one that
 /// ends in execve or exit_group.
+///
+/// The log goes too: only the launcher speaks, and inside it would be a file of the host that
+/// whoever may trace this process could open anew.
 pub fn close_all_but(keep: &[u32]) -> Result<()> {
     let mut sorted = heapless::Vec::<u32, KEEP>::new();
-    for fd in keep.iter().copied().chain(say::log_fd()) {
+    say::forget_log();
+    for fd in keep.iter().copied() {
         sorted.push(fd).map_err(|_| rustix::io::Errno::MFILE).doing("keep descriptors", ())?;
     }
     sorted.sort_unstable();
