@@ -41,6 +41,20 @@ fn container_json_cannot_be_changed_from_inside() {
     }
 }
 
+/// The file of the place counts again when no other is named.
+#[test]
+fn container_json_cannot_be_changed_while_another_file_is_used() {
+    let place = Place::new();
+    place.write_config();
+    let file = place.root.join("container.json");
+    let other = place.dir.join("other.json");
+    fs::copy(&file, &other).unwrap();
+    let before = fs::read_to_string(&file).unwrap();
+    let script = "rm -f /container.json; echo '{}' > /container.json";
+    place.run(&["exec", "--config", other.to_str().unwrap(), "/bin/sh", "-c", script]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+}
+
 #[test]
 fn a_state_written_from_inside_is_not_obeyed() {
     let mut place = strong();
