@@ -51,6 +51,12 @@ impl<'a> StateGuard<'a> {
         StateGuard { place, init_pid, armed: true }
     }
 
+    /// Whether the file is still the one that this launcher wrote.
+    pub fn is_ours(&self, launch: &super::Launch) -> Result<bool> {
+        let state = state::read(self.place.dir(), launch.arena)?;
+        Ok(state.is_some_and(|state| state.init_pid == self.init_pid))
+    }
+
     /// Removes the file, unless it is another's by now: a launcher that came when PID 1 was dead
     /// already has cleaned up and started anew. False if so: then the cgroups are its, too.
     pub fn remove(mut self, launch: &super::Launch) -> Result<bool> {

@@ -67,22 +67,27 @@ impl Place {
     /// until its container runs. The container can lock its own root too, if that is the place, but
     /// only to keep others from joining it: a wait without end would let it hold them up.
     pub fn lock(&self) -> Result<Lock> {
-        const ROUNDS: u32 = 2000;
+        let why = "another process has held its lock for 20 seconds";
+        let lock = self.lock_within(2000)?;
+        lock.ok_or_else(|| Error::refused("lock the data path", self.path, why))
+    }
+
+    /// The same within so many hundredths of a second; `None` if another has it all the time.
+    pub fn lock_within(&self, rounds: u32) -> Result<Option<Lock>> {
         const PAUSE_NS: i64 = 10_000_000;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let file = openat(&self.dir, c".", flags, Mode::empty()).doing("open", self.path)?;
         let mut pause = 200_000;
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => return Ok(Some(Lock(file))),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(errno) => return Err(errno).doing("lock", self.path),
             }
             sleep(pause);
             pause = (pause * 2).min(PAUSE_NS);
         }
-        let why = "another process has held its lock for 20 seconds";
-        Err(Error::refused("lock the data path", self.path, why))
+        Ok(None)
     }
 
     /// The container that runs here, by state.json. What a launcher that was killed left behind is

@@ -127,9 +127,20 @@ fn save_state<'a>(
 /// Takes the container's traces away. If another launcher was here since PID 1 died, it has cleaned
 /// up and may have started anew in the same groups: they are left to it.
 fn finish(launch: &Launch, place: &Place, groups: Created, saved: StateGuard) -> Result<()> {
-    let _lock = place.lock()?;
     // Without a PID namespace of its own, nothing but this ends what the command left running.
-    if !launch.plan.namespaces.is_new(Kind::Pid) {
+    let left = !launch.plan.namespaces.is_new(Kind::Pid);
+    let _lock = match place.lock_within(100)? {
+        Some(lock) => lock,
+        None => {
+            // A launcher that starts anew has removed the old state.json by now. If it is still
+            // there, one of those left holds the lock, to live on: it is on their root.
+            if left && saved.is_ours(launch)? {
+                groups.kill_all()?;
+            }
+            place.lock()?
+        }
+    };
+    if left {
         groups.kill_all()?;
     }
     if saved.remove(launch)? {

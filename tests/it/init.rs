@@ -163,3 +163,14 @@ fn the_host_pid_sample_form_works_without_a_pid_namespace() {
     assert_eq!(running.end().status, 143);
     place.clean();
 }
+
+/// What is left running without a PID namespace could hold the lock that its end waits for.
+#[test]
+fn the_lock_of_the_place_keeps_nothing_alive() {
+    let mut place = Place::new();
+    place.config.set("namespaces.NEWPID", "false");
+    // The shell waits until the lock is held.
+    let run =
+        place.sh("mkfifo /tmp/held; probe hold / > /tmp/held & read word < /tmp/held; exit 4");
+    assert_eq!(run.ends(4), "", "{}", run.err);
+}

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -203,6 +204,19 @@ static int spy(double seconds)
 	return 0;
 }
 
+/* Holds the lock of a directory for ever, out of reach of its session's signals. */
+static int hold(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	if (fd < 0 || flock(fd, LOCK_EX) != 0)
+		return 1;
+	setsid();
+	puts("held");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 /* Swaps two names as fast as it can. */
 static int flip(const char *a, const char *b, double seconds)
 {
@@ -328,6 +342,8 @@ int main(int argc, char **argv)
 		return overwrite(atof(argv[2]));
 	if (IS(1, "spy"))
 		return spy(atof(argv[2]));
+	if (IS(1, "hold"))
+		return hold(argv[2]);
 	if (IS(3, "flip"))
 		return flip(argv[2], argv[3], atof(argv[4]));
 	if (IS(1, "winsize"))
