@@ -97,8 +97,8 @@ impl Parent {
                 [FAILED, status, ref text @ ..] => {
                     let text = core::str::from_utf8(text).unwrap_or("the container failed");
                     let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
-                    let error = Error::refused("", (), text);
-                    report.outcome = Outcome::Failed(Error { status, ..error });
+                    let error = Error::refused("", (), text).with_status(status);
+                    report.outcome = Outcome::Failed(error);
                 }
                 _ => {}
             }
@@ -152,7 +152,7 @@ impl Child {
         let mut text = Short::<TEXT>::default();
         // A longer text is cut: it has at least the step and the beginning of the object.
         let _ = write!(text, "{error}");
-        let head = [FAILED, error.status];
+        let head = [FAILED, error.status()];
         let packet = [IoSlice::new(&head), IoSlice::new(text.as_str().as_bytes())];
         let mut control = SendAncillaryBuffer::default();
         // See above.
