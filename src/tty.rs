@@ -83,15 +83,15 @@ impl Raw {
     /// Raw mode on standard input, if it is a terminal and nsinit is in its foreground: from the
     /// background it would spoil the terminal of whoever is in front.
     pub fn enter(stdio: &Stdio) -> Result<Raw> {
-        let Ok(before) = tcgetattr(&stdio.input) else {
+        let Ok(before) = tcgetattr(stdio.input) else {
             return Ok(Raw { terminal: None });
         };
-        if tcgetpgrp(&stdio.input) != Ok(getpgrp()) {
+        if tcgetpgrp(stdio.input) != Ok(getpgrp()) {
             return Ok(Raw { terminal: None });
         }
         let mut raw = before.clone();
         raw.make_raw();
-        let terminal = fcntl_dupfd_cloexec(&stdio.input, 3).doing("keep the terminal", ())?;
+        let terminal = fcntl_dupfd_cloexec(stdio.input, 3).doing("keep the terminal", ())?;
         tcsetattr(&terminal, OptionalActions::Drain, &raw).doing("set the terminal raw", ())?;
         Ok(Raw { terminal: Some((terminal, before)) })
     }
@@ -191,7 +191,7 @@ impl<'a> Pump<'a> {
         let readable = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
         let writable = PollFlags::OUT | PollFlags::ERR | PollFlags::HUP;
         if self.keyboard.open && self.keyboard.is_empty() && input.intersects(readable) {
-            self.keyboard.fill(&self.stdio.input);
+            self.keyboard.fill(self.stdio.input);
             match self.keyboard.end.checked_sub(1) {
                 Some(last) if self.keyboard.open => self.last_typed = self.keyboard.buf[last],
                 _ => self.end_of_input(),
@@ -204,7 +204,7 @@ impl<'a> Pump<'a> {
             self.screen.fill(&self.master);
         }
         if !self.screen.is_empty() && output.intersects(writable) {
-            self.screen.drain(&self.stdio.output);
+            self.screen.drain(self.stdio.output);
         }
     }
 
@@ -240,7 +240,7 @@ impl<'a> Pump<'a> {
                     return;
                 }
             } else {
-                self.screen.drain(&self.stdio.output);
+                self.screen.drain(self.stdio.output);
             }
         }
     }

@@ -68,6 +68,7 @@ fn links_and_dots_stay_inside() {
     symlink("/a", t.inside("absolute")).unwrap();
     symlink("../../../../a/b", t.inside("a/upwards")).unwrap();
     symlink("absolute/b/..", t.inside("twice")).unwrap();
+    symlink("/a/file", t.inside("a/b/nested")).unwrap();
     symlink("/../host/file", t.inside("escape")).unwrap();
     symlink("loop", t.inside("loop")).unwrap();
     t.each_way(|root, way| {
@@ -82,6 +83,7 @@ fn links_and_dots_stay_inside() {
             (c"absolute", Ok("root/a")),
             (c"absolute/file", Ok("root/a/file")),
             (c"a/upwards", Ok("root/a/b")),
+            (c"a/b/nested", Ok("root/a/file")),
             (c"/twice/file", Ok("root/a/file")),
             (c"escape", Err(Errno::NOENT)),
             (c"loop", Err(Errno::LOOP)),
@@ -178,6 +180,8 @@ fn what_is_made_is_made_inside() {
             Ok("root/made/by/link/e/f".into())
         );
         assert_eq!(place(create_dir_all(root, c"/a/../b/./c/", mode)), Ok("root/b/c".into()));
+        assert_eq!(place(create_dir_all(root, c"/../../up", mode)), Ok("root/up".into()));
+        assert_eq!(place(create_dir_all(root, c"up/../../over", mode)), Ok("root/over".into()));
         // Again: what is there is taken.
         assert_eq!(place(create_dir_all(root, c"/etc/foo", mode)), Ok(format!("{shadow}/foo")));
         assert_eq!(place(create_file(root, c"/etc/bar", mode)), Ok(format!("{shadow}/bar")));
@@ -186,7 +190,7 @@ fn what_is_made_is_made_inside() {
         assert_eq!(create_dir_all(root, c"/etc/bar", mode).err(), Some(Errno::NOTDIR), "{way}");
         assert_eq!(create_dir_all(root, c"/etc/bar/x", mode).err(), Some(Errno::NOTDIR), "{way}");
         assert_eq!(fs::read_dir(&host).unwrap().count(), 0, "{way}");
-        for made in ["made", "b", "a"] {
+        for made in ["made", "b", "a", "up", "over"] {
             fs::remove_dir_all(t.inside(made)).unwrap();
         }
         fs::remove_dir_all(t.base.join(&shadow)).unwrap();

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::plan::{Cgroup, DeviceKind};
 use crate::proc::lines::decimal;
 
-/// Checks what can be checked without looking at the machine. An error shows the key.
+/// Checks what can be checked without looking at the machine. An error shows the key. (What nsinit
+/// can't do yet is refused by the plan's own check.)
 pub fn check(plan: &Cgroup) -> Result<()> {
     check_place(plan)?;
     check_numbers(plan)?;
@@ -24,7 +25,7 @@ pub fn check(plan: &Cgroup) -> Result<()> {
             return Err(Error::refused("", "cgroups.allowed_devices", why));
         }
     }
-    check_unsupported(plan)
+    Ok(())
 }
 
 /// A name is one directory, and a parent leads down only: nothing escapes from below the caller's
@@ -111,34 +112,6 @@ fn is_cpu_list(list: &[u8]) -> bool {
     })
 }
 
-/// Nothing that was asked for is left out silently.
-fn check_unsupported(plan: &Cgroup) -> Result<()> {
-    let asked = [
-        ("cgroups.slice", plan.slice.is_some()),
-        ("cgroups.kernel_memory", plan.kernel_memory.is_some()),
-        ("cgroups.memory_swappiness", plan.memory_swappiness.is_some()),
-        ("cgroups.oom_kill_disable", plan.oom_kill_disable),
-        ("cgroups.blkio_weight", plan.blkio_weight.is_some()),
-        ("cgroups.blkio_weight_device", plan.blkio_weight_device.is_some()),
-        ("cgroups.blkio_throttle_read_bps_device", plan.blkio_throttle_read_bps_device.is_some()),
-        ("cgroups.blkio_throttle_write_bps_device", plan.blkio_throttle_write_bps_device.is_some()),
-        ("cgroups.blkio_throttle_read_iops_device", plan.blkio_throttle_read_iops_device.is_some()),
-        (
-            "cgroups.blkio_throttle_write_iops_device",
-            plan.blkio_throttle_write_iops_device.is_some(),
-        ),
-        ("cgroups.hugetlb_limit", !plan.hugetlb_limit.is_empty()),
-        ("cgroups.net_prio_ifpriomap", !plan.net_prio_ifpriomap.is_empty()),
-        ("cgroups.net_cls_classid", plan.net_cls_classid.is_some()),
-        ("cgroups.pids_limit", plan.pids_limit.is_some()),
-        ("cgroups.freezer", plan.frozen),
-    ];
-    match asked.iter().find(|(_, asked)| *asked) {
-        Some((key, _)) => Err(Error::refused("", *key, "nsinit can't do this yet")),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,12 +162,5 @@ mod tests {
         };
         assert!(swap(2, 1).starts_with("cgroups.memory_swap: it is memory and swap together"));
         assert!(swap(-1, 1).starts_with("cgroups.memory_swap: it is memory and swap together"));
-    }
-
-    #[test]
-    fn what_is_not_there_yet_is_refused_by_its_key() {
-        let error = refuse(|plan| plan.pids_limit = Some(1));
-        assert_eq!(error, "cgroups.pids_limit: nsinit can't do this yet");
-        assert!(refuse(|plan| plan.frozen = true).starts_with("cgroups.freezer: "));
     }
 }

@@ -10,6 +10,7 @@ mod devices;
 mod file;
 mod limits;
 mod remove;
+mod subsystem;
 mod tasks;
 
 use core::ffi::CStr;
@@ -19,16 +20,18 @@ use rustix::fs::mkdir;
 use rustix::io::Errno;
 
 pub use check::check;
-pub use detect::{HIERARCHIES, Subsystem};
+pub use detect::HIERARCHIES;
 pub use remove::remove_stale;
+pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter, open_existing};
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
-use detect::{Hierarchy, Subsystems};
+use detect::Hierarchy;
 use file::{PATH_MAX, Path};
+use subsystem::Subsystems;
 
 /// The groups of a container: a guard that removes them.
 #[derive(Default)]
@@ -212,7 +215,7 @@ impl Created {
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.path));
+            result = result.and(remove::remove(group.path, group.fresh));
         }
         result
     }

@@ -32,10 +32,12 @@ const KILL: u32 = linux_raw_sys::general::SIGKILL;
 pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 
 /// Removes the group at `dir` and the empty groups inside it, then those above it that are empty
-/// now; all only if they are marked. A group with processes in it is someone else's too, and stays.
-pub fn remove(dir: &'static CStr) -> Result<()> {
+/// now; all only if they are marked. `own`: this process made it, so there is no need to look. A
+/// group with processes in it is someone else's too, and stays.
+pub fn remove(dir: &'static CStr, own: bool) -> Result<()> {
     const DOING: &str = "remove control group";
-    if !is_marked(dir).doing(DOING, dir)? || !remove_leaf(dir).doing(DOING, dir).map_err(explain)? {
+    let marked = own || is_marked(dir).doing(DOING, dir)?;
+    if !marked || !remove_leaf(dir).doing(DOING, dir).map_err(explain)? {
         return Ok(());
     }
     let (path, mut end) = (dir.to_bytes(), dir.to_bytes().len());
@@ -75,7 +77,7 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>) -> Result<()> {
     for dir in paths {
         match statfs(dir) {
             Err(Errno::NOENT) => {}
-            Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => remove(dir)?,
+            Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => remove(dir, false)?,
             Ok(_) => {
                 let why = "it is not in a control group hierarchy";
                 return Err(Error::refused("remove stale control group", dir, why));

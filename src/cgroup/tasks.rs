@@ -6,8 +6,9 @@ use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, write};
 
-use super::detect::{HIERARCHIES, Subsystem};
+use super::detect::HIERARCHIES;
 use super::file::open;
+use super::subsystem::Subsystem;
 use crate::error::{Context, Error, Object, Result};
 
 const FILE: &str = "tasks";

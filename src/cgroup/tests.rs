@@ -10,6 +10,8 @@ use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+mod removal;
+
 fn arena() -> Arena {
     Arena::new(vec![0; 1 << 18].leak())
 }
@@ -209,73 +211,6 @@ fn an_absolute_parent_counts_from_the_hierarchy() {
 }
 
 #[test]
-fn a_group_with_somebody_in_it_stays_and_an_empty_one_with_groups_inside_goes() {
-    let (plan, arena) = (plan(), arena());
-    let created = create(&plan, &arena).unwrap();
-    let shared = create(&plan, &arena).unwrap();
-    let paths = all_paths(&created);
-    let pid = spawn_in(shared.tasks(), sleep_for_long);
-    // It is in when the last hierarchy, memory's, has it.
-    let procs = path(&shared, "memory").join("cgroup.procs");
-    while std::fs::read_to_string(&procs).unwrap().is_empty() {}
-    created.remove().unwrap();
-    assert!(paths.iter().all(|path| path.exists()));
-    crate::syscall::signal::kill(pid, 9).unwrap();
-    assert_eq!(status(pid), -9);
-    std::fs::create_dir_all(path(&shared, "pids").join("inside/deeper")).unwrap();
-    shared.remove().unwrap();
-    assert!(paths.iter().all(|path| !path.exists()));
-}
-
-#[test]
-fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
-    let (plan, arena) = (plan(), arena());
-    let created = create(&plan, &arena).unwrap();
-    let shared = create(&plan, &arena).unwrap();
-    let first = spawn_in(created.tasks(), sleep_for_long);
-    let second = spawn_in(created.tasks(), sleep_for_long);
-    let procs = path(&created, "memory").join("cgroup.procs");
-    while std::fs::read_to_string(&procs).unwrap().lines().count() < 2 {}
-    shared.kill_all().unwrap();
-    assert_eq!(std::fs::read_to_string(&procs).unwrap().lines().count(), 2);
-    std::fs::write(path(&created, "freezer").join("freezer.state"), "FROZEN").unwrap();
-    created.kill_all().unwrap();
-    assert_eq!((status(first), status(second)), (-9, -9));
-    created.remove().unwrap();
-    shared.remove().unwrap();
-}
-
-#[test]
-fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
-    let (plan, arena) = (plan(), arena());
-    let created = create(&plan, &arena).unwrap();
-    let joined = open_existing(created.paths()).unwrap();
-    assert_eq!(joined.fds().count(), created.tasks().fds().count());
-    assert!(joined.has_memory());
-    let pid = spawn_in(&joined, || 0);
-    assert_eq!(status(pid), 0);
-    let paths: std::vec::Vec<_> = created.paths().map(|(_, path)| path).collect();
-    // As a launcher that was killed.
-    std::mem::forget(created);
-    remove_stale(paths.iter().copied()).unwrap();
-    assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
-    remove_stale(paths.iter().copied()).unwrap();
-    let error = open_existing([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
-    assert!(error.ends_with("/tasks: No such file or directory (ENOENT)"), "{error}");
-}
-
-#[test]
-fn stale_paths_outside_of_the_hierarchies_are_not_touched() {
-    let dir = std::env::temp_dir().join(name().to_str().unwrap());
-    std::fs::create_dir(&dir).unwrap();
-    let error = remove_stale([cstr(dir.to_str().unwrap())].into_iter()).unwrap_err();
-    let exists = dir.exists();
-    std::fs::remove_dir(&dir).unwrap();
-    assert!(exists);
-    assert!(error.to_string().ends_with("it is not in a control group hierarchy"));
-}
-
-#[test]
 fn a_failure_unwinds_and_says_what_was_written() {
     let (mut plan, arena) = (plan(), arena());
     plan.cpuset_cpus = Some(c"99999");
@@ -305,52 +240,4 @@ fn a_missing_controller_is_named_with_the_key() {
 fn without_a_name_nothing_is_made() {
     let created = create(&Cgroup::default(), &arena()).unwrap();
     assert_eq!(created.paths().count() + created.tasks().fds().count(), 0);
-}
-
-#[test]
-fn many_at_once_with_one_parent_and_one_name_never_trip_over_each_other() {
-    let parent = cstr(&format!("{}/in", name().to_str().unwrap()));
-    let shared = name();
-    let worker = |own: &'static CStr| {
-        for _ in 0..60 {
-            for name in [own, shared] {
-                let plan = Cgroup { name: Some(name), parent: Some(parent), ..Cgroup::default() };
-                create(&plan, &arena()).unwrap().remove().unwrap();
-            }
-        }
-    };
-    let names: std::vec::Vec<_> = (0..4).map(|_| name()).collect();
-    std::thread::scope(|scope| {
-        for name in names {
-            scope.spawn(move || worker(name));
-        }
-    });
-    let plan = Cgroup { name: Some(shared), parent: Some(parent), ..Cgroup::default() };
-    let created = create(&plan, &arena()).unwrap();
-    let fresh = created.groups.iter().all(|group| group.fresh);
-    let paths = all_paths(&created);
-    created.remove().unwrap();
-    let left: std::vec::Vec<_> =
-        paths.iter().filter(|path| path.ancestors().take(3).any(|path| path.exists())).collect();
-    assert!(fresh && left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn directories_that_nsinit_did_not_make_stay() {
-    let (mut plan, arena) = (plan(), arena());
-    let parent = name().to_str().unwrap();
-    plan.parent = Some(cstr(parent));
-    let created = create(&plan, &arena).unwrap();
-    let top = path(&created, "pids").parent().unwrap().to_path_buf();
-    created.remove().unwrap();
-    let leaf = top.join(plan.name.unwrap().to_str().unwrap());
-    std::fs::create_dir_all(&leaf).unwrap();
-    create(&plan, &arena).unwrap().remove().unwrap();
-    assert!(leaf.exists());
-    std::fs::remove_dir(&leaf).unwrap();
-    let created = create(&plan, &arena).unwrap();
-    assert_eq!(path(&created, "pids"), leaf);
-    created.remove().unwrap();
-    assert!(top.exists() && !leaf.exists());
-    std::fs::remove_dir(&top).unwrap();
 }

@@ -176,10 +176,8 @@ pub fn hide(
     let path = plan.rootfs.path.unwrap_or(c".");
     let root = openat(CWD, path, flags, Mode::empty()).doing("open the root file system", path)?;
     let state = place.inside(root.as_fd(), state::FILE, arena)?;
-    let config = place_of(config, arena)?;
-    let config = match config {
-        (dir, name) => Place::open(dir)?.inside(root.as_fd(), name, arena)?,
-    };
+    let (dir, name) = place_of(config, arena)?;
+    let config = Place::open(dir)?.inside(root.as_fd(), name, arena)?;
     for path in [state, config].into_iter().flatten() {
         // Four fit.
         let _ = plan.rootfs.hidden.push(path);

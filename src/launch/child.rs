@@ -77,7 +77,7 @@ fn build(launch: &mut Launch, first: &First) -> Result<Late> {
     }
     if launch.plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
         steps.at("bring lo up");
-        net::loopback_up()?;
+        net::loopback_up(launch.arena)?;
     }
     if launch.plan.namespaces.is_new(Kind::Mount) {
         with_root(launch, first)
@@ -201,7 +201,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
     };
     match quieten(late.memory.as_ref()) {
         Ok(()) => {
-            memory::give_back();
+            memory::give_back_program();
             serve(workload)
         }
         // The channel is still open: the launcher hears of it, and kills the workload with us.
@@ -211,12 +211,14 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
 
 /// PID 1 keeps nothing: no descriptor, no capability but KILL, no directory but the root.
 fn quieten(memory: Option<&OwnedFd>) -> Result<()> {
-    if let Some(memory) = memory {
-        cgroup::enter(memory)?;
-    }
     rustix::thread::set_name(c"nsinit").doing("name PID 1", ())?;
     security::become_reaper()?;
     rustix::process::chdir(c"/").doing("change directory to", "/")?;
+    memory::give_back();
+    // After all that could be charged to it: see `cgroup::Tasks::has_memory`.
+    if let Some(memory) = memory {
+        cgroup::enter(memory)?;
+    }
     close_everything();
     Ok(())
 }

@@ -45,12 +45,13 @@ fn become_workload(
     let (steps, process) = (inherited.steps, &mut launch.plan.process);
     steps.at("make the command's session");
     session(inherited.slave)?;
-    // The command gets what it allocates from here on charged, and nothing that nsinit did before.
+    security::finalize(process, launch.original, steps, launch.arena)?;
+    // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
+    // looks at the rights of whoever opened the file, so it works as any user.
     if let Some(memory) = inherited.memory {
         steps.at("enter the memory cgroup");
         cgroup::enter(memory)?;
     }
-    security::finalize(process, launch.original, steps, launch.arena)?;
     // The launcher is gone: its death came when the parent-death signal was off, as a change of
     // user clears it. With the channel's other end closed this fails.
     inherited.sync.ready()?;

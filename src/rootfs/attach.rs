@@ -39,6 +39,11 @@ pub fn fd_path(fd: BorrowedFd) -> Short<32> {
     Short::new(format_args!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
+/// Whether a new call is known to be absent.
+pub fn is_old() -> bool {
+    OLD.load(Ordering::Relaxed)
+}
+
 /// Mounts what `source` refers to, with its submounts if `recursive`, on `target`. The descriptor
 /// (O_PATH) is on the new mount. Both must be in this mount namespace: EINVAL.
 pub fn bind(
@@ -47,7 +52,7 @@ pub fn bind(
     recursive: bool,
     change: Change,
 ) -> io::Result<OwnedFd> {
-    if !OLD.load(Ordering::Relaxed) {
+    if !is_old() {
         match bind_tree(source, target, recursive, change) {
             Err(errno) if is_absent(errno) => OLD.store(true, Ordering::Relaxed),
             result => return result,

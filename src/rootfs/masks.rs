@@ -114,6 +114,9 @@ impl Root<'_> {
 
 /// A detached read-only tmpfs (fsopen, Linux 5.2).
 fn empty_dir() -> io::Result<OwnedFd> {
+    if attach::is_old() {
+        return Err(Errno::NOSYS);
+    }
     let fs = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_set_string(&fs, c"mode", c"755")?;
     rustix::mount::fsconfig_create(&fs)?;

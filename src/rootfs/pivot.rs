@@ -7,6 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, UnmountFlags};
 
+use super::attach;
 use super::change::mount_flags;
 use super::{RAMFS_MAGIC, Root, TMPFS_MAGIC, magic_of_path};
 use crate::beneath::PATH_MAX;
@@ -115,9 +116,11 @@ impl Root<'_> {
 
     fn make_readonly(&self) -> io::Result<()> {
         let attr = MountAttr { set: u64::from(MOUNT_ATTR_RDONLY), ..MountAttr::default() };
-        match mount_setattr(self.fd.as_fd(), false, attr) {
-            Err(errno) if is_absent(errno) => {}
-            result => return result,
+        if !attach::is_old() {
+            match mount_setattr(self.fd.as_fd(), false, attr) {
+                Err(errno) if is_absent(errno) => {}
+                result => return result,
+            }
         }
         let has = rustix::fs::fstatvfs(&self.fd)?.f_flag;
         let flags = mount_flags(has) | MS_RDONLY;

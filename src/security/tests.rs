@@ -64,13 +64,21 @@ fn run_with(plan: Box<Plan>, original: Original) -> (i32, String) {
     run_after(|| {}, plan, original)
 }
 
+/// The end of every start and join.
+fn become_command(process: &mut Process, original: Original, steps: Steps, arena: &Arena) -> Error {
+    match finalize(process, original, steps, arena) {
+        Ok(()) => execute(process, original, arena),
+        Err(error) => error,
+    }
+}
+
 /// The same, for a process that `prepare` made worse.
 fn run_after(prepare: fn(), mut plan: Box<Plan>, original: Original) -> (i32, String) {
     let arena = Arena::new(vec![0; 1 << 20].leak());
     let steps = Steps::new().unwrap();
     let (pid, reader) = spawn(|| {
         prepare();
-        finalize(&mut plan.process, original, steps, &arena)
+        become_command(&mut plan.process, original, steps, &arena)
     });
     let output = read_all(reader);
     let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
@@ -235,7 +243,7 @@ fn the_command_dies_with_its_parent_after_a_change_of_user() {
     let arena = Arena::new(vec![0; 1 << 20].leak());
     let steps = Steps::new().unwrap();
     let (parent, reader) = spawn(|| match fork(NewNamespaces::empty()).unwrap() {
-        Fork::Child => finalize(&mut plan.process, DEFAULT, steps, &arena),
+        Fork::Child => become_command(&mut plan.process, DEFAULT, steps, &arena),
         Fork::Parent(pid) => {
             waitpid(Some(pid), WaitOptions::empty()).unwrap();
             exit_group(0)

@@ -59,8 +59,8 @@ pub fn register(buffers: (usize, usize), program: (usize, usize)) {
     PROGRAM.set(program.0, program.1);
 }
 
-/// Gives back the memory of the static buffers, of the stack below this call, and of the program's
-/// own pages, which come back from the page cache as they are needed (madvise(2), MADV_DONTNEED).
+/// Gives back the memory of the static buffers and of the stack below this call (madvise(2),
+/// MADV_DONTNEED).
 ///
 /// For PID 1, which from here on only waits: plan and strings read as zeroes afterwards, and it has
 /// no use for them. An error means that memory stays in use: nothing to do about it.
@@ -71,6 +71,11 @@ pub fn give_back() {
     let stack = &raw const here as usize - PAGE;
     BUFFERS.dont_need();
     dont_need(stack - STACK, STACK);
+}
+
+/// Lets go of the program's own pages, which come back from the page cache as they are needed: the
+/// last thing before a long wait.
+pub fn give_back_program() {
     PROGRAM.dont_need();
 }
 

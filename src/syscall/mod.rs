@@ -16,6 +16,7 @@ pub mod mount;
 pub mod namespace;
 pub mod process;
 pub mod signal;
+pub mod socket;
 
 use rustix::io::Errno;
 
