@@ -90,7 +90,7 @@ impl Place {
     pub fn running(&self, launch: &Launch) -> Result<Option<Running>> {
         let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
         if let Some((pid, start_time)) = alive(&state) {
-            let apart = apart(pid);
+            let apart = settled(pid, start_time);
             // Asked again: of a process that ends meanwhile nothing that was read counts.
             if is_alive(pid, start_time) {
                 let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
@@ -200,6 +200,20 @@ fn alive(state: &State) -> Option<(Pid, u64)> {
 fn is_alive(pid: Pid, start_time: u64) -> bool {
     // A zombie's namespaces are gone, and so is a process whose file can't be read.
     stat(PROC, pid).is_ok_and(|stat| stat.start_time == start_time && !b"ZX".contains(&stat.state))
+}
+
+/// The same as `apart`, of a process that may be about to end: it loses its namespaces some time
+/// before it is a zombie (do_exit in kernel/exit.c), PID 1 before it waits for all others.
+fn settled(pid: Pid, start_time: u64) -> rustix::io::Result<NewNamespaces> {
+    const ROUNDS: u32 = 10_000;
+    const PAUSE_NS: i64 = 1_000_000;
+    for _ in 0..ROUNDS {
+        match apart(pid) {
+            Err(Errno::NOENT) if is_alive(pid, start_time) => sleep(PAUSE_NS),
+            result => return result,
+        }
+    }
+    apart(pid)
 }
 
 /// The kinds of namespace in which `pid` differs from this process.

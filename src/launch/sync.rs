@@ -84,9 +84,10 @@ impl Parent {
         let mut buf = [0; TEXT];
         loop {
             let n = match receive(&self.0, &mut buf, None) {
-                Err(Errno::INTR) => continue,
-                // A peer that dies with a packet unread resets the channel: the same as its end.
-                Ok(0) | Err(Errno::CONNRESET) => return Ok(report),
+                // A peer that ends with a packet unread resets the channel, which is told once and
+                // before what it has sent: its reason is still to come.
+                Err(Errno::INTR | Errno::CONNRESET) => continue,
+                Ok(0) => return Ok(report),
                 n => n.doing("wait for the container to start", ())?,
             };
             match buf[..n] {

@@ -30,9 +30,11 @@ fn faults(cases: &[(&str, &[&str])]) {
 #[test]
 fn the_issues_own_example() {
     let mut config = Config::empty();
-    config.set("mount_config", "\n{\"device_nodes\": [{}, {},\n  {\"major_number\": \"1\"}]}");
+    let good = crate::config::device("/dev/null", 1, 3);
+    let list = format!("\n{{\"device_nodes\": [{good}, {good},\n  {{\"major_number\": \"1\"}}]}}");
+    config.set("mount_config", list);
     let text = config.text();
-    let line = text.lines().position(|l| l.contains("major_number")).unwrap() + 1;
+    let line = text.lines().position(|l| l.contains("\"1\"")).unwrap() + 1;
     let column = text.lines().nth(line - 1).unwrap().find("\"1\"").unwrap() + 1;
     let place = Place::new();
     let run = understood(&place, &text);
@@ -69,7 +71,7 @@ fn broken_texts_are_named_with_their_place() {
         ("", &["container.json", "empty"]),
         (" \n\t ", &["container.json", "empty"]),
         ("{", &["container.json:1:2"]),
-        (r#"{"tty": true,}"#, &["container.json:1:14"]),
+        (r#"{"tty": true,}"#, &["container.json:1:13: a comma with nothing after it"]),
         (r#"{"tty" true}"#, &["container.json:1:8"]),
         (r#"{"tty": tru}"#, &["container.json:1:9"]),
         (r#"{'tty': true}"#, &["container.json:1:2"]),
@@ -105,7 +107,6 @@ fn numbers_outside_their_range_are_refused() {
 #[test]
 fn names_that_nobody_knows_are_refused() {
     faults(&[
-        (r#"{"capabilities": ["CHOWN", "FLY"]}"#, &["container.json:1:28: capabilities", "FLY"]),
         (r#"{"namespaces": {"NEWMOON": true}}"#, &["NEWMOON"]),
         (r#"{"namespaces": [{"type": "NEWMOON"}]}"#, &["NEWMOON"]),
         (r#"{"networks": [{"type": "pigeon"}]}"#, &["networks[0].type", "pigeon"]),
@@ -119,6 +120,7 @@ fn what_go_let_pass_passes_with_a_warning() {
     let place = Place::new();
     let cases: &[(&str, &[&str])] = &[
         (r#"{"surprise": [1, {"a": null}], "tty": false}"#, &["container.json:1:2", "surprise"]),
+        (r#"{"capabilities": ["CHOWN", "FLY"]}"#, &["container.json:1:28: capabilities", "FLY"]),
         (r#"{"TTY": false}"#, &["container.json:1:2", "TTY"]),
         (
             r#"{"hostname": "a", "hostname": "b", "namespaces": {"NEWUTS": true}}"#,
@@ -133,12 +135,11 @@ fn what_go_let_pass_passes_with_a_warning() {
         run.ends(0);
         run.says(&["warning"]);
         run.says(words);
-        // --strict makes faults of them, before anything is done.
-        let strict = place.run(&["exec", "--strict", "/bin/true"]);
-        assert_eq!(strict.status, FAILED, "{text}: {}", strict.err);
-        strict.says(words);
     }
-    let run = understood(&place, cases[2].0);
+    // --strict makes a fault of an unknown key, before anything is done.
+    place.write_text(cases[0].0);
+    place.run(&["exec", "--strict", "/bin/true"]).fails(cases[0].1);
+    let run = understood(&place, cases[3].0);
     assert!(run.out.contains("\"b\"") && !run.out.contains("\"a\""), "{}", run.out);
 }
 
@@ -211,6 +212,10 @@ fn the_three_shapes_of_namespaces_mean_the_same() {
         let mut config = Config::empty();
         config.set("namespaces", shape);
         config.set("environment", strings(&["PATH=/bin"]));
+        if shape.starts_with("[\"") {
+            // The list of the oldest form is of what is dropped, and the caller may lack this one.
+            config.set("capabilities", strings(&["SYS_RESOURCE"]));
+        }
         // A v2 file lists its mounts.
         if shape.contains("type") {
             config

@@ -180,8 +180,7 @@ fn every_call_of_a_join_fails_once_and_the_container_lives_on() {
         }
     }
     assert_eq!(place.join("echo alive").ok(), "alive\n");
-    running.signal(libc::SIGKILL);
-    running.end();
+    place.kill_launcher(running);
     place.run(&["exec", "/bin/nothing"]).ends(42);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
@@ -234,8 +233,7 @@ fn every_process_dies_at_every_step_of_a_join() {
     crate::world::until("only the container's own processes are left", || {
         place.processes().len() <= 4
     });
-    running.signal(libc::SIGKILL);
-    running.end();
+    place.kill_launcher(running);
     place.run(&["exec", "/bin/nothing"]).ends(42);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -43,7 +43,9 @@ fn container_json_cannot_be_changed_from_inside() {
 
 #[test]
 fn a_state_written_from_inside_is_not_obeyed() {
-    let place = strong();
+    let mut place = strong();
+    // The launcher finds another's state and leaves its cgroups to that one.
+    place.prove = false;
     // The container forges the state of a process of the host: the test itself.
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let time = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();

