@@ -125,16 +125,22 @@ impl<const N: usize> Short<N> {
 
 impl<const N: usize> Write for Short<N> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        // One byte stays 0: the end of the C string.
-        let room = N - 1 - self.len;
-        let mut fits = s.len().min(room);
-        while !s.is_char_boundary(fits) {
-            fits -= 1;
-        }
-        self.bytes[self.len..self.len + fits].copy_from_slice(&s.as_bytes()[..fits]);
-        self.len += fits;
-        if fits == s.len() { Ok(()) } else { Err(fmt::Error) }
+        append(&mut self.bytes, &mut self.len, s)
     }
+}
+
+/// Appends to the `len` bytes that `buf` has. One byte stays 0: the end of the C string.
+fn append(buf: &mut [u8], len: &mut usize, s: &str) -> fmt::Result {
+    let room = buf.len() - 1 - *len;
+    let mut fits = s.len().min(room);
+    while !s.is_char_boundary(fits) {
+        fits -= 1;
+    }
+    for (to, from) in buf.iter_mut().skip(*len).zip(s.bytes().take(fits)) {
+        *to = from;
+    }
+    *len += fits;
+    if fits == s.len() { Ok(()) } else { Err(fmt::Error) }
 }
 
 /// Shows bytes that should be text: UTF-8 as it is, anything else and control characters escaped,

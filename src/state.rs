@@ -7,11 +7,11 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use serde::{Deserialize, Serialize};
-use serde_json_core::str::{EscapedStr, EscapedStringFragment};
+use serde::Serialize;
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
+use crate::jsonmin::{Reader, Stop, Value};
 
 /// Its name.
 pub const FILE: &CStr = c"state.json";
@@ -21,66 +21,88 @@ const TEMPORARY: &CStr = c"state.json.tmp";
 const SIZE: usize = 64 << 10;
 
 /// The content of state.json.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State<'a> {
     /// PID 1 of the container, as the host sees it.
     pub init_pid: i32,
     /// Field 22 of /proc/PID/stat, as text: with the pid it names one process for ever.
     pub init_start_time: &'a str,
     /// What networking made.
-    #[serde(borrow, default)]
     pub network_state: NetworkState<'a>,
     /// Where the container is in each cgroup hierarchy.
-    #[serde(borrow, default)]
     pub cgroup_paths: CgroupPaths<'a>,
 }
 
-/// Names that networking made; empty without veth.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NetworkState<'a> {
-    /// The veth's end on the host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub veth_host: Option<&'a str>,
-    /// The veth's end inside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub veth_child: Option<&'a str>,
-    /// The network namespace that was joined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ns_path: Option<&'a str>,
-}
-
-macro_rules! cgroup_paths {
-    ($($subsystem:ident),*) => {
-        /// The absolute directory of the container's cgroup, by subsystem.
-        #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct CgroupPaths<'a> {
+/// A struct of named strings, each there or not, as an object of state.json.
+macro_rules! strings {
+    ($(#[$doc:meta])* $name:ident { $($(#[$text:meta])* $key:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name<'a> {
             $(
-                #[doc = concat!("Its directory in the hierarchy of `", stringify!($subsystem), "`.")]
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                pub $subsystem: Option<&'a str>,
+                $(#[$text])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $key: Option<&'a str>,
             )*
         }
 
-        impl<'a> CgroupPaths<'a> {
-            /// Sets the path of a subsystem; false if state.json has no place for it.
-            pub fn set(&mut self, subsystem: &str, path: &'a str) -> bool {
-                match subsystem {
-                    $(stringify!($subsystem) => self.$subsystem = Some(path),)*
+        impl<'a> $name<'a> {
+            /// Sets the one of this name; false if state.json has no place for it.
+            pub fn set(&mut self, name: &str, value: &'a str) -> bool {
+                match name {
+                    $(stringify!($key) => self.$key = Some(value),)*
                     _ => return false,
                 }
                 true
             }
 
-            /// The subsystems and their paths.
+            /// The names and values.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-                [$((stringify!($subsystem), self.$subsystem)),*]
+                [$((stringify!($key), self.$key)),*]
                     .into_iter()
-                    .filter_map(|(subsystem, path)| Some((subsystem, path?)))
+                    .filter_map(|(name, value)| Some((name, value?)))
             }
         }
     };
 }
-cgroup_paths!(blkio, cpu, cpuacct, cpuset, devices, freezer, memory, perf_event, pids, systemd);
+
+strings! {
+    /// Names that networking made; empty without veth.
+    NetworkState {
+        /// The veth's end on the host.
+        veth_host,
+        /// The veth's end inside.
+        veth_child,
+        /// The network namespace that was joined.
+        ns_path,
+    }
+}
+
+strings! {
+    /// The absolute directory of the container's cgroup, by subsystem: the hierarchy that has it.
+    CgroupPaths {
+        /// Block devices.
+        blkio,
+        /// Shares of the processors.
+        cpu,
+        /// Time on the processors.
+        cpuacct,
+        /// Which processors and memory nodes.
+        cpuset,
+        /// Access to devices.
+        devices,
+        /// Stopping and thawing.
+        freezer,
+        /// Memory.
+        memory,
+        /// Performance counters.
+        perf_event,
+        /// Number of processes.
+        pids,
+        /// No controller: systemd's own.
+        systemd,
+    }
+}
 
 /// Reads state.json in `dir`; `None` if there is none. One that nsinit can't have written, or that
 /// others can write to, is refused: it decides which process's namespaces are entered.
@@ -93,59 +115,77 @@ pub fn read(dir: BorrowedFd<'_>, arena: &Arena) -> Result<Option<State<'static>>
     };
     crate::trust::check(file.as_fd(), FILE)?;
     let text = read_whole(&file, arena)?;
-    let state = serde_json_core::from_slice::<State>(text).ok();
-    match state.and_then(|(state, _)| decode(state, arena)) {
-        Some(state) if state.init_pid > 0 => Ok(Some(state)),
+    match parse(&mut Reader::new(text)) {
+        Ok(state) if state.init_pid > 0 => Ok(Some(state)),
         _ => Err(Error::refused("read", FILE, NOT_OURS)),
     }
 }
 
 const NOT_OURS: &str = "not what nsinit writes; if no container runs here, remove it";
 
-/// serde-json-core leaves borrowed strings as they stand in the text; systemd's cgroups have
-/// backslashes in their names.
-fn decode(state: State<'static>, arena: &Arena) -> Option<State<'static>> {
-    let unescape = |text: &'static str| {
-        if !text.contains('\\') {
-            return Some(text);
-        }
-        let out = arena.take_all();
-        let mut len = 0;
-        let mut whole = true;
-        for fragment in EscapedStr(text).fragments() {
-            let mut utf8 = [0; 4];
-            let bytes = match fragment {
-                Ok(EscapedStringFragment::NotEscaped(text)) => text.as_bytes(),
-                Ok(EscapedStringFragment::Escaped(c)) => c.encode_utf8(&mut utf8).as_bytes(),
-                Err(_) => b"",
-            };
-            whole &= fragment.is_ok();
-            out.get_mut(len..len + bytes.len())?.copy_from_slice(bytes);
-            len += bytes.len();
-        }
-        let (used, rest) = out.split_at_mut(len);
-        arena.put_back(rest);
-        if whole { core::str::from_utf8(used).ok() } else { None }
-    };
-    let mut cgroup_paths = CgroupPaths::default();
-    for (subsystem, path) in state.cgroup_paths.iter() {
-        cgroup_paths.set(subsystem, unescape(path)?);
+/// Keys of another nsinit are passed over; a file without process is none of ours.
+fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Stop> {
+    let mut state = State::default();
+    if json.value()? != Value::Object {
+        return Err(Stop);
     }
-    Some(State { init_start_time: unescape(state.init_start_time)?, cgroup_paths, ..state })
+    while let Some(key) = json.key()? {
+        match key.to_bytes() {
+            b"init_pid" => state.init_pid = pid(json.value()?)?,
+            b"init_start_time" => state.init_start_time = text(json.value()?)?,
+            b"network_state" => members(json, &mut |name, value| {
+                state.network_state.set(name, value);
+            })?,
+            b"cgroup_paths" => members(json, &mut |name, value| {
+                state.cgroup_paths.set(name, value);
+            })?,
+            _ => json.skip()?,
+        }
+    }
+    if state.init_start_time.is_empty() { Err(Stop) } else { Ok(state) }
 }
 
-fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static [u8]> {
+/// An object of strings.
+fn members(
+    json: &mut Reader<'static>,
+    each: &mut dyn FnMut(&str, &'static str),
+) -> core::result::Result<(), Stop> {
+    if json.value()? != Value::Object {
+        return Err(Stop);
+    }
+    while let Some(key) = json.key()? {
+        let name = key.to_str().map_err(|_| Stop)?;
+        each(name, text(json.value()?)?);
+    }
+    Ok(())
+}
+
+fn text(value: Value<'static>) -> core::result::Result<&'static str, Stop> {
+    match value {
+        Value::Str(text) => text.to_str().map_err(|_| Stop),
+        _ => Err(Stop),
+    }
+}
+
+fn pid(value: Value) -> core::result::Result<i32, Stop> {
+    match value {
+        Value::Number(number) => number.as_i64().and_then(|n| n.try_into().ok()).ok_or(Stop),
+        _ => Err(Stop),
+    }
+}
+
+fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
     let buf = arena.take(SIZE).doing("read", FILE)?;
     let mut len = 0;
     while len < SIZE {
-        match rustix::io::read(file, &mut buf[len..]) {
+        match rustix::io::read(file, buf.get_mut(len..).unwrap_or(&mut [])) {
             Ok(0) => break,
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing("read", FILE),
         }
     }
-    Ok(&buf[..len])
+    Ok(buf.get_mut(..len).unwrap_or(&mut []))
 }
 
 /// Writes state.json in `dir`, whole or not at all: a temporary file, then a rename. Mode 0600.
