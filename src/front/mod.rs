@@ -51,8 +51,15 @@ pub struct Verb {
 
 const VERBS: &[Verb] = &[exec::VERB, state::VERB, config::VERB, nsenter::VERB];
 
-/// What must be so before anything is done: the standard descriptors are open.
+/// What must be so before anything is done: nobody lends nsinit rights that its caller does not
+/// have (who decides what it reads, by arguments and environment), and the standard descriptors are
+/// open.
 pub fn ready() -> crate::error::Result<()> {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    if getuid() != geteuid() || getgid() != getegid() {
+        let why = "nsinit must not be set-user-ID or set-group-ID";
+        return Err(Error::refused("start", (), why));
+    }
     exec::fill_stdio()
 }
 

@@ -54,8 +54,9 @@ impl<'a> StateGuard<'a> {
     /// Removes the file, unless it is another's by now: a launcher that came when PID 1 was dead
     /// already has cleaned up and started anew. False if so: then the cgroups are its, too.
     pub fn remove(mut self, launch: &super::Launch) -> Result<bool> {
-        self.armed = false;
+        // If it can't be read it is taken for ours, and drop removes it: the caller holds the lock.
         let state = state::read(self.place.dir(), launch.arena)?;
+        self.armed = false;
         let ours = state.is_none_or(|state| state.init_pid == self.init_pid);
         if ours {
             state::remove(self.place.dir())?;

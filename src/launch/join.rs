@@ -33,7 +33,7 @@ use crate::tty::Pty;
 pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
     match try_join(launch, running) {
         // Whatever failed, it failed because there is nothing to join any more.
-        Err(_) if !running.is_alive() => Ok(None),
+        Err(_) if running.is_alive() == Ok(false) => Ok(None),
         result => result.map(Some),
     }
 }
@@ -94,6 +94,11 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         Ok(memory) => memory,
         Err(error) => fail(&inside.sync, &error),
     };
+    // The container sees the command's process at once, and whoever may trace it its descriptors.
+    let needed = [Some(inside.sync.fd().as_fd()), inside.slave.as_ref().map(AsFd::as_fd), memory];
+    if let Err(error) = close_but(needed.into_iter().flatten()) {
+        fail(&inside.sync, &error);
+    }
     inside.steps.at("fork the command");
     match fork_sibling().doing("fork the command", ()) {
         Ok(Fork::Child) => {
@@ -146,11 +151,15 @@ fn go_inside<'a>(
 }
 
 fn close_inherited(inside: &Inside) -> Result<()> {
-    let mut keep = heapless::Vec::<u32, 20>::new();
     let own = core::iter::once(inside.sync.fd().as_fd())
         .chain(inside.slave.iter().map(AsFd::as_fd))
         .chain(inside.tasks.fds())
         .chain(inside.target.fds());
+    close_but(own)
+}
+
+fn close_but<'a>(own: impl Iterator<Item = BorrowedFd<'a>>) -> Result<()> {
+    let mut keep = heapless::Vec::<u32, 20>::new();
     for fd in own {
         let full = |_| Error::refused("keep descriptors", (), "more than 20");
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
@@ -186,7 +195,7 @@ impl Target {
             Err(errno) if is_absent(errno) => Target::files(running)?,
             Err(errno) => return Err(errno).doing("open process", on),
         };
-        if running.is_alive() {
+        if running.is_alive().doing("look at process", on)? {
             Ok(target)
         } else {
             Err(Error::refused("join process", on, "it has ended"))
@@ -222,7 +231,7 @@ impl Target {
                 Err(Errno::INVAL) => {
                     let target = Target::files(running)?;
                     // As when it was opened: the pid may be another's by now.
-                    if !running.is_alive() {
+                    if running.is_alive() != Ok(true) {
                         let why = "it has ended";
                         return Err(Error::refused("join process", pid_object(running.pid), why));
                     }

@@ -91,7 +91,12 @@ impl Parent {
                 n => n.doing("wait for the container to start", ())?,
             };
             match buf[..n] {
-                [READY] => report.outcome = Outcome::Started,
+                // PID 1 may have failed while the workload went on.
+                [READY] => {
+                    if let Outcome::Died = report.outcome {
+                        report.outcome = Outcome::Started;
+                    }
+                }
                 [FORKED, a, b, c, d] => {
                     report.workload = Pid::from_raw(i32::from_ne_bytes([a, b, c, d]));
                 }

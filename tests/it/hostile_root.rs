@@ -436,8 +436,11 @@ fn the_whole_root_swapped_while_starting() {
 
 #[test]
 fn the_hosts_own_values_are_as_they_were() {
-    let values =
-        ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/kernel/modprobe"];
+    let values = [
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/kernel/hostname",
+        "/proc/sys/kernel/randomize_va_space",
+    ];
     let before: Vec<String> = values.map(|v| fs::read_to_string(v).unwrap()).into();
     let place = Place::new();
     for target in values {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::cli::valid_json;
 use crate::trace;
-use crate::world::{Place, until};
+use crate::world::Place;
 
 #[test]
 fn it_has_the_keys_of_2014_and_root_alone_may_read_it() {

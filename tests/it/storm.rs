@@ -24,7 +24,7 @@ fn a_thousand_joins() {
         let run = place.run(&["exec", "/bin/probe", "exit", &status.to_string()]);
         assert_eq!((run.status, run.err.as_str()), (status, ""), "round {i}");
     }
-    assert_eq!(place.processes().len(), 4, "launcher, process 1, shell, sleep");
+    assert!(place.processes().len() <= 4, "more than launcher, process 1, shell, sleep");
     running.signal(libc::SIGTERM);
     assert_eq!(running.end().status, 143);
 }

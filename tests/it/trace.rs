@@ -39,6 +39,11 @@ pub fn strace(place: &Place, options: &[&str], args: &[&str]) -> Run {
     spawn(&mut place.wrapped(&by, args)).end()
 }
 
+/// Whether the last `inject` in this place came to inject anything.
+pub fn injected(place: &Place) -> bool {
+    fs::read_to_string(place.dir.join("trace")).is_ok_and(|text| text.contains("(INJECTED)"))
+}
+
 /// Runs nsinit with a fault injected, the trace of it thrown away.
 #[track_caller]
 pub fn inject(place: &Place, faults: &[&str], args: &[&str]) -> Run {

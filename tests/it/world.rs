@@ -260,7 +260,7 @@ fn processes_report(pid: u32) -> String {
         let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
         let wchan = fs::read_to_string(format!("/proc/{id}/wchan")).unwrap_or_default();
         let call = fs::read_to_string(format!("/proc/{id}/syscall")).unwrap_or_default();
-        if id >= pid {
+        if id >= pid && !stat.contains("(kworker") {
             report += &format!("{} | {wchan} | {call}", &stat[..stat.len().min(60)]);
             report.push('\n');
         }
