@@ -114,7 +114,7 @@ impl<const N: usize> Short<N> {
 
     /// The text as a C string.
     pub fn as_cstr(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+        until_nul(&self.bytes)
     }
 
     /// The text.
@@ -127,6 +127,12 @@ impl<const N: usize> Write for Short<N> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         append(&mut self.bytes, &mut self.len, s)
     }
+}
+
+// Once for every N, in place of once for each.
+#[inline(never)]
+fn until_nul(bytes: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(bytes).unwrap_or(c"")
 }
 
 /// Appends to the `len` bytes that `buf` has. One byte stays 0: the end of the C string.

@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod errno;
 pub mod error;
 pub mod front;
+pub mod inet;
 pub mod init;
 pub mod jsonmin;
 pub mod launch;

@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 
 use super::json::Json;
-use super::names::CAPABILITIES;
+use super::names::capabilities;
 use super::print_cgroup::cgroup;
 use super::settle::beneath;
 use crate::plan::{
@@ -150,11 +150,9 @@ fn process(j: &mut Json, plan: &Plan) -> fmt::Result {
     j.cstr(if plan.init == Init::Reap { c"reap" } else { c"exec" })?;
     j.key("capabilities")?;
     j.open('[', true)?;
-    for (n, name) in CAPABILITIES.iter().enumerate() {
-        if process.capabilities & 1 << n != 0 {
-            j.item()?;
-            j.raw(format_args!("\"{name}\""))?;
-        }
+    for name in capabilities(process.capabilities) {
+        j.item()?;
+        j.raw(format_args!("\"{name}\""))?;
     }
     j.close()?;
     j.bool("no_new_privs", process.no_new_privs)?;
