@@ -149,8 +149,7 @@ pub fn kill_all(dir: &'static CStr, frozen: Option<&'static CStr>) -> Result<()>
     let mut pause = Pause::until(DIE_MS);
     loop {
         if let Some(frozen) = frozen {
-            write(frozen.to_bytes(), "freezer.state", b"THAWED")
-                .doing("thaw", Object::Beneath(frozen, "freezer.state"))?;
+            thaw(frozen)?;
         }
         for_each_process(dir, |pid| {
             // It may be gone by now: the next round shows it.
@@ -163,6 +162,14 @@ pub fn kill_all(dir: &'static CStr, frozen: Option<&'static CStr>) -> Result<()>
             let on = Object::Number(i64::from(pid.as_raw_pid()));
             return Err(Error::refused("kill process", on, "it does not die of SIGKILL"));
         }
+    }
+}
+
+/// Lets the processes of a group in the freezer hierarchy run, if the group is there.
+pub fn thaw(dir: &'static CStr) -> Result<()> {
+    match write(dir.to_bytes(), "freezer.state", b"THAWED") {
+        Err(Errno::NOENT) => Ok(()),
+        result => result.doing("thaw", Object::Beneath(dir, "freezer.state")),
     }
 }
 

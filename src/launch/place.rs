@@ -90,9 +90,9 @@ impl Place {
     pub fn running(&self, launch: &Launch) -> Result<Option<Running>> {
         let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
         if let Some((pid, start_time)) = alive(&state)? {
-            let apart = settled(pid, start_time);
+            let apart = apart(pid);
             // Asked again: of a process that ends meanwhile nothing that was read counts.
-            if is_alive(pid, start_time).doing("look at process", pid_object(pid))? {
+            if is_alive(pid, start_time)? {
                 let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
                 let running = Running { pid, start_time, apart, cgroup_paths: state.cgroup_paths };
                 running.check(launch.plan)?;
@@ -109,17 +109,30 @@ impl Place {
         Ok(Some((state, alive(&state)?.is_some())))
     }
 
-    /// Takes away the files and control groups of a container that is gone.
+    /// Takes away the files and control groups of a container that is gone, or about to be.
     fn clean(&self, state: &State<'static>, arena: &Arena) -> Result<()> {
-        say::warning(format_args!(
-            "state.json names process {}, which is gone: its launcher was killed; cleaning up",
-            state.init_pid
-        ));
+        let ending = match named(state) {
+            Some((pid, start)) if life(pid, start)? == Life::Ending => Some((pid, start)),
+            _ => None,
+        };
+        if ending.is_none() {
+            let pid = state.init_pid;
+            say::warning(format_args!(
+                "state.json names process {pid}, which is gone: cleaning up"
+            ));
+        }
         let mut dirs = heapless::Vec::<&'static CStr, 16>::new();
-        for (_, path) in state.cgroup_paths.iter() {
+        for (subsystem, path) in state.cgroup_paths.iter() {
             let path = arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
+            // What is frozen does not die.
+            if subsystem == "freezer" {
+                cgroup::thaw(path)?;
+            }
             // CgroupPaths has fewer members than that.
             let _ = dirs.push(path);
+        }
+        if let Some((pid, start_time)) = ending {
+            await_end(pid, start_time)?;
         }
         cgroup::remove_stale(dirs.into_iter())?;
         state::remove(self.dir())
@@ -154,7 +167,7 @@ impl Running {
     }
 
     /// Whether it is still the same process, and not a zombie.
-    pub fn is_alive(&self) -> rustix::io::Result<bool> {
+    pub fn is_alive(&self) -> Result<bool> {
         is_alive(self.pid, self.start_time)
     }
 
@@ -191,37 +204,43 @@ pub fn pid_object(pid: Pid) -> Object {
     Object::Number(pid.as_raw_pid().into())
 }
 
-/// The process that `state` names, unless it has ended.
+/// The process that `state` names.
+fn named(state: &State) -> Option<(Pid, u64)> {
+    Some((state.pid()?, state.init_start_time.parse().ok()?))
+}
+
+/// The same, if it runs.
 fn alive(state: &State) -> Result<Option<(Pid, u64)>> {
-    let (Some(pid), Ok(start_time)) = (state.pid(), state.init_start_time.parse()) else {
-        return Ok(None);
-    };
-    let alive = is_alive(pid, start_time).doing("look at process", pid_object(pid))?;
-    Ok(alive.then_some((pid, start_time)))
+    let Some((pid, start_time)) = named(state) else { return Ok(None) };
+    Ok(is_alive(pid, start_time)?.then_some((pid, start_time)))
 }
 
-/// An error is no answer: taken for "dead", it would have a running container cleaned away.
-fn is_alive(pid: Pid, start_time: u64) -> rustix::io::Result<bool> {
+fn is_alive(pid: Pid, start_time: u64) -> Result<bool> {
+    Ok(life(pid, start_time)? == Life::Runs)
+}
+
+#[derive(PartialEq, Eq)]
+enum Life {
+    /// It runs, and will go on.
+    Runs,
+    /// It has its SIGKILL, which waits where it is frozen; or it is in exit, where it loses its
+    /// namespaces long before it is a zombie, as PID 1 waits for all others there (do_exit in
+    /// kernel/exit.c).
+    Ending,
+    /// It is a zombie, or not there.
+    Gone,
+}
+
+/// An error is no answer: taken for "gone", it would have a running container cleaned away.
+fn life(pid: Pid, start_time: u64) -> Result<Life> {
+    const KILLED: u64 = 1 << (linux_raw_sys::general::SIGKILL - 1);
     match stat(PROC, pid) {
-        // A zombie's namespaces are gone.
-        Ok(stat) => Ok(stat.start_time == start_time && !b"ZX".contains(&stat.state)),
-        Err(Errno::NOENT | Errno::SRCH) => Ok(false),
-        Err(errno) => Err(errno),
+        Ok(stat) if stat.start_time != start_time || b"ZX".contains(&stat.state) => Ok(Life::Gone),
+        Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
+        Ok(_) => Ok(Life::Runs),
+        Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
+        Err(errno) => Err(errno).doing("look at process", pid_object(pid)),
     }
-}
-
-/// The same as `apart`, of a process that may be about to end: it loses its namespaces some time
-/// before it is a zombie (do_exit in kernel/exit.c), PID 1 before it waits for all others.
-fn settled(pid: Pid, start_time: u64) -> rustix::io::Result<NewNamespaces> {
-    const ROUNDS: u32 = 10_000;
-    const PAUSE_NS: i64 = 1_000_000;
-    for _ in 0..ROUNDS {
-        match apart(pid) {
-            Err(Errno::NOENT) if is_alive(pid, start_time)? => sleep(PAUSE_NS),
-            result => return result,
-        }
-    }
-    apart(pid)
 }
 
 /// The kinds of namespace in which `pid` differs from this process.
@@ -236,6 +255,19 @@ fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
         }
     }
     Ok(apart)
+}
+
+/// Waits for a process that is about to end.
+fn await_end(pid: Pid, start_time: u64) -> Result<()> {
+    const ROUNDS: u32 = 10_000;
+    for _ in 0..ROUNDS {
+        if life(pid, start_time)? == Life::Gone {
+            return Ok(());
+        }
+        sleep(1_000_000);
+    }
+    let why = "it has been ending for ten seconds";
+    Err(Error::refused("wait for the end of process", pid_object(pid), why))
 }
 
 fn sleep(nanoseconds: i64) {

@@ -15,8 +15,12 @@ use crate::bytes::Short;
 pub struct Stat {
     /// Field 3: R, S, D, T, Z, X, …
     pub state: u8,
+    /// Field 9: has begun to end (PF_EXITING in include/linux/sched.h).
+    pub exiting: bool,
     /// Field 22, in clock ticks since boot: a pid and its start time together are never used again.
     pub start_time: u64,
+    /// Field 31, the pending signals: bit n - 1 is signal n.
+    pub pending: u64,
 }
 
 /// Reads /proc/PID/stat below `proc` ("/proc"). ENOENT or ESRCH: no such process. EPROTO: not the
@@ -30,14 +34,19 @@ pub fn stat(proc: &str, pid: Pid) -> Result<Stat, Errno> {
     parse_stat(line).ok_or(Errno::PROTO)
 }
 
+/// include/linux/sched.h
+const PF_EXITING: u64 = 0x4;
+
 /// The command name, field 2, is the process's own choice and may hold spaces and parentheses: the
 /// fields are counted from the last ')'.
 fn parse_stat(line: &[u8]) -> Option<Stat> {
     let after = line.iter().rposition(|&b| b == b')')? + 1;
     let mut fields = line.get(after..)?.split(|&b| b == b' ').skip(1);
     let state = *fields.next()?.first()?;
-    let start_time = decimal(fields.nth(18)?)?;
-    Some(Stat { state, start_time })
+    let exiting = decimal(fields.nth(5)?)? & PF_EXITING != 0;
+    let start_time = decimal(fields.nth(12)?)?;
+    let pending = decimal(fields.nth(8)?)?;
+    Some(Stat { state, exiting, start_time, pending })
 }
 
 /// Which file this is, whatever it is called: two paths with the same identity are the same
@@ -82,8 +91,10 @@ mod tests {
 
     #[test]
     fn a_command_name_can_not_forge_the_fields() {
-        let line = b"7 (a) S 1) Z 1 7 7 0 -1 4 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2";
-        assert_eq!(parse_stat(line), Some(Stat { state: b'Z', start_time: 98765 }));
+        let line =
+            b"7 (a) S 1) Z 1 7 7 0 -1 4194564 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2 3 4 5 6 7 8 256 1";
+        let stat = Stat { state: b'Z', exiting: true, start_time: 98765, pending: 256 };
+        assert_eq!(parse_stat(line), Some(stat));
         for bad in [&b""[..], b"7 (a", b"7 (a)", b"7 (a) S 1 2", b"7 (a) S 1 7 7 0 -1 4"] {
             assert_eq!(parse_stat(bad), None);
         }

@@ -26,6 +26,7 @@ mod pivot;
 use core::cell::OnceCell;
 use core::ffi::CStr;
 
+use linux_raw_sys::general::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, Stat};
 use rustix::io::{self, Errno};
@@ -46,6 +47,8 @@ pub struct Root<'a> {
     stat: Stat,
     /// Where relative host paths start: the launcher's working directory.
     cwd: OwnedFd,
+    /// The propagation of a bind that asks for none; 0 leaves what "/" has.
+    plain: u32,
     /// /dev, opened and judged at its first use.
     dev: OnceCell<dev::Dev>,
     masks: masks::Masks,
@@ -63,7 +66,11 @@ impl<'a> Root<'a> {
             return Err(Error::refused("use", "/proc", "the host's proc is not mounted there"));
         }
         let cwd = open_dir(CWD, c".").doing("open", "the working directory")?;
-        let propagation = plan.propagation | linux_raw_sys::general::MS_REC;
+        // A bind that is to follow the host must still be a peer of it when it is cloned.
+        let follows =
+            plan.mounts.iter().any(|mount| mount.propagation & (MS_SLAVE | MS_SHARED) != 0);
+        let promoted = follows && plan.propagation == MS_PRIVATE;
+        let propagation = if promoted { MS_SLAVE } else { plan.propagation } | MS_REC;
         rustix::mount::mount_change(c"/", MountPropagationFlags::from_bits_retain(propagation))
             .doing("change the propagation of", "/")
             .map_err(|error| match error.raw() {
@@ -72,12 +79,14 @@ impl<'a> Root<'a> {
             })?;
         let source = open_dir(cwd.as_fd(), plan.path.unwrap_or(c"."))
             .doing("open the root file system", plan.path.unwrap_or(c"."))?;
-        let fd = attach::bind(source.as_fd(), source.as_fd(), true, Change::NONE)
+        let plain = if promoted { MS_PRIVATE | MS_REC } else { 0 };
+        let change = Change { flags: 0, propagation: plain };
+        let fd = attach::bind(source.as_fd(), source.as_fd(), true, change)
             .doing("bind onto itself the root file system", plan.path.unwrap_or(c"."))?;
         let stat = rustix::fs::fstat(&fd).doing("look at the root file system", ())?;
         let umask = rustix::process::umask(Mode::empty());
         let masks = masks::Masks::default();
-        Ok(Root { plan, fd, stat, cwd, dev: OnceCell::new(), masks, umask })
+        Ok(Root { plan, fd, stat, cwd, plain, dev: OnceCell::new(), masks, umask })
     }
 
     /// The root directory (O_PATH): for what else must be read beneath it before `finish`.

@@ -53,7 +53,8 @@ impl Root<'_> {
         let is_dir = beneath::is_dir(&source).doing("look at", mount.source)?;
         let target = if is_dir { self.dir(mount)? } else { self.file(mount)? };
         self.guard(target.as_fd(), mount, Some(source.as_fd()))?;
-        let change = Change { flags: mount.flags, propagation: mount.propagation };
+        let propagation = if mount.propagation == 0 { self.plain } else { mount.propagation };
+        let change = Change { flags: mount.flags, propagation };
         attach::bind(source.as_fd(), target.as_fd(), mount.flags & MS_REC != 0, change)
             .map(drop)
             .map_err(|errno| explain("bind to", mount, errno))
