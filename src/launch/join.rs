@@ -33,7 +33,7 @@ use crate::tty::Pty;
 pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
     match try_join(launch, running) {
         // Whatever failed, it failed because there is nothing to join any more.
-        Err(_) if matches!(running.is_alive(), Ok(false)) => Ok(None),
+        Err(_) if running.is_alive() == Ok(false) => Ok(None),
         result => result.map(Some),
     }
 }
@@ -194,7 +194,7 @@ impl Target {
             Err(errno) if is_absent(errno) => Target::files(running)?,
             Err(errno) => return Err(errno).doing("open process", on),
         };
-        if running.is_alive()? {
+        if running.is_alive().doing("look at process", on)? {
             Ok(target)
         } else {
             Err(Error::refused("join process", on, "it has ended"))
@@ -230,7 +230,7 @@ impl Target {
                 Err(Errno::INVAL) => {
                     let target = Target::files(running)?;
                     // As when it was opened: the pid may be another's by now.
-                    if !running.is_alive()? {
+                    if running.is_alive() != Ok(true) {
                         let why = "it has ended";
                         return Err(Error::refused("join process", pid_object(running.pid), why));
                     }

@@ -92,7 +92,7 @@ impl Place {
         if let Some((pid, start_time)) = alive(&state)? {
             let apart = apart(pid);
             // Asked again: of a process that ends meanwhile nothing that was read counts.
-            if is_alive(pid, start_time)? {
+            if is_alive(pid, start_time).doing("look at process", pid_object(pid))? {
                 let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
                 let running = Running { pid, start_time, apart, cgroup_paths: state.cgroup_paths };
                 running.check(launch.plan)?;
@@ -112,8 +112,10 @@ impl Place {
     /// Takes away the files and control groups of a container that is gone, or about to be.
     fn clean(&self, state: &State<'static>, arena: &Arena) -> Result<()> {
         let ending = match named(state) {
-            Some((pid, start)) if life(pid, start)? == Life::Ending => Some((pid, start)),
-            _ => None,
+            Some((pid, start_time)) => life(pid, start_time)
+                .doing("look at process", pid_object(pid))
+                .map(|life| (life == Life::Ending).then_some((pid, start_time)))?,
+            None => None,
         };
         if ending.is_none() {
             let pid = state.init_pid;
@@ -167,7 +169,7 @@ impl Running {
     }
 
     /// Whether it is still the same process, and not a zombie.
-    pub fn is_alive(&self) -> Result<bool> {
+    pub fn is_alive(&self) -> rustix::io::Result<bool> {
         is_alive(self.pid, self.start_time)
     }
 
@@ -212,11 +214,12 @@ fn named(state: &State) -> Option<(Pid, u64)> {
 /// The same, if it runs.
 fn alive(state: &State) -> Result<Option<(Pid, u64)>> {
     let Some((pid, start_time)) = named(state) else { return Ok(None) };
-    Ok(is_alive(pid, start_time)?.then_some((pid, start_time)))
+    let alive = is_alive(pid, start_time).doing("look at process", pid_object(pid))?;
+    Ok(alive.then_some((pid, start_time)))
 }
 
-fn is_alive(pid: Pid, start_time: u64) -> Result<bool> {
-    Ok(life(pid, start_time)? == Life::Runs)
+fn is_alive(pid: Pid, start_time: u64) -> rustix::io::Result<bool> {
+    life(pid, start_time).map(|life| life == Life::Runs)
 }
 
 #[derive(PartialEq, Eq)]
@@ -232,14 +235,14 @@ enum Life {
 }
 
 /// An error is no answer: taken for "gone", it would have a running container cleaned away.
-fn life(pid: Pid, start_time: u64) -> Result<Life> {
+fn life(pid: Pid, start_time: u64) -> rustix::io::Result<Life> {
     const KILLED: u64 = 1 << (linux_raw_sys::general::SIGKILL - 1);
     match stat(PROC, pid) {
         Ok(stat) if stat.start_time != start_time || b"ZX".contains(&stat.state) => Ok(Life::Gone),
         Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
         Ok(_) => Ok(Life::Runs),
         Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
-        Err(errno) => Err(errno).doing("look at process", pid_object(pid)),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -261,7 +264,7 @@ fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
 fn await_end(pid: Pid, start_time: u64) -> Result<()> {
     const ROUNDS: u32 = 10_000;
     for _ in 0..ROUNDS {
-        if life(pid, start_time)? == Life::Gone {
+        if life(pid, start_time).doing("look at process", pid_object(pid))? == Life::Gone {
             return Ok(());
         }
         sleep(1_000_000);
