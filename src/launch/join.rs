@@ -95,9 +95,12 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         Err(error) => fail(&inside.sync, &error),
     };
     // The container sees the command's process at once, and whoever may trace it its descriptors.
-    let needed = [Some(inside.sync.fd().as_fd()), inside.slave.as_ref().map(AsFd::as_fd), memory];
-    if let Err(error) = close_but(needed.into_iter().flatten()) {
-        fail(&inside.sync, &error);
+    // Their owners are never dropped: this process ends in execve or exit_group.
+    let memory_fd = memory.map(|fd| fd.as_raw_fd());
+    for fd in inside.tasks.fds().chain(inside.target.fds()).map(|fd| fd.as_raw_fd()) {
+        if Some(fd) != memory_fd {
+            crate::syscall::fd::close(fd as u32);
+        }
     }
     inside.steps.at("fork the command");
     match fork_sibling().doing("fork the command", ()) {
@@ -155,10 +158,6 @@ fn close_inherited(inside: &Inside) -> Result<()> {
         .chain(inside.slave.iter().map(AsFd::as_fd))
         .chain(inside.tasks.fds())
         .chain(inside.target.fds());
-    close_but(own)
-}
-
-fn close_but<'a>(own: impl Iterator<Item = BorrowedFd<'a>>) -> Result<()> {
     let mut keep = heapless::Vec::<u32, 20>::new();
     for fd in own {
         let full = |_| Error::refused("keep descriptors", (), "more than 20");

@@ -17,7 +17,11 @@ extern "C" fn _Unwind_Resume() -> ! {
     nsinit::syscall::process::exit_group(nsinit::error::STATUS_NSINIT)
 }
 
-/// ARM's unwinder tables name this routine; nothing calls it.
+// ARM's unwinder tables name these routines; nothing calls them.
 #[cfg(target_arch = "arm")]
 #[unsafe(no_mangle)]
 extern "C" fn __aeabi_unwind_cpp_pr0() {}
+
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr1() {}
