@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
@@ -21,86 +21,68 @@ const TEMPORARY: &CStr = c"state.json.tmp";
 const SIZE: usize = 64 << 10;
 
 /// The content of state.json.
-#[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State<'a> {
     /// PID 1 of the container, as the host sees it.
     pub init_pid: i32,
     /// Field 22 of /proc/PID/stat, as text: with the pid it names one process for ever.
     pub init_start_time: &'a str,
     /// What networking made.
-    pub network_state: NetworkState<'a>,
-    /// Where the container is in each cgroup hierarchy.
-    pub cgroup_paths: CgroupPaths<'a>,
+    pub network_state: Strings<'a>,
+    /// The absolute directory of the container's cgroup in the hierarchy of each subsystem.
+    pub cgroup_paths: Strings<'a>,
 }
 
-/// A struct of named strings, each there or not, as an object of state.json.
-macro_rules! strings {
-    ($(#[$doc:meta])* $name:ident { $($(#[$text:meta])* $key:ident,)* }) => {
-        $(#[$doc])*
-        #[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct $name<'a> {
-            $(
-                $(#[$text])*
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $key: Option<&'a str>,
-            )*
-        }
-
-        impl<'a> $name<'a> {
-            /// Sets the one of this name; false if state.json has no place for it.
-            pub fn set(&mut self, name: &str, value: &'a str) -> bool {
-                match name {
-                    $(stringify!($key) => self.$key = Some(value),)*
-                    _ => return false,
-                }
-                true
-            }
-
-            /// The names and values.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-                [$((stringify!($key), self.$key)),*]
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value?)))
-            }
-        }
-    };
+/// Strings by name, each there or not: an object of state.json. (A struct with a field for each
+/// would be ten times the code.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strings<'a> {
+    names: &'static [&'static str],
+    values: [Option<&'a str>; SUBSYSTEMS.len()],
 }
 
-strings! {
-    /// Names that networking made; empty without veth.
-    NetworkState {
-        /// The veth's end on the host.
-        veth_host,
-        /// The veth's end inside.
-        veth_child,
-        /// The network namespace that was joined.
-        ns_path,
+/// The subsystems of cgroup v1, and systemd's own hierarchy.
+const SUBSYSTEMS: [&str; 10] = [
+    "blkio",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "devices",
+    "freezer",
+    "memory",
+    "perf_event",
+    "pids",
+    "systemd",
+];
+
+/// The veth's ends on the host and inside; the network namespace that was joined.
+const NETWORK: [&str; 3] = ["veth_host", "veth_child", "ns_path"];
+
+impl<'a> Strings<'a> {
+    /// A network state: empty without veth.
+    pub const NETWORK: Strings<'a> = Strings { names: &NETWORK, values: [None; SUBSYSTEMS.len()] };
+    /// Paths of cgroups; none yet.
+    pub const CGROUPS: Strings<'a> = Strings { names: &SUBSYSTEMS, ..Strings::NETWORK };
+
+    /// Sets the one of this name; false if state.json has no place for it.
+    pub fn set(&mut self, name: &str, value: &'a str) -> bool {
+        let known = self.names.iter().position(|known| *known == name);
+        match known.and_then(|n| self.values.get_mut(n)) {
+            Some(place) => *place = Some(value),
+            None => return false,
+        }
+        true
+    }
+
+    /// The names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.names.iter().zip(self.values).filter_map(|(name, value)| Some((*name, value?)))
     }
 }
 
-strings! {
-    /// The absolute directory of the container's cgroup, by subsystem: the hierarchy that has it.
-    CgroupPaths {
-        /// Block devices.
-        blkio,
-        /// Shares of the processors.
-        cpu,
-        /// Time on the processors.
-        cpuacct,
-        /// Which processors and memory nodes.
-        cpuset,
-        /// Access to devices.
-        devices,
-        /// Stopping and thawing.
-        freezer,
-        /// Memory.
-        memory,
-        /// Performance counters.
-        perf_event,
-        /// Number of processes.
-        pids,
-        /// No controller: systemd's own.
-        systemd,
+impl Serialize for Strings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -125,7 +107,12 @@ const NOT_OURS: &str = "not what nsinit writes; if no container runs here, remov
 
 /// Keys of another nsinit are passed over; a file without process is none of ours.
 fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Stop> {
-    let mut state = State::default();
+    let mut state = State {
+        init_pid: 0,
+        init_start_time: "",
+        network_state: Strings::NETWORK,
+        cgroup_paths: Strings::CGROUPS,
+    };
     if json.value()? != Value::Object {
         return Err(Stop);
     }
@@ -133,29 +120,25 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
         match key.to_bytes() {
             b"init_pid" => state.init_pid = pid(json.value()?)?,
             b"init_start_time" => state.init_start_time = text(json.value()?)?,
-            b"network_state" => members(json, &mut |name, value| {
-                state.network_state.set(name, value);
-            })?,
-            b"cgroup_paths" => members(json, &mut |name, value| {
-                state.cgroup_paths.set(name, value);
-            })?,
+            b"network_state" => members(json, &mut state.network_state)?,
+            b"cgroup_paths" => members(json, &mut state.cgroup_paths)?,
             _ => json.skip()?,
         }
     }
     if state.init_start_time.is_empty() { Err(Stop) } else { Ok(state) }
 }
 
-/// An object of strings.
+/// An object of strings; names of another nsinit are passed over here too.
 fn members(
     json: &mut Reader<'static>,
-    each: &mut dyn FnMut(&str, &'static str),
+    to: &mut Strings<'static>,
 ) -> core::result::Result<(), Stop> {
     if json.value()? != Value::Object {
         return Err(Stop);
     }
     while let Some(key) = json.key()? {
         let name = key.to_str().map_err(|_| Stop)?;
-        each(name, text(json.value()?)?);
+        to.set(name, text(json.value()?)?);
     }
     Ok(())
 }
@@ -248,10 +231,10 @@ mod tests {
     }
 
     fn state() -> State<'static> {
-        let mut cgroup_paths = CgroupPaths::default();
+        let mut cgroup_paths = Strings::CGROUPS;
         assert!(cgroup_paths.set("memory", "/sys/fs/cgroup/memory/a\\x2d\"b"));
         assert!(!cgroup_paths.set("unheard-of", "/"));
-        let network_state = NetworkState::default();
+        let network_state = Strings::NETWORK;
         State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
     }
 

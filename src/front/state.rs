@@ -7,7 +7,7 @@ use super::{Context, Failure, Verb, answer, load};
 use crate::error::Error;
 use crate::launch::Place;
 use crate::say;
-use crate::state::State;
+use crate::state::{State, Strings};
 
 /// See the help.
 pub const VERB: Verb = Verb {
@@ -26,8 +26,8 @@ struct Answer<'a> {
     running: bool,
     init_pid: i32,
     init_start_time: &'a str,
-    network_state: crate::state::NetworkState<'a>,
-    cgroup_paths: crate::state::CgroupPaths<'a>,
+    network_state: Strings<'a>,
+    cgroup_paths: Strings<'a>,
 }
 
 fn run(context: Context, options: Options) -> Result<u8, Failure> {

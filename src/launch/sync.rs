@@ -4,7 +4,6 @@
 //! the rendered error of a failure. The end of the channel (every process of the container has
 //! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
 
-use core::fmt::Write;
 use core::mem::MaybeUninit;
 
 use heapless::Vec;
@@ -157,7 +156,7 @@ impl Child {
     pub fn failed(&self, error: &Error) {
         let mut text = Short::<TEXT>::default();
         // A longer text is cut: it has at least the step and the beginning of the object.
-        let _ = write!(text, "{error}");
+        let _ = text.push(format_args!("{error}"));
         let head = [FAILED, error.status()];
         let packet = [IoSlice::new(&head), IoSlice::new(text.as_str().as_bytes())];
         let mut control = SendAncillaryBuffer::default();

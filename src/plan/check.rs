@@ -25,11 +25,15 @@ pub struct Finding {
 pub type Checked = Result<(), Finding>;
 
 /// Refuses a part.
+#[cold]
+#[inline(never)]
 pub(super) fn refuse(part: &'static str, why: &'static str) -> Checked {
     Err(Finding { part, index: None, key: "", why })
 }
 
 /// Refuses a key of a member of a list.
+#[cold]
+#[inline(never)]
 pub(super) fn refuse_in(
     part: &'static str,
     index: usize,
