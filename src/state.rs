@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use serde::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
@@ -21,7 +21,7 @@ const TEMPORARY: &CStr = c"state.json.tmp";
 const SIZE: usize = 64 << 10;
 
 /// The content of state.json.
-#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State<'a> {
     /// PID 1 of the container, as the host sees it.
     pub init_pid: i32,
@@ -77,6 +77,34 @@ impl<'a> Strings<'a> {
     /// The names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         self.names.iter().zip(self.values).filter_map(|(name, value)| Some((*name, value?)))
+    }
+}
+
+impl Serialize for State<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        Answer { running: None, state: *self }.serialize(serializer)
+    }
+}
+
+/// The content of state.json and, where it is asked for, whether it is so.
+pub struct Answer<'a> {
+    /// Whether the process is alive: not a part of the file.
+    pub running: Option<bool>,
+    /// The file.
+    pub state: State<'a>,
+}
+
+impl Serialize for Answer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(running) = &self.running {
+            map.serialize_entry("running", running)?;
+        }
+        map.serialize_entry("init_pid", &self.state.init_pid)?;
+        map.serialize_entry("init_start_time", self.state.init_start_time)?;
+        map.serialize_entry("network_state", &self.state.network_state)?;
+        map.serialize_entry("cgroup_paths", &self.state.cgroup_paths)?;
+        map.end()
     }
 }
 
