@@ -107,32 +107,50 @@ impl<const N: usize> Short<N> {
     /// the longest that the format can give.
     pub fn new(text: fmt::Arguments) -> Short<N> {
         let mut short = Short::default();
-        let fits = short.write_fmt(text).is_ok();
+        let fits = short.push(text);
         debug_assert!(fits);
         short
     }
 
+    /// Appends as much of the text as there is room for; whether that was all.
+    pub fn push(&mut self, text: fmt::Arguments) -> bool {
+        let mut cut = Cut { bytes: &mut self.bytes, len: &mut self.len };
+        cut.write_fmt(text).is_ok()
+    }
+
     /// The text as a C string.
     pub fn as_cstr(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+        until_nul(&self.bytes)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+        until_nul(&self.bytes).to_str().unwrap_or("")
     }
 }
 
-impl<const N: usize> Write for Short<N> {
+fn until_nul(bytes: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(bytes).unwrap_or(c"")
+}
+
+/// `fmt::Write` into the memory of a `Short`, whatever its N. One byte stays 0: the end of the C
+/// string.
+struct Cut<'a> {
+    bytes: &'a mut [u8],
+    len: &'a mut usize,
+}
+
+impl Write for Cut<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        // One byte stays 0: the end of the C string.
-        let room = N - 1 - self.len;
+        let room = self.bytes.len() - 1 - *self.len;
         let mut fits = s.len().min(room);
         while !s.is_char_boundary(fits) {
             fits -= 1;
         }
-        self.bytes[self.len..self.len + fits].copy_from_slice(&s.as_bytes()[..fits]);
-        self.len += fits;
+        for (to, from) in self.bytes.iter_mut().skip(*self.len).zip(s.bytes().take(fits)) {
+            *to = from;
+        }
+        *self.len += fits;
         if fits == s.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
@@ -187,7 +205,7 @@ mod tests {
     fn short_keeps_its_nul() {
         let mut short = Short::<4>::new(format_args!("abc"));
         assert_eq!(short.as_cstr(), c"abc");
-        assert!(short.write_str("d").is_err());
+        assert!(!short.push(format_args!("d")));
     }
 
     #[test]

@@ -54,7 +54,10 @@ pub fn hierarchies(
             add(&mut found, &mount, &groups, arena)?;
         }
     }
-    found.sort_unstable_by_key(|hierarchy| hierarchy.subsystems.has(Subsystem::Memory));
+    if let Some(n) = found.iter().position(|h| h.subsystems.has(Subsystem::Memory)) {
+        let memory = found.remove(n);
+        found.push(memory).map_err(|_| too_many())?;
+    }
     Ok(found)
 }
 

@@ -136,6 +136,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Stops, with a fault of the caller's finding.
+    #[cold]
+    #[inline(never)]
     pub fn stop(&mut self, pos: Pos, why: &'static str) -> Stop {
         self.fault = Fault { pos, why };
         Stop

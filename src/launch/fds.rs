@@ -9,26 +9,19 @@ use crate::say;
 use crate::syscall::fd::{close, close_range};
 use crate::syscall::is_absent;
 
-/// Most descriptors to keep.
-const KEEP: usize = 24;
-
 /// Closes every descriptor but the standard ones, the log's and those in `keep`. Their owners in
 /// this process must not be dropped: only a process that was just forked may call this, one that
 /// ends in execve or exit_group.
 pub fn close_all_but(keep: &[u32]) -> Result<()> {
-    let mut sorted = heapless::Vec::<u32, KEEP>::new();
-    for fd in keep.iter().copied().chain(say::log_fd()) {
-        sorted.push(fd).map_err(|_| rustix::io::Errno::MFILE).doing("keep descriptors", ())?;
-    }
-    sorted.sort_unstable();
+    let kept = |from: u32| keep.iter().copied().chain(say::log_fd()).filter(|fd| *fd >= from).min();
     let mut first = 3;
-    for fd in sorted.iter().copied().filter(|fd| *fd >= 3) {
+    while let Some(fd) = kept(first) {
         if first < fd && !range(first, fd - 1)? {
-            return one_by_one(&sorted);
+            return one_by_one(&|fd| kept(fd) == Some(fd));
         }
         first = fd + 1;
     }
-    if range(first, u32::MAX)? { Ok(()) } else { one_by_one(&sorted) }
+    if range(first, u32::MAX)? { Ok(()) } else { one_by_one(&|fd| kept(fd) == Some(fd)) }
 }
 
 /// False where the kernel has no close_range.
@@ -40,7 +33,7 @@ fn range(first: u32, last: u32) -> Result<bool> {
 }
 
 /// Before Linux 5.9: what the host's /proc lists.
-fn one_by_one(keep: &[u32]) -> Result<()> {
+fn one_by_one(keep: &dyn Fn(u32) -> bool) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = openat(CWD, c"/proc/self/fd", flags, Mode::empty())
         .doing("list descriptors in", "/proc/self/fd")?;
@@ -54,7 +47,7 @@ fn one_by_one(keep: &[u32]) -> Result<()> {
         if let Some(fd) = number
             && fd > 2
             && fd != own as u32
-            && !keep.contains(&fd)
+            && !keep(fd)
         {
             close(fd);
         }

@@ -171,7 +171,7 @@ fn open_cgroups(launch: &Launch, running: &Running) -> Result<Tasks> {
     let mut dirs = heapless::Vec::<(&str, &CStr), 16>::new();
     for (subsystem, path) in running.cgroup_paths.iter() {
         let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-        // CgroupPaths has fewer members than that.
+        // state.json has fewer members than that.
         let _ = dirs.push((subsystem, path));
     }
     cgroup::open_existing(dirs.into_iter())

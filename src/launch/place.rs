@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::{Identity, namespace, stat};
 use crate::say;
-use crate::state::{self, CgroupPaths, State};
+use crate::state::{self, State, Strings};
 use crate::syscall::process::NewNamespaces;
 
 const PROC: &str = "/proc";
@@ -36,7 +36,7 @@ pub struct Running {
     /// The namespaces in which it differs from the caller.
     pub apart: NewNamespaces,
     /// Its control groups.
-    pub cgroup_paths: CgroupPaths<'static>,
+    pub cgroup_paths: Strings<'static>,
 }
 
 /// The exclusive right to start, or to find nobody starting.
@@ -130,7 +130,7 @@ impl Place {
             if subsystem == "freezer" {
                 cgroup::thaw(path)?;
             }
-            // CgroupPaths has fewer members than that.
+            // state.json has fewer members than that.
             let _ = dirs.push(path);
         }
         if let Some((pid, start_time)) = ending {
@@ -165,7 +165,7 @@ impl Running {
         let on = pid_object(pid);
         let start_time = stat(PROC, pid).doing("look at process", on)?.start_time;
         let apart = apart(pid).doing("look at the namespaces of process", on)?;
-        Ok(Running { pid, start_time, apart, cgroup_paths: CgroupPaths::default() })
+        Ok(Running { pid, start_time, apart, cgroup_paths: Strings::CGROUPS })
     }
 
     /// Whether it is still the same process, and not a zombie.

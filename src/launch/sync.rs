@@ -4,7 +4,6 @@
 //! the rendered error of a failure. The end of the channel (every process of the container has
 //! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
 
-use core::fmt::Write;
 use core::mem::MaybeUninit;
 
 use heapless::Vec;
@@ -103,8 +102,8 @@ impl Parent {
                 [FAILED, status, ref text @ ..] => {
                     let text = core::str::from_utf8(text).unwrap_or("the container failed");
                     let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
-                    let error = Error::refused("", (), text);
-                    report.outcome = Outcome::Failed(Error { status, ..error });
+                    let error = Error::refused("", (), text).with_status(status);
+                    report.outcome = Outcome::Failed(error);
                 }
                 _ => {}
             }
@@ -157,8 +156,8 @@ impl Child {
     pub fn failed(&self, error: &Error) {
         let mut text = Short::<TEXT>::default();
         // A longer text is cut: it has at least the step and the beginning of the object.
-        let _ = write!(text, "{error}");
-        let head = [FAILED, error.status];
+        let _ = text.push(format_args!("{error}"));
+        let head = [FAILED, error.status()];
         let packet = [IoSlice::new(&head), IoSlice::new(text.as_str().as_bytes())];
         let mut control = SendAncillaryBuffer::default();
         // See above.

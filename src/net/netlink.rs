@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 use crate::bytes::{Arena, Show};
-use crate::error::{Context, Error, Object, Result, Why};
+use crate::error::{Context, Error, Object, Result};
 use crate::syscall::socket::setsockopt;
 
 /// Longest request. The longest that a container needs, a veth pair with all its attributes, is a
@@ -156,7 +156,7 @@ impl Answer<'_> {
         let error = Error::errno(doing, on, errno);
         let words = arena.str(format_args!("{}", Show(self.words)));
         match words {
-            Ok(words) if !words.is_empty() => Error { why: Why::Hint(errno, words), ..error },
+            Ok(words) if !words.is_empty() => error.hint(words),
             _ => error,
         }
     }

@@ -25,11 +25,15 @@ pub struct Finding {
 pub type Checked = Result<(), Finding>;
 
 /// Refuses a part.
+#[cold]
+#[inline(never)]
 pub(super) fn refuse(part: &'static str, why: &'static str) -> Checked {
     Err(Finding { part, index: None, key: "", why })
 }
 
 /// Refuses a key of a member of a list.
+#[cold]
+#[inline(never)]
 pub(super) fn refuse_in(
     part: &'static str,
     index: usize,
@@ -235,27 +239,36 @@ fn working_dir(path: &'static CStr) -> Checked {
     Ok(())
 }
 
-/// The values of /proc/sys that are a namespace's own, not the host's (CVE-2022-0811).
+/// The values of /proc/sys that are a namespace's own; "*" stands for any end.
+const SYSCTLS: &[(Kind, &str)] = &[
+    (Kind::Ipc, "kernel.msgmax"),
+    (Kind::Ipc, "kernel.msgmnb"),
+    (Kind::Ipc, "kernel.msgmni"),
+    (Kind::Ipc, "kernel.sem"),
+    (Kind::Ipc, "kernel.shmall"),
+    (Kind::Ipc, "kernel.shmmax"),
+    (Kind::Ipc, "kernel.shmmni"),
+    (Kind::Ipc, "kernel.shm_rmid_forced"),
+    (Kind::Ipc, "fs.mqueue.*"),
+    (Kind::Uts, "kernel.domainname"),
+    (Kind::Uts, "kernel.hostname"),
+    (Kind::Net, "net.*"),
+];
+
+/// Refuses a value that would be the host's (CVE-2022-0811).
 fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     if !name.iter().all(plain) || name.split(|byte| *byte == b'.').any(<[u8]>::is_empty) {
         return Err("no name of a value in /proc/sys, with dots");
     }
-    let kind = match name {
-        b"kernel.msgmax"
-        | b"kernel.msgmnb"
-        | b"kernel.msgmni"
-        | b"kernel.sem"
-        | b"kernel.shmall"
-        | b"kernel.shmmax"
-        | b"kernel.shmmni"
-        | b"kernel.shm_rmid_forced" => Kind::Ipc,
-        b"kernel.domainname" | b"kernel.hostname" => Kind::Uts,
-        _ if name.starts_with(b"fs.mqueue.") => Kind::Ipc,
-        _ if name.starts_with(b"net.") => Kind::Net,
-        _ => return Err("it belongs to the whole machine, not to a namespace"),
+    let own = |row: &&(Kind, &str)| match row.1.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix.as_bytes()),
+        None => name == row.1.as_bytes(),
     };
-    match plan.namespaces.is_apart(kind) {
+    let Some((kind, _)) = SYSCTLS.iter().find(own) else {
+        return Err("it belongs to the whole machine, not to a namespace");
+    };
+    match plan.namespaces.is_apart(*kind) {
         true => Ok(()),
         false => Err("without its namespace it would change the host"),
     }

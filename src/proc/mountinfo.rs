@@ -1,7 +1,6 @@
 //! /proc/PID/mountinfo, line by line (proc_pid_mountinfo(5)), whatever its size.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, SeekFrom};
@@ -177,8 +176,7 @@ fn digits(text: &[u8]) -> io::Result<u32> {
 /// The id of the mount that `fd` is in, from /proc/self/fdinfo (mnt_id, Linux 3.15): the one proof
 /// that a path led to the mount that was meant, on kernels whose statx(2) does not tell.
 pub fn id_of(fd: impl AsFd) -> io::Result<u32> {
-    let mut path = Short::<40>::new(format_args!("/proc/self/fdinfo/"));
-    write!(path, "{}", fd.as_fd().as_raw_fd()).map_err(|_| Errno::NAMETOOLONG)?;
+    let path = Short::<40>::new(format_args!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()));
     let info = open(path.as_cstr())?;
     let mut buf = [0; 256];
     let n = rustix::io::retry_on_intr(|| rustix::io::read(&info, &mut buf))?;

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::explain::{exists, explain};
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result, STATUS_NOT_FOUND, Why};
+use crate::error::{Context, Error, Result, STATUS_NOT_FOUND};
 use crate::plan::Process;
 use crate::proc::process::Identity;
 use crate::syscall::cstr::{List, ThinCStr};
@@ -29,17 +29,13 @@ pub fn complete_environment(
     home: &'static CStr,
     arena: &Arena,
 ) -> Result<()> {
-    const FULL: Error = Error {
-        doing: "add HOME to the environment",
-        on: Object::None,
-        why: Why::Refused("it has more than 8192 entries"),
-        status: crate::error::STATUS_NSINIT,
-    };
+    const DOING: &str = "add HOME to the environment";
+    let full = |_| Error::refused(DOING, (), "it has more than 8192 entries");
     if value(&process.env, b"HOME").is_none() {
         let entry = arena.concat(&[b"HOME=", home.to_bytes()]).doing("set HOME to", home)?;
-        process.env.push(Some(entry.into())).map_err(|_| FULL)?;
+        process.env.push(Some(entry.into())).map_err(full)?;
     }
-    process.env.push(None).map_err(|_| FULL)
+    process.env.push(None).map_err(full)
 }
 
 /// Executes the command of `process`, whose environment is complete. Returns only if that fails.
@@ -126,5 +122,5 @@ fn join<'a>(buf: &'a mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Optio
 
 fn not_found(name: &'static CStr) -> Error {
     let error = Error::refused("execute", name, "executable file not found in $PATH");
-    Error { status: STATUS_NOT_FOUND, ..error }
+    error.with_status(STATUS_NOT_FOUND)
 }

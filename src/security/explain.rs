@@ -38,7 +38,7 @@ pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: 
         _ => None,
     };
     let status = if absent { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE };
-    Error { status, ..hint.map_or(error, |hint| error.hint(hint)) }
+    hint.map_or(error, |hint| error.hint(hint)).with_status(status)
 }
 
 /// EACCES: what exactly is in the way.

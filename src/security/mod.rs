@@ -9,7 +9,7 @@ mod exec;
 mod explain;
 mod id;
 mod passwd;
-mod rlimits;
+pub mod rlimits;
 mod user;
 
 use rustix::fd::AsFd;

@@ -10,6 +10,7 @@ pub mod cred;
 pub mod cstr;
 pub mod fd;
 pub mod key;
+pub mod lock;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
