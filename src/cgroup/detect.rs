@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn show(mountinfo: &str, cgroup: &str) -> Vec<String, HIERARCHIES> {
-        let dir = std::env::temp_dir().join(format!("nsinit-detect-{}", line!()));
+        let dir = std::env::temp_dir().join(format!("nsinit-detect-{}", std::process::id()));
         let dir = dir.with_extension(format!("{:?}", std::thread::current().id()));
         std::fs::create_dir_all(&dir).unwrap();
         let file = |name: &str, text: &str| {
