@@ -155,6 +155,16 @@ impl Write for Cut<'_> {
     }
 }
 
+/// A number of digits only: no sign, no space, not empty. `None` also beyond 64 bits.
+pub fn number(text: &[u8], radix: u32) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |n, byte| {
+        n.checked_mul(radix.into())?.checked_add(char::from(*byte).to_digit(radix)?.into())
+    })
+}
+
 /// Shows bytes that should be text: UTF-8 as it is, anything else and control characters escaped,
 /// so that a hostile name can't drive the terminal.
 pub struct Show<'a>(pub &'a [u8]);

@@ -1,6 +1,8 @@
 //! Internet addresses as text (RFC 4291, 2.2; inet_pton(3)), in a third of the code of `core::net`'s
 //! reader.
 
+use crate::bytes::number;
+
 /// An address in network order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ip {
@@ -25,7 +27,7 @@ impl Ip {
         let (address, prefix) = text.split_at(slash);
         let ip = Ip::parse(address)?;
         let most = if ip.is_v4() { 32 } else { 128 };
-        let prefix = number(prefix.get(1..)?, 10, 3).filter(|prefix| *prefix <= most)?;
+        let prefix = number(prefix.get(1..)?, 10).filter(|prefix| *prefix <= most)?;
         Some((ip, prefix as u8))
     }
 
@@ -35,21 +37,13 @@ impl Ip {
     }
 }
 
-/// At most `longest` digits of this radix and nothing else.
-fn number(digits: &[u8], radix: u32, longest: usize) -> Option<u32> {
-    if digits.is_empty() || digits.len() > longest {
-        return None;
-    }
-    digits.iter().try_fold(0, |n, digit| Some(n * radix + char::from(*digit).to_digit(radix)?))
-}
-
 /// Four numbers. One with a 0 before it is refused: to some programs it is octal.
 fn v4(text: &[u8]) -> Option<[u8; 4]> {
     let mut out = [0; 4];
     let mut parts = text.split(|byte| *byte == b'.');
     for byte in &mut out {
         let part = parts.next()?;
-        let n = number(part, 10, 3).filter(|_| part.len() == 1 || !part.starts_with(b"0"))?;
+        let n = number(part, 10).filter(|_| part.len() == 1 || !part.starts_with(b"0"))?;
         *byte = n.try_into().ok()?;
     }
     parts.next().is_none().then_some(out)
@@ -85,7 +79,10 @@ fn groups(text: &[u8], out: &mut [u8]) -> Option<usize> {
         let (bytes, n) = match group.contains(&b'.') {
             _ if last => return None,
             true => (v4(group)?, 4),
-            false => ((number(group, 16, 4)? << 16).to_be_bytes(), 2),
+            false => {
+                let n = number(group, 16).filter(|_| group.len() <= 4)?;
+                (((n as u32) << 16).to_be_bytes(), 2)
+            }
         };
         last = n == 4;
         for (to, from) in out.get_mut(len..len + n)?.iter_mut().zip(bytes) {

@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
 use crate::error::{Context, Result};
+use crate::proc::lines::decimal;
 use crate::say;
 use crate::syscall::fd::{close, close_range};
 use crate::syscall::is_absent;
@@ -43,7 +44,7 @@ fn one_by_one(keep: &dyn Fn(u32) -> bool) -> Result<()> {
     while let Some(entry) = entries.next() {
         let entry = entry.doing("list descriptors in", "/proc/self/fd")?;
         // "." and ".." are no numbers.
-        let number = entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok());
+        let number = decimal(entry.file_name().to_bytes()).and_then(|n| u32::try_from(n).ok());
         if let Some(fd) = number
             && fd > 2
             && fd != own as u32

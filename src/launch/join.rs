@@ -19,10 +19,10 @@ use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
 use super::{Launch, died};
-use crate::bytes::Short;
 use crate::cgroup::{self, Tasks};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
+use crate::proc::process::namespace_file;
 use crate::step::Steps;
 use crate::syscall::is_absent;
 use crate::syscall::namespace::setns;
@@ -205,8 +205,7 @@ impl Target {
         let mut files = [const { None }; 8];
         for (file, kind) in files.iter_mut().zip(Kind::ALL) {
             if running.apart.contains(kind.flag()) {
-                let (pid, name) = (running.pid.as_raw_pid(), kind.file().to_str().unwrap_or(""));
-                let path = Short::<48>::new(format_args!("/proc/{pid}/ns/{name}"));
+                let path = namespace_file("/proc", running.pid, kind.file());
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let opened = openat(CWD, path.as_cstr(), flags, Mode::empty());
                 *file = Some(opened.doing("open the namespace", kind.name())?);

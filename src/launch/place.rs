@@ -10,11 +10,12 @@ use rustix::process::{Pid, getpid};
 use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use super::{Launch, path_of};
-use crate::bytes::{Arena, Short};
+use crate::bytes::Arena;
 use crate::cgroup;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Kind, Plan, Source};
-use crate::proc::process::{Identity, namespace, stat};
+use crate::proc::lines::decimal;
+use crate::proc::process::{self, Identity, namespace, stat};
 use crate::say;
 use crate::state::{self, State, Strings};
 use crate::syscall::process::NewNamespaces;
@@ -186,7 +187,7 @@ impl Running {
             }
         }
         if plan.namespaces.get(Kind::Mount) == Source::New {
-            let root = Short::<32>::new(format_args!("/proc/{}/root", self.pid.as_raw_pid()));
+            let root = process::file("/proc", self.pid, "root");
             let theirs = Identity::of(root.as_cstr())
                 .doing("look at the root of process", pid_object(self.pid))?;
             let path = plan.rootfs.path.unwrap_or(c".");
@@ -208,7 +209,7 @@ pub fn pid_object(pid: Pid) -> Object {
 
 /// The process that `state` names.
 fn named(state: &State) -> Option<(Pid, u64)> {
-    Some((state.pid()?, state.init_start_time.parse().ok()?))
+    Some((state.pid()?, decimal(state.init_start_time.as_bytes())?))
 }
 
 /// The same, if it runs.

@@ -6,6 +6,7 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::{self, Errno};
 
+use super::lines::decimal;
 use crate::bytes::Short;
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
@@ -169,14 +170,14 @@ fn number(field: &CStr) -> io::Result<u32> {
 }
 
 fn digits(text: &[u8]) -> io::Result<u32> {
-    let text = core::str::from_utf8(text).map_err(|_| Errno::PROTO)?;
-    text.parse().map_err(|_| Errno::PROTO)
+    decimal(text).and_then(|n| n.try_into().ok()).ok_or(Errno::PROTO)
 }
 
 /// The id of the mount that `fd` is in, from /proc/self/fdinfo (mnt_id, Linux 3.15): the one proof
 /// that a path led to the mount that was meant, on kernels whose statx(2) does not tell.
 pub fn id_of(fd: impl AsFd) -> io::Result<u32> {
-    let path = Short::<40>::new(format_args!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()));
+    let path =
+        Short::<40>::new(format_args!("/proc/self/fdinfo/{}", i64::from(fd.as_fd().as_raw_fd())));
     let info = open(path.as_cstr())?;
     let mut buf = [0; 256];
     let n = rustix::io::retry_on_intr(|| rustix::io::read(&info, &mut buf))?;

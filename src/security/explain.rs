@@ -94,7 +94,9 @@ fn format(path: &CStr, arena: &Arena) -> Option<&'static str> {
     let Some(machine) = elf_machine(head) else { return Some("its ELF header is cut short") };
     match MACHINES.iter().find(|(number, _)| *number == machine) {
         Some((_, name)) => arena.str(format_args!("it is an ELF file for {name}")).ok(),
-        None => arena.str(format_args!("it is an ELF file for machine {machine}")).ok(),
+        None => {
+            arena.str(format_args!("it is an ELF file for machine {}", i64::from(machine))).ok()
+        }
     }
 }
 

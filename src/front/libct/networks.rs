@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Key, Place, Read, all, v1, v2};
 use super::settle::List;
 use crate::inet::Ip;
 use crate::jsonmin::Pos;
@@ -45,29 +45,29 @@ impl NetworkEntry {
 
 pub(super) const NETWORK: &[Key] = &[
     all("type", |f| f.text().map(|s| f.network.kind = s)),
-    v2("name", |f| f.interface().map(|s| f.network.net.name = s)),
-    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    all("veth_prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    v2("host_interface_name", |f| f.interface().map(|s| f.network.net.host_interface_name = s)),
+    v2("name", |f| f.interface(|f| &mut f.network.net.name)),
+    all("bridge", |f| f.interface(|f| &mut f.network.net.bridge)),
+    all("veth_prefix", |f| f.interface(|f| &mut f.network.net.veth_prefix)),
+    v2("host_interface_name", |f| f.interface(|f| &mut f.network.net.host_interface_name)),
     all("mac_address", |f| f.mac_address()),
-    all("address", |f| f.placed(0).map(|s| f.network.net.address = s)),
-    all("gateway", |f| f.placed(1).map(|s| f.network.net.gateway = s)),
-    all("ipv6_address", |f| f.placed(2).map(|s| f.network.net.ipv6_address = s)),
-    all("ipv6_gateway", |f| f.placed(3).map(|s| f.network.net.ipv6_gateway = s)),
+    all("address", |f| f.placed(0, |f| &mut f.network.net.address)),
+    all("gateway", |f| f.placed(1, |f| &mut f.network.net.gateway)),
+    all("ipv6_address", |f| f.placed(2, |f| &mut f.network.net.ipv6_address)),
+    all("ipv6_gateway", |f| f.placed(3, |f| &mut f.network.net.ipv6_gateway)),
     // The key of the first week, and a runtime name that nobody reads.
-    v1("ip", |f| f.placed(0).map(|s| f.network.net.address = s)),
+    v1("ip", |f| f.placed(0, |f| &mut f.network.net.address)),
     v1("temp_veth", |f| f.text().map(drop)),
     all("mtu", |f| f.u32().map(|n| f.network.net.mtu = n)),
     all("txqueuelen", |f| f.u32().map(|n| f.network.net.txqueuelen = n)),
     v2("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
-    v1("ns_path", |f| f.text_or_none().map(|s| f.network.ns_path = s)),
+    v1("ns_path", |f| f.text_to(|f| &mut f.network.ns_path)),
     v1("context", |f| f.object(CONTEXT)),
 ];
 
 pub(super) const CONTEXT: &[Key] = &[
-    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    all("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    all("nspath", |f| f.text_or_none().map(|s| f.network.ns_path = s)),
+    all("bridge", |f| f.interface(|f| &mut f.network.net.bridge)),
+    all("prefix", |f| f.interface(|f| &mut f.network.net.veth_prefix)),
+    all("nspath", |f| f.text_to(|f| &mut f.network.ns_path)),
 ];
 
 pub(super) const ROUTE: &[Key] = &[
@@ -78,7 +78,7 @@ pub(super) const ROUTE: &[Key] = &[
         f.address("an address", |s| is_ip(s) || is_cidr(s)).map(|s| f.route.source = s)
     }),
     all("gateway", |f| f.address("an address", is_ip).map(|s| f.route.gateway = s)),
-    all("interface_name", |f| f.interface().map(|s| f.route.interface_name = s)),
+    all("interface_name", |f| f.interface(|f| &mut f.route.interface_name)),
 ];
 
 impl File<'_> {
@@ -187,13 +187,13 @@ impl File<'_> {
         self.plan.routes.push(self.route).map_err(|_| self.full(FEW, "routes"))
     }
 
-    /// A text whose place is remembered.
-    fn placed(&mut self, n: usize) -> Read<Option<&'static CStr>> {
-        let text = self.text_or_none()?;
+    /// A text whose place in the file is remembered.
+    fn placed(&mut self, n: usize, place: Place) -> Read {
+        self.text_to(place)?;
         if let Some(at) = self.network.at.get_mut(n) {
             *at = self.json.pos();
         }
-        Ok(text)
+        Ok(())
     }
 
     fn check_placed(
@@ -223,14 +223,15 @@ impl File<'_> {
     }
 
     /// The name of an interface, as the kernel takes it (net/core/dev.c, dev_valid_name).
-    fn interface(&mut self) -> Read<Option<&'static CStr>> {
+    fn interface(&mut self, place: Place) -> Read {
         let name = self.text_or_none()?;
         let bytes = name.unwrap_or(c"eth0").to_bytes();
         let bad = |byte: &u8| matches!(byte, b'/' | b':') || byte.is_ascii_whitespace();
         if bytes.len() > 15 || bytes.iter().any(bad) || bytes == b"." || bytes == b".." {
             return Err(self.fault("no name for an interface: 15 bytes at most, no blank, / or :"));
         }
-        Ok(name)
+        *place(self) = name;
+        Ok(())
     }
 
     fn mac_address(&mut self) -> Read {

@@ -18,6 +18,9 @@ use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 /// The result of reading something.
 pub(super) type Read<T = ()> = Result<T, Stop>;
 
+/// Where a string goes that can be left out.
+pub(super) type Place = for<'f, 'p> fn(&'f mut File<'p>) -> &'f mut Option<&'static CStr>;
+
 /// Which libcontainer read a key: a file of the other generation that has it gets a warning.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
@@ -187,6 +190,13 @@ impl File<'_> {
     /// A string that is not empty, or nothing.
     pub fn text_or_none(&mut self) -> Read<Option<&'static CStr>> {
         self.text().map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// The same, put where it belongs.
+    pub fn text_to(&mut self, place: Place) -> Read {
+        let text = self.text_or_none()?;
+        *place(self) = text;
+        Ok(())
     }
 
     /// A boolean; `false` for `null`.
