@@ -14,7 +14,7 @@ impl fmt::Display for Text {
         let row = NUMBERS.iter().position(|known| i32::from(*known) == number);
         match row.and_then(|row| LINES.lines().nth(row)?.split_once(' ')) {
             Some((name, text)) => write!(f, "{text} ({name})"),
-            None => write!(f, "errno {number}"),
+            None => write!(f, "errno {}", i64::from(number)),
         }
     }
 }

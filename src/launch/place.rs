@@ -119,7 +119,7 @@ impl Place {
             None => None,
         };
         if ending.is_none() {
-            let pid = state.init_pid;
+            let pid = i64::from(state.init_pid);
             say::warning(format_args!(
                 "state.json names process {pid}, which is gone: cleaning up"
             ));

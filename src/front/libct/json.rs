@@ -125,7 +125,8 @@ impl<'a> Json<'a> {
         for chunk in parts.iter().flat_map(|part| part.to_bytes().utf8_chunks()) {
             for c in chunk.valid().chars() {
                 match c {
-                    '"' | '\\' => self.format(format_args!("\\{c}")),
+                    '"' => self.put("\\\""),
+                    '\\' => self.put("\\\\"),
                     c if c.is_control() => self.format(format_args!("\\u{:04x}", u32::from(c))),
                     c => self.put(c.encode_utf8(&mut [0; 4])),
                 }
@@ -168,7 +169,8 @@ impl<'a> Json<'a> {
     /// A key and its boolean.
     pub fn bool(&mut self, name: &str, value: bool) {
         self.key(name);
-        self.raw(format_args!("{value}"));
+        self.keyed = false;
+        self.put(if value { "true" } else { "false" });
     }
 
     /// A key and a list of strings.

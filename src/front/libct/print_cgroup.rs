@@ -41,7 +41,7 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
     pairs(j, "net_prio_ifpriomap", ["interface", "priority"], &cgroup.net_prio_ifpriomap);
     if let Some(id) = cgroup.net_cls_classid {
         j.key("net_cls_classid");
-        j.raw(format_args!("\"{id}\""));
+        j.raw(format_args!("\"{}\"", i64::from(id)));
     }
     j.close();
 }
