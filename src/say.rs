@@ -21,9 +21,9 @@ pub fn log_to(file: OwnedFd) {
     LOG.store(file.into_raw_fd(), Ordering::Relaxed);
 }
 
-/// The log's descriptor number, to be spared when the others are closed.
-pub fn log_fd() -> Option<u32> {
-    u32::try_from(LOG.load(Ordering::Relaxed)).ok()
+/// No log from now on: whoever calls this closes its descriptor, whose number may become another's.
+pub fn forget_log() {
+    LOG.store(-1, Ordering::Relaxed);
 }
 
 /// A message: `nsinit: TEXT`. That it can't be written is not worth dying for, and there is nobody

@@ -10,11 +10,15 @@ use crate::say;
 use crate::syscall::fd::{close, close_range};
 use crate::syscall::is_absent;
 
-/// Closes every descriptor but the standard ones, the log's and those in `keep`. Their owners in
+/// Closes every descriptor but the standard ones and those in `keep`. The owners of the others in
 /// this process must not be dropped: only a process that was just forked may call this, one that
 /// ends in execve or exit_group.
+///
+/// The log goes too: only the launcher speaks, and inside it would be a file of the host that
+/// whoever may trace this process could open anew.
 pub fn close_all_but(keep: &[u32]) -> Result<()> {
-    let kept = |from: u32| keep.iter().copied().chain(say::log_fd()).filter(|fd| *fd >= from).min();
+    say::forget_log();
+    let kept = |from: u32| keep.iter().copied().filter(|fd| *fd >= from).min();
     let mut first = 3;
     while let Some(fd) = kept(first) {
         if first < fd && !range(first, fd - 1)? {

@@ -152,6 +152,7 @@ fn spied(capabilities: &[&str]) -> String {
     let mut joins = 0;
     while !first.out().contains("over\n") {
         let mut command = place.command(&["exec", "/bin/nothing"]);
+        command.env("log", place.dir.join("log"));
         let dir = fs::File::open("/").unwrap();
         // SAFETY: dup2 is async-signal-safe.
         unsafe {
