@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
 
 use rustix::io::Errno;
 
