@@ -175,20 +175,30 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Story { doing, on, why, .. } = self.story();
         f.write_str(doing)?;
-        let space = if doing.is_empty() { "" } else { " " };
+        if !(doing.is_empty() || matches!(on, Object::None)) {
+            f.write_str(" ")?;
+        }
         match on {
             Object::None => {}
-            Object::Str(s) => write!(f, "{space}{}", Show(s.as_bytes()))?,
-            Object::CStr(s) => write!(f, "{space}{}", Show(s.to_bytes()))?,
-            Object::Beneath(dir, name) => write!(f, "{space}{}/{name}", Show(dir.to_bytes()))?,
-            Object::Number(n) => write!(f, "{space}{n}")?,
+            Object::Str(s) => Show(s.as_bytes()).fmt(f)?,
+            Object::CStr(s) => Show(s.to_bytes()).fmt(f)?,
+            Object::Beneath(dir, name) => {
+                Show(dir.to_bytes()).fmt(f)?;
+                f.write_str("/")?;
+                f.write_str(name)?;
+            }
+            Object::Number(n) => n.fmt(f)?,
         }
         if !(doing.is_empty() && matches!(on, Object::None)) {
             f.write_str(": ")?;
         }
         match why {
-            Why::Errno(errno) => write!(f, "{}", errno::Text(errno)),
-            Why::Hint(errno, hint) => write!(f, "{}: {hint}", errno::Text(errno)),
+            Why::Errno(errno) => errno::Text(errno).fmt(f),
+            Why::Hint(errno, hint) => {
+                errno::Text(errno).fmt(f)?;
+                f.write_str(": ")?;
+                f.write_str(hint)
+            }
             Why::Refused(why) => f.write_str(why),
         }
     }
