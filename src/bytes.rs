@@ -155,6 +155,31 @@ impl Write for Cut<'_> {
     }
 }
 
+/// The parts of `text` that lie between `at` bytes, as `slice::split` gives them: one copy of the
+/// code, where that has one for every closure.
+pub fn split_by(text: &[u8], at: u8) -> Split<'_> {
+    Split { rest: Some(text), at }
+}
+
+/// See `split_by`.
+#[derive(Clone)]
+pub struct Split<'a> {
+    rest: Option<&'a [u8]>,
+    at: u8,
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest?;
+        let len = text.iter().position(|byte| *byte == self.at).unwrap_or(text.len());
+        self.rest = text.get(len + 1..);
+        text.get(..len)
+    }
+}
+
 /// A number of digits only: no sign, no space, not empty. `None` also beyond 64 bits.
 pub fn number(text: &[u8], radix: u32) -> Option<u64> {
     if text.is_empty() {
@@ -209,6 +234,14 @@ mod tests {
         assert_eq!(arena(4).cstr(format_args!("abcd")), Err(Full));
         assert_eq!(arena(5).cstr(format_args!("abcd")), Ok(c"abcd"));
         assert_eq!(arena(9).cstr(format_args!("a\0b")), Err(Full));
+    }
+
+    #[test]
+    fn split_is_what_the_standard_library_does() {
+        for text in ["", "/", "a", "/a", "a/", "a//b", "//"] {
+            let text = text.as_bytes();
+            assert!(split_by(text, b'/').eq(text.split(|byte| *byte == b'/')), "{text:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use core::fmt;
 use linux_raw_sys::errno as e;
 use rustix::io::Errno;
 
+use crate::bytes::{Show, split_by};
+
 /// Shows an errno as "text (NAME)".
 pub struct Text(pub Errno);
 
@@ -12,8 +14,14 @@ impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let number = self.0.raw_os_error();
         let row = NUMBERS.iter().position(|known| i32::from(*known) == number);
-        match row.and_then(|row| LINES.lines().nth(row)?.split_once(' ')) {
-            Some((name, text)) => write!(f, "{text} ({name})"),
+        match row.and_then(|row| split_by(LINES.as_bytes(), b'\n').nth(row)) {
+            Some(line) => {
+                let name = split_by(line, b' ').next().unwrap_or(line);
+                Show(line.get(name.len() + 1..).unwrap_or(b"")).fmt(f)?;
+                f.write_str(" (")?;
+                Show(name).fmt(f)?;
+                f.write_str(")")
+            }
             None => write!(f, "errno {}", i64::from(number)),
         }
     }

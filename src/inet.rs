@@ -1,7 +1,7 @@
 //! Internet addresses as text (RFC 4291, 2.2; inet_pton(3)), in a third of the code of `core::net`'s
 //! reader.
 
-use crate::bytes::number;
+use crate::bytes::{number, split_by};
 
 /// An address in network order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ impl Ip {
 /// Four numbers. One with a 0 before it is refused: to some programs it is octal.
 fn v4(text: &[u8]) -> Option<[u8; 4]> {
     let mut out = [0; 4];
-    let mut parts = text.split(|byte| *byte == b'.');
+    let mut parts = split_by(text, b'.');
     for byte in &mut out {
         let part = parts.next()?;
         let n = number(part, 10).filter(|_| part.len() == 1 || !part.starts_with(b"0"))?;
@@ -75,7 +75,7 @@ fn groups(text: &[u8], out: &mut [u8]) -> Option<usize> {
     }
     let mut len = 0;
     let mut last = false;
-    for group in text.split(|byte| *byte == b':') {
+    for group in split_by(text, b':') {
         let (bytes, n) = match group.contains(&b'.') {
             _ if last => return None,
             true => (v4(group)?, 4),

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::Arena;
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
 use crate::proc::lines::Pieces;
 
@@ -136,7 +136,7 @@ impl Mount<'_> {
     /// "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu". `None` for
     /// any other file system, and for hierarchies without a known controller.
     fn parse(line: &[u8]) -> Option<Mount<'_>> {
-        let mut words = line.split(|&b| b == b' ');
+        let mut words = split_by(line, b' ');
         let (root, point) = (words.nth(3)?, words.next()?);
         // Optional fields end with a single hyphen.
         words.find(|word| word == b"-")?;

@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use super::{Cgroup, Init, Kind, Mount, Plan, Rootfs};
+use crate::bytes::split_by;
 
 /// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
 pub const HOSTNAME_MAX: usize = 64;
@@ -160,7 +161,7 @@ fn rootfs(rootfs: &Rootfs) -> Checked {
 
 /// The parts of a path that mean something.
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+    split_by(path, b'/').filter(|part| !part.is_empty() && *part != b".")
 }
 
 /// A path below the root that does not climb. (That no link leads it away is seen to when it is
@@ -258,12 +259,12 @@ const SYSCTLS: &[(Kind, &str)] = &[
 /// Refuses a value that would be the host's (CVE-2022-0811).
 fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    if !name.iter().all(plain) || name.split(|byte| *byte == b'.').any(<[u8]>::is_empty) {
+    if !name.iter().all(plain) || split_by(name, b'.').any(<[u8]>::is_empty) {
         return Err("no name of a value in /proc/sys, with dots");
     }
-    let own = |row: &&(Kind, &str)| match row.1.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix.as_bytes()),
-        None => name == row.1.as_bytes(),
+    let own = |row: &&(Kind, &str)| match row.1.as_bytes() {
+        [prefix @ .., b'*'] => name.starts_with(prefix),
+        whole => name == whole,
     };
     let Some((kind, _)) = SYSCTLS.iter().find(own) else {
         return Err("it belongs to the whole machine, not to a namespace");
@@ -278,8 +279,7 @@ fn cgroup(cgroup: &Cgroup) -> Checked {
     if cgroup.name.is_none() && cgroup.parent.is_none() {
         return refuse("cgroups", "limits need a name: they would be those of the caller");
     }
-    let climbs =
-        |path: &CStr| path.to_bytes().split(|byte| *byte == b'/').any(|part| part == b"..");
+    let climbs = |path: &CStr| split_by(path.to_bytes(), b'/').any(|part| part == b"..");
     if [cgroup.name, cgroup.parent].into_iter().flatten().any(climbs) {
         return refuse("cgroups", "\"..\" in name or parent");
     }

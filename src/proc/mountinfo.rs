@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::{self, Errno};
 
 use super::lines::decimal;
-use crate::bytes::Short;
+use crate::bytes::{Short, split_by};
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
 /// own in practice (overlay prints all its layers); it alone may be cut.
@@ -182,7 +182,7 @@ pub fn id_of(fd: impl AsFd) -> io::Result<u32> {
     let mut buf = [0; 256];
     let n = rustix::io::retry_on_intr(|| rustix::io::read(&info, &mut buf))?;
     let text = buf.get(..n).unwrap_or(&[]);
-    text.split(|&b| b == b'\n')
+    split_by(text, b'\n')
         .find_map(|line| line.strip_prefix(b"mnt_id:"))
         .ok_or(Errno::PROTO)
         .and_then(|id| digits(id.trim_ascii()))

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::lines::{Pieces, decimal};
-use crate::bytes::Short;
+use crate::bytes::{Short, split_by};
 
 /// What nsinit reads of /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +52,7 @@ const PF_EXITING: u64 = 0x4;
 /// fields are counted from the last ')'.
 fn parse_stat(line: &[u8]) -> Option<Stat> {
     let after = line.iter().rposition(|&b| b == b')')? + 1;
-    let mut fields = line.get(after..)?.split(|&b| b == b' ').skip(1);
+    let mut fields = split_by(line.get(after..)?, b' ').skip(1);
     let state = *fields.next()?.first()?;
     let exiting = decimal(fields.nth(5)?)? & PF_EXITING != 0;
     let start_time = decimal(fields.nth(12)?)?;

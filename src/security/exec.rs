@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::explain::{exists, explain};
-use crate::bytes::Arena;
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result, STATUS_NOT_FOUND};
 use crate::plan::Process;
 use crate::proc::process::Identity;
@@ -88,7 +88,7 @@ fn search(
     let mut buf = [0; PATH_MAX];
     let keep = |path: &CStr| arena.concat(&[path.to_bytes()]).unwrap_or(c"the command");
     let mut denied = None;
-    for directory in path.split(|&b| b == b':') {
+    for directory in split_by(path, b':') {
         let Some(candidate) = join(&mut buf, directory, name) else { continue };
         match attempt.at(candidate) {
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP => {}
@@ -101,7 +101,7 @@ fn search(
     // ENOENT also means that the file is there and its interpreter is not. Only now, as it would
     // cost a call for every directory that does not have the command.
     denied.or_else(|| {
-        path.split(|&b| b == b':').find_map(|directory| {
+        split_by(path, b':').find_map(|directory| {
             let candidate = join(&mut buf, directory, name).filter(|path| exists(path))?;
             Some((keep(candidate), Errno::NOENT))
         })

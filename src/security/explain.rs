@@ -7,7 +7,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, retry_on_intr};
 
-use crate::bytes::{Arena, Show};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::proc::process::Identity;
 
@@ -66,7 +66,7 @@ fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
         None => {
             let (offset, len) = elf_interpreter(head)?;
             let name = read(path, offset, buf.get_mut(..len.min(INTERPRETER))?)?;
-            name.split(|&b| b == 0).next()
+            split_by(name, 0).next()
         }
     }?;
     arena.str(format_args!("its interpreter {} does not exist", Show(name))).ok()
@@ -75,7 +75,7 @@ fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
 /// The rest of a script's first line, up to its argument. A carriage return is part of the name,
 /// and the reason why there is no such file.
 fn script_interpreter(line: &[u8]) -> Option<&[u8]> {
-    let line = line.split(|&b| b == b'\n').next()?;
+    let line = split_by(line, b'\n').next()?;
     let line = line.trim_ascii_start();
     let end = line.iter().position(|&b| b == b' ' || b == b'\t').unwrap_or(line.len());
     line.get(..end.min(INTERPRETER))

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use super::read::{File, Key, Read, all, v1, v2};
-use crate::bytes::number;
+use crate::bytes::{number, split_by};
 use crate::jsonmin::Value;
 use crate::plan::{Cgroup, DeviceAccess, FEW};
 
@@ -249,11 +249,11 @@ impl File<'_> {
 
 fn is_device_line(line: &[u8]) -> bool {
     let number = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    let mut words = line.split(|byte| *byte == b' ');
+    let mut words = split_by(line, b' ');
     let (Some(device), Some(value), None) = (words.next(), words.next(), words.next()) else {
         return false;
     };
-    let mut numbers = device.split(|byte| *byte == b':');
+    let mut numbers = split_by(device, b':');
     let (Some(major), Some(minor), None) = (numbers.next(), numbers.next(), numbers.next()) else {
         return false;
     };

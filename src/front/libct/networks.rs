@@ -5,6 +5,7 @@ use core::ffi::CStr;
 use super::path::Quoted;
 use super::read::{File, Key, Place, Read, all, v1, v2};
 use super::settle::List;
+use crate::bytes::split_by;
 use crate::inet::Ip;
 use crate::jsonmin::Pos;
 use crate::plan::{FEW, Network, NetworkKind, Route};
@@ -238,7 +239,7 @@ impl File<'_> {
         let text = self.text_or_none()?;
         let hex = |part: &[u8]| part.len() == 2 && part.iter().all(u8::is_ascii_hexdigit);
         let is = |text: &CStr| {
-            let mut parts = text.to_bytes().split(|byte| *byte == b':');
+            let mut parts = split_by(text.to_bytes(), b':');
             parts.by_ref().take(6).filter(|part| hex(part)).count() == 6 && parts.next().is_none()
         };
         if text.is_some_and(|text| !is(text)) {
