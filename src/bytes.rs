@@ -120,17 +120,13 @@ impl<const N: usize> Short<N> {
 
     /// The text as a C string.
     pub fn as_cstr(&self) -> &CStr {
-        until_nul(&self.bytes)
+        until_nul(&self.bytes).unwrap_or(c"")
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        until_nul(&self.bytes).to_str().unwrap_or("")
+        self.as_cstr().to_str().unwrap_or("")
     }
-}
-
-fn until_nul(bytes: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(bytes).unwrap_or(c"")
 }
 
 /// `fmt::Write` into the memory of a `Short`, whatever its N. One byte stays 0: the end of the C
@@ -178,6 +174,17 @@ impl<'a> Iterator for Split<'a> {
         self.rest = text.get(len + 1..);
         text.get(..len)
     }
+}
+
+/// The C string that begins in `bytes`. `None`: it does not end there.
+pub fn until_nul(bytes: &[u8]) -> Option<&CStr> {
+    let first = split_by(bytes, 0).next()?;
+    CStr::from_bytes_with_nul(bytes.get(..=first.len())?).ok()
+}
+
+/// Whether two names differ in nothing but the case of ASCII letters.
+pub fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
 /// A number of digits only: no sign, no space, not empty. `None` also beyond 64 bits.
@@ -242,6 +249,21 @@ mod tests {
             let text = text.as_bytes();
             assert!(split_by(text, b'/').eq(text.split(|byte| *byte == b'/')), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_c_string_ends_inside() {
+        assert_eq!(until_nul(b"ab\0c\0"), Some(c"ab"));
+        assert_eq!(until_nul(b"\0"), Some(c""));
+        assert_eq!(until_nul(b"ab"), None);
+        assert_eq!(until_nul(b""), None);
+    }
+
+    #[test]
+    fn case_is_all_that_may_differ() {
+        assert!(same_in_any_case(b"Cap_9", b"cAP_9"));
+        assert!(!same_in_any_case(b"Cap_9", b"cAP_"));
+        assert!(!same_in_any_case(b"a@", b"a`"));
     }
 
     #[test]

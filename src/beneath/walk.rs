@@ -10,7 +10,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{self, Errno};
 
-use crate::bytes::split_by;
+use crate::bytes::{split_by, until_nul};
 
 /// Longest path, with its NUL (include/uapi/linux/limits.h); that of an expanded path too.
 pub const PATH_MAX: usize = 4096;
@@ -92,7 +92,7 @@ pub fn name<'b>(text: &[u8], buf: &'b mut [u8; NAME]) -> io::Result<&'b CStr> {
     *buf = [0; NAME];
     let room = buf.get_mut(..text.len()).filter(|room| room.len() < NAME);
     room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(text);
-    CStr::from_bytes_until_nul(buf).map_err(|_| Errno::NAMETOOLONG)
+    until_nul(buf).ok_or(Errno::NAMETOOLONG)
 }
 
 /// Walks `path` from `root`. EAGAIN where others change the tree faster than it can be walked.

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, split_by};
+use crate::bytes::{Arena, split_by, until_nul};
 use crate::error::{Context, Error, Result};
 use crate::proc::lines::Pieces;
 
@@ -158,7 +158,7 @@ fn unescape(text: &[u8], arena: &Arena) -> core::result::Result<&'static CStr, c
         out[len] = code.unwrap_or(byte);
         len += 1;
     }
-    CStr::from_bytes_until_nul(out).map_err(|_| crate::bytes::Full)
+    until_nul(out).ok_or(crate::bytes::Full)
 }
 
 fn octal(byte: u8) -> Option<u32> {

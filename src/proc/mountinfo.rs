@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::{self, Errno};
 
 use super::lines::decimal;
-use crate::bytes::{Short, split_by};
+use crate::bytes::{Short, split_by, until_nul};
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
 /// own in practice (overlay prints all its layers); it alone may be cut.
@@ -143,7 +143,7 @@ fn field<'a>(rest: &mut &'a mut [u8]) -> io::Result<&'a CStr> {
     *rest = tail;
     let len = unescape(field, len);
     *field.get_mut(len).ok_or(Errno::PROTO)? = 0;
-    CStr::from_bytes_until_nul(field).map_err(|_| Errno::PROTO)
+    until_nul(field).ok_or(Errno::PROTO)
 }
 
 /// Decodes \ooo (mangle() in the kernel's fs/seq_file.c) in the first `len` bytes; the new length.

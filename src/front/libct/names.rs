@@ -2,6 +2,7 @@
 
 use linux_raw_sys::general as k;
 
+use crate::bytes::same_in_any_case;
 use crate::plan::Kind;
 use crate::security::{caps, rlimits};
 
@@ -36,7 +37,7 @@ fn number(table: &[&str], prefix: usize, name: &[u8]) -> Option<u32> {
     let is = |known: &&str| {
         let known = known.as_bytes();
         let short = known.get(prefix..).unwrap_or(known);
-        known.eq_ignore_ascii_case(name) || short.eq_ignore_ascii_case(name)
+        same_in_any_case(known, name) || same_in_any_case(short, name)
     };
     table.iter().position(is).map(|n| n as u32)
 }

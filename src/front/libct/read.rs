@@ -10,7 +10,7 @@ use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
 use super::path::{Path, Step};
 use super::settle::Kept;
-use crate::bytes::Arena;
+use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
 use crate::plan::mark::Mark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
@@ -123,7 +123,7 @@ impl File<'_> {
         if let Some(n) = keys.iter().position(|key| key.name.as_bytes() == bytes) {
             return Ok(Some(n));
         }
-        let loose = keys.iter().position(|key| key.name.as_bytes().eq_ignore_ascii_case(bytes));
+        let loose = keys.iter().position(|key| same_in_any_case(key.name.as_bytes(), bytes));
         self.push(Step::Name(name))?;
         match loose.and_then(|n| Some((n, keys.get(n)?))) {
             Some((_, key)) => self.warn(format_args!("read as {}", key.name)),
