@@ -206,7 +206,8 @@ pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
         .map_err(|_| Error::refused("write", FILE, "its cgroup paths are longer than 64 KiB"))?;
     // Left behind by a launcher that was killed, or planted in the root file system.
     match unlinkat(dir, TEMPORARY, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
+        // EROFS comes whether there is one or not: creating it tells.
+        Ok(()) | Err(Errno::NOENT | Errno::ROFS) => {}
         Err(errno) => return Err(errno).doing("remove the old", TEMPORARY),
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -4,11 +4,11 @@ use core::ffi::CStr;
 use core::fmt;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::{Errno, read as read_fd, write as write_fd};
 
 use crate::bytes::{Arena, Short, Show, until_nul};
-use crate::error::{Error, Object, Result};
+use crate::error::{Context, Error, Object, Result};
 
 /// Longest path (PATH_MAX), and longest value: no file of a v1 group shows more than a page.
 pub const PATH_MAX: usize = 4096;
@@ -60,6 +60,24 @@ pub fn open(dir: &[u8], file: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     openat(CWD, Path::of_file(dir, file)?.as_cstr(), flags, Mode::empty())
 }
+
+/// The same for a group that state.json names, which may be forged: the directory, wherever its path
+/// led, must be a control group, and then there is nothing in it but the kernel's own files. A link
+/// would have let it write to any file of the host, a pipe have held it up for ever.
+pub fn open_named(dir: &'static CStr, file: &'static str) -> Result<OwnedFd> {
+    let on = Object::Beneath(dir, file);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let group = openat(CWD, dir, flags, Mode::empty()).doing("open", on)?;
+    if fstatfs(&group).doing("look at", dir)?.f_type as u64 != CGROUP_SUPER_MAGIC {
+        return Err(Error::refused("use", dir, "it is not in a control group hierarchy"));
+    }
+    let name = Path::new(file.as_bytes()).doing("open", on)?;
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    openat(&group, name.as_cstr(), flags, Mode::empty()).doing("open", on)
+}
+
+/// include/uapi/linux/magic.h
+pub const CGROUP_SUPER_MAGIC: u64 = 0x0027_e0eb;
 
 /// Writes `value` to `file` of the group `dir`: the kernel takes each write as a whole.
 pub fn write(dir: &[u8], file: &str, value: &[u8]) -> rustix::io::Result<()> {

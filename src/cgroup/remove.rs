@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
-use super::file::{Path, parent, write};
+use super::file::{CGROUP_SUPER_MAGIC, Path, open_named, parent};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
 use crate::proc::process::stat;
@@ -89,9 +89,6 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>) -> Result<()> {
     Ok(())
 }
 
-/// include/uapi/linux/magic.h
-const CGROUP_SUPER_MAGIC: u64 = 0x0027_e0eb;
-
 /// Whether it is gone now.
 fn remove_leaf(dir: &CStr) -> rustix::io::Result<bool> {
     let mut pause = Pause::until(RELEASE_MS);
@@ -168,9 +165,14 @@ pub fn kill_all(dir: &'static CStr, frozen: Option<&'static CStr>) -> Result<()>
 
 /// Lets the processes of a group in the freezer hierarchy run, if the group is there.
 pub fn thaw(dir: &'static CStr) -> Result<()> {
-    match write(dir.to_bytes(), "freezer.state", b"THAWED") {
-        Err(Errno::NOENT) => Ok(()),
-        result => result.doing("thaw", Object::Beneath(dir, "freezer.state")),
+    const FILE: &str = "freezer.state";
+    match open_named(dir, FILE) {
+        Err(error) if error.raw() == Some(Errno::NOENT) => Ok(()),
+        file => match rustix::io::write(file?, b"THAWED") {
+            // It was removed meanwhile.
+            Err(Errno::NODEV) => Ok(()),
+            result => result.map(drop).doing("thaw", Object::Beneath(dir, FILE)),
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, write};
 
 use super::detect::HIERARCHIES;
-use super::file::open;
+use super::file::{open, open_named};
 use super::subsystem::Subsystem;
 use crate::error::{Context, Error, Object, Result};
 
@@ -29,8 +29,12 @@ impl Tasks {
 
     /// Opens that of the group at `dir`. `memory` comes last.
     pub(super) fn add(&mut self, dir: &'static CStr, memory: bool) -> Result<()> {
+        let file = open(dir.to_bytes(), FILE).doing("open", Object::Beneath(dir, FILE))?;
+        self.push(file, dir, memory)
+    }
+
+    fn push(&mut self, file: OwnedFd, dir: &'static CStr, memory: bool) -> Result<()> {
         let on = Object::Beneath(dir, FILE);
-        let file = open(dir.to_bytes(), FILE).doing("open", on)?;
         self.memory |= memory;
         let full = |_| Error::refused("open", on, "there are more than 16 hierarchies");
         self.files.push(file).map_err(full)
@@ -58,14 +62,14 @@ pub fn open_existing<'a>(paths: impl Iterator<Item = (&'a str, &'static CStr)>) 
         if subsystem == Subsystem::Memory.name() {
             memory = Some(dir);
         } else if !seen.contains(&dir) {
-            tasks.add(dir, false)?;
-            // `add` has refused what is one too many.
+            tasks.push(open_named(dir, FILE)?, dir, false)?;
+            // `push` has refused what is one too many.
             let _ = seen.push(dir);
         }
     }
     match memory {
         // Mounted together with another, it has been opened as that.
-        Some(dir) if !seen.contains(&dir) => tasks.add(dir, true)?,
+        Some(dir) if !seen.contains(&dir) => tasks.push(open_named(dir, FILE)?, dir, true)?,
         _ => {}
     }
     Ok(tasks)

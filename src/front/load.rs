@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use super::libct::{self, Fault};
@@ -35,7 +35,8 @@ pub fn data_path(context: &Context, options: &Options) -> Result<&'static CStr, 
             }
             context.arena.concat(&[root.to_bytes(), b"/", bytes]).doing("name the data path", id)
         }
-        (None, None) => match context.env.get("data_path") {
+        // Empty it says nothing, as in 2014.
+        (None, None) => match context.env.get("data_path").filter(|path| !path.is_empty()) {
             Some(path) => context.arena.concat(&[path.to_bytes()]).doing("keep", "data_path"),
             None => Ok(c"."),
         },
@@ -178,7 +179,15 @@ pub fn hide(
     let state = place.inside(root.as_fd(), state::FILE, arena)?;
     let (dir, name) = place_of(config, arena)?;
     let config = Place::open(dir)?.inside(root.as_fd(), name, arena)?;
-    for path in [state, config].into_iter().flatten() {
+    // Not read this time, but the next. Anything but a file is refused then.
+    let other = match statat(place.dir(), CONFIG, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+            place.inside(root.as_fd(), CONFIG, arena)?
+        }
+        Ok(_) | Err(Errno::NOENT) => None,
+        Err(errno) => return Err(errno).doing("look at", CONFIG),
+    };
+    for path in [state, config, other.filter(|_| other != config)].into_iter().flatten() {
         // The name of a mount point can't be changed, but that of a directory above it can: root
         // inside would put another in its place, with files of its own choice.
         if path.to_bytes().iter().filter(|byte| **byte == b'/').count() > 1 {

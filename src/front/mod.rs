@@ -75,7 +75,7 @@ pub fn run(context: Context) -> u8 {
     let arena = context.arena;
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
-        None => Err(usage("", "no verb was given (try nsinit --help)")),
+        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
         Some(b"--help" | b"-h" | b"help") => answer(help()),
         Some(b"--version") => answer(version()),
         Some(word) => match VERBS.iter().find(|verb| verb.name.as_bytes() == word) {

@@ -50,6 +50,10 @@ pub fn exec(process: &Process, own: Option<Identity>, arena: &Arena) -> Error {
     };
     let name = name.get();
     let attempt = Attempt { argv, env: &process.env, own };
+    // In a directory of PATH it would be the directory itself.
+    if name.is_empty() {
+        return not_found(c"\"\"");
+    }
     if name.to_bytes().contains(&b'/') {
         return explain(name, attempt.at(name), own, arena);
     }

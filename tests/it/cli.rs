@@ -106,6 +106,20 @@ fn options_end_at_the_commands_first_word() {
 }
 
 #[test]
+fn an_empty_data_path_is_none() {
+    let mut place = Place::new();
+    place.env.push(("data_path".into(), String::new()));
+    place.exec(&["/bin/true"]).ok();
+}
+
+#[test]
+fn without_a_verb_the_error_has_no_object() {
+    let run = Place::new().run(&[]);
+    run.ends(FAILED);
+    assert_eq!(run.err, "nsinit: no verb was given (try nsinit --help)\n");
+}
+
+#[test]
 fn data_path_names_the_directory_of_the_files() {
     let mut place = Place::new();
     let data = place.host_dir("data");

@@ -41,6 +41,20 @@ fn container_json_cannot_be_changed_from_inside() {
     }
 }
 
+/// The file of the place counts again when no other is named.
+#[test]
+fn container_json_cannot_be_changed_while_another_file_is_used() {
+    let place = Place::new();
+    place.write_config();
+    let file = place.root.join("container.json");
+    let other = place.dir.join("other.json");
+    fs::copy(&file, &other).unwrap();
+    let before = fs::read_to_string(&file).unwrap();
+    let script = "rm -f /container.json; echo '{}' > /container.json";
+    place.run(&["exec", "--config", other.to_str().unwrap(), "/bin/sh", "-c", script]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+}
+
 #[test]
 fn files_below_a_directory_of_the_container_are_refused() {
     // Masked they could not be moved, but their directory could, and another put in its place.
@@ -136,4 +150,56 @@ fn a_state_file_that_was_there_first_is_not_followed() {
     assert!(run.status == 125 || run.out == "koye\n", "{} {}", run.status, run.err);
     assert_eq!(fs::read_to_string(&outside).unwrap(), "untouched");
     let _ = fs::remove_file(place.root.join("state.json"));
+}
+
+/// A directory of the root file system with links where a control group has its files.
+fn false_group(place: &Place) -> std::path::PathBuf {
+    let outside = place.dir.join("outside");
+    fs::write(&outside, "untouched").unwrap();
+    fs::create_dir(place.root.join("group")).unwrap();
+    for file in ["freezer.state", "tasks"] {
+        symlink(&outside, place.root.join("group").join(file)).unwrap();
+    }
+    outside
+}
+
+fn write_state(place: &Place, text: &str) {
+    let file = place.root.join("state.json");
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A root file system brings the state of a container that is long gone, with a freezer of its own.
+#[test]
+fn a_forged_freezer_is_not_thawed() {
+    let place = Place::new();
+    place.write_config();
+    let outside = false_group(&place);
+    let state = r#"{"init_pid":4194304,"init_start_time":"1","cgroup_paths":{"freezer":"group"}}"#;
+    write_state(&place, state);
+    place.run(&["exec", "/bin/true"]).fails(&["group", "not in a control group hierarchy"]);
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "untouched");
+    // A pipe nobody reads from would hold a launcher up for ever.
+    let trap = place.root.join("group/freezer.state");
+    fs::remove_file(&trap).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&trap).status().unwrap().success());
+    place.run(&["exec", "/bin/true"]).fails(&["not in a control group hierarchy"]);
+    fs::remove_file(place.root.join("state.json")).unwrap();
+}
+
+#[test]
+fn a_joiner_writes_to_no_forged_group() {
+    let place = Place::new();
+    let outside = false_group(&place);
+    let running = place.start("echo ready; sleep 300");
+    let state = place.state().unwrap();
+    let (head, _) = state.split_once(r#""cgroup_paths""#).unwrap();
+    for subsystem in ["cpu", "memory"] {
+        write_state(&place, &format!(r#"{head}"cgroup_paths":{{"{subsystem}":"group"}}}}"#));
+        place.run(&["exec", "/bin/true"]).fails(&["group", "not in a control group hierarchy"]);
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "untouched");
+    }
+    write_state(&place, &state);
+    running.signal(libc::SIGTERM);
+    running.end();
 }

@@ -236,7 +236,7 @@ fn a_data_path_that_cannot_be_written_is_named_and_nothing_starts() {
     place.env.push(("data_path".into(), data.to_str().unwrap().into()));
     let run = place.run(&["exec", "/bin/true"]);
     crate::rootfs::umount(&data);
-    run.fails(&["EROFS"]);
+    run.fails(&["create state.json.tmp", "EROFS"]);
 }
 
 fn write_state(place: &Place, text: &str) {

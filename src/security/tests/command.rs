@@ -66,6 +66,8 @@ fn how_a_command_fails_to_start() {
     assert_eq!(missing, "127 nsinit: execute /none/missing: No such file or directory (ENOENT)");
     let missing = try_it("/dev/null/missing", dir_text);
     assert_eq!(missing, "127 nsinit: execute /dev/null/missing: Not a directory (ENOTDIR)");
+    let empty = try_it("", dir_text);
+    assert_eq!(empty, "127 nsinit: execute \"\": executable file not found in $PATH");
     // What may not be executed does not hide what may.
     std::fs::write(dir.join("true"), b"").unwrap();
     assert_eq!(try_it("true", &format!("{dir_text}:/usr/bin")), "0 ");
