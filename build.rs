@@ -3,7 +3,12 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/rt/discard.ld");
     let env = |name: &str| std::env::var(name).unwrap_or_default();
+    // A debugger wants the tables that this leaves out.
+    if env("PROFILE") == "release" {
+        println!("cargo::rustc-link-arg-bins=-T{}/src/rt/discard.ld", env("CARGO_MANIFEST_DIR"));
+    }
     if env("CARGO_CFG_TARGET_ENV") == "musl" {
         // The flags of the musl triples are in .cargo/config.toml, in the words of ld.lld.
         return;

@@ -107,34 +107,94 @@ impl<const N: usize> Short<N> {
     /// the longest that the format can give.
     pub fn new(text: fmt::Arguments) -> Short<N> {
         let mut short = Short::default();
-        let fits = short.write_fmt(text).is_ok();
+        let fits = short.push(text);
         debug_assert!(fits);
         short
     }
 
+    /// Appends as much of the text as there is room for; whether that was all.
+    pub fn push(&mut self, text: fmt::Arguments) -> bool {
+        let mut cut = Cut { bytes: &mut self.bytes, len: &mut self.len };
+        cut.write_fmt(text).is_ok()
+    }
+
     /// The text as a C string.
     pub fn as_cstr(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+        until_nul(&self.bytes).unwrap_or(c"")
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+        self.as_cstr().to_str().unwrap_or("")
     }
 }
 
-impl<const N: usize> Write for Short<N> {
+/// `fmt::Write` into the memory of a `Short`, whatever its N. One byte stays 0: the end of the C
+/// string.
+struct Cut<'a> {
+    bytes: &'a mut [u8],
+    len: &'a mut usize,
+}
+
+impl Write for Cut<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        // One byte stays 0: the end of the C string.
-        let room = N - 1 - self.len;
+        let room = self.bytes.len() - 1 - *self.len;
         let mut fits = s.len().min(room);
         while !s.is_char_boundary(fits) {
             fits -= 1;
         }
-        self.bytes[self.len..self.len + fits].copy_from_slice(&s.as_bytes()[..fits]);
-        self.len += fits;
+        for (to, from) in self.bytes.iter_mut().skip(*self.len).zip(s.bytes().take(fits)) {
+            *to = from;
+        }
+        *self.len += fits;
         if fits == s.len() { Ok(()) } else { Err(fmt::Error) }
     }
+}
+
+/// The parts of `text` that lie between `at` bytes, as `slice::split` gives them: one copy of the
+/// code, where that has one for every closure.
+pub fn split_by(text: &[u8], at: u8) -> Split<'_> {
+    Split { rest: Some(text), at }
+}
+
+/// See `split_by`.
+#[derive(Clone)]
+pub struct Split<'a> {
+    rest: Option<&'a [u8]>,
+    at: u8,
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest?;
+        let len = text.iter().position(|byte| *byte == self.at).unwrap_or(text.len());
+        self.rest = text.get(len + 1..);
+        text.get(..len)
+    }
+}
+
+/// The C string that begins in `bytes`. `None`: it does not end there.
+pub fn until_nul(bytes: &[u8]) -> Option<&CStr> {
+    let first = split_by(bytes, 0).next()?;
+    CStr::from_bytes_with_nul(bytes.get(..=first.len())?).ok()
+}
+
+/// Whether two names differ in nothing but the case of ASCII letters.
+pub fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
+}
+
+/// A number of digits only: no sign, no space, not empty. `None` also beyond 64 bits.
+pub fn number(text: &[u8], radix: u32) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |n, byte| {
+        n.checked_mul(radix.into())?.checked_add(char::from(*byte).to_digit(radix)?.into())
+    })
 }
 
 /// Shows bytes that should be text: UTF-8 as it is, anything else and control characters escaped,
@@ -184,10 +244,33 @@ mod tests {
     }
 
     #[test]
+    fn split_is_what_the_standard_library_does() {
+        for text in ["", "/", "a", "/a", "a/", "a//b", "//"] {
+            let text = text.as_bytes();
+            assert!(split_by(text, b'/').eq(text.split(|byte| *byte == b'/')), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_c_string_ends_inside() {
+        assert_eq!(until_nul(b"ab\0c\0"), Some(c"ab"));
+        assert_eq!(until_nul(b"\0"), Some(c""));
+        assert_eq!(until_nul(b"ab"), None);
+        assert_eq!(until_nul(b""), None);
+    }
+
+    #[test]
+    fn case_is_all_that_may_differ() {
+        assert!(same_in_any_case(b"Cap_9", b"cAP_9"));
+        assert!(!same_in_any_case(b"Cap_9", b"cAP_"));
+        assert!(!same_in_any_case(b"a@", b"a`"));
+    }
+
+    #[test]
     fn short_keeps_its_nul() {
         let mut short = Short::<4>::new(format_args!("abc"));
         assert_eq!(short.as_cstr(), c"abc");
-        assert!(short.write_str("d").is_err());
+        assert!(!short.push(format_args!("d")));
     }
 
     #[test]

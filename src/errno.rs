@@ -5,153 +5,171 @@ use core::fmt;
 use linux_raw_sys::errno as e;
 use rustix::io::Errno;
 
+use crate::bytes::{Show, split_by};
+
 /// Shows an errno as "text (NAME)".
 pub struct Text(pub Errno);
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let number = self.0.raw_os_error();
-        match TABLE.iter().find(|row| row.0 as i32 == number) {
-            Some((_, name, text)) => write!(f, "{text} ({name})"),
-            None => write!(f, "errno {number}"),
+        let row = NUMBERS.iter().position(|known| i32::from(*known) == number);
+        match row.and_then(|row| split_by(LINES.as_bytes(), b'\n').nth(row)) {
+            Some(line) => {
+                let name = split_by(line, b' ').next().unwrap_or(line);
+                Show(line.get(name.len() + 1..).unwrap_or(b"")).fmt(f)?;
+                f.write_str(" (")?;
+                Show(name).fmt(f)?;
+                f.write_str(")")
+            }
+            None => write!(f, "errno {}", i64::from(number)),
         }
     }
 }
 
-/// Numbers differ between architectures: they are the kernel headers' own.
-const TABLE: &[(u32, &str, &str)] = &[
-    (e::EPERM, "EPERM", "Operation not permitted"),
-    (e::ENOENT, "ENOENT", "No such file or directory"),
-    (e::ESRCH, "ESRCH", "No such process"),
-    (e::EINTR, "EINTR", "Interrupted system call"),
-    (e::EIO, "EIO", "Input/output error"),
-    (e::ENXIO, "ENXIO", "No such device or address"),
-    (e::E2BIG, "E2BIG", "Argument list too long"),
-    (e::ENOEXEC, "ENOEXEC", "Exec format error"),
-    (e::EBADF, "EBADF", "Bad file descriptor"),
-    (e::ECHILD, "ECHILD", "No child processes"),
-    (e::EAGAIN, "EAGAIN", "Resource temporarily unavailable"),
-    (e::ENOMEM, "ENOMEM", "Cannot allocate memory"),
-    (e::EACCES, "EACCES", "Permission denied"),
-    (e::EFAULT, "EFAULT", "Bad address"),
-    (e::ENOTBLK, "ENOTBLK", "Block device required"),
-    (e::EBUSY, "EBUSY", "Device or resource busy"),
-    (e::EEXIST, "EEXIST", "File exists"),
-    (e::EXDEV, "EXDEV", "Invalid cross-device link"),
-    (e::ENODEV, "ENODEV", "No such device"),
-    (e::ENOTDIR, "ENOTDIR", "Not a directory"),
-    (e::EISDIR, "EISDIR", "Is a directory"),
-    (e::EINVAL, "EINVAL", "Invalid argument"),
-    (e::ENFILE, "ENFILE", "Too many open files in system"),
-    (e::EMFILE, "EMFILE", "Too many open files"),
-    (e::ENOTTY, "ENOTTY", "Inappropriate ioctl for device"),
-    (e::ETXTBSY, "ETXTBSY", "Text file busy"),
-    (e::EFBIG, "EFBIG", "File too large"),
-    (e::ENOSPC, "ENOSPC", "No space left on device"),
-    (e::ESPIPE, "ESPIPE", "Illegal seek"),
-    (e::EROFS, "EROFS", "Read-only file system"),
-    (e::EMLINK, "EMLINK", "Too many links"),
-    (e::EPIPE, "EPIPE", "Broken pipe"),
-    (e::EDOM, "EDOM", "Numerical argument out of domain"),
-    (e::ERANGE, "ERANGE", "Numerical result out of range"),
-    (e::EDEADLK, "EDEADLK", "Resource deadlock avoided"),
-    (e::ENAMETOOLONG, "ENAMETOOLONG", "File name too long"),
-    (e::ENOLCK, "ENOLCK", "No locks available"),
-    (e::ENOSYS, "ENOSYS", "Function not implemented"),
-    (e::ENOTEMPTY, "ENOTEMPTY", "Directory not empty"),
-    (e::ELOOP, "ELOOP", "Too many levels of symbolic links"),
-    (e::ENOMSG, "ENOMSG", "No message of desired type"),
-    (e::EIDRM, "EIDRM", "Identifier removed"),
-    (e::ECHRNG, "ECHRNG", "Channel number out of range"),
-    (e::EL2NSYNC, "EL2NSYNC", "Level 2 not synchronized"),
-    (e::EL3HLT, "EL3HLT", "Level 3 halted"),
-    (e::EL3RST, "EL3RST", "Level 3 reset"),
-    (e::ELNRNG, "ELNRNG", "Link number out of range"),
-    (e::EUNATCH, "EUNATCH", "Protocol driver not attached"),
-    (e::ENOCSI, "ENOCSI", "No CSI structure available"),
-    (e::EL2HLT, "EL2HLT", "Level 2 halted"),
-    (e::EBADE, "EBADE", "Invalid exchange"),
-    (e::EBADR, "EBADR", "Invalid request descriptor"),
-    (e::EXFULL, "EXFULL", "Exchange full"),
-    (e::ENOANO, "ENOANO", "No anode"),
-    (e::EBADRQC, "EBADRQC", "Invalid request code"),
-    (e::EBADSLT, "EBADSLT", "Invalid slot"),
-    (e::EBFONT, "EBFONT", "Bad font file format"),
-    (e::ENOSTR, "ENOSTR", "Device not a stream"),
-    (e::ENODATA, "ENODATA", "No data available"),
-    (e::ETIME, "ETIME", "Timer expired"),
-    (e::ENOSR, "ENOSR", "Out of streams resources"),
-    (e::ENONET, "ENONET", "Machine is not on the network"),
-    (e::ENOPKG, "ENOPKG", "Package not installed"),
-    (e::EREMOTE, "EREMOTE", "Object is remote"),
-    (e::ENOLINK, "ENOLINK", "Link has been severed"),
-    (e::EADV, "EADV", "Advertise error"),
-    (e::ESRMNT, "ESRMNT", "Srmount error"),
-    (e::ECOMM, "ECOMM", "Communication error on send"),
-    (e::EPROTO, "EPROTO", "Protocol error"),
-    (e::EMULTIHOP, "EMULTIHOP", "Multihop attempted"),
-    (e::EDOTDOT, "EDOTDOT", "RFS specific error"),
-    (e::EBADMSG, "EBADMSG", "Bad message"),
-    (e::EOVERFLOW, "EOVERFLOW", "Value too large for defined data type"),
-    (e::ENOTUNIQ, "ENOTUNIQ", "Name not unique on network"),
-    (e::EBADFD, "EBADFD", "File descriptor in bad state"),
-    (e::EREMCHG, "EREMCHG", "Remote address changed"),
-    (e::ELIBACC, "ELIBACC", "Can not access a needed shared library"),
-    (e::ELIBBAD, "ELIBBAD", "Accessing a corrupted shared library"),
-    (e::ELIBSCN, "ELIBSCN", ".lib section in a.out corrupted"),
-    (e::ELIBMAX, "ELIBMAX", "Attempting to link in too many shared libraries"),
-    (e::ELIBEXEC, "ELIBEXEC", "Cannot exec a shared library directly"),
-    (e::EILSEQ, "EILSEQ", "Invalid or incomplete multibyte or wide character"),
-    (e::ERESTART, "ERESTART", "Interrupted system call should be restarted"),
-    (e::ESTRPIPE, "ESTRPIPE", "Streams pipe error"),
-    (e::EUSERS, "EUSERS", "Too many users"),
-    (e::ENOTSOCK, "ENOTSOCK", "Socket operation on non-socket"),
-    (e::EDESTADDRREQ, "EDESTADDRREQ", "Destination address required"),
-    (e::EMSGSIZE, "EMSGSIZE", "Message too long"),
-    (e::EPROTOTYPE, "EPROTOTYPE", "Protocol wrong type for socket"),
-    (e::ENOPROTOOPT, "ENOPROTOOPT", "Protocol not available"),
-    (e::EPROTONOSUPPORT, "EPROTONOSUPPORT", "Protocol not supported"),
-    (e::ESOCKTNOSUPPORT, "ESOCKTNOSUPPORT", "Socket type not supported"),
-    (e::EOPNOTSUPP, "EOPNOTSUPP", "Operation not supported"),
-    (e::EPFNOSUPPORT, "EPFNOSUPPORT", "Protocol family not supported"),
-    (e::EAFNOSUPPORT, "EAFNOSUPPORT", "Address family not supported by protocol"),
-    (e::EADDRINUSE, "EADDRINUSE", "Address already in use"),
-    (e::EADDRNOTAVAIL, "EADDRNOTAVAIL", "Cannot assign requested address"),
-    (e::ENETDOWN, "ENETDOWN", "Network is down"),
-    (e::ENETUNREACH, "ENETUNREACH", "Network is unreachable"),
-    (e::ENETRESET, "ENETRESET", "Network dropped connection on reset"),
-    (e::ECONNABORTED, "ECONNABORTED", "Software caused connection abort"),
-    (e::ECONNRESET, "ECONNRESET", "Connection reset by peer"),
-    (e::ENOBUFS, "ENOBUFS", "No buffer space available"),
-    (e::EISCONN, "EISCONN", "Transport endpoint is already connected"),
-    (e::ENOTCONN, "ENOTCONN", "Transport endpoint is not connected"),
-    (e::ESHUTDOWN, "ESHUTDOWN", "Cannot send after transport endpoint shutdown"),
-    (e::ETOOMANYREFS, "ETOOMANYREFS", "Too many references: cannot splice"),
-    (e::ETIMEDOUT, "ETIMEDOUT", "Connection timed out"),
-    (e::ECONNREFUSED, "ECONNREFUSED", "Connection refused"),
-    (e::EHOSTDOWN, "EHOSTDOWN", "Host is down"),
-    (e::EHOSTUNREACH, "EHOSTUNREACH", "No route to host"),
-    (e::EALREADY, "EALREADY", "Operation already in progress"),
-    (e::EINPROGRESS, "EINPROGRESS", "Operation now in progress"),
-    (e::ESTALE, "ESTALE", "Stale file handle"),
-    (e::EUCLEAN, "EUCLEAN", "Structure needs cleaning"),
-    (e::ENOTNAM, "ENOTNAM", "Not a XENIX named type file"),
-    (e::ENAVAIL, "ENAVAIL", "No XENIX semaphores available"),
-    (e::EISNAM, "EISNAM", "Is a named type file"),
-    (e::EREMOTEIO, "EREMOTEIO", "Remote I/O error"),
-    (e::EDQUOT, "EDQUOT", "Disk quota exceeded"),
-    (e::ENOMEDIUM, "ENOMEDIUM", "No medium found"),
-    (e::EMEDIUMTYPE, "EMEDIUMTYPE", "Wrong medium type"),
-    (e::ECANCELED, "ECANCELED", "Operation canceled"),
-    (e::ENOKEY, "ENOKEY", "Required key not available"),
-    (e::EKEYEXPIRED, "EKEYEXPIRED", "Key has expired"),
-    (e::EKEYREVOKED, "EKEYREVOKED", "Key has been revoked"),
-    (e::EKEYREJECTED, "EKEYREJECTED", "Key was rejected by service"),
-    (e::EOWNERDEAD, "EOWNERDEAD", "Owner died"),
-    (e::ENOTRECOVERABLE, "ENOTRECOVERABLE", "State not recoverable"),
-    (e::ERFKILL, "ERFKILL", "Operation not possible due to RF-kill"),
-    (e::EHWPOISON, "EHWPOISON", "Memory page has hardware error"),
-];
+/// The table: a byte a number, and one text with a line an errno, which together take a third of
+/// what pairs of strings would. Numbers differ between architectures: they are the kernel headers'
+/// own.
+macro_rules! table {
+    ($($name:ident $text:literal)*) => {
+        const NUMBERS: &[u8] = &[$(e::$name as u8),*];
+        const LINES: &str = concat!($(stringify!($name), " ", $text, "\n"),*);
+    };
+}
+
+table! {
+    EPERM "Operation not permitted"
+    ENOENT "No such file or directory"
+    ESRCH "No such process"
+    EINTR "Interrupted system call"
+    EIO "Input/output error"
+    ENXIO "No such device or address"
+    E2BIG "Argument list too long"
+    ENOEXEC "Exec format error"
+    EBADF "Bad file descriptor"
+    ECHILD "No child processes"
+    EAGAIN "Resource temporarily unavailable"
+    ENOMEM "Cannot allocate memory"
+    EACCES "Permission denied"
+    EFAULT "Bad address"
+    ENOTBLK "Block device required"
+    EBUSY "Device or resource busy"
+    EEXIST "File exists"
+    EXDEV "Invalid cross-device link"
+    ENODEV "No such device"
+    ENOTDIR "Not a directory"
+    EISDIR "Is a directory"
+    EINVAL "Invalid argument"
+    ENFILE "Too many open files in system"
+    EMFILE "Too many open files"
+    ENOTTY "Inappropriate ioctl for device"
+    ETXTBSY "Text file busy"
+    EFBIG "File too large"
+    ENOSPC "No space left on device"
+    ESPIPE "Illegal seek"
+    EROFS "Read-only file system"
+    EMLINK "Too many links"
+    EPIPE "Broken pipe"
+    EDOM "Numerical argument out of domain"
+    ERANGE "Numerical result out of range"
+    EDEADLK "Resource deadlock avoided"
+    ENAMETOOLONG "File name too long"
+    ENOLCK "No locks available"
+    ENOSYS "Function not implemented"
+    ENOTEMPTY "Directory not empty"
+    ELOOP "Too many levels of symbolic links"
+    ENOMSG "No message of desired type"
+    EIDRM "Identifier removed"
+    ECHRNG "Channel number out of range"
+    EL2NSYNC "Level 2 not synchronized"
+    EL3HLT "Level 3 halted"
+    EL3RST "Level 3 reset"
+    ELNRNG "Link number out of range"
+    EUNATCH "Protocol driver not attached"
+    ENOCSI "No CSI structure available"
+    EL2HLT "Level 2 halted"
+    EBADE "Invalid exchange"
+    EBADR "Invalid request descriptor"
+    EXFULL "Exchange full"
+    ENOANO "No anode"
+    EBADRQC "Invalid request code"
+    EBADSLT "Invalid slot"
+    EBFONT "Bad font file format"
+    ENOSTR "Device not a stream"
+    ENODATA "No data available"
+    ETIME "Timer expired"
+    ENOSR "Out of streams resources"
+    ENONET "Machine is not on the network"
+    ENOPKG "Package not installed"
+    EREMOTE "Object is remote"
+    ENOLINK "Link has been severed"
+    EADV "Advertise error"
+    ESRMNT "Srmount error"
+    ECOMM "Communication error on send"
+    EPROTO "Protocol error"
+    EMULTIHOP "Multihop attempted"
+    EDOTDOT "RFS specific error"
+    EBADMSG "Bad message"
+    EOVERFLOW "Value too large for defined data type"
+    ENOTUNIQ "Name not unique on network"
+    EBADFD "File descriptor in bad state"
+    EREMCHG "Remote address changed"
+    ELIBACC "Can not access a needed shared library"
+    ELIBBAD "Accessing a corrupted shared library"
+    ELIBSCN ".lib section in a.out corrupted"
+    ELIBMAX "Attempting to link in too many shared libraries"
+    ELIBEXEC "Cannot exec a shared library directly"
+    EILSEQ "Invalid or incomplete multibyte or wide character"
+    ERESTART "Interrupted system call should be restarted"
+    ESTRPIPE "Streams pipe error"
+    EUSERS "Too many users"
+    ENOTSOCK "Socket operation on non-socket"
+    EDESTADDRREQ "Destination address required"
+    EMSGSIZE "Message too long"
+    EPROTOTYPE "Protocol wrong type for socket"
+    ENOPROTOOPT "Protocol not available"
+    EPROTONOSUPPORT "Protocol not supported"
+    ESOCKTNOSUPPORT "Socket type not supported"
+    EOPNOTSUPP "Operation not supported"
+    EPFNOSUPPORT "Protocol family not supported"
+    EAFNOSUPPORT "Address family not supported by protocol"
+    EADDRINUSE "Address already in use"
+    EADDRNOTAVAIL "Cannot assign requested address"
+    ENETDOWN "Network is down"
+    ENETUNREACH "Network is unreachable"
+    ENETRESET "Network dropped connection on reset"
+    ECONNABORTED "Software caused connection abort"
+    ECONNRESET "Connection reset by peer"
+    ENOBUFS "No buffer space available"
+    EISCONN "Transport endpoint is already connected"
+    ENOTCONN "Transport endpoint is not connected"
+    ESHUTDOWN "Cannot send after transport endpoint shutdown"
+    ETOOMANYREFS "Too many references: cannot splice"
+    ETIMEDOUT "Connection timed out"
+    ECONNREFUSED "Connection refused"
+    EHOSTDOWN "Host is down"
+    EHOSTUNREACH "No route to host"
+    EALREADY "Operation already in progress"
+    EINPROGRESS "Operation now in progress"
+    ESTALE "Stale file handle"
+    EUCLEAN "Structure needs cleaning"
+    ENOTNAM "Not a XENIX named type file"
+    ENAVAIL "No XENIX semaphores available"
+    EISNAM "Is a named type file"
+    EREMOTEIO "Remote I/O error"
+    EDQUOT "Disk quota exceeded"
+    ENOMEDIUM "No medium found"
+    EMEDIUMTYPE "Wrong medium type"
+    ECANCELED "Operation canceled"
+    ENOKEY "Required key not available"
+    EKEYEXPIRED "Key has expired"
+    EKEYREVOKED "Key has been revoked"
+    EKEYREJECTED "Key was rejected by service"
+    EOWNERDEAD "Owner died"
+    ENOTRECOVERABLE "State not recoverable"
+    ERFKILL "Operation not possible due to RF-kill"
+    EHWPOISON "Memory page has hardware error"
+}
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +178,8 @@ mod tests {
     #[test]
     fn text_and_name() {
         assert_eq!(Text(Errno::NOENT).to_string(), "No such file or directory (ENOENT)");
+        assert_eq!(Text(Errno::HWPOISON).to_string(), "Memory page has hardware error (EHWPOISON)");
+        assert_eq!(NUMBERS.len(), LINES.lines().count());
         assert_eq!(Text(Errno::from_raw_os_error(4000)).to_string(), "errno 4000");
     }
 }

@@ -1,16 +1,20 @@
 //! The error of every room: what was being done, to what, and why not.
 //!
-//! An `Error` is small and holds no memory of its own: its strings are static or in the arena.
+//! An `Error` is one word, so that `?` costs a test and a jump and results fit into registers: the
+//! words that it stands for, static or in the arena, are kept in a ring here.
 //! Inside a room errors are plain errnos; context is added once, at the room's edge, with
 //! `Context::doing`. It is printed once, by the launcher.
 
 use core::ffi::CStr;
 use core::fmt;
+use core::num::NonZeroU32;
 
+use heapless::HistoryBuf;
 use rustix::io::Errno;
 
 use crate::bytes::{Full, Show};
 use crate::errno;
+use crate::syscall::lock::Lock;
 
 /// nsinit itself failed, or was asked wrongly (the convention of docker, podman, env, timeout).
 pub const STATUS_NSINIT: u8 = 125;
@@ -24,17 +28,18 @@ pub const STATUS_SIGNAL: u8 = 128;
 /// The result of everything that can fail with words.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// A failure: the step, the object, the reason, and the exit status that it gives.
-#[derive(Clone, Copy, Debug)]
-pub struct Error {
+/// A failure: the number of its story in the ring.
+#[derive(Clone, Copy)]
+pub struct Error(NonZeroU32);
+
+/// The step, the object, the reason, and the exit status that they give.
+#[derive(Clone, Copy)]
+struct Story {
     /// The step, as an infinitive: "mount proc".
-    pub doing: &'static str,
-    /// What it was done to.
-    pub on: Object,
-    /// Why it did not work.
-    pub why: Why,
-    /// The exit status of nsinit.
-    pub status: u8,
+    doing: &'static str,
+    on: Object,
+    why: Why,
+    status: u8,
 }
 
 /// What a step was done to.
@@ -64,51 +69,136 @@ pub enum Why {
     Refused(&'static str),
 }
 
+/// So many errors can be told: the youngest. One is told or dropped before a handful of others is
+/// made. The tests' threads share the ring.
+const STORIES: usize = if cfg!(test) { 1 << 16 } else { 32 };
+
+struct Ring {
+    stories: HistoryBuf<Story, STORIES>,
+    /// Of all that were ever made.
+    count: u32,
+}
+
+static RING: Lock<Ring> = Lock::new(Ring { stories: HistoryBuf::new(), count: 0 });
+
+impl Story {
+    #[cold]
+    #[inline(never)]
+    fn begin(self) -> Error {
+        RING.with(|ring| {
+            let number = NonZeroU32::MIN.saturating_add(ring.count);
+            ring.count = ring.count.wrapping_add(1);
+            ring.stories.write(self);
+            Error(number)
+        })
+    }
+}
+
+// One small function for each kind of object, out of the way of what succeeds: its arguments are
+// registers, and nothing is put together where the step is.
 impl Error {
     /// nsinit refuses to do this.
+    #[cold]
+    #[inline(never)]
     pub fn refused(doing: &'static str, on: impl Into<Object>, why: &'static str) -> Error {
-        Error { doing, on: on.into(), why: Why::Refused(why), status: STATUS_NSINIT }
+        Story { doing, on: on.into(), why: Why::Refused(why), status: STATUS_NSINIT }.begin()
     }
 
     /// The kernel refused.
+    #[cold]
+    #[inline(never)]
     pub fn errno(doing: &'static str, on: impl Into<Object>, errno: Errno) -> Error {
-        Error { doing, on: on.into(), why: Why::Errno(errno), status: STATUS_NSINIT }
+        Story { doing, on: on.into(), why: Why::Errno(errno), status: STATUS_NSINIT }.begin()
     }
 
     /// The same, with what the errno means here.
+    #[cold]
+    #[inline(never)]
     pub fn hint(self, hint: &'static str) -> Error {
-        match self.why {
-            Why::Errno(errno) => Error { why: Why::Hint(errno, hint), ..self },
+        let story = self.story();
+        match story.why {
+            Why::Errno(errno) => Story { why: Why::Hint(errno, hint), ..story }.begin(),
             _ => self,
         }
     }
 
+    /// The same, with another exit status.
+    #[cold]
+    #[inline(never)]
+    pub fn with_status(self, status: u8) -> Error {
+        Story { status, ..self.story() }.begin()
+    }
+
+    /// The exit status of nsinit.
+    pub fn status(self) -> u8 {
+        self.story().status
+    }
+
+    /// What the step was done to.
+    pub fn on(self) -> Object {
+        self.story().on
+    }
+
     /// The errno, where the kernel refused.
-    pub fn raw(&self) -> Option<Errno> {
-        match self.why {
+    #[cold]
+    #[inline(never)]
+    pub fn raw(self) -> Option<Errno> {
+        match self.story().why {
             Why::Errno(errno) | Why::Hint(errno, _) => Some(errno),
             Why::Refused(_) => None,
         }
+    }
+
+    fn story(self) -> Story {
+        const LOST: Story = Story {
+            doing: "",
+            on: Object::None,
+            why: Why::Refused("an error that was not told in time"),
+            status: STATUS_NSINIT,
+        };
+        RING.with(|ring| {
+            let age = ring.count.wrapping_sub(self.0.get());
+            let place = (self.0.get() - 1) as usize % STORIES;
+            let story = ring.stories.as_slice().get(place).filter(|_| (age as usize) < STORIES);
+            story.copied().unwrap_or(LOST)
+        })
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.doing)?;
-        let space = if self.doing.is_empty() { "" } else { " " };
-        match self.on {
-            Object::None => {}
-            Object::Str(s) => write!(f, "{space}{}", Show(s.as_bytes()))?,
-            Object::CStr(s) => write!(f, "{space}{}", Show(s.to_bytes()))?,
-            Object::Beneath(dir, name) => write!(f, "{space}{}/{name}", Show(dir.to_bytes()))?,
-            Object::Number(n) => write!(f, "{space}{n}")?,
+        let Story { doing, on, why, .. } = self.story();
+        f.write_str(doing)?;
+        if !(doing.is_empty() || matches!(on, Object::None)) {
+            f.write_str(" ")?;
         }
-        if !(self.doing.is_empty() && matches!(self.on, Object::None)) {
+        match on {
+            Object::None => {}
+            Object::Str(s) => Show(s.as_bytes()).fmt(f)?,
+            Object::CStr(s) => Show(s.to_bytes()).fmt(f)?,
+            Object::Beneath(dir, name) => {
+                Show(dir.to_bytes()).fmt(f)?;
+                f.write_str("/")?;
+                f.write_str(name)?;
+            }
+            Object::Number(n) => n.fmt(f)?,
+        }
+        if !(doing.is_empty() && matches!(on, Object::None)) {
             f.write_str(": ")?;
         }
-        match self.why {
-            Why::Errno(errno) => write!(f, "{}", errno::Text(errno)),
-            Why::Hint(errno, hint) => write!(f, "{}: {hint}", errno::Text(errno)),
+        match why {
+            Why::Errno(errno) => errno::Text(errno).fmt(f),
+            Why::Hint(errno, hint) => {
+                errno::Text(errno).fmt(f)?;
+                f.write_str(": ")?;
+                f.write_str(hint)
+            }
             Why::Refused(why) => f.write_str(why),
         }
     }

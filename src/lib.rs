@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod errno;
 pub mod error;
 pub mod front;
+pub mod inet;
 pub mod init;
 pub mod jsonmin;
 pub mod launch;
@@ -35,7 +36,7 @@ pub fn run(args: List<'static>, env: Env, arena: &'static mut [u8], plan: &'stat
         Ok(()) => front::run(front::Context { args, env, arena: &arena, plan }),
         Err(error) => {
             say::error(format_args!("{error}"));
-            error.status
+            error.status()
         }
     };
     syscall::process::exit_group(status)

@@ -7,11 +7,11 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use serde::{Deserialize, Serialize};
-use serde_json_core::str::{EscapedStr, EscapedStringFragment};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
+use crate::jsonmin::{Reader, Stop, Value};
 
 /// Its name.
 pub const FILE: &CStr = c"state.json";
@@ -21,66 +21,98 @@ const TEMPORARY: &CStr = c"state.json.tmp";
 const SIZE: usize = 64 << 10;
 
 /// The content of state.json.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State<'a> {
     /// PID 1 of the container, as the host sees it.
     pub init_pid: i32,
     /// Field 22 of /proc/PID/stat, as text: with the pid it names one process for ever.
     pub init_start_time: &'a str,
     /// What networking made.
-    #[serde(borrow, default)]
-    pub network_state: NetworkState<'a>,
-    /// Where the container is in each cgroup hierarchy.
-    #[serde(borrow, default)]
-    pub cgroup_paths: CgroupPaths<'a>,
+    pub network_state: Strings<'a>,
+    /// The absolute directory of the container's cgroup in the hierarchy of each subsystem.
+    pub cgroup_paths: Strings<'a>,
 }
 
-/// Names that networking made; empty without veth.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NetworkState<'a> {
-    /// The veth's end on the host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub veth_host: Option<&'a str>,
-    /// The veth's end inside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub veth_child: Option<&'a str>,
-    /// The network namespace that was joined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ns_path: Option<&'a str>,
+/// Strings by name, each there or not: an object of state.json. (A struct with a field for each
+/// would be ten times the code.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strings<'a> {
+    names: &'static [&'static str],
+    values: [Option<&'a str>; SUBSYSTEMS.len()],
 }
 
-macro_rules! cgroup_paths {
-    ($($subsystem:ident),*) => {
-        /// The absolute directory of the container's cgroup, by subsystem.
-        #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct CgroupPaths<'a> {
-            $(
-                #[doc = concat!("Its directory in the hierarchy of `", stringify!($subsystem), "`.")]
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                pub $subsystem: Option<&'a str>,
-            )*
+/// The subsystems of cgroup v1, and systemd's own hierarchy.
+const SUBSYSTEMS: [&str; 10] = [
+    "blkio",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "devices",
+    "freezer",
+    "memory",
+    "perf_event",
+    "pids",
+    "systemd",
+];
+
+/// The veth's ends on the host and inside; the network namespace that was joined.
+const NETWORK: [&str; 3] = ["veth_host", "veth_child", "ns_path"];
+
+impl<'a> Strings<'a> {
+    /// A network state: empty without veth.
+    pub const NETWORK: Strings<'a> = Strings { names: &NETWORK, values: [None; SUBSYSTEMS.len()] };
+    /// Paths of cgroups; none yet.
+    pub const CGROUPS: Strings<'a> = Strings { names: &SUBSYSTEMS, ..Strings::NETWORK };
+
+    /// Sets the one of this name; false if state.json has no place for it.
+    pub fn set(&mut self, name: &str, value: &'a str) -> bool {
+        let known = self.names.iter().position(|known| *known == name);
+        match known.and_then(|n| self.values.get_mut(n)) {
+            Some(place) => *place = Some(value),
+            None => return false,
         }
+        true
+    }
 
-        impl<'a> CgroupPaths<'a> {
-            /// Sets the path of a subsystem; false if state.json has no place for it.
-            pub fn set(&mut self, subsystem: &str, path: &'a str) -> bool {
-                match subsystem {
-                    $(stringify!($subsystem) => self.$subsystem = Some(path),)*
-                    _ => return false,
-                }
-                true
-            }
-
-            /// The subsystems and their paths.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-                [$((stringify!($subsystem), self.$subsystem)),*]
-                    .into_iter()
-                    .filter_map(|(subsystem, path)| Some((subsystem, path?)))
-            }
-        }
-    };
+    /// The names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.names.iter().zip(self.values).filter_map(|(name, value)| Some((*name, value?)))
+    }
 }
-cgroup_paths!(blkio, cpu, cpuacct, cpuset, devices, freezer, memory, perf_event, pids, systemd);
+
+impl Serialize for State<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        Answer { running: None, state: *self }.serialize(serializer)
+    }
+}
+
+/// The content of state.json and, where it is asked for, whether it is so.
+pub struct Answer<'a> {
+    /// Whether the process is alive: not a part of the file.
+    pub running: Option<bool>,
+    /// The file.
+    pub state: State<'a>,
+}
+
+impl Serialize for Answer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(running) = &self.running {
+            map.serialize_entry("running", running)?;
+        }
+        map.serialize_entry("init_pid", &self.state.init_pid)?;
+        map.serialize_entry("init_start_time", self.state.init_start_time)?;
+        map.serialize_entry("network_state", &self.state.network_state)?;
+        map.serialize_entry("cgroup_paths", &self.state.cgroup_paths)?;
+        map.end()
+    }
+}
+
+impl Serialize for Strings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
 
 /// Reads state.json in `dir`; `None` if there is none. One that nsinit can't have written, or that
 /// others can write to, is refused: it decides which process's namespaces are entered.
@@ -93,59 +125,78 @@ pub fn read(dir: BorrowedFd<'_>, arena: &Arena) -> Result<Option<State<'static>>
     };
     crate::trust::check(file.as_fd(), FILE)?;
     let text = read_whole(&file, arena)?;
-    let state = serde_json_core::from_slice::<State>(text).ok();
-    match state.and_then(|(state, _)| decode(state, arena)) {
-        Some(state) if state.init_pid > 0 => Ok(Some(state)),
+    match parse(&mut Reader::new(text)) {
+        Ok(state) if state.init_pid > 0 => Ok(Some(state)),
         _ => Err(Error::refused("read", FILE, NOT_OURS)),
     }
 }
 
 const NOT_OURS: &str = "not what nsinit writes; if no container runs here, remove it";
 
-/// serde-json-core leaves borrowed strings as they stand in the text; systemd's cgroups have
-/// backslashes in their names.
-fn decode(state: State<'static>, arena: &Arena) -> Option<State<'static>> {
-    let unescape = |text: &'static str| {
-        if !text.contains('\\') {
-            return Some(text);
-        }
-        let out = arena.take_all();
-        let mut len = 0;
-        let mut whole = true;
-        for fragment in EscapedStr(text).fragments() {
-            let mut utf8 = [0; 4];
-            let bytes = match fragment {
-                Ok(EscapedStringFragment::NotEscaped(text)) => text.as_bytes(),
-                Ok(EscapedStringFragment::Escaped(c)) => c.encode_utf8(&mut utf8).as_bytes(),
-                Err(_) => b"",
-            };
-            whole &= fragment.is_ok();
-            out.get_mut(len..len + bytes.len())?.copy_from_slice(bytes);
-            len += bytes.len();
-        }
-        let (used, rest) = out.split_at_mut(len);
-        arena.put_back(rest);
-        if whole { core::str::from_utf8(used).ok() } else { None }
+/// Keys of another nsinit are passed over; a file without process is none of ours.
+fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Stop> {
+    let mut state = State {
+        init_pid: 0,
+        init_start_time: "",
+        network_state: Strings::NETWORK,
+        cgroup_paths: Strings::CGROUPS,
     };
-    let mut cgroup_paths = CgroupPaths::default();
-    for (subsystem, path) in state.cgroup_paths.iter() {
-        cgroup_paths.set(subsystem, unescape(path)?);
+    if json.value()? != Value::Object {
+        return Err(Stop);
     }
-    Some(State { init_start_time: unescape(state.init_start_time)?, cgroup_paths, ..state })
+    while let Some(key) = json.key()? {
+        match key.to_bytes() {
+            b"init_pid" => state.init_pid = pid(json.value()?)?,
+            b"init_start_time" => state.init_start_time = text(json.value()?)?,
+            b"network_state" => members(json, &mut state.network_state)?,
+            b"cgroup_paths" => members(json, &mut state.cgroup_paths)?,
+            _ => json.skip()?,
+        }
+    }
+    if state.init_start_time.is_empty() { Err(Stop) } else { Ok(state) }
 }
 
-fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static [u8]> {
+/// An object of strings; names of another nsinit are passed over here too.
+fn members(
+    json: &mut Reader<'static>,
+    to: &mut Strings<'static>,
+) -> core::result::Result<(), Stop> {
+    if json.value()? != Value::Object {
+        return Err(Stop);
+    }
+    while let Some(key) = json.key()? {
+        let name = key.to_str().map_err(|_| Stop)?;
+        to.set(name, text(json.value()?)?);
+    }
+    Ok(())
+}
+
+fn text(value: Value<'static>) -> core::result::Result<&'static str, Stop> {
+    match value {
+        Value::Str(text) => text.to_str().map_err(|_| Stop),
+        _ => Err(Stop),
+    }
+}
+
+fn pid(value: Value) -> core::result::Result<i32, Stop> {
+    match value {
+        Value::Number(number) => number.as_i64().and_then(|n| n.try_into().ok()).ok_or(Stop),
+        _ => Err(Stop),
+    }
+}
+
+fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
     let buf = arena.take(SIZE).doing("read", FILE)?;
     let mut len = 0;
     while len < SIZE {
-        match rustix::io::read(file, &mut buf[len..]) {
+        match rustix::io::read(file, buf.get_mut(len..).unwrap_or(&mut [])) {
             Ok(0) => break,
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing("read", FILE),
         }
     }
-    Ok(&buf[..len])
+    Ok(buf.get_mut(..len).unwrap_or(&mut []))
 }
 
 /// Writes state.json in `dir`, whole or not at all: a temporary file, then a rename. Mode 0600.
@@ -209,10 +260,10 @@ mod tests {
     }
 
     fn state() -> State<'static> {
-        let mut cgroup_paths = CgroupPaths::default();
+        let mut cgroup_paths = Strings::CGROUPS;
         assert!(cgroup_paths.set("memory", "/sys/fs/cgroup/memory/a\\x2d\"b"));
         assert!(!cgroup_paths.set("unheard-of", "/"));
-        let network_state = NetworkState::default();
+        let network_state = Strings::NETWORK;
         State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
     }
 

@@ -7,12 +7,11 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::getpgrp;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{
-    OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
-};
+use rustix::termios::{tcgetpgrp, tcgetwinsize, tcsetwinsize};
 
 use crate::error::{Context, Result};
 use crate::syscall::is_absent;
+use crate::syscall::terminal::{Settings, set_settings, settings};
 
 /// The caller's standard descriptors. They are open for as long as nsinit runs: `run` sees to it.
 pub struct Stdio {
@@ -76,23 +75,21 @@ pub fn resize(master: BorrowedFd<'_>, stdio: &Stdio) {
 
 /// The caller's terminal in raw mode; as it was when this goes out of scope.
 pub struct Raw {
-    terminal: Option<(OwnedFd, Termios)>,
+    terminal: Option<(OwnedFd, Settings)>,
 }
 
 impl Raw {
     /// Raw mode on standard input, if it is a terminal and nsinit is in its foreground: from the
     /// background it would spoil the terminal of whoever is in front.
     pub fn enter(stdio: &Stdio) -> Result<Raw> {
-        let Ok(before) = tcgetattr(stdio.input) else {
+        let Ok(before) = settings(stdio.input) else {
             return Ok(Raw { terminal: None });
         };
         if tcgetpgrp(stdio.input) != Ok(getpgrp()) {
             return Ok(Raw { terminal: None });
         }
-        let mut raw = before.clone();
-        raw.make_raw();
         let terminal = fcntl_dupfd_cloexec(stdio.input, 3).doing("keep the terminal", ())?;
-        tcsetattr(&terminal, OptionalActions::Drain, &raw).doing("set the terminal raw", ())?;
+        set_settings(terminal.as_fd(), &before.raw()).doing("set the terminal raw", ())?;
         Ok(Raw { terminal: Some((terminal, before)) })
     }
 
@@ -106,7 +103,7 @@ impl Drop for Raw {
     fn drop(&mut self) {
         if let Some((terminal, before)) = &self.terminal {
             // A terminal that hung up has no mode to restore.
-            let _ = tcsetattr(terminal, OptionalActions::Drain, before);
+            let _ = set_settings(terminal.as_fd(), before);
         }
     }
 }

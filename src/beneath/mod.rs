@@ -14,6 +14,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::{self, Errno};
 
+use crate::bytes::split_by;
 use crate::syscall::is_absent;
 use walk::{Last, walk};
 
@@ -93,8 +94,7 @@ pub fn split<'b>(
 /// Whether `path`, without "." and empty names, is exactly "/name", or "/" for an empty `name`.
 /// It is about the text alone: ".." never matches.
 pub fn is_exactly(path: &CStr, name: &[u8]) -> bool {
-    let mut names =
-        path.to_bytes().split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b"."));
+    let mut names = split_by(path.to_bytes(), b'/').filter(|name| !matches!(*name, b"" | b"."));
     match names.next() {
         None => name.is_empty(),
         Some(first) => first == name && names.next().is_none(),

@@ -10,6 +10,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{self, Errno};
 
+use crate::bytes::{split_by, until_nul};
+
 /// Longest path, with its NUL (include/uapi/linux/limits.h); that of an expanded path too.
 pub const PATH_MAX: usize = 4096;
 /// Most links in one path (MAXSYMLINKS, include/linux/namei.h).
@@ -55,7 +57,7 @@ pub fn dir(root: BorrowedFd, path: &[u8], mode: Mode) -> io::Result<OwnedFd> {
         return Err(Errno::NAMETOOLONG);
     }
     let mut at: Option<OwnedFd> = None;
-    for text in path.split(|&b| b == b'/') {
+    for text in split_by(path, b'/') {
         let mut buf = [0; NAME];
         match text {
             b"" | b"." => continue,
@@ -90,7 +92,7 @@ pub fn name<'b>(text: &[u8], buf: &'b mut [u8; NAME]) -> io::Result<&'b CStr> {
     *buf = [0; NAME];
     let room = buf.get_mut(..text.len()).filter(|room| room.len() < NAME);
     room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(text);
-    CStr::from_bytes_until_nul(buf).map_err(|_| Errno::NAMETOOLONG)
+    until_nul(buf).ok_or(Errno::NAMETOOLONG)
 }
 
 /// Walks `path` from `root`. EAGAIN where others change the tree faster than it can be walked.
@@ -167,7 +169,7 @@ impl Walk<'_> {
 
     /// Whether no name is left.
     fn is_last(&self) -> bool {
-        self.left().split(|&b| b == b'/').all(|name| matches!(name, b"" | b"."))
+        split_by(self.left(), b'/').all(|name| matches!(name, b"" | b"."))
     }
 
     /// Into the directory `name`, or its link's text in front of what is left.

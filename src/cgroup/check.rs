@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::bytes::split_by;
 use crate::error::{Error, Result};
 use crate::plan::{Cgroup, DeviceKind};
 use crate::proc::lines::decimal;
@@ -45,7 +46,7 @@ fn check_place(plan: &Cgroup) -> Result<()> {
         return refuse("cgroups.name", "limits need a group: without a name there is none");
     }
     if let Some(parent) = plan.parent {
-        if parent.to_bytes().split(|&b| b == b'/').any(|part| part == b"..") {
+        if split_by(parent.to_bytes(), b'/').any(|part| part == b"..") {
             return refuse("cgroups.parent", "\"..\" would leave the caller's own group");
         }
         if has_bad_byte(parent) {
@@ -91,12 +92,12 @@ fn check_numbers(plan: &Cgroup) -> Result<()> {
 /// "0-3,8": numbers and ranges, and for ranges perhaps "used/group" (lib/bitmap-str.c,
 /// bitmap_parselist).
 fn is_cpu_list(list: &[u8]) -> bool {
-    list.split(|&b| b == b',').all(|part| {
+    split_by(list, b',').all(|part| {
         let mut parts = part.splitn(2, |&b| b == b':');
         let range = parts.next().unwrap_or(b"");
         let mut ends = range.splitn(2, |&b| b == b'-');
         let (first, last) = (ends.next().and_then(decimal), ends.next().map(decimal));
-        let step = parts.next().map(|step| step.split(|&b| b == b'/').map(decimal));
+        let step = parts.next().map(|step| split_by(step, b'/').map(decimal));
         let step_is_right = step.is_none_or(|mut step| {
             let (used, group) = (step.next().flatten(), step.next().flatten());
             last.is_some()

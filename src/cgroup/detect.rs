@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::Arena;
+use crate::bytes::{Arena, split_by, until_nul};
 use crate::error::{Context, Error, Result};
 use crate::proc::lines::Pieces;
 
@@ -54,7 +54,10 @@ pub fn hierarchies(
             add(&mut found, &mount, &groups, arena)?;
         }
     }
-    found.sort_unstable_by_key(|hierarchy| hierarchy.subsystems.has(Subsystem::Memory));
+    if let Some(n) = found.iter().position(|h| h.subsystems.has(Subsystem::Memory)) {
+        let memory = found.remove(n);
+        found.push(memory).map_err(|_| too_many())?;
+    }
     Ok(found)
 }
 
@@ -133,7 +136,7 @@ impl Mount<'_> {
     /// "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu". `None` for
     /// any other file system, and for hierarchies without a known controller.
     fn parse(line: &[u8]) -> Option<Mount<'_>> {
-        let mut words = line.split(|&b| b == b' ');
+        let mut words = split_by(line, b' ');
         let (root, point) = (words.nth(3)?, words.next()?);
         // Optional fields end with a single hyphen.
         words.find(|word| word == b"-")?;
@@ -155,7 +158,7 @@ fn unescape(text: &[u8], arena: &Arena) -> core::result::Result<&'static CStr, c
         out[len] = code.unwrap_or(byte);
         len += 1;
     }
-    CStr::from_bytes_until_nul(out).map_err(|_| crate::bytes::Full)
+    until_nul(out).ok_or(crate::bytes::Full)
 }
 
 fn octal(byte: u8) -> Option<u32> {
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     fn show(mountinfo: &str, cgroup: &str) -> Vec<String, HIERARCHIES> {
-        let dir = std::env::temp_dir().join(format!("nsinit-detect-{}", line!()));
+        let dir = std::env::temp_dir().join(format!("nsinit-detect-{}", std::process::id()));
         let dir = dir.with_extension(format!("{:?}", std::thread::current().id()));
         std::fs::create_dir_all(&dir).unwrap();
         let file = |name: &str, text: &str| {

@@ -87,9 +87,9 @@ fn write_rules(
 
 /// "c 1:3 rwm"; `None` for a rule about nothing.
 fn format(rule: &DeviceRule) -> Option<Short<40>> {
-    let kind = if rule.kind == DeviceKind::Block { 'b' } else { 'c' };
+    let kind = if rule.kind == DeviceKind::Block { "b" } else { "c" };
     let number = |n: Option<u32>| match n {
-        Some(n) => Short::<12>::new(format_args!("{n}")),
+        Some(n) => Short::<12>::new(format_args!("{}", i64::from(n))),
         None => Short::<12>::new(format_args!("*")),
     };
     let (major, minor) = (number(rule.major), number(rule.minor));

@@ -7,7 +7,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::{Errno, read as read_fd, write as write_fd};
 
-use crate::bytes::{Arena, Short, Show};
+use crate::bytes::{Arena, Short, Show, until_nul};
 use crate::error::{Context, Error, Object, Result};
 
 /// Longest path (PATH_MAX), and longest value: no file of a v1 group shows more than a page.
@@ -46,7 +46,7 @@ impl Path {
 
     /// As a C string.
     pub fn as_cstr(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+        until_nul(&self.bytes).unwrap_or(c"")
     }
 }
 

@@ -48,7 +48,7 @@ fn in_either_order(first: impl Fn() -> Result<()>, second: impl Fn() -> Result<(
 }
 
 fn explain(error: Error) -> Error {
-    let crate::error::Object::Beneath(_, file) = error.on else { return error };
+    let crate::error::Object::Beneath(_, file) = error.on() else { return error };
     match (file, error.raw()) {
         (SWAP, Some(Errno::NOENT | Errno::ACCESS)) => {
             error.hint("the kernel does not count swap (swapaccount=1 on its command line)")

@@ -25,7 +25,7 @@ pub use remove::{remove_stale, thaw};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter, open_existing};
 
-use crate::bytes::Arena;
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
@@ -236,7 +236,7 @@ fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static C
     let mut path = Vec::<u8, PATH_MAX>::new();
     path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
     for text in [plan.parent, plan.name].into_iter().flatten() {
-        let parts = text.to_bytes().split(|&b| b == b'/');
+        let parts = split_by(text.to_bytes(), b'/');
         for part in parts.filter(|part| !part.is_empty() && *part != b".") {
             path.push(b'/').map_err(|_| too_long(Default::default()))?;
             path.extend_from_slice(part).map_err(too_long)?;

@@ -14,6 +14,7 @@ use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 use super::file::{CGROUP_SUPER_MAGIC, Path, open_named, parent};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
+use crate::proc::process::stat;
 use crate::syscall::signal::kill;
 
 /// How long a group without processes may stay busy: the kernel lets go of a process's group some
@@ -97,7 +98,7 @@ fn remove_leaf(dir: &CStr) -> rustix::io::Result<bool> {
             Err(Errno::BUSY | Errno::NOTEMPTY) => {}
             Err(errno) => return Err(errno),
         }
-        if first_process(dir)?.is_some() {
+        if first_living(dir)?.is_some() {
             return Ok(false);
         }
         remove_inside(CWD, dir, DEPTH)?;
@@ -173,6 +174,21 @@ pub fn thaw(dir: &'static CStr) -> Result<()> {
             result => result.map(drop).doing("thaw", Object::Beneath(dir, FILE)),
         },
     }
+}
+
+/// A process that will stay. One that has begun to end is still listed for a moment after it was
+/// waited for, until it is done switching out (kernel/cgroup/cgroup.c, cgroup_task_dead).
+fn first_living(dir: &CStr) -> rustix::io::Result<Option<Pid>> {
+    let mut living = None;
+    for_each_process(dir, |pid| {
+        let ends = stat("/proc", pid).map_or_else(
+            |errno| errno == Errno::NOENT || errno == Errno::SRCH,
+            |stat| stat.exiting || b"ZX".contains(&stat.state),
+        );
+        living = if ends { None } else { Some(pid) };
+        ends
+    })?;
+    Ok(living)
 }
 
 fn first_process(dir: &CStr) -> rustix::io::Result<Option<Pid>> {

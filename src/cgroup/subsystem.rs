@@ -1,5 +1,7 @@
 //! The controllers of cgroup v1.
 
+use crate::bytes::split_by;
+
 /// A v1 controller that nsinit puts a container under. They are those that libcontainer knew, and
 /// pids.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +57,7 @@ impl Subsystems {
     /// Those that a list with commas names; other words are passed over.
     pub fn parse(list: &[u8]) -> Subsystems {
         let known = |word: &[u8]| Subsystem::ALL.iter().find(|s| s.name().as_bytes() == word);
-        let bits = list.split(|&b| b == b',').filter_map(known);
+        let bits = split_by(list, b',').filter_map(known);
         Subsystems(bits.fold(0, |set, subsystem| set | *subsystem as u16))
     }
 

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 
 use super::options::Options;
 use super::{Context, Failure, Verb, load};
+use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::launch::{self, Launch, Place, seal};
 use crate::plan::Kind;
@@ -43,9 +44,20 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     if plan.namespaces.is_new(Kind::Mount) {
         load::hide(plan, &place, config, arena)?;
     }
+    let hidden = !plan.rootfs.hidden.is_empty();
+    let before = Identity::of(config).doing("look at", config)?;
     let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
-    Ok(launch::exec(&mut launch, &place)?)
+    let result = launch::exec(&mut launch, &place);
+    if hidden && Identity::of(config) != Ok(before) {
+        say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
+    }
+    Ok(result?)
 }
+
+/// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in
+/// every namespace (detach_mounts in fs/namespace.c).
+const REPLACED: &str = "it was replaced while the container ran, and from then on the container \
+                        could write to it: read it before the next start";
 
 /// Blocks every signal, so that none is lost from here on: the launcher waits for them, PID 1 waits
 /// for them, and the command gets the mask back that nsinit was started with. A caller that ignores

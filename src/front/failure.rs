@@ -45,6 +45,6 @@ impl Failure {
             // A terminal that can't be written to can't be told.
             let _ = out.flush();
         }
-        self.error.status
+        self.error.status()
     }
 }

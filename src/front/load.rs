@@ -188,6 +188,13 @@ pub fn hide(
         Err(errno) => return Err(errno).doing("look at", CONFIG),
     };
     for path in [state, config, other.filter(|_| other != config)].into_iter().flatten() {
+        // The name of a mount point can't be changed, but that of a directory above it can: root
+        // inside would put another in its place, with files of its own choice.
+        if path.to_bytes().iter().filter(|byte| **byte == b'/').count() > 1 {
+            let why = "it lies below a directory of the container, which the container could \
+                       exchange: put it outside of the root file system, or at its top";
+            return Err(Error::refused("hide", path, why));
+        }
         // Four fit.
         let _ = plan.rootfs.hidden.push(path);
     }

@@ -49,6 +49,13 @@ pub struct Verb {
     pub run: fn(Context, Options) -> Result<u8, Failure>,
 }
 
+impl Verb {
+    /// Whether words may follow the options.
+    fn takes_command(&self) -> bool {
+        self.usage.ends_with("[ARGUMENT…]]") || self.usage.ends_with("[ARGUMENT…]")
+    }
+}
+
 const VERBS: &[Verb] = &[exec::VERB, state::VERB, config::VERB, nsenter::VERB];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not

@@ -121,7 +121,7 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
         }
     }
     if let [Some(word), ..] = rest
-        && !verb.usage.contains("COMMAND")
+        && !verb.takes_command()
     {
         let shown = arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this word");
         return Err(usage(shown, "this verb takes options only (try --help)"));

@@ -4,10 +4,10 @@ use core::fmt::Write;
 
 use super::options::Options;
 use super::{Context, Failure, Verb, answer, load};
-use crate::error::{Error, STATUS_NSINIT};
+use crate::error::Error;
 use crate::launch::Place;
 use crate::say;
-use crate::state::State;
+use crate::state::Answer;
 
 /// See the help.
 pub const VERB: Verb = Verb {
@@ -20,16 +20,6 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-/// state.json's keys and one more.
-#[derive(serde::Serialize)]
-struct Answer<'a> {
-    running: bool,
-    init_pid: i32,
-    init_start_time: &'a str,
-    network_state: crate::state::NetworkState<'a>,
-    cgroup_paths: crate::state::CgroupPaths<'a>,
-}
-
 fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let place = Place::open(load::data_path(&context, &options)?)?;
     let Some((state, running)) = place.state(context.arena)? else {
@@ -40,17 +30,15 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             answer(out)?;
         }
         let error = Error::refused("", "state.json", "there is none: no container runs here");
-        return if options.json { Ok(1) } else { Err(Error { status: 1, ..error }.into()) };
+        return if options.json { Ok(1) } else { Err(error.with_status(1).into()) };
     };
-    let State { init_pid, init_start_time, network_state, cgroup_paths } = state;
-    let answer_ = Answer { running, init_pid, init_start_time, network_state, cgroup_paths };
     let mut buf = [0; 16384];
-    let Ok(len) = serde_json_core::to_slice(&answer_, &mut buf) else {
-        let error = Error::refused("print", "state.json", "it is longer than 16 KiB");
-        return Err(Error { status: STATUS_NSINIT, ..error }.into());
+    let whole = Answer { running: Some(running), state };
+    let Ok(len) = serde_json_core::to_slice(&whole, &mut buf) else {
+        return Err(Error::refused("print", "state.json", "it is longer than 16 KiB").into());
     };
     let mut out = say::answer();
-    out.write_bytes(&buf[..len]);
+    out.write_bytes(buf.get(..len).unwrap_or(&[]));
     out.write_bytes(b"\n");
     answer(out)?;
     Ok(if running { 0 } else { 1 })

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::Pos;
-use crate::bytes::Show;
+use crate::bytes::{Show, split_by};
 
 /// Most bytes of a line that are shown.
 const WIDTH: usize = 72;
@@ -12,7 +12,7 @@ const WIDTH: usize = 72;
 /// lines, so that the caret is right at any tab width; control characters are escaped; of a long
 /// line only the part around the column is shown. Nothing for a place that the text does not have.
 pub fn show_line(out: &mut dyn Write, text: &[u8], pos: Pos) -> fmt::Result {
-    let mut lines = text.split(|byte| *byte == b'\n');
+    let mut lines = split_by(text, b'\n');
     let Some(line) = (pos.line as usize).checked_sub(1).and_then(|n| lines.nth(n)) else {
         return Ok(());
     };
@@ -43,7 +43,7 @@ fn boundary(line: &[u8], mut at: usize) -> usize {
 
 /// The bytes as they are shown, or as many blanks.
 fn show(out: &mut dyn Write, bytes: &[u8], blank: bool) -> fmt::Result {
-    for (n, part) in bytes.split(|byte| *byte == b'\t').enumerate() {
+    for (n, part) in split_by(bytes, b'\t').enumerate() {
         if n > 0 {
             out.write_char('\t')?;
         }

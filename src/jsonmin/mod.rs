@@ -29,7 +29,7 @@ pub struct Pos {
 
 impl fmt::Display for Pos {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.col)
+        write!(f, "{}:{}", i64::from(self.line), i64::from(self.col))
     }
 }
 
@@ -136,6 +136,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Stops, with a fault of the caller's finding.
+    #[cold]
+    #[inline(never)]
     pub fn stop(&mut self, pos: Pos, why: &'static str) -> Stop {
         self.fault = Fault { pos, why };
         Stop

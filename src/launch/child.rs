@@ -47,16 +47,14 @@ pub fn run(launch: &mut Launch, first: First) -> ! {
     }
 }
 
-/// The descriptors of the cgroups that are still to be entered.
-struct Late {
-    memory: Option<OwnedFd>,
-}
+/// The `tasks` file of the memory cgroup, where that is still to be entered.
+type Late = Option<OwnedFd>;
 
 /// The straight list, in kernel order.
 fn build(launch: &mut Launch, first: &First) -> Result<Late> {
     let steps = first.steps;
     steps.at("tie its life to the launcher's");
-    // The reaper has no use for a softer signal: if it goes, so does everything inside.
+    // PID 1 passes a softer signal than KILL on to the command, as any other.
     die_with_launcher(&first.sync, launch.plan.process.parent_death_signal)?;
     steps.at("close the launcher's descriptors");
     close_inherited(first)?;
@@ -146,7 +144,7 @@ fn enter(launch: &Launch, mut fds: heapless::Vec<OwnedFd, FDS>, mounted: bool) -
     if new_namespace {
         unshare(NewNamespaces::NEWCGROUP).doing("unshare the cgroup namespace", ())?;
     }
-    Ok(Late { memory })
+    Ok(memory)
 }
 
 /// Enters the namespaces that the plan names by path, but PID's, which the launcher has entered for
@@ -183,7 +181,7 @@ fn close_inherited(first: &First) -> Result<()> {
 }
 
 fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
-    let memory = late.memory.as_ref().map(AsFd::as_fd);
+    let memory = late.as_ref().map(AsFd::as_fd);
     Inherited { sync: &first.sync, slave: first.slave.as_ref(), memory, steps: first.steps }
 }
 
@@ -199,7 +197,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
         Ok(Fork::Parent(pid)) => pid,
         Err(error) => fail(&first.sync, &error),
     };
-    match quieten(late.memory.as_ref()) {
+    match quieten(late.as_ref()) {
         Ok(()) => {
             memory::give_back_program();
             serve(workload)

@@ -5,12 +5,10 @@ use core::mem::MaybeUninit;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
 use crate::error::{Context, Result};
+use crate::proc::lines::decimal;
 use crate::say;
 use crate::syscall::fd::{close, close_range};
 use crate::syscall::is_absent;
-
-/// Most descriptors to keep.
-const KEEP: usize = 24;
 
 /// Closes every descriptor but the standard ones and those in `keep`. The owners of the others in
 /// this process must not be dropped: only a process that was just forked may call this, one that
@@ -19,20 +17,16 @@ const KEEP: usize = 24;
 /// The log goes too: only the launcher speaks, and inside it would be a file of the host that
 /// whoever may trace this process could open anew.
 pub fn close_all_but(keep: &[u32]) -> Result<()> {
-    let mut sorted = heapless::Vec::<u32, KEEP>::new();
     say::forget_log();
-    for fd in keep.iter().copied() {
-        sorted.push(fd).map_err(|_| rustix::io::Errno::MFILE).doing("keep descriptors", ())?;
-    }
-    sorted.sort_unstable();
+    let kept = |from: u32| keep.iter().copied().filter(|fd| *fd >= from).min();
     let mut first = 3;
-    for fd in sorted.iter().copied().filter(|fd| *fd >= 3) {
+    while let Some(fd) = kept(first) {
         if first < fd && !range(first, fd - 1)? {
-            return one_by_one(&sorted);
+            return one_by_one(&|fd| kept(fd) == Some(fd));
         }
         first = fd + 1;
     }
-    if range(first, u32::MAX)? { Ok(()) } else { one_by_one(&sorted) }
+    if range(first, u32::MAX)? { Ok(()) } else { one_by_one(&|fd| kept(fd) == Some(fd)) }
 }
 
 /// False where the kernel has no close_range.
@@ -44,7 +38,7 @@ fn range(first: u32, last: u32) -> Result<bool> {
 }
 
 /// Before Linux 5.9: what the host's /proc lists.
-fn one_by_one(keep: &[u32]) -> Result<()> {
+fn one_by_one(keep: &dyn Fn(u32) -> bool) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = openat(CWD, c"/proc/self/fd", flags, Mode::empty())
         .doing("list descriptors in", "/proc/self/fd")?;
@@ -54,11 +48,11 @@ fn one_by_one(keep: &[u32]) -> Result<()> {
     while let Some(entry) = entries.next() {
         let entry = entry.doing("list descriptors in", "/proc/self/fd")?;
         // "." and ".." are no numbers.
-        let number = entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok());
+        let number = decimal(entry.file_name().to_bytes()).and_then(|n| u32::try_from(n).ok());
         if let Some(fd) = number
             && fd > 2
             && fd != own as u32
-            && !keep.contains(&fd)
+            && !keep(fd)
         {
             close(fd);
         }

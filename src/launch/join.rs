@@ -19,10 +19,10 @@ use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
 use super::{Launch, died};
-use crate::bytes::Short;
 use crate::cgroup::{self, Tasks};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
+use crate::proc::process::namespace_file;
 use crate::step::Steps;
 use crate::syscall::is_absent;
 use crate::syscall::namespace::setns;
@@ -95,9 +95,12 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         Err(error) => fail(&inside.sync, &error),
     };
     // The container sees the command's process at once, and whoever may trace it its descriptors.
-    let needed = [Some(inside.sync.fd().as_fd()), inside.slave.as_ref().map(AsFd::as_fd), memory];
-    if let Err(error) = close_but(needed.into_iter().flatten()) {
-        fail(&inside.sync, &error);
+    // Their owners are never dropped: this process ends in execve or exit_group.
+    let memory_fd = memory.map(|fd| fd.as_raw_fd());
+    for fd in inside.tasks.fds().chain(inside.target.fds()).map(|fd| fd.as_raw_fd()) {
+        if Some(fd) != memory_fd {
+            crate::syscall::fd::close(fd as u32);
+        }
     }
     inside.steps.at("fork the command");
     match fork_sibling().doing("fork the command", ()) {
@@ -155,10 +158,6 @@ fn close_inherited(inside: &Inside) -> Result<()> {
         .chain(inside.slave.iter().map(AsFd::as_fd))
         .chain(inside.tasks.fds())
         .chain(inside.target.fds());
-    close_but(own)
-}
-
-fn close_but<'a>(own: impl Iterator<Item = BorrowedFd<'a>>) -> Result<()> {
     let mut keep = heapless::Vec::<u32, 20>::new();
     for fd in own {
         let full = |_| Error::refused("keep descriptors", (), "more than 20");
@@ -172,7 +171,7 @@ fn open_cgroups(launch: &Launch, running: &Running) -> Result<Tasks> {
     let mut dirs = heapless::Vec::<(&str, &CStr), 16>::new();
     for (subsystem, path) in running.cgroup_paths.iter() {
         let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-        // CgroupPaths has fewer members than that.
+        // state.json has fewer members than that.
         let _ = dirs.push((subsystem, path));
     }
     cgroup::open_existing(dirs.into_iter())
@@ -206,8 +205,7 @@ impl Target {
         let mut files = [const { None }; 8];
         for (file, kind) in files.iter_mut().zip(Kind::ALL) {
             if running.apart.contains(kind.flag()) {
-                let (pid, name) = (running.pid.as_raw_pid(), kind.file().to_str().unwrap_or(""));
-                let path = Short::<48>::new(format_args!("/proc/{pid}/ns/{name}"));
+                let path = namespace_file("/proc", running.pid, kind.file());
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let opened = openat(CWD, path.as_cstr(), flags, Mode::empty());
                 *file = Some(opened.doing("open the namespace", kind.name())?);

@@ -22,6 +22,7 @@ pub use place::{Place, Running};
 use crate::bytes::Arena;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
+use crate::proc::fd_path;
 use crate::security::Original;
 use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
@@ -72,10 +73,8 @@ fn died(step: &str, arena: &Arena) -> Error {
 
 /// The path that descriptor `fd` leads to, through /proc.
 fn path_of(fd: impl rustix::fd::AsFd, arena: &Arena) -> Result<&'static CStr> {
-    use crate::bytes::Short;
     use crate::error::Context;
-    use rustix::fd::AsRawFd;
-    let link = Short::<32>::new(format_args!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()));
+    let link = fd_path(fd.as_fd());
     let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
     let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)
         .doing("find the path of a directory", ())?;

@@ -10,13 +10,14 @@ use rustix::process::{Pid, getpid};
 use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use super::{Launch, path_of};
-use crate::bytes::{Arena, Short};
+use crate::bytes::Arena;
 use crate::cgroup;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Kind, Plan, Source};
-use crate::proc::process::{Identity, namespace, stat};
+use crate::proc::lines::decimal;
+use crate::proc::process::{self, Identity, namespace, stat};
 use crate::say;
-use crate::state::{self, CgroupPaths, State};
+use crate::state::{self, State, Strings};
 use crate::syscall::process::NewNamespaces;
 
 const PROC: &str = "/proc";
@@ -36,7 +37,7 @@ pub struct Running {
     /// The namespaces in which it differs from the caller.
     pub apart: NewNamespaces,
     /// Its control groups.
-    pub cgroup_paths: CgroupPaths<'static>,
+    pub cgroup_paths: Strings<'static>,
 }
 
 /// The exclusive right to start, or to find nobody starting.
@@ -123,7 +124,7 @@ impl Place {
             None => None,
         };
         if ending.is_none() {
-            let pid = state.init_pid;
+            let pid = i64::from(state.init_pid);
             say::warning(format_args!(
                 "state.json names process {pid}, which is gone: cleaning up"
             ));
@@ -135,7 +136,7 @@ impl Place {
             if subsystem == "freezer" {
                 cgroup::thaw(path)?;
             }
-            // CgroupPaths has fewer members than that.
+            // state.json has fewer members than that.
             let _ = dirs.push(path);
         }
         if let Some((pid, start_time)) = ending {
@@ -170,7 +171,7 @@ impl Running {
         let on = pid_object(pid);
         let start_time = stat(PROC, pid).doing("look at process", on)?.start_time;
         let apart = apart(pid).doing("look at the namespaces of process", on)?;
-        Ok(Running { pid, start_time, apart, cgroup_paths: CgroupPaths::default() })
+        Ok(Running { pid, start_time, apart, cgroup_paths: Strings::CGROUPS })
     }
 
     /// Whether it is still the same process, and not a zombie.
@@ -191,7 +192,7 @@ impl Running {
             }
         }
         if plan.namespaces.get(Kind::Mount) == Source::New {
-            let root = Short::<32>::new(format_args!("/proc/{}/root", self.pid.as_raw_pid()));
+            let root = process::file("/proc", self.pid, "root");
             let theirs = Identity::of(root.as_cstr())
                 .doing("look at the root of process", pid_object(self.pid))?;
             let path = plan.rootfs.path.unwrap_or(c".");
@@ -213,7 +214,7 @@ pub fn pid_object(pid: Pid) -> Object {
 
 /// The process that `state` names.
 fn named(state: &State) -> Option<(Pid, u64)> {
-    Some((state.pid()?, state.init_start_time.parse().ok()?))
+    Some((state.pid()?, decimal(state.init_start_time.as_bytes())?))
 }
 
 /// The same, if it runs.

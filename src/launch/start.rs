@@ -15,7 +15,7 @@ use crate::cgroup::{self, Created};
 use crate::error::{Context, Error, Result};
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::stat;
-use crate::state::{self, CgroupPaths, NetworkState, State};
+use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
 use crate::syscall::process::{Fork, NewNamespaces, fork};
@@ -105,7 +105,7 @@ fn save_state<'a>(
 ) -> Result<StateGuard<'a>> {
     let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
     let start_time = Short::<24>::new(format_args!("{start_time}"));
-    let mut cgroup_paths = CgroupPaths::default();
+    let mut cgroup_paths = Strings::CGROUPS;
     for (subsystem, path) in groups.paths() {
         let path = path.to_str().map_err(|_| {
             Error::refused("write to state.json the path of", path, "it is not UTF-8")
@@ -117,7 +117,7 @@ fn save_state<'a>(
     let state = State {
         init_pid: pid.as_raw_pid(),
         init_start_time: start_time.as_str(),
-        network_state: NetworkState::default(),
+        network_state: Strings::NETWORK,
         cgroup_paths,
     };
     state::save(place.dir(), &state, launch.arena)?;

@@ -4,25 +4,18 @@
 //! the rendered error of a failure. The end of the channel (every process of the container has
 //! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
 
-use core::fmt::Write;
-use core::mem::MaybeUninit;
-
 use heapless::Vec;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::io::{Errno, IoSlice, IoSliceMut};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send,
-    sendmsg, socketpair,
-};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::{Errno, IoSlice};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Pid;
 
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
+use crate::syscall::socket;
+pub use crate::syscall::socket::FDS;
 
-/// Most descriptors in one "go": one for each cgroup hierarchy.
-pub const FDS: usize = 16;
 /// Longest error text; a path of 4,096 bytes fits with its words.
 const TEXT: usize = 6144;
 
@@ -66,14 +59,9 @@ pub enum Outcome {
 impl Parent {
     /// "Go on", with the cgroups to enter.
     pub fn go(&self, fds: &[BorrowedFd<'_>]) -> Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-            return Err(Error::refused("hand over the cgroups", (), "more than 16 hierarchies"));
-        }
-        match sendmsg(&self.0, &[IoSlice::new(&[GO])], &mut control, SendFlags::NOSIGNAL) {
+        match socket::send(self.0.as_fd(), &[IoSlice::new(&[GO])], fds) {
             // Whoever does not listen any more has failed, and its reason is on the way up.
-            Ok(_) | Err(Errno::PIPE) => Ok(()),
+            Ok(()) | Err(Errno::PIPE) => Ok(()),
             Err(errno) => Err(errno).doing("tell the container to go on", ()),
         }
     }
@@ -83,7 +71,7 @@ impl Parent {
         let mut report = Report { outcome: Outcome::Died, workload: None };
         let mut buf = [0; TEXT];
         loop {
-            let n = match receive(&self.0, &mut buf, None) {
+            let n = match socket::receive(self.0.as_fd(), &mut buf, &mut drop) {
                 // A peer that ends with a packet unread resets the channel, which is told once and
                 // before what it has sent: its reason is still to come.
                 Err(Errno::INTR | Errno::CONNRESET) => continue,
@@ -103,8 +91,8 @@ impl Parent {
                 [FAILED, status, ref text @ ..] => {
                     let text = core::str::from_utf8(text).unwrap_or("the container failed");
                     let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
-                    let error = Error::refused("", (), text);
-                    report.outcome = Outcome::Failed(Error { status, ..error });
+                    let error = Error::refused("", (), text).with_status(status);
+                    report.outcome = Outcome::Failed(error);
                 }
                 _ => {}
             }
@@ -131,9 +119,11 @@ impl Child {
         let mut fds = Vec::new();
         let mut buf = [0; 1];
         loop {
-            return match receive(&self.0, &mut buf, Some(&mut fds)) {
+            // As many fit as a packet can have.
+            let mut take = |fd| drop(fds.push(fd));
+            return match socket::receive(self.0.as_fd(), &mut buf, &mut take) {
                 Err(Errno::INTR) => continue,
-                Ok(1) if buf[0] == GO => Ok(fds),
+                Ok(1) if buf == [GO] => Ok(fds),
                 Ok(_) => Err(Error::refused("wait for the launcher", (), "it is gone")),
                 Err(errno) => Err(errno).doing("wait for the launcher", ()),
             };
@@ -142,14 +132,14 @@ impl Child {
 
     /// "The next call is execve."
     pub fn ready(&self) -> Result<()> {
-        send(&self.0, &[READY], SendFlags::NOSIGNAL).doing("tell the launcher", ()).map(drop)
+        socket::send(self.0.as_fd(), &[IoSlice::new(&[READY])], &[]).doing("tell the launcher", ())
     }
 
     /// "The workload is your child `pid`." If it does not arrive, the launcher is gone, and with it
     /// goes the workload.
     pub fn forked(&self, pid: Pid) {
         let [a, b, c, d] = pid.as_raw_pid().to_ne_bytes();
-        let _ = send(&self.0, &[FORKED, a, b, c, d], SendFlags::NOSIGNAL);
+        let _ = socket::send(self.0.as_fd(), &[IoSlice::new(&[FORKED, a, b, c, d])], &[]);
     }
 
     /// Sends an error. If it does not arrive, the launcher is gone, or sees the end of the channel
@@ -157,37 +147,10 @@ impl Child {
     pub fn failed(&self, error: &Error) {
         let mut text = Short::<TEXT>::default();
         // A longer text is cut: it has at least the step and the beginning of the object.
-        let _ = write!(text, "{error}");
-        let head = [FAILED, error.status];
+        let _ = text.push(format_args!("{error}"));
+        let head = [FAILED, error.status()];
         let packet = [IoSlice::new(&head), IoSlice::new(text.as_str().as_bytes())];
-        let mut control = SendAncillaryBuffer::default();
         // See above.
-        let _ = sendmsg(&self.0, &packet, &mut control, SendFlags::NOSIGNAL);
+        let _ = socket::send(self.0.as_fd(), &packet, &[]);
     }
-}
-
-/// One packet; its descriptors go to `fds`.
-fn receive(
-    socket: &OwnedFd,
-    buf: &mut [u8],
-    fds: Option<&mut Vec<OwnedFd, FDS>>,
-) -> rustix::io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let iov = &mut [IoSliceMut::new(buf)];
-    let message = recvmsg(socket, iov, &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    if message.flags.contains(ReturnFlags::CTRUNC) {
-        // The kernel could not install them all: this process has too many descriptors open.
-        return Err(Errno::MFILE);
-    }
-    if let Some(fds) = fds {
-        for item in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(received) = item {
-                for fd in received {
-                    fds.push(fd).map_err(|_| Errno::MFILE)?;
-                }
-            }
-        }
-    }
-    Ok(message.bytes)
 }

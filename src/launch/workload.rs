@@ -35,7 +35,7 @@ pub fn run(launch: &mut Launch, inherited: &Inherited) -> ! {
 /// Tells the launcher and ends.
 pub fn fail(sync: &Child, error: &Error) -> ! {
     sync.failed(error);
-    exit_group(error.status)
+    exit_group(error.status())
 }
 
 fn become_workload(

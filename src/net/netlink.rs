@@ -11,8 +11,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
 
-use crate::bytes::{Arena, Show};
-use crate::error::{Context, Error, Object, Result, Why};
+use crate::bytes::{Arena, Show, split_by};
+use crate::error::{Context, Error, Object, Result};
 use crate::syscall::socket::setsockopt;
 
 /// Longest request. The longest that a container needs, a veth pair with all its attributes, is a
@@ -156,7 +156,7 @@ impl Answer<'_> {
         let error = Error::errno(doing, on, errno);
         let words = arena.str(format_args!("{}", Show(self.words)));
         match words {
-            Ok(words) if !words.is_empty() => Error { why: Why::Hint(errno, words), ..error },
+            Ok(words) if !words.is_empty() => error.hint(words),
             _ => error,
         }
     }
@@ -192,7 +192,7 @@ fn words(message: &[u8]) -> Option<&[u8]> {
         let len = usize::from(u16_at(rest, 0)?);
         let value = rest.get(ATTRIBUTE..len)?;
         if u16_at(rest, 2)? == NLMSGERR_ATTR_MSG {
-            return value.split(|&b| b == 0).next();
+            return split_by(value, 0).next();
         }
         rest = rest.get(len.next_multiple_of(4)..)?;
     }

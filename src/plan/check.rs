@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use super::{Cgroup, Init, Kind, Mount, Plan, Rootfs};
+use crate::bytes::split_by;
 
 /// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
 pub const HOSTNAME_MAX: usize = 64;
@@ -25,11 +26,15 @@ pub struct Finding {
 pub type Checked = Result<(), Finding>;
 
 /// Refuses a part.
+#[cold]
+#[inline(never)]
 pub(super) fn refuse(part: &'static str, why: &'static str) -> Checked {
     Err(Finding { part, index: None, key: "", why })
 }
 
 /// Refuses a key of a member of a list.
+#[cold]
+#[inline(never)]
 pub(super) fn refuse_in(
     part: &'static str,
     index: usize,
@@ -156,7 +161,7 @@ fn rootfs(rootfs: &Rootfs) -> Checked {
 
 /// The parts of a path that mean something.
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+    split_by(path, b'/').filter(|part| !part.is_empty() && *part != b".")
 }
 
 /// A path below the root that does not climb. (That no link leads it away is seen to when it is
@@ -235,27 +240,36 @@ fn working_dir(path: &'static CStr) -> Checked {
     Ok(())
 }
 
-/// The values of /proc/sys that are a namespace's own, not the host's (CVE-2022-0811).
+/// The values of /proc/sys that are a namespace's own; "*" stands for any end.
+const SYSCTLS: &[(Kind, &str)] = &[
+    (Kind::Ipc, "kernel.msgmax"),
+    (Kind::Ipc, "kernel.msgmnb"),
+    (Kind::Ipc, "kernel.msgmni"),
+    (Kind::Ipc, "kernel.sem"),
+    (Kind::Ipc, "kernel.shmall"),
+    (Kind::Ipc, "kernel.shmmax"),
+    (Kind::Ipc, "kernel.shmmni"),
+    (Kind::Ipc, "kernel.shm_rmid_forced"),
+    (Kind::Ipc, "fs.mqueue.*"),
+    (Kind::Uts, "kernel.domainname"),
+    (Kind::Uts, "kernel.hostname"),
+    (Kind::Net, "net.*"),
+];
+
+/// Refuses a value that would be the host's (CVE-2022-0811).
 fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    if !name.iter().all(plain) || name.split(|byte| *byte == b'.').any(<[u8]>::is_empty) {
+    if !name.iter().all(plain) || split_by(name, b'.').any(<[u8]>::is_empty) {
         return Err("no name of a value in /proc/sys, with dots");
     }
-    let kind = match name {
-        b"kernel.msgmax"
-        | b"kernel.msgmnb"
-        | b"kernel.msgmni"
-        | b"kernel.sem"
-        | b"kernel.shmall"
-        | b"kernel.shmmax"
-        | b"kernel.shmmni"
-        | b"kernel.shm_rmid_forced" => Kind::Ipc,
-        b"kernel.domainname" | b"kernel.hostname" => Kind::Uts,
-        _ if name.starts_with(b"fs.mqueue.") => Kind::Ipc,
-        _ if name.starts_with(b"net.") => Kind::Net,
-        _ => return Err("it belongs to the whole machine, not to a namespace"),
+    let own = |row: &&(Kind, &str)| match row.1.as_bytes() {
+        [prefix @ .., b'*'] => name.starts_with(prefix),
+        whole => name == whole,
     };
-    match plan.namespaces.is_apart(kind) {
+    let Some((kind, _)) = SYSCTLS.iter().find(own) else {
+        return Err("it belongs to the whole machine, not to a namespace");
+    };
+    match plan.namespaces.is_apart(*kind) {
         true => Ok(()),
         false => Err("without its namespace it would change the host"),
     }
@@ -265,8 +279,7 @@ fn cgroup(cgroup: &Cgroup) -> Checked {
     if cgroup.name.is_none() && cgroup.parent.is_none() {
         return refuse("cgroups", "limits need a name: they would be those of the caller");
     }
-    let climbs =
-        |path: &CStr| path.to_bytes().split(|byte| *byte == b'/').any(|part| part == b"..");
+    let climbs = |path: &CStr| split_by(path.to_bytes(), b'/').any(|part| part == b"..");
     if [cgroup.name, cgroup.parent].into_iter().flatten().any(climbs) {
         return refuse("cgroups", "\"..\" in name or parent");
     }

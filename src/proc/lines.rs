@@ -79,13 +79,7 @@ impl<'a> Pieces<'a> {
 
 /// A number of decimal digits only: no sign, no space, not empty. `None` also beyond 64 bits.
 pub fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |n, b| {
-        let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
-        n.checked_mul(10)?.checked_add(digit)
-    })
+    crate::bytes::number(text, 10)
 }
 
 #[cfg(test)]

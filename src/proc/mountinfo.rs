@@ -1,13 +1,13 @@
 //! /proc/PID/mountinfo, line by line (proc_pid_mountinfo(5)), whatever its size.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::{self, Errno};
 
-use crate::bytes::Short;
+use super::lines::decimal;
+use crate::bytes::{Short, split_by, until_nul};
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
 /// own in practice (overlay prints all its layers); it alone may be cut.
@@ -143,7 +143,7 @@ fn field<'a>(rest: &mut &'a mut [u8]) -> io::Result<&'a CStr> {
     *rest = tail;
     let len = unescape(field, len);
     *field.get_mut(len).ok_or(Errno::PROTO)? = 0;
-    CStr::from_bytes_until_nul(field).map_err(|_| Errno::PROTO)
+    until_nul(field).ok_or(Errno::PROTO)
 }
 
 /// Decodes \ooo (mangle() in the kernel's fs/seq_file.c) in the first `len` bytes; the new length.
@@ -170,20 +170,19 @@ fn number(field: &CStr) -> io::Result<u32> {
 }
 
 fn digits(text: &[u8]) -> io::Result<u32> {
-    let text = core::str::from_utf8(text).map_err(|_| Errno::PROTO)?;
-    text.parse().map_err(|_| Errno::PROTO)
+    decimal(text).and_then(|n| n.try_into().ok()).ok_or(Errno::PROTO)
 }
 
 /// The id of the mount that `fd` is in, from /proc/self/fdinfo (mnt_id, Linux 3.15): the one proof
 /// that a path led to the mount that was meant, on kernels whose statx(2) does not tell.
 pub fn id_of(fd: impl AsFd) -> io::Result<u32> {
-    let mut path = Short::<40>::new(format_args!("/proc/self/fdinfo/"));
-    write!(path, "{}", fd.as_fd().as_raw_fd()).map_err(|_| Errno::NAMETOOLONG)?;
+    let path =
+        Short::<40>::new(format_args!("/proc/self/fdinfo/{}", i64::from(fd.as_fd().as_raw_fd())));
     let info = open(path.as_cstr())?;
     let mut buf = [0; 256];
     let n = rustix::io::retry_on_intr(|| rustix::io::read(&info, &mut buf))?;
     let text = buf.get(..n).unwrap_or(&[]);
-    text.split(|&b| b == b'\n')
+    split_by(text, b'\n')
         .find_map(|line| line.strip_prefix(b"mnt_id:"))
         .ok_or(Errno::PROTO)
         .and_then(|id| digits(id.trim_ascii()))

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::lines::{Pieces, decimal};
-use crate::bytes::Short;
+use crate::bytes::{Short, split_by};
 
 /// What nsinit reads of /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,12 +26,23 @@ pub struct Stat {
 /// Reads /proc/PID/stat below `proc` ("/proc"). ENOENT or ESRCH: no such process. EPROTO: not the
 /// text that the kernel writes.
 pub fn stat(proc: &str, pid: Pid) -> Result<Stat, Errno> {
-    let path = Short::<64>::new(format_args!("{proc}/{}/stat", pid.as_raw_pid()));
+    let path = file(proc, pid, "stat");
     let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut buf = [0; 2048];
     let mut lines = Pieces::new(file.as_fd(), &mut buf);
     let line = lines.line()?.ok_or(Errno::SRCH)?;
     parse_stat(line).ok_or(Errno::PROTO)
+}
+
+/// The path of a file in /proc/PID.
+pub fn file(proc: &str, pid: Pid, name: &str) -> Short<64> {
+    Short::new(format_args!("{proc}/{}/{name}", i64::from(pid.as_raw_pid())))
+}
+
+/// The path of a file in /proc/PID/ns: "net", "mnt", …
+pub fn namespace_file(proc: &str, pid: Pid, name: &CStr) -> Short<64> {
+    let (pid, name) = (i64::from(pid.as_raw_pid()), name.to_str().unwrap_or(""));
+    Short::new(format_args!("{proc}/{pid}/ns/{name}"))
 }
 
 /// include/linux/sched.h
@@ -41,7 +52,7 @@ const PF_EXITING: u64 = 0x4;
 /// fields are counted from the last ')'.
 fn parse_stat(line: &[u8]) -> Option<Stat> {
     let after = line.iter().rposition(|&b| b == b')')? + 1;
-    let mut fields = line.get(after..)?.split(|&b| b == b' ').skip(1);
+    let mut fields = split_by(line.get(after..)?, b' ').skip(1);
     let state = *fields.next()?.first()?;
     let exiting = decimal(fields.nth(5)?)? & PF_EXITING != 0;
     let start_time = decimal(fields.nth(12)?)?;
@@ -77,12 +88,10 @@ impl From<FileStat> for Identity {
     }
 }
 
-/// The namespace of `pid` that `file` names in /proc/PID/ns ("net", "mnt", …). ENOENT also where
+/// The namespace of `pid` that `name` names in /proc/PID/ns ("net", "mnt", …). ENOENT also where
 /// the kernel lacks this kind.
-pub fn namespace(proc: &str, pid: Pid, file: &CStr) -> Result<Identity, Errno> {
-    let file = file.to_str().map_err(|_| Errno::NOENT)?;
-    let path = Short::<64>::new(format_args!("{proc}/{}/ns/{file}", pid.as_raw_pid()));
-    Identity::of(path.as_cstr())
+pub fn namespace(proc: &str, pid: Pid, name: &CStr) -> Result<Identity, Errno> {
+    Identity::of(namespace_file(proc, pid, name).as_cstr())
 }
 
 #[cfg(test)]

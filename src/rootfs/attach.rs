@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use linux_raw_sys::general::MS_REC;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{self, Errno};
 use rustix::mount::{
@@ -18,8 +18,7 @@ use rustix::mount::{
 
 use super::change::Change;
 use crate::beneath;
-use crate::bytes::Short;
-use crate::proc::mountinfo;
+use crate::proc::{fd_path, mountinfo};
 use crate::syscall::is_absent;
 use crate::syscall::mount::{MountAttr, mount_setattr};
 
@@ -33,11 +32,6 @@ const TRIES: u32 = 16;
 
 /// One of the new calls was not there: the stage is used from then on.
 static OLD: AtomicBool = AtomicBool::new(false);
-
-/// The descriptor as a path, for calls that take no descriptor: in the host's /proc.
-pub fn fd_path(fd: BorrowedFd) -> Short<32> {
-    Short::new(format_args!("/proc/self/fd/{}", fd.as_raw_fd()))
-}
 
 /// Whether a new call is known to be absent.
 pub fn is_old() -> bool {

@@ -11,6 +11,7 @@ use rustix::io::{self, Errno};
 use super::attach::{self, NewMount};
 use super::change::Change;
 use super::{Root, open_dir};
+use crate::bytes::{split_by, until_nul};
 use crate::error::{Context, Error, Result};
 use crate::plan::Mount;
 
@@ -93,12 +94,12 @@ impl Root<'_> {
         attach::bind(source.as_fd(), target.as_fd(), false, change)?;
         let controllers = dir.hierarchy.to_bytes();
         if controllers.contains(&b',') {
-            for name in controllers.split(|&b| b == b',') {
+            for name in split_by(controllers, b',') {
                 let mut link = [0; 64];
                 // One byte stays 0.
                 let room = link.get_mut(..name.len()).filter(|room| room.len() < 64);
                 room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
-                let link = CStr::from_bytes_until_nul(&link).map_err(|_| Errno::NAMETOOLONG)?;
+                let link = until_nul(&link).ok_or(Errno::NAMETOOLONG)?;
                 rustix::fs::symlinkat(dir.hierarchy, top, link)?;
             }
         }

@@ -8,13 +8,14 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, makedev};
 use rustix::io::{self, Errno};
 
-use super::attach::{self, fd_path};
+use super::attach;
 use super::change::Change;
 use super::{DEVPTS_SUPER_MAGIC, Root, TMPFS_MAGIC, magic};
 use crate::beneath::{self, NAME};
 use crate::bytes::Short;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Device, DeviceKind};
+use crate::proc::fd_path;
 
 const DEV: &CStr = c"/dev";
 const CONSOLE: &str = "/dev/console";
@@ -102,7 +103,10 @@ impl Root<'_> {
         }
         // Not a mount of its own: find the same file in this namespace, and bind that.
         let hint = "without open_tree(2), the terminal has to be in the host's /dev/pts";
-        let path = Short::<32>::new(format_args!("/dev/pts/{}", rustix::fs::minor(slave.st_rdev)));
+        let path = Short::<32>::new(format_args!(
+            "/dev/pts/{}",
+            i64::from(rustix::fs::minor(slave.st_rdev))
+        ));
         let bound = open_here(rustix::fs::CWD, path.as_cstr()).and_then(|source| {
             let found = rustix::fs::fstat(&source)?;
             if (found.st_dev, found.st_ino) != (slave.st_dev, slave.st_ino) {

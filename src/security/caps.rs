@@ -55,16 +55,6 @@ pub const NAMES: [&str; 41] = [
 /// CAP_KILL.
 pub const KILL: u32 = 5;
 
-/// The number of the capability called `name`, with or without "CAP_", in either case: "MKNOD",
-/// "CAP_MKNOD", "cap_mknod".
-pub fn number(name: &str) -> Option<u32> {
-    let matches = |known: &&str| {
-        known.eq_ignore_ascii_case(name)
-            || known.get(4..).is_some_and(|short| short.eq_ignore_ascii_case(name))
-    };
-    NAMES.iter().position(matches).map(|n| n as u32)
-}
-
 /// Capability `n` as the object of an error: its name, or its number where it has none here.
 pub fn object(n: u32) -> Object {
     NAMES.get(n as usize).map_or(Object::Number(i64::from(n)), |name| Object::Str(name))
@@ -116,21 +106,6 @@ pub fn limit(keep: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_and_numbers_agree() {
-        for (n, name) in NAMES.iter().enumerate() {
-            assert_eq!(number(name), Some(n as u32));
-            assert_eq!(number(&name[4..].to_lowercase()), Some(n as u32));
-        }
-        assert_eq!(number("SETPCAP"), Some(linux_raw_sys::general::CAP_SETPCAP));
-        assert_eq!(number("cap_sys_resource"), Some(linux_raw_sys::general::CAP_SYS_RESOURCE));
-        assert_eq!(number("CAP_AUDIT_READ"), Some(linux_raw_sys::general::CAP_AUDIT_READ));
-        assert_eq!(NAMES.len() as u32 - 1, linux_raw_sys::general::CAP_LAST_CAP);
-        for unknown in ["", "CAP_", "CAP", "CAP_KIL", "KILLX", "CAP_CAP_KILL"] {
-            assert_eq!(number(unknown), None, "{unknown:?}");
-        }
-    }
 
     #[test]
     fn keeping_what_is_not_there_is_refused_by_name() {

@@ -5,8 +5,8 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::explain::{exists, explain};
-use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result, STATUS_NOT_FOUND, Why};
+use crate::bytes::{Arena, split_by};
+use crate::error::{Context, Error, Result, STATUS_NOT_FOUND};
 use crate::plan::Process;
 use crate::proc::process::Identity;
 use crate::syscall::cstr::{List, ThinCStr};
@@ -29,17 +29,13 @@ pub fn complete_environment(
     home: &'static CStr,
     arena: &Arena,
 ) -> Result<()> {
-    const FULL: Error = Error {
-        doing: "add HOME to the environment",
-        on: Object::None,
-        why: Why::Refused("it has more than 8192 entries"),
-        status: crate::error::STATUS_NSINIT,
-    };
+    const DOING: &str = "add HOME to the environment";
+    let full = |_| Error::refused(DOING, (), "it has more than 8192 entries");
     if value(&process.env, b"HOME").is_none() {
         let entry = arena.concat(&[b"HOME=", home.to_bytes()]).doing("set HOME to", home)?;
-        process.env.push(Some(entry.into())).map_err(|_| FULL)?;
+        process.env.push(Some(entry.into())).map_err(full)?;
     }
-    process.env.push(None).map_err(|_| FULL)
+    process.env.push(None).map_err(full)
 }
 
 /// Executes the command of `process`, whose environment is complete. Returns only if that fails.
@@ -96,7 +92,7 @@ fn search(
     let mut buf = [0; PATH_MAX];
     let keep = |path: &CStr| arena.concat(&[path.to_bytes()]).unwrap_or(c"the command");
     let mut denied = None;
-    for directory in path.split(|&b| b == b':') {
+    for directory in split_by(path, b':') {
         let Some(candidate) = join(&mut buf, directory, name) else { continue };
         match attempt.at(candidate) {
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP => {}
@@ -109,7 +105,7 @@ fn search(
     // ENOENT also means that the file is there and its interpreter is not. Only now, as it would
     // cost a call for every directory that does not have the command.
     denied.or_else(|| {
-        path.split(|&b| b == b':').find_map(|directory| {
+        split_by(path, b':').find_map(|directory| {
             let candidate = join(&mut buf, directory, name).filter(|path| exists(path))?;
             Some((keep(candidate), Errno::NOENT))
         })
@@ -130,5 +126,5 @@ fn join<'a>(buf: &'a mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Optio
 
 fn not_found(name: &'static CStr) -> Error {
     let error = Error::refused("execute", name, "executable file not found in $PATH");
-    Error { status: STATUS_NOT_FOUND, ..error }
+    error.with_status(STATUS_NOT_FOUND)
 }

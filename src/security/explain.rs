@@ -7,7 +7,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, retry_on_intr};
 
-use crate::bytes::{Arena, Show};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::proc::process::Identity;
 
@@ -38,7 +38,7 @@ pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: 
         _ => None,
     };
     let status = if absent { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE };
-    Error { status, ..hint.map_or(error, |hint| error.hint(hint)) }
+    hint.map_or(error, |hint| error.hint(hint)).with_status(status)
 }
 
 /// EACCES: what exactly is in the way.
@@ -66,7 +66,7 @@ fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
         None => {
             let (offset, len) = elf_interpreter(head)?;
             let name = read(path, offset, buf.get_mut(..len.min(INTERPRETER))?)?;
-            name.split(|&b| b == 0).next()
+            split_by(name, 0).next()
         }
     }?;
     arena.str(format_args!("its interpreter {} does not exist", Show(name))).ok()
@@ -75,7 +75,7 @@ fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
 /// The rest of a script's first line, up to its argument. A carriage return is part of the name,
 /// and the reason why there is no such file.
 fn script_interpreter(line: &[u8]) -> Option<&[u8]> {
-    let line = line.split(|&b| b == b'\n').next()?;
+    let line = split_by(line, b'\n').next()?;
     let line = line.trim_ascii_start();
     let end = line.iter().position(|&b| b == b' ' || b == b'\t').unwrap_or(line.len());
     line.get(..end.min(INTERPRETER))
@@ -94,7 +94,9 @@ fn format(path: &CStr, arena: &Arena) -> Option<&'static str> {
     let Some(machine) = elf_machine(head) else { return Some("its ELF header is cut short") };
     match MACHINES.iter().find(|(number, _)| *number == machine) {
         Some((_, name)) => arena.str(format_args!("it is an ELF file for {name}")).ok(),
-        None => arena.str(format_args!("it is an ELF file for machine {machine}")).ok(),
+        None => {
+            arena.str(format_args!("it is an ELF file for machine {}", i64::from(machine))).ok()
+        }
     }
 }
 

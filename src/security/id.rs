@@ -87,7 +87,8 @@ impl<'a> Groups<'a> {
             self.ids = words(self.arena.take(NGROUPS_MAX * size_of::<u32>() + 3).doing(DOING, ())?);
         }
         let slot = self.ids.get_mut(self.len).filter(|_| self.len < NGROUPS_MAX);
-        *slot.ok_or(Error::refused(DOING, (), "there are more than 65536 (NGROUPS_MAX)"))? = gid;
+        let full = || Error::refused(DOING, (), "there are more than 65536 (NGROUPS_MAX)");
+        *slot.ok_or_else(full)? = gid;
         self.len += 1;
         Ok(())
     }

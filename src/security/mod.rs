@@ -9,7 +9,7 @@ mod exec;
 mod explain;
 mod id;
 mod passwd;
-mod rlimits;
+pub mod rlimits;
 mod user;
 
 use rustix::fd::AsFd;
@@ -79,6 +79,13 @@ pub fn finalize(
     // Takes CAP_SETPCAP, which a change of user takes away.
     steps.at("limit the bounding set");
     caps::bound(process.capabilities)?;
+    // Its owner may open it again by name, as /dev/console or /dev/stdout.
+    if process.tty && ids.uid != 0 {
+        steps.at("give the terminal to the user");
+        let owner = Some(rustix::fs::Uid::from_raw(ids.uid));
+        let [stdin, ..] = fd::stdio();
+        rustix::fs::fchown(stdin, owner, None).doing("give the terminal to", process.user)?;
+    }
     steps.at("change the user");
     become_user(&ids)?;
     // An execve as another user than root leaves no capability, so there is none to keep; working

@@ -60,7 +60,7 @@ pub fn find_user(
             let (Some(uid), Some(gid)) = (uid, gid) else { return Err(refuse(MALFORMED)) };
             let _comment = field(&mut pieces, &mut last)?;
             let home = field(&mut pieces, &mut last)?.filter(|home| home.whole);
-            let home = home.map(|home| home.text).ok_or(refuse(MALFORMED))?;
+            let home = home.map(|home| home.text).ok_or_else(|| refuse(MALFORMED))?;
             if overlong || home.contains(&0) {
                 return Err(refuse(MALFORMED));
             }
@@ -105,11 +105,9 @@ pub fn find_groups(file: BorrowedFd<'_>, wanted: &mut Wanted<'_, '_>) -> Result<
             None => false,
         };
         if primary || other.is_some() || member {
-            let gid = gid.ok_or(Error::refused(
-                "find the user's groups",
-                (),
-                "a needed line in the container's /etc/group is malformed",
-            ))?;
+            let malformed = "a needed line in the container's /etc/group is malformed";
+            let refuse = || Error::refused("find the user's groups", (), malformed);
+            let gid = gid.ok_or_else(refuse)?;
             wanted.gid = if primary { Some(gid) } else { wanted.gid };
             if let Some(found) = other.and_then(|n| wanted.found.get_mut(n)) {
                 *found = true;

@@ -43,7 +43,7 @@ fn spawn(body: impl FnOnce() -> Error) -> (Pid, OwnedFd) {
             drop(writer);
             let error = body();
             crate::say::error(format_args!("{error}"));
-            exit_group(error.status)
+            exit_group(error.status())
         }
         Fork::Parent(pid) => (pid, reader),
     }

@@ -10,12 +10,14 @@ pub mod cred;
 pub mod cstr;
 pub mod fd;
 pub mod key;
+pub mod lock;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
 
 use rustix::io::Errno;
 

@@ -80,8 +80,8 @@ fn broken_texts_are_named_with_their_place() {
         (r#"{"hostname": "\x"}"#, &["container.json:1:"]),
         (r#"{"hostname": "\u00"}"#, &["container.json:1:"]),
         ("// a comment\n{}", &["container.json:1:1"]),
-        (r#"{"hostname": "a\u0000b"}"#, &["container.json:1:14: hostname"]),
-        (r#"{"working_dir": "\ud800"}"#, &["container.json:1:17: working_dir"]),
+        (r#"{"hostname": "a\u0000b"}"#, &["container.json:1:16: hostname"]),
+        (r#"{"working_dir": "\ud800"}"#, &["container.json:1:18: working_dir"]),
         (r#"{"environment": ["NAME"]}"#, &["container.json:1:18: environment[0]"]),
         (r#"{"environment": ["=x"]}"#, &["container.json:1:18: environment[0]"]),
     ]);
@@ -110,8 +110,8 @@ fn names_that_nobody_knows_are_refused() {
         (r#"{"namespaces": {"NEWMOON": true}}"#, &["NEWMOON"]),
         (r#"{"namespaces": [{"type": "NEWMOON"}]}"#, &["NEWMOON"]),
         (r#"{"networks": [{"type": "pigeon"}]}"#, &["networks[0].type", "pigeon"]),
-        (r#"{"init": "maybe"}"#, &["init", "maybe"]),
-        (r#"{"cgroups": {"freezer": "COLD"}}"#, &["freezer", "COLD"]),
+        (r#"{"init": "maybe"}"#, &["container.json:1:10: init", "reap"]),
+        (r#"{"cgroups": {"freezer": "COLD"}}"#, &["cgroups.freezer", "FROZEN"]),
     ]);
 }
 

@@ -56,6 +56,37 @@ fn container_json_cannot_be_changed_while_another_file_is_used() {
 }
 
 #[test]
+fn files_below_a_directory_of_the_container_are_refused() {
+    // Masked they could not be moved, but their directory could, and another put in its place.
+    let place = Place::new();
+    place.write_config();
+    let below = place.path("/etc/own.json");
+    fs::copy(place.path("/container.json"), &below).unwrap();
+    let run = place.run(&["exec", "--config", below.to_str().unwrap(), "/bin/true"]);
+    run.fails(&["hide /etc/own.json", "exchange"]);
+    let data = place.path("/etc/data");
+    fs::create_dir(&data).unwrap();
+    fs::copy(place.path("/container.json"), data.join("container.json")).unwrap();
+    let root = place.root.to_str().unwrap();
+    let mut command = place.command(&["exec", "--rootfs", root, "/bin/true"]);
+    crate::world::spawn(command.env("data_path", &data))
+        .end()
+        .fails(&["hide /etc/data/", "exchange"]);
+}
+
+#[test]
+fn a_configuration_replaced_while_the_container_runs_is_told() {
+    // As an editor does it: the rename unmounts the mask.
+    let place = Place::new();
+    let running = place.start("echo ready; sleep 300");
+    fs::copy(place.path("/container.json"), place.path("/new.json")).unwrap();
+    fs::rename(place.path("/new.json"), place.path("/container.json")).unwrap();
+    running.signal(libc::SIGTERM);
+    let run = running.end();
+    assert!(run.err.contains("container.json: it was replaced while"), "{}", run.err);
+}
+
+#[test]
 fn a_state_written_from_inside_is_not_obeyed() {
     let mut place = strong();
     // The launcher finds another's state and leaves its cgroups to that one.

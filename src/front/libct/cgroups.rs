@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use super::read::{File, Key, Read, all, v1, v2};
+use crate::bytes::{number, split_by};
 use crate::jsonmin::Value;
 use crate::plan::{Cgroup, DeviceAccess, FEW};
 
@@ -203,16 +204,18 @@ impl File<'_> {
     /// A number in a string, decimal or with 0x.
     fn net_cls(&mut self) -> Read {
         let text = self.text_or_none()?;
-        let number = text.map(|text| {
-            let text = text.to_str().unwrap_or("");
-            match text.strip_prefix("0x") {
-                Some(hex) => u32::from_str_radix(hex, 16),
-                None => text.parse(),
-            }
+        let class = text.map(|text| {
+            let text = text.to_bytes();
+            let n = match text.strip_prefix(b"0x") {
+                Some(hex) => number(hex, 16),
+                None => number(text, 10),
+            };
+            n.and_then(|n| u32::try_from(n).ok())
         });
-        match number.transpose() {
-            Ok(number) => self.cgroup_set(number, |c, v| c.net_cls_classid = v),
-            Err(_) => Err(self.fault("expected a number of 32 bits, as in \"0x100001\"")),
+        match class {
+            None => self.cgroup_set(None, |c, v| c.net_cls_classid = v),
+            Some(Some(class)) => self.cgroup_set(Some(class), |c, v| c.net_cls_classid = v),
+            Some(None) => Err(self.fault("expected a number of 32 bits, as in \"0x100001\"")),
         }
     }
 
@@ -246,11 +249,11 @@ impl File<'_> {
 
 fn is_device_line(line: &[u8]) -> bool {
     let number = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    let mut words = line.split(|byte| *byte == b' ');
+    let mut words = split_by(line, b' ');
     let (Some(device), Some(value), None) = (words.next(), words.next(), words.next()) else {
         return false;
     };
-    let mut numbers = device.split(|byte| *byte == b':');
+    let mut numbers = split_by(device, b':');
     let (Some(major), Some(minor), None) = (numbers.next(), numbers.next(), numbers.next()) else {
         return false;
     };

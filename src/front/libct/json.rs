@@ -15,151 +15,171 @@ pub(super) struct Json<'a> {
     fresh: bool,
     /// A key was written: its value comes.
     keyed: bool,
+    /// The first error of `out`, for `end` to tell: a writer of many small pieces need not ask.
+    result: fmt::Result,
 }
 
 impl<'a> Json<'a> {
     pub fn new(out: &'a mut dyn Write) -> Json<'a> {
-        Json { out, broken: 0, objects: 0, depth: 0, fresh: true, keyed: false }
+        Json { out, broken: 0, objects: 0, depth: 0, fresh: true, keyed: false, result: Ok(()) }
+    }
+
+    fn put(&mut self, text: &str) {
+        self.result = self.result.and_then(|()| self.out.write_str(text));
+    }
+
+    fn format(&mut self, text: fmt::Arguments) {
+        self.result = self.result.and_then(|()| self.out.write_fmt(text));
     }
 
     /// Opens an object `{` or an array `[`, as the value of a key or as an element.
-    pub fn open(&mut self, bracket: char, broken: bool) -> fmt::Result {
+    pub fn open(&mut self, bracket: char, broken: bool) {
         if self.depth > 0 {
-            self.item()?;
+            self.item();
         }
-        self.out.write_char(bracket)?;
+        let object = bracket == '{';
+        self.put(if object { "{" } else { "[" });
         self.broken = self.broken << 1 | u32::from(broken);
-        self.objects = self.objects << 1 | u32::from(bracket == '{');
+        self.objects = self.objects << 1 | u32::from(object);
         self.depth += 1;
         self.fresh = true;
         self.keyed = false;
-        Ok(())
+    }
+
+    /// A key, and its object or array opened with a member a line.
+    pub fn begin(&mut self, name: &str, bracket: char) {
+        self.key(name);
+        self.open(bracket, true);
     }
 
     /// Closes the innermost level.
-    pub fn close(&mut self) -> fmt::Result {
+    pub fn close(&mut self) {
         let (broken, object) = (self.broken & 1 == 1, self.objects & 1 == 1);
         self.depth = self.depth.saturating_sub(1);
         if broken && !self.fresh {
-            self.line()?;
+            self.line();
         }
         self.broken >>= 1;
         self.objects >>= 1;
         self.fresh = false;
-        self.out.write_char(if object { '}' } else { ']' })
+        self.put(if object { "}" } else { "]" });
     }
 
-    /// The end of the document.
-    pub fn end(&mut self) -> fmt::Result {
-        self.out.write_char('\n')
+    /// The end of the document, and whether all of it was written.
+    pub fn end(mut self) -> fmt::Result {
+        self.put("\n");
+        self.result
     }
 
     /// A key; its value is next.
-    pub fn key(&mut self, name: &str) -> fmt::Result {
-        self.item()?;
+    pub fn key(&mut self, name: &str) {
+        self.item();
         self.keyed = true;
-        write!(self.out, "\"{name}\": ")
+        self.format(format_args!("\"{name}\": "));
     }
 
     /// A key that needs escapes.
-    pub fn key_cstr(&mut self, name: &CStr) -> fmt::Result {
-        self.item()?;
+    pub fn key_cstr(&mut self, name: &CStr) {
+        self.item();
+        self.cstr(name);
         self.keyed = true;
-        self.cstr(name)?;
-        self.out.write_str(": ")
+        self.put(": ");
     }
 
     /// What comes before a member: nothing for the value of a key.
-    pub fn item(&mut self) -> fmt::Result {
+    pub fn item(&mut self) {
         if core::mem::take(&mut self.keyed) {
-            return Ok(());
+            return;
         }
         let comma = !core::mem::take(&mut self.fresh);
-        match self.broken & 1 == 1 {
-            true => {
-                self.out.write_str(if comma { "," } else { "" })?;
-                self.line()
-            }
-            false => self.out.write_str(if comma { ", " } else { "" }),
+        let broken = self.broken & 1 == 1;
+        match (comma, broken) {
+            (true, true) => self.put(","),
+            (true, false) => self.put(", "),
+            (false, _) => {}
+        }
+        if broken {
+            self.line();
         }
     }
 
-    fn line(&mut self) -> fmt::Result {
-        self.out.write_char('\n')?;
-        (0..self.depth).try_for_each(|_| self.out.write_str("    "))
+    fn line(&mut self) {
+        self.put("\n");
+        (0..self.depth).for_each(|_| self.put("    "));
     }
 
     /// A value that is JSON already.
-    pub fn raw(&mut self, text: fmt::Arguments) -> fmt::Result {
+    pub fn raw(&mut self, text: fmt::Arguments) {
         self.keyed = false;
-        self.out.write_fmt(text)
+        self.format(text);
     }
 
     /// A string value. What is not UTF-8 can't be one: U+FFFD stands for it.
-    pub fn cstr(&mut self, text: &CStr) -> fmt::Result {
-        self.cstrs(&[text])
+    pub fn cstr(&mut self, text: &CStr) {
+        self.cstrs(&[text]);
     }
 
     /// A string value of these parts.
-    pub fn cstrs(&mut self, parts: &[&CStr]) -> fmt::Result {
-        self.out.write_char('"')?;
+    pub fn cstrs(&mut self, parts: &[&CStr]) {
+        self.put("\"");
         for chunk in parts.iter().flat_map(|part| part.to_bytes().utf8_chunks()) {
             for c in chunk.valid().chars() {
                 match c {
-                    '"' | '\\' => write!(self.out, "\\{c}")?,
-                    c if c.is_control() => write!(self.out, "\\u{:04x}", u32::from(c))?,
-                    c => self.out.write_char(c)?,
+                    '"' => self.put("\\\""),
+                    '\\' => self.put("\\\\"),
+                    c if c.is_control() => self.format(format_args!("\\u{:04x}", u32::from(c))),
+                    c => self.put(c.encode_utf8(&mut [0; 4])),
                 }
             }
             if !chunk.invalid().is_empty() {
-                self.out.write_char('\u{fffd}')?;
+                self.put("\u{fffd}");
             }
         }
         self.keyed = false;
-        self.out.write_char('"')
+        self.put("\"");
     }
 
     /// A key and its string, if there is one.
-    pub fn opt(&mut self, name: &str, value: Option<&CStr>) -> fmt::Result {
-        match value {
-            None => Ok(()),
-            Some(text) => {
-                self.key(name)?;
-                self.cstr(text)
-            }
+    pub fn opt(&mut self, name: &str, value: Option<&CStr>) {
+        if let Some(text) = value {
+            self.key(name);
+            self.cstr(text);
         }
     }
 
     /// A key and its number.
-    pub fn number(&mut self, name: &str, value: i64) -> fmt::Result {
-        self.key(name)?;
-        self.raw(format_args!("{value}"))
+    pub fn number(&mut self, name: &str, value: i64) {
+        self.key(name);
+        self.raw(format_args!("{value}"));
+    }
+
+    /// A key and its number, if there is one.
+    pub fn opt_number(&mut self, name: &str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.number(name, value);
+        }
     }
 
     /// A key and its number without sign.
-    pub fn unsigned(&mut self, name: &str, value: u64) -> fmt::Result {
-        self.key(name)?;
-        self.raw(format_args!("{value}"))
+    pub fn unsigned(&mut self, name: &str, value: u64) {
+        self.key(name);
+        self.raw(format_args!("{value}"));
     }
 
     /// A key and its boolean.
-    pub fn bool(&mut self, name: &str, value: bool) -> fmt::Result {
-        self.key(name)?;
-        self.raw(format_args!("{value}"))
+    pub fn bool(&mut self, name: &str, value: bool) {
+        self.key(name);
+        self.keyed = false;
+        self.put(if value { "true" } else { "false" });
     }
 
     /// A key and a list of strings.
-    pub fn strings<'s>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = &'s CStr>,
-    ) -> fmt::Result {
-        self.key(name)?;
-        self.open('[', true)?;
+    pub fn strings<'s>(&mut self, name: &str, values: impl Iterator<Item = &'s CStr>) {
+        self.begin(name, '[');
         for value in values {
-            self.item()?;
-            self.cstr(value)?;
+            self.item();
+            self.cstr(value);
         }
-        self.close()
+        self.close();
     }
 }

@@ -13,14 +13,14 @@ pub(super) const TOP: &[Key] = &[
     }),
     all("hostname", |f| {
         f.mark_value("hostname");
-        f.text_or_none().map(|name| f.plan.hostname = name)
+        f.text_to(|f| &mut f.plan.hostname)
     }),
     // What runs. In libcontainer 2 these were options of `nsinit exec`.
     all("command", |f| f.object(COMMAND)),
     all("user", |f| f.text().map(|user| f.plan.process.user = user)),
     all("working_dir", |f| {
         f.mark_value("working_dir");
-        f.text_or_none().map(|dir| f.plan.process.cwd = dir)
+        f.text_to(|f| &mut f.plan.process.cwd)
     }),
     all("environment", |f| f.environment()),
     all("tty", |f| f.flag().map(|on| f.plan.process.tty = on)),
@@ -80,7 +80,7 @@ pub(super) const TOP: &[Key] = &[
         f.list(|f| f.route())
     }),
     all("cgroups", |f| f.cgroups()),
-    v1("ipc", |f| f.text_or_none().map(|path| f.kept.ipc = path)),
+    v1("ipc", |f| f.text_to(|f| &mut f.kept.ipc)),
     v2("uid_mappings", |f| {
         f.plan.uid_maps.clear();
         f.list(|f| f.uid_map())
@@ -125,7 +125,7 @@ pub(super) const CONTEXT: &[Key] = &[
 
 fn root(f: &mut File) -> Read {
     f.mark_value("rootfs");
-    f.text_or_none().map(|path| f.plan.rootfs.path = path)
+    f.text_to(|f| &mut f.plan.rootfs.path)
 }
 
 fn nodes(f: &mut File) -> Read {
@@ -148,17 +148,17 @@ fn no_pivot_root(f: &mut File) -> Read {
 
 fn mount_label(f: &mut File) -> Read {
     f.mark_value("mount_label");
-    f.text_or_none().map(|label| f.plan.rootfs.mount_label = label)
+    f.text_to(|f| &mut f.plan.rootfs.mount_label)
 }
 
 fn apparmor_profile(f: &mut File) -> Read {
     f.mark_value("apparmor_profile");
-    f.text_or_none().map(|profile| f.plan.process.apparmor_profile = profile)
+    f.text_to(|f| &mut f.plan.process.apparmor_profile)
 }
 
 fn process_label(f: &mut File) -> Read {
     f.mark_value("process_label");
-    f.text_or_none().map(|label| f.plan.process.process_label = label)
+    f.text_to(|f| &mut f.plan.process.process_label)
 }
 
 /// A value of /proc/sys; a later one of the same name replaces it.

@@ -241,12 +241,11 @@ impl File<'_> {
             let (relabel, commands) = (Relabel::No, MountCommands::default());
             let mount =
                 Mount { source, target, fstype, flags, propagation: 0, data, relabel, commands };
-            if mounts.push(mount).is_err() {
+            if mounts.insert(added, mount).is_err() {
                 return Err(self.full(MOUNTS - IMPLICIT.len(), "mounts"));
             }
             added += 1;
         }
-        mounts.rotate_right(added);
         for mark in self.plan.marks.iter_mut().filter(|mark| mark.part == "mounts") {
             mark.index += added as u16;
         }

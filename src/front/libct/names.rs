@@ -2,97 +2,44 @@
 
 use linux_raw_sys::general as k;
 
+use crate::bytes::same_in_any_case;
 use crate::plan::Kind;
+use crate::security::{caps, rlimits};
 
-/// Capabilities by number (include/uapi/linux/capability.h, to 40, Linux 5.9).
-pub(super) const CAPABILITIES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
+/// "CAP_" and "RLIMIT_": a file may leave them out.
+const CAP: usize = 4;
+const RLIMIT: usize = 7;
 
-/// All that this table knows.
-pub(super) const ALL_CAPABILITIES: u64 = (1 << CAPABILITIES.len()) - 1;
+/// All capabilities that have a name (to Linux 5.9, and none was added since).
+pub(super) const ALL_CAPABILITIES: u64 = (1 << caps::NAMES.len()) - 1;
+
+/// The capabilities of a mask, without "CAP_".
+pub(super) fn capabilities(mask: u64) -> impl Iterator<Item = &'static str> {
+    let chosen = move |row: &(usize, &str)| mask & 1 << row.0 != 0;
+    caps::NAMES.into_iter().enumerate().filter(chosen).filter_map(|(_, name)| name.get(CAP..))
+}
 
 /// The number of a capability, with or without CAP_, in any case.
 pub(super) fn capability(name: &[u8]) -> Option<u32> {
-    number(&CAPABILITIES, b"CAP_", name)
+    number(&caps::NAMES, CAP, name)
 }
 
-/// Resource limits by number, that of x86, ARM and RISC-V (include/uapi/asm-generic/resource.h).
-const RLIMITS: [&str; 16] = [
-    "CPU",
-    "FSIZE",
-    "DATA",
-    "STACK",
-    "CORE",
-    "RSS",
-    "NPROC",
-    "NOFILE",
-    "MEMLOCK",
-    "AS",
-    "LOCKS",
-    "SIGPENDING",
-    "MSGQUEUE",
-    "NICE",
-    "RTPRIO",
-    "RTTIME",
-];
-
 /// How many resource limits there are.
-pub(super) const RLIMIT_COUNT: i64 = RLIMITS.len() as i64;
+pub(super) const RLIMIT_COUNT: i64 = rlimits::NAMES.len() as i64;
 
 /// The number of a resource limit, with or without RLIMIT_, in any case.
 pub(super) fn rlimit(name: &[u8]) -> Option<u32> {
-    number(&RLIMITS, b"RLIMIT_", name)
+    number(&rlimits::NAMES, RLIMIT, name)
 }
 
-/// The place in `table` of `name`, with or without `prefix`, in any case.
-fn number(table: &[&str], prefix: &[u8], name: &[u8]) -> Option<u32> {
-    let rest = match name.split_at_checked(prefix.len()) {
-        Some((first, rest)) if first.eq_ignore_ascii_case(prefix) => rest,
-        _ => name,
+/// The place in `table` of `name`, with or without the first `prefix` bytes, in any case.
+fn number(table: &[&str], prefix: usize, name: &[u8]) -> Option<u32> {
+    let is = |known: &&str| {
+        let known = known.as_bytes();
+        let short = known.get(prefix..).unwrap_or(known);
+        same_in_any_case(known, name) || same_in_any_case(short, name)
     };
-    let found = table.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(rest));
-    found.map(|n| n as u32)
+    table.iter().position(is).map(|n| n as u32)
 }
 
 /// A namespace by libcontainer's name, or by the OCI's.
@@ -136,8 +83,14 @@ mod tests {
         assert_eq!(capability(b"CHOWN"), Some(k::CAP_CHOWN));
         assert_eq!(capability(b"cap_sys_admin"), Some(k::CAP_SYS_ADMIN));
         assert_eq!(capability(b"CHECKPOINT_RESTORE"), Some(k::CAP_CHECKPOINT_RESTORE));
-        assert_eq!(capability(b"CAP_"), None);
-        assert_eq!(capability(b""), None);
+        for (n, name) in caps::NAMES.iter().enumerate() {
+            assert_eq!(capability(name.as_bytes()), Some(n as u32));
+            assert_eq!(capability(name[CAP..].to_lowercase().as_bytes()), Some(n as u32));
+        }
+        assert_eq!(caps::NAMES.len() as u32 - 1, k::CAP_LAST_CAP);
+        for unknown in ["", "CAP_", "CAP", "CAP_KIL", "KILLX", "CAP_CAP_KILL"] {
+            assert_eq!(capability(unknown.as_bytes()), None, "{unknown:?}");
+        }
         assert_eq!(rlimit(b"RLIMIT_NOFILE"), Some(k::RLIMIT_NOFILE));
         assert_eq!(rlimit(b"rttime"), Some(k::RLIMIT_RTTIME));
         assert_eq!(rlimit(b"files"), None);

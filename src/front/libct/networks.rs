@@ -1,11 +1,12 @@
 //! `networks`, `routes`, and the single `network` of February 2014.
 
 use core::ffi::CStr;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Key, Place, Read, all, v1, v2};
 use super::settle::List;
+use crate::bytes::split_by;
+use crate::inet::Ip;
 use crate::jsonmin::Pos;
 use crate::plan::{FEW, Network, NetworkKind, Route};
 
@@ -45,29 +46,29 @@ impl NetworkEntry {
 
 pub(super) const NETWORK: &[Key] = &[
     all("type", |f| f.text().map(|s| f.network.kind = s)),
-    v2("name", |f| f.interface().map(|s| f.network.net.name = s)),
-    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    all("veth_prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    v2("host_interface_name", |f| f.interface().map(|s| f.network.net.host_interface_name = s)),
+    v2("name", |f| f.interface(|f| &mut f.network.net.name)),
+    all("bridge", |f| f.interface(|f| &mut f.network.net.bridge)),
+    all("veth_prefix", |f| f.interface(|f| &mut f.network.net.veth_prefix)),
+    v2("host_interface_name", |f| f.interface(|f| &mut f.network.net.host_interface_name)),
     all("mac_address", |f| f.mac_address()),
-    all("address", |f| f.placed(0).map(|s| f.network.net.address = s)),
-    all("gateway", |f| f.placed(1).map(|s| f.network.net.gateway = s)),
-    all("ipv6_address", |f| f.placed(2).map(|s| f.network.net.ipv6_address = s)),
-    all("ipv6_gateway", |f| f.placed(3).map(|s| f.network.net.ipv6_gateway = s)),
+    all("address", |f| f.placed(0, |f| &mut f.network.net.address)),
+    all("gateway", |f| f.placed(1, |f| &mut f.network.net.gateway)),
+    all("ipv6_address", |f| f.placed(2, |f| &mut f.network.net.ipv6_address)),
+    all("ipv6_gateway", |f| f.placed(3, |f| &mut f.network.net.ipv6_gateway)),
     // The key of the first week, and a runtime name that nobody reads.
-    v1("ip", |f| f.placed(0).map(|s| f.network.net.address = s)),
+    v1("ip", |f| f.placed(0, |f| &mut f.network.net.address)),
     v1("temp_veth", |f| f.text().map(drop)),
     all("mtu", |f| f.u32().map(|n| f.network.net.mtu = n)),
     all("txqueuelen", |f| f.u32().map(|n| f.network.net.txqueuelen = n)),
     v2("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
-    v1("ns_path", |f| f.text_or_none().map(|s| f.network.ns_path = s)),
+    v1("ns_path", |f| f.text_to(|f| &mut f.network.ns_path)),
     v1("context", |f| f.object(CONTEXT)),
 ];
 
 pub(super) const CONTEXT: &[Key] = &[
-    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    all("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    all("nspath", |f| f.text_or_none().map(|s| f.network.ns_path = s)),
+    all("bridge", |f| f.interface(|f| &mut f.network.net.bridge)),
+    all("prefix", |f| f.interface(|f| &mut f.network.net.veth_prefix)),
+    all("nspath", |f| f.text_to(|f| &mut f.network.ns_path)),
 ];
 
 pub(super) const ROUTE: &[Key] = &[
@@ -78,7 +79,7 @@ pub(super) const ROUTE: &[Key] = &[
         f.address("an address", |s| is_ip(s) || is_cidr(s)).map(|s| f.route.source = s)
     }),
     all("gateway", |f| f.address("an address", is_ip).map(|s| f.route.gateway = s)),
-    all("interface_name", |f| f.interface().map(|s| f.route.interface_name = s)),
+    all("interface_name", |f| f.interface(|f| &mut f.route.interface_name)),
 ];
 
 impl File<'_> {
@@ -187,13 +188,13 @@ impl File<'_> {
         self.plan.routes.push(self.route).map_err(|_| self.full(FEW, "routes"))
     }
 
-    /// A text whose place is remembered.
-    fn placed(&mut self, n: usize) -> Read<Option<&'static CStr>> {
-        let text = self.text_or_none()?;
+    /// A text whose place in the file is remembered.
+    fn placed(&mut self, n: usize, place: Place) -> Read {
+        self.text_to(place)?;
         if let Some(at) = self.network.at.get_mut(n) {
             *at = self.json.pos();
         }
-        Ok(text)
+        Ok(())
     }
 
     fn check_placed(
@@ -202,10 +203,10 @@ impl File<'_> {
         text: Option<&'static CStr>,
         pos: Pos,
         what: &str,
-        is: fn(&str) -> bool,
+        is: fn(&[u8]) -> bool,
     ) -> Read {
         match text {
-            Some(text) if !is(text.to_str().unwrap_or("")) => {
+            Some(text) if !is(text.to_bytes()) => {
                 Err(self.fault_of(key, pos, format_args!("{} is not {what}", Quoted(text))))
             }
             _ => Ok(()),
@@ -213,9 +214,9 @@ impl File<'_> {
     }
 
     /// An address of a route; an empty one is none.
-    fn address(&mut self, what: &str, is: fn(&str) -> bool) -> Read<Option<&'static CStr>> {
+    fn address(&mut self, what: &str, is: fn(&[u8]) -> bool) -> Read<Option<&'static CStr>> {
         match self.text_or_none()? {
-            Some(text) if !is(text.to_str().unwrap_or("")) => {
+            Some(text) if !is(text.to_bytes()) => {
                 Err(self.composed(format_args!("{} is not {what}", Quoted(text))))
             }
             text => Ok(text),
@@ -223,21 +224,22 @@ impl File<'_> {
     }
 
     /// The name of an interface, as the kernel takes it (net/core/dev.c, dev_valid_name).
-    fn interface(&mut self) -> Read<Option<&'static CStr>> {
+    fn interface(&mut self, place: Place) -> Read {
         let name = self.text_or_none()?;
         let bytes = name.unwrap_or(c"eth0").to_bytes();
         let bad = |byte: &u8| matches!(byte, b'/' | b':') || byte.is_ascii_whitespace();
         if bytes.len() > 15 || bytes.iter().any(bad) || bytes == b"." || bytes == b".." {
             return Err(self.fault("no name for an interface: 15 bytes at most, no blank, / or :"));
         }
-        Ok(name)
+        *place(self) = name;
+        Ok(())
     }
 
     fn mac_address(&mut self) -> Read {
         let text = self.text_or_none()?;
         let hex = |part: &[u8]| part.len() == 2 && part.iter().all(u8::is_ascii_hexdigit);
         let is = |text: &CStr| {
-            let mut parts = text.to_bytes().split(|byte| *byte == b':');
+            let mut parts = split_by(text.to_bytes(), b':');
             parts.by_ref().take(6).filter(|part| hex(part)).count() == 6 && parts.next().is_none()
         };
         if text.is_some_and(|text| !is(text)) {
@@ -249,34 +251,28 @@ impl File<'_> {
     }
 }
 
-fn is_ip4(text: &str) -> bool {
-    text.parse::<Ipv4Addr>().is_ok()
+fn is_ip4(text: &[u8]) -> bool {
+    Ip::parse(text).is_some_and(Ip::is_v4)
 }
 
-fn is_ip6(text: &str) -> bool {
-    text.parse::<Ipv6Addr>().is_ok()
+fn is_ip6(text: &[u8]) -> bool {
+    Ip::parse(text).is_some_and(|ip| !ip.is_v4())
 }
 
-fn is_ip(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok()
+fn is_ip(text: &[u8]) -> bool {
+    Ip::parse(text).is_some()
 }
 
-fn is_cidr4(text: &str) -> bool {
-    with_prefix(text, is_ip4, 32)
+fn is_cidr4(text: &[u8]) -> bool {
+    Ip::parse_with_prefix(text).is_some_and(|(ip, _)| ip.is_v4())
 }
 
-fn is_cidr6(text: &str) -> bool {
-    with_prefix(text, is_ip6, 128)
+fn is_cidr6(text: &[u8]) -> bool {
+    Ip::parse_with_prefix(text).is_some_and(|(ip, _)| !ip.is_v4())
 }
 
-fn is_cidr(text: &str) -> bool {
-    is_cidr4(text) || is_cidr6(text)
-}
-
-fn with_prefix(text: &str, is: fn(&str) -> bool, most: u8) -> bool {
-    let Some((address, prefix)) = text.split_once('/') else { return false };
-    let digits = prefix.bytes().all(|byte| byte.is_ascii_digit());
-    is(address) && digits && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= most)
+fn is_cidr(text: &[u8]) -> bool {
+    Ip::parse_with_prefix(text).is_some()
 }
 
 #[cfg(test)]
@@ -284,17 +280,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_with_prefix() {
-        for good in ["172.17.0.101/16", "0.0.0.0/0", "1.2.3.4/32"] {
-            assert!(is_cidr4(good) && is_cidr(good) && !is_cidr6(good), "{good}");
-        }
-        for good in ["fe80::1/64", "::/0", "2001:db8::/128"] {
-            assert!(is_cidr6(good) && is_cidr(good) && !is_cidr4(good), "{good}");
-        }
-        for bad in
-            ["172.17.0.300/16", "1.2.3.4", "1.2.3.4/33", "1.2.3.4/+1", "/8", "::1/129", "a/1"]
-        {
-            assert!(!is_cidr(bad), "{bad}");
-        }
+    fn families() {
+        assert!(is_ip4(b"1.2.3.4") && is_ip(b"1.2.3.4") && !is_ip6(b"1.2.3.4"));
+        assert!(is_ip6(b"::1") && is_ip(b"::1") && !is_ip4(b"::1"));
+        assert!(is_cidr4(b"1.2.3.4/8") && is_cidr(b"1.2.3.4/8") && !is_cidr6(b"1.2.3.4/8"));
+        assert!(is_cidr6(b"::1/64") && is_cidr(b"::1/64") && !is_cidr4(b"::1/64"));
     }
 }

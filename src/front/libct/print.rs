@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 
 use super::json::Json;
-use super::names::CAPABILITIES;
+use super::names::capabilities;
 use super::print_cgroup::cgroup;
 use super::settle::beneath;
 use crate::plan::{
@@ -19,84 +19,81 @@ use crate::plan::{
 pub fn print(plan: &Plan, out: &mut dyn Write) -> fmt::Result {
     let mut json = Json::new(out);
     let j = &mut json;
-    j.open('{', true)?;
-    rootfs(j, &plan.rootfs)?;
-    j.opt("hostname", plan.hostname)?;
-    namespaces(j, plan)?;
-    process(j, plan)?;
-    j.key("networks")?;
-    j.open('[', true)?;
-    plan.networks.iter().try_for_each(|net| network(j, net))?;
-    j.close()?;
-    j.key("routes")?;
-    j.open('[', true)?;
-    plan.routes.iter().try_for_each(|entry| route(j, entry))?;
-    j.close()?;
-    plan.cgroup.as_ref().map_or(Ok(()), |c| cgroup(j, c))?;
-    if !plan.sysctls.is_empty() {
-        j.key("system_properties")?;
-        j.open('{', true)?;
-        for (name, value) in &plan.sysctls {
-            j.key_cstr(name)?;
-            j.cstr(value)?;
-        }
-        j.close()?;
+    j.open('{', true);
+    rootfs(j, &plan.rootfs);
+    j.opt("hostname", plan.hostname);
+    namespaces(j, plan);
+    process(j, plan);
+    j.begin("networks", '[');
+    plan.networks.iter().for_each(|net| network(j, net));
+    j.close();
+    j.begin("routes", '[');
+    plan.routes.iter().for_each(|entry| route(j, entry));
+    j.close();
+    if let Some(c) = &plan.cgroup {
+        cgroup(j, c);
     }
-    id_maps(j, "uid_mappings", &plan.uid_maps)?;
-    id_maps(j, "gid_mappings", &plan.gid_maps)?;
-    j.close()?;
-    j.end()
+    if !plan.sysctls.is_empty() {
+        j.begin("system_properties", '{');
+        for (name, value) in &plan.sysctls {
+            j.key_cstr(name);
+            j.cstr(value);
+        }
+        j.close();
+    }
+    id_maps(j, "uid_mappings", &plan.uid_maps);
+    id_maps(j, "gid_mappings", &plan.gid_maps);
+    j.close();
+    json.end()
 }
 
-fn rootfs(j: &mut Json, rootfs: &Rootfs) -> fmt::Result {
-    j.opt("rootfs", rootfs.path)?;
-    j.bool("readonlyfs", rootfs.readonly)?;
-    j.bool("no_pivot_root", rootfs.no_pivot_root)?;
-    j.bool("privatefs", rootfs.propagation & MS_PRIVATE != 0)?;
-    j.opt("mount_label", rootfs.mount_label)?;
-    j.key("mounts")?;
-    j.open('[', true)?;
-    rootfs.mounts.iter().try_for_each(|entry| mount(j, entry, rootfs.path))?;
-    j.close()?;
-    j.key("devices")?;
-    j.open('[', true)?;
-    rootfs.devices.iter().try_for_each(|entry| device(j, entry))?;
-    j.close()?;
-    j.strings("mask_paths", rootfs.masked.iter().copied())?;
-    j.strings("readonly_paths", rootfs.readonly_paths.iter().copied())
+fn rootfs(j: &mut Json, rootfs: &Rootfs) {
+    j.opt("rootfs", rootfs.path);
+    j.bool("readonlyfs", rootfs.readonly);
+    j.bool("no_pivot_root", rootfs.no_pivot_root);
+    j.bool("privatefs", rootfs.propagation & MS_PRIVATE != 0);
+    j.opt("mount_label", rootfs.mount_label);
+    j.begin("mounts", '[');
+    rootfs.mounts.iter().for_each(|entry| mount(j, entry, rootfs.path));
+    j.close();
+    j.begin("devices", '[');
+    rootfs.devices.iter().for_each(|entry| device(j, entry));
+    j.close();
+    j.strings("mask_paths", rootfs.masked.iter().copied());
+    j.strings("readonly_paths", rootfs.readonly_paths.iter().copied());
 }
 
-fn mount(j: &mut Json, mount: &Mount, root: Option<&CStr>) -> fmt::Result {
+fn mount(j: &mut Json, mount: &Mount, root: Option<&CStr>) {
     let bind = if mount.fstype == c"bind" { MS_BIND } else { 0 };
-    j.open('{', false)?;
-    j.key("source")?;
-    j.cstr(mount.source)?;
-    j.key("destination")?;
+    j.open('{', false);
+    j.key("source");
+    j.cstr(mount.source);
+    j.key("destination");
     // A destination that begins like the root's own path is read as one on the host.
     let root = root.filter(|root| beneath(root, mount.target).is_some()).unwrap_or(c"");
-    j.cstrs(&[root, mount.target])?;
-    j.key("device")?;
-    j.cstr(mount.fstype)?;
-    j.number("flags", i64::from(mount.flags | mount.propagation | bind))?;
-    j.key("data")?;
-    j.cstr(mount.data)?;
+    j.cstrs(&[root, mount.target]);
+    j.key("device");
+    j.cstr(mount.fstype);
+    j.number("flags", i64::from(mount.flags | mount.propagation | bind));
+    j.key("data");
+    j.cstr(mount.data);
     match mount.relabel {
         Relabel::No => {}
-        Relabel::Shared => j.opt("relabel", Some(c"z"))?,
-        Relabel::Private => j.opt("relabel", Some(c"Z"))?,
+        Relabel::Shared => j.opt("relabel", Some(c"z")),
+        Relabel::Private => j.opt("relabel", Some(c"Z")),
     }
     let MountCommands { before, after } = mount.commands;
     for (name, there) in [("premount_cmds", before), ("postmount_cmds", after)] {
         if there {
             // What they are is not in a plan: nsinit runs none.
-            j.key(name)?;
-            j.open('[', false)?;
-            j.open('{', false)?;
-            j.close()?;
-            j.close()?;
+            j.key(name);
+            j.open('[', false);
+            j.open('{', false);
+            j.close();
+            j.close();
         }
     }
-    j.close()
+    j.close();
 }
 
 pub(super) fn kind_number(kind: DeviceKind) -> i64 {
@@ -107,155 +104,144 @@ pub(super) fn kind_number(kind: DeviceKind) -> i64 {
     })
 }
 
-fn device(j: &mut Json, device: &Device) -> fmt::Result {
-    j.open('{', false)?;
-    j.number("type", kind_number(device.kind))?;
-    j.opt("path", Some(device.path))?;
-    j.number("major", device.major.into())?;
-    j.number("minor", device.minor.into())?;
-    j.number("file_mode", device.mode.into())?;
-    j.number("uid", device.uid.into())?;
-    j.number("gid", device.gid.into())?;
-    j.close()
+fn device(j: &mut Json, device: &Device) {
+    j.open('{', false);
+    j.number("type", kind_number(device.kind));
+    j.opt("path", Some(device.path));
+    j.number("major", device.major.into());
+    j.number("minor", device.minor.into());
+    j.number("file_mode", device.mode.into());
+    j.number("uid", device.uid.into());
+    j.number("gid", device.gid.into());
+    j.close();
 }
 
-fn namespaces(j: &mut Json, plan: &Plan) -> fmt::Result {
-    j.key("namespaces")?;
-    j.open('[', true)?;
+fn namespaces(j: &mut Json, plan: &Plan) {
+    j.begin("namespaces", '[');
     for kind in Kind::ALL {
         let path = match plan.namespaces.get(kind) {
             Source::Keep => continue,
             Source::New => c"",
             Source::Join(path) => path,
         };
-        j.open('{', false)?;
-        j.key("type")?;
-        j.raw(format_args!("\"{}\"", kind.name()))?;
-        j.key("path")?;
-        j.cstr(path)?;
-        j.close()?;
+        j.open('{', false);
+        j.key("type");
+        j.raw(format_args!("\"{}\"", kind.name()));
+        j.key("path");
+        j.cstr(path);
+        j.close();
     }
-    j.close()
+    j.close();
 }
 
-fn process(j: &mut Json, plan: &Plan) -> fmt::Result {
+fn process(j: &mut Json, plan: &Plan) {
     let process = &plan.process;
-    command(j, process)?;
-    j.opt("user", Some(process.user).filter(|user| !user.is_empty()))?;
-    j.opt("working_dir", process.cwd)?;
-    j.strings("environment", process.env.iter().flatten().map(|entry| entry.get()))?;
-    j.strings("additional_groups", process.groups.iter().copied())?;
-    j.bool("tty", process.tty)?;
-    j.key("init")?;
-    j.cstr(if plan.init == Init::Reap { c"reap" } else { c"exec" })?;
-    j.key("capabilities")?;
-    j.open('[', true)?;
-    for (n, name) in CAPABILITIES.iter().enumerate() {
-        if process.capabilities & 1 << n != 0 {
-            j.item()?;
-            j.raw(format_args!("\"{name}\""))?;
-        }
+    command(j, process);
+    j.opt("user", Some(process.user).filter(|user| !user.is_empty()));
+    j.opt("working_dir", process.cwd);
+    j.strings("environment", process.env.iter().flatten().map(|entry| entry.get()));
+    j.strings("additional_groups", process.groups.iter().copied());
+    j.bool("tty", process.tty);
+    j.key("init");
+    j.cstr(if plan.init == Init::Reap { c"reap" } else { c"exec" });
+    j.begin("capabilities", '[');
+    for name in capabilities(process.capabilities) {
+        j.item();
+        j.raw(format_args!("\"{name}\""));
     }
-    j.close()?;
-    j.bool("no_new_privs", process.no_new_privs)?;
-    j.number("parent_death_signal", process.parent_death_signal.into())?;
-    j.opt("apparmor_profile", process.apparmor_profile)?;
-    j.opt("process_label", process.process_label)?;
-    j.key("rlimits")?;
-    j.open('[', true)?;
+    j.close();
+    j.bool("no_new_privs", process.no_new_privs);
+    j.number("parent_death_signal", process.parent_death_signal.into());
+    j.opt("apparmor_profile", process.apparmor_profile);
+    j.opt("process_label", process.process_label);
+    j.begin("rlimits", '[');
     for limit in &process.rlimits {
-        j.open('{', false)?;
-        j.number("type", limit.resource.into())?;
-        j.unsigned("hard", limit.hard)?;
-        j.unsigned("soft", limit.soft)?;
-        j.close()?;
+        j.open('{', false);
+        j.number("type", limit.resource.into());
+        j.unsigned("hard", limit.hard);
+        j.unsigned("soft", limit.soft);
+        j.close();
     }
-    j.close()?;
-    process.seccomp.as_ref().map_or(Ok(()), |filter| seccomp(j, filter))
+    j.close();
+    if let Some(filter) = &process.seccomp {
+        seccomp(j, filter);
+    }
 }
 
-fn command(j: &mut Json, process: &Process) -> fmt::Result {
+fn command(j: &mut Json, process: &Process) {
     let words = if process.argv.is_empty() { process.command.as_slice() } else { process.argv };
     if words.is_empty() {
-        return Ok(());
+        return;
     }
-    j.key("command")?;
-    j.open('{', true)?;
-    j.strings("args", words.iter().flatten().map(|word| word.get()))?;
-    j.close()
+    j.begin("command", '{');
+    j.strings("args", words.iter().flatten().map(|word| word.get()));
+    j.close();
 }
 
-fn seccomp(j: &mut Json, seccomp: &Seccomp) -> fmt::Result {
-    j.key("seccomp")?;
-    j.open('{', true)?;
-    j.key("syscalls")?;
-    j.open('[', true)?;
+fn seccomp(j: &mut Json, seccomp: &Seccomp) {
+    j.begin("seccomp", '{');
+    j.begin("syscalls", '[');
     for rule in &seccomp.rules {
-        j.open('{', false)?;
-        j.number("value", rule.number.into())?;
-        j.number("action", rule.action.into())?;
-        j.key("args")?;
-        j.open('[', false)?;
+        j.open('{', false);
+        j.number("value", rule.number.into());
+        j.number("action", rule.action.into());
+        j.key("args");
+        j.open('[', false);
         for arg in rule.args.iter().take(rule.conditions.into()) {
-            j.open('{', false)?;
-            j.number("index", arg.index.into())?;
-            j.number("value", arg.value.into())?;
-            j.number("op", arg.op.into())?;
-            j.close()?;
+            j.open('{', false);
+            j.number("index", arg.index.into());
+            j.number("value", arg.value.into());
+            j.number("op", arg.op.into());
+            j.close();
         }
-        j.close()?;
-        j.close()?;
+        j.close();
+        j.close();
     }
-    j.close()?;
-    j.close()
+    j.close();
+    j.close();
 }
 
-fn network(j: &mut Json, net: &Network) -> fmt::Result {
-    j.open('{', false)?;
-    j.key("type")?;
-    j.cstr(if net.kind == NetworkKind::Veth { c"veth" } else { c"loopback" })?;
-    for (name, value) in [
-        ("name", net.name),
-        ("bridge", net.bridge),
-        ("veth_prefix", net.veth_prefix),
-        ("host_interface_name", net.host_interface_name),
-        ("mac_address", net.mac_address),
-        ("address", net.address),
-        ("gateway", net.gateway),
-        ("ipv6_address", net.ipv6_address),
-        ("ipv6_gateway", net.ipv6_gateway),
-    ] {
-        j.opt(name, value)?;
-    }
+fn network(j: &mut Json, net: &Network) {
+    j.open('{', false);
+    j.key("type");
+    j.cstr(if net.kind == NetworkKind::Veth { c"veth" } else { c"loopback" });
+    j.opt("name", net.name);
+    j.opt("bridge", net.bridge);
+    j.opt("veth_prefix", net.veth_prefix);
+    j.opt("host_interface_name", net.host_interface_name);
+    j.opt("mac_address", net.mac_address);
+    j.opt("address", net.address);
+    j.opt("gateway", net.gateway);
+    j.opt("ipv6_address", net.ipv6_address);
+    j.opt("ipv6_gateway", net.ipv6_gateway);
     if net.kind == NetworkKind::Veth {
-        j.number("mtu", net.mtu.into())?;
-        j.number("txqueuelen", net.txqueuelen.into())?;
-        j.bool("hairpin_mode", net.hairpin_mode)?;
+        j.number("mtu", net.mtu.into());
+        j.number("txqueuelen", net.txqueuelen.into());
+        j.bool("hairpin_mode", net.hairpin_mode);
     }
-    j.close()
+    j.close();
 }
 
-fn route(j: &mut Json, route: &Route) -> fmt::Result {
-    j.open('{', false)?;
-    j.opt("destination", route.destination)?;
-    j.opt("source", route.source)?;
-    j.opt("gateway", route.gateway)?;
-    j.opt("interface_name", route.interface_name)?;
-    j.close()
+fn route(j: &mut Json, route: &Route) {
+    j.open('{', false);
+    j.opt("destination", route.destination);
+    j.opt("source", route.source);
+    j.opt("gateway", route.gateway);
+    j.opt("interface_name", route.interface_name);
+    j.close();
 }
 
-fn id_maps(j: &mut Json, name: &str, maps: &[IdMap]) -> fmt::Result {
+fn id_maps(j: &mut Json, name: &str, maps: &[IdMap]) {
     if maps.is_empty() {
-        return Ok(());
+        return;
     }
-    j.key(name)?;
-    j.open('[', true)?;
+    j.begin(name, '[');
     for map in maps {
-        j.open('{', false)?;
-        j.number("container_id", map.container_id.into())?;
-        j.number("host_id", map.host_id.into())?;
-        j.number("size", map.size.into())?;
-        j.close()?;
+        j.open('{', false);
+        j.number("container_id", map.container_id.into());
+        j.number("host_id", map.host_id.into());
+        j.number("size", map.size.into());
+        j.close();
     }
-    j.close()
+    j.close();
 }

@@ -18,7 +18,7 @@ pub(super) const NAMESPACE: &[Key] = &[
         f.namespace.0 = Some(f.kind(name)?);
         Ok(())
     }),
-    all("path", |f| f.text_or_none().map(|path| f.namespace.1 = path)),
+    all("path", |f| f.text_to(|f| &mut f.namespace.1)),
 ];
 
 pub(super) const RLIMIT: &[Key] = &[

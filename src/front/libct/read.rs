@@ -10,13 +10,16 @@ use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
 use super::path::{Path, Step};
 use super::settle::Kept;
-use crate::bytes::Arena;
+use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
 use crate::plan::mark::Mark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
 /// The result of reading something.
 pub(super) type Read<T = ()> = Result<T, Stop>;
+
+/// Where a string goes that can be left out.
+pub(super) type Place = for<'f, 'p> fn(&'f mut File<'p>) -> &'f mut Option<&'static CStr>;
 
 /// Which libcontainer read a key: a file of the other generation that has it gets a warning.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +123,7 @@ impl File<'_> {
         if let Some(n) = keys.iter().position(|key| key.name.as_bytes() == bytes) {
             return Ok(Some(n));
         }
-        let loose = keys.iter().position(|key| key.name.as_bytes().eq_ignore_ascii_case(bytes));
+        let loose = keys.iter().position(|key| same_in_any_case(key.name.as_bytes(), bytes));
         self.push(Step::Name(name))?;
         match loose.and_then(|n| Some((n, keys.get(n)?))) {
             Some((_, key)) => self.warn(format_args!("read as {}", key.name)),
@@ -187,6 +190,13 @@ impl File<'_> {
     /// A string that is not empty, or nothing.
     pub fn text_or_none(&mut self) -> Read<Option<&'static CStr>> {
         self.text().map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// The same, put where it belongs.
+    pub fn text_to(&mut self, place: Place) -> Read {
+        let text = self.text_or_none()?;
+        *place(self) = text;
+        Ok(())
     }
 
     /// A boolean; `false` for `null`.

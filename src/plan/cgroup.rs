@@ -1,0 +1,92 @@
+//! The control group of a plan and its limits.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+
+use super::{DEVICES, DeviceKind, FEW};
+
+/// A control group and its limits. `None` leaves a limit as it is.
+#[derive(Debug, Default)]
+pub struct Cgroup {
+    /// The leaf's name.
+    pub name: Option<&'static CStr>,
+    /// Its parent: relative to the caller's own cgroup, or from the hierarchy's root with a "/".
+    pub parent: Option<&'static CStr>,
+    /// systemd slice.
+    pub slice: Option<&'static CStr>,
+    /// Device access; `None` leaves all devices alone.
+    pub devices: Option<DeviceAccess>,
+    /// Bytes; -1 is no limit.
+    pub memory: Option<i64>,
+    /// Bytes.
+    pub memory_reservation: Option<i64>,
+    /// Bytes of memory and swap together; -1 is no limit.
+    pub memory_swap: Option<i64>,
+    /// Bytes of kernel memory.
+    pub kernel_memory: Option<i64>,
+    /// 0 to 100.
+    pub memory_swappiness: Option<u64>,
+    /// Tasks wait instead of being killed.
+    pub oom_kill_disable: bool,
+    /// Relative weight, 2 to 262144.
+    pub cpu_shares: Option<u64>,
+    /// Microseconds per period; -1 is no limit.
+    pub cpu_quota: Option<i64>,
+    /// Microseconds.
+    pub cpu_period: Option<u64>,
+    /// List of CPUs.
+    pub cpuset_cpus: Option<&'static CStr>,
+    /// List of memory nodes.
+    pub cpuset_mems: Option<&'static CStr>,
+    /// 10 to 1000.
+    pub blkio_weight: Option<u64>,
+    /// "major:minor weight".
+    pub blkio_weight_device: Option<&'static CStr>,
+    /// "major:minor bytes".
+    pub blkio_throttle_read_bps_device: Option<&'static CStr>,
+    /// "major:minor bytes".
+    pub blkio_throttle_write_bps_device: Option<&'static CStr>,
+    /// "major:minor operations".
+    pub blkio_throttle_read_iops_device: Option<&'static CStr>,
+    /// "major:minor operations".
+    pub blkio_throttle_write_iops_device: Option<&'static CStr>,
+    /// (page size such as "2MB", bytes).
+    pub hugetlb_limit: Vec<(&'static CStr, u64), FEW>,
+    /// (interface, priority).
+    pub net_prio_ifpriomap: Vec<(&'static CStr, u64), FEW>,
+    /// Class id of network packets.
+    pub net_cls_classid: Option<u32>,
+    /// Most processes; -1 is no limit.
+    pub pids_limit: Option<i64>,
+    /// Starts frozen.
+    pub frozen: bool,
+}
+
+/// Which devices may be used.
+#[derive(Debug, Default)]
+pub struct DeviceAccess {
+    /// All but `denied`; otherwise none but `allowed`.
+    pub allow_all: bool,
+    /// Rules that allow.
+    pub allowed: Vec<DeviceRule, DEVICES>,
+    /// Rules that deny, where all are allowed.
+    pub denied: Vec<DeviceRule, DEVICES>,
+}
+
+/// One device rule. `None` is any number.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceRule {
+    /// Character or block.
+    pub kind: DeviceKind,
+    /// Major number.
+    pub major: Option<u32>,
+    /// Minor number.
+    pub minor: Option<u32>,
+    /// May be read.
+    pub read: bool,
+    /// May be written.
+    pub write: bool,
+    /// May be made with mknod.
+    pub mknod: bool,
+}
