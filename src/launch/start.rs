@@ -127,22 +127,17 @@ fn save_state<'a>(
 /// Takes the container's traces away. If another launcher was here since PID 1 died, it has cleaned
 /// up and may have started anew in the same groups: they are left to it.
 fn finish(launch: &Launch, place: &Place, groups: Created, saved: StateGuard) -> Result<()> {
-    // Without a PID namespace of its own, nothing but this ends what the command left running.
-    let left = !launch.plan.namespaces.is_new(Kind::Pid);
-    let _lock = match place.lock_within(100)? {
-        Some(lock) => lock,
-        None => {
-            // A launcher that starts anew has removed the old state.json by now. If it is still
-            // there, one of those left holds the lock, to live on: it is on their root.
-            if left && saved.is_ours(launch)? {
-                groups.kill_all()?;
-            }
-            place.lock()?
-        }
-    };
-    if left {
+    let lock = place.lock_within(100)?;
+    // Without a PID namespace of its own, nothing but this ends what the command left running. That
+    // may be what holds the lock, to live on: it is on their root. A launcher that starts anew has
+    // removed the old state.json by now.
+    if !launch.plan.namespaces.is_new(Kind::Pid) && (lock.is_some() || saved.is_ours(launch)?) {
         groups.kill_all()?;
     }
+    let _lock = match lock {
+        Some(lock) => lock,
+        None => place.lock()?,
+    };
     if saved.remove(launch)? {
         groups.remove()?;
     } else {
