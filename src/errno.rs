@@ -29,7 +29,8 @@ impl fmt::Display for Text {
 
 /// The table: a byte a number, and one text with a line an errno, which together take a third of
 /// what pairs of strings would. Numbers differ between architectures: they are the kernel headers'
-/// own. Those of STREAMS, XENIX and shared libraries are left out: no call of nsinit gives them.
+/// own. Those of STREAMS, XENIX, shared libraries, robust mutexes and the like
+/// are left out: no call of nsinit gives them.
 macro_rules! table {
     ($($name:ident $text:literal)*) => {
         const NUMBERS: &[u8] = &[$(e::$name as u8),*];
@@ -52,7 +53,6 @@ table! {
     ENOMEM "Cannot allocate memory"
     EACCES "Permission denied"
     EFAULT "Bad address"
-    ENOTBLK "Block device required"
     EBUSY "Device or resource busy"
     EEXIST "File exists"
     EXDEV "Invalid cross-device link"
@@ -70,9 +70,7 @@ table! {
     EROFS "Read-only file system"
     EMLINK "Too many links"
     EPIPE "Broken pipe"
-    EDOM "Numerical argument out of domain"
     ERANGE "Numerical result out of range"
-    EDEADLK "Resource deadlock avoided"
     ENAMETOOLONG "File name too long"
     ENOLCK "No locks available"
     ENOSYS "Function not implemented"
@@ -82,11 +80,9 @@ table! {
     EIDRM "Identifier removed"
     ENODATA "No data available"
     ETIME "Timer expired"
-    EREMOTE "Object is remote"
     EPROTO "Protocol error"
     EBADMSG "Bad message"
     EOVERFLOW "Value too large for defined data type"
-    EILSEQ "Invalid or incomplete multibyte or wide character"
     ERESTART "Interrupted system call should be restarted"
     EUSERS "Too many users"
     ENOTSOCK "Socket operation on non-socket"
@@ -95,9 +91,7 @@ table! {
     EPROTOTYPE "Protocol wrong type for socket"
     ENOPROTOOPT "Protocol not available"
     EPROTONOSUPPORT "Protocol not supported"
-    ESOCKTNOSUPPORT "Socket type not supported"
     EOPNOTSUPP "Operation not supported"
-    EPFNOSUPPORT "Protocol family not supported"
     EAFNOSUPPORT "Address family not supported by protocol"
     EADDRINUSE "Address already in use"
     EADDRNOTAVAIL "Cannot assign requested address"
@@ -110,27 +104,17 @@ table! {
     EISCONN "Transport endpoint is already connected"
     ENOTCONN "Transport endpoint is not connected"
     ESHUTDOWN "Cannot send after transport endpoint shutdown"
-    ETOOMANYREFS "Too many references: cannot splice"
     ETIMEDOUT "Connection timed out"
     ECONNREFUSED "Connection refused"
-    EHOSTDOWN "Host is down"
     EHOSTUNREACH "No route to host"
-    EALREADY "Operation already in progress"
-    EINPROGRESS "Operation now in progress"
     ESTALE "Stale file handle"
     EUCLEAN "Structure needs cleaning"
-    EREMOTEIO "Remote I/O error"
     EDQUOT "Disk quota exceeded"
     ENOMEDIUM "No medium found"
-    EMEDIUMTYPE "Wrong medium type"
-    ECANCELED "Operation canceled"
     ENOKEY "Required key not available"
     EKEYEXPIRED "Key has expired"
     EKEYREVOKED "Key has been revoked"
     EKEYREJECTED "Key was rejected by service"
-    EOWNERDEAD "Owner died"
-    ENOTRECOVERABLE "State not recoverable"
-    ERFKILL "Operation not possible due to RF-kill"
     EHWPOISON "Memory page has hardware error"
 }
 

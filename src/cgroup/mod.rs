@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 pub use check::check;
 pub use detect::HIERARCHIES;
-pub use remove::{remove_stale, thaw};
+pub use remove::{kill_stale, remove_stale, thaw};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter, open_existing};
 

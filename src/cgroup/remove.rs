@@ -143,19 +143,39 @@ fn remove_inside(at: BorrowedFd<'_>, name: &CStr, depth: usize) -> rustix::io::R
 /// Kills every process in the group at `dir`, also those that are forked meanwhile, until none is
 /// left. `frozen` is the same group in the freezer hierarchy: what is frozen does not die.
 pub fn kill_all(dir: &'static CStr, frozen: Option<&'static CStr>) -> Result<()> {
-    const DOING: &str = "kill the processes of control group";
+    kill_those(dir, frozen, &|_| true)
+}
+
+/// The same for those of `ours` in a group that state.json names, if it is one; it has been thawed.
+pub fn kill_stale(dir: &'static CStr, ours: &dyn Fn(Pid) -> bool) -> Result<()> {
+    match statfs(dir) {
+        Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => kill_those(dir, None, ours),
+        // `remove_stale` says what is wrong with it.
+        _ => Ok(()),
+    }
+}
+
+fn kill_those(
+    dir: &'static CStr,
+    frozen: Option<&'static CStr>,
+    those: &dyn Fn(Pid) -> bool,
+) -> Result<()> {
     let mut pause = Pause::until(DIE_MS);
     loop {
         if let Some(frozen) = frozen {
             thaw(frozen)?;
         }
+        let mut left = None;
         for_each_process(dir, |pid| {
-            // It may be gone by now: the next round shows it.
-            let _ = kill(pid, KILL);
+            if those(pid) {
+                // It may be gone by now: the next round shows it.
+                let _ = kill(pid, KILL);
+                left = Some(pid);
+            }
             true
         })
-        .doing(DOING, dir)?;
-        let Some(pid) = first_process(dir).doing(DOING, dir)? else { return Ok(()) };
+        .doing("kill the processes of control group", dir)?;
+        let Some(pid) = left else { return Ok(()) };
         if !pause.wait() {
             let on = Object::Number(i64::from(pid.as_raw_pid()));
             return Err(Error::refused("kill process", on, "it does not die of SIGKILL"));
@@ -189,15 +209,6 @@ fn first_living(dir: &CStr) -> rustix::io::Result<Option<Pid>> {
         ends
     })?;
     Ok(living)
-}
-
-fn first_process(dir: &CStr) -> rustix::io::Result<Option<Pid>> {
-    let mut first = None;
-    for_each_process(dir, |pid| {
-        first = Some(pid);
-        false
-    })?;
-    Ok(first)
 }
 
 /// Calls `each` with every process in the group but the caller, until it returns false. Processes

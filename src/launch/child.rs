@@ -5,6 +5,7 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::setsid;
 use rustix::system::sethostname;
 
@@ -182,15 +183,23 @@ fn close_inherited(first: &First) -> Result<()> {
 
 fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
     let memory = late.as_ref().map(AsFd::as_fd);
-    Inherited { sync: &first.sync, slave: first.slave.as_ref(), memory, steps: first.steps }
+    let (slave, steps) = (first.slave.as_ref(), first.steps);
+    Inherited { sync: &first.sync, slave, memory, quiet: None, steps }
 }
 
 /// Forks the workload and becomes its reaper.
 fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
     first.steps.at("fork the command");
+    // PID 1's end of it closes with the last of PID 1's descriptors. The command waits for that: it
+    // may be allowed to look into PID 1, and must find nothing there.
+    let (quiet, noisy) = match pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ()) {
+        Ok(pipe) => pipe,
+        Err(error) => fail(&first.sync, &error),
+    };
     let workload = match fork(NewNamespaces::empty()).doing("fork the command", ()) {
         Ok(Fork::Child) => {
-            let inherited = inherited(&first, &late);
+            drop(noisy);
+            let inherited = Inherited { quiet: Some(&quiet), ..inherited(&first, &late) };
             // It dies with PID 1 in any case: the kernel kills the whole PID namespace.
             workload::run(launch, &inherited)
         }

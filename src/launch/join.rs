@@ -111,7 +111,7 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
             }
             let Inside { sync, slave, steps, .. } = &inside;
             let slave = slave.as_ref();
-            workload::run(launch, &Inherited { sync, slave, memory, steps: *steps })
+            workload::run(launch, &Inherited { sync, slave, memory, quiet: None, steps: *steps })
         }
         Ok(Fork::Parent(pid)) => {
             inside.sync.forked(pid);

@@ -105,7 +105,7 @@ impl Place {
                 return Ok(Some(running));
             }
         }
-        self.clean(&state, launch.arena)?;
+        self.clean(&state, launch)?;
         Ok(None)
     }
 
@@ -116,7 +116,7 @@ impl Place {
     }
 
     /// Takes away the files and control groups of a container that is gone, or about to be.
-    fn clean(&self, state: &State<'static>, arena: &Arena) -> Result<()> {
+    fn clean(&self, state: &State<'static>, launch: &Launch) -> Result<()> {
         let ending = match named(state) {
             Some((pid, start_time)) => life(pid, start_time)
                 .doing("look at process", pid_object(pid))
@@ -131,7 +131,7 @@ impl Place {
         }
         let mut dirs = heapless::Vec::<&'static CStr, 16>::new();
         for (subsystem, path) in state.cgroup_paths.iter() {
-            let path = arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
+            let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
             // What is frozen does not die.
             if subsystem == "freezer" {
                 cgroup::thaw(path)?;
@@ -141,6 +141,9 @@ impl Place {
         }
         if let Some((pid, start_time)) = ending {
             await_end(pid, start_time)?;
+        }
+        if !launch.plan.namespaces.is_new(Kind::Pid) {
+            kill_left_behind(&dirs, launch.plan)?;
         }
         cgroup::remove_stale(dirs.into_iter())?;
         state::remove(self.dir())
@@ -186,20 +189,19 @@ impl Running {
         for kind in Kind::ALL {
             if plan.namespaces.get(kind) == Source::New && !self.apart.contains(kind.flag()) {
                 return refused(
-                    "state.json names it, but it is not in namespaces of its own as container.json \
-                     wants: if no container runs here, remove state.json",
+                    "state.json names it, but it is not in namespaces of its own; if no container \
+                     runs here, remove state.json",
                 );
             }
         }
         if plan.namespaces.get(Kind::Mount) == Source::New {
-            let root = process::file("/proc", self.pid, "root");
-            let theirs = Identity::of(root.as_cstr())
-                .doing("look at the root of process", pid_object(self.pid))?;
+            let theirs =
+                root_of(self.pid).doing("look at the root of process", pid_object(self.pid))?;
             let path = plan.rootfs.path.unwrap_or(c".");
             if theirs != Identity::of(path).doing("look at the root file system", path)? {
                 return refused(
-                    "state.json names it, but its root is not the root file system of this \
-                     place: if no container runs here, remove state.json",
+                    "state.json names it, but its root is another; if no container runs here, \
+                     remove state.json",
                 );
             }
         }
@@ -264,6 +266,23 @@ fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
         }
     }
     Ok(apart)
+}
+
+/// Ends what the command of a container without a PID namespace left running when its launcher was
+/// killed. A forged state.json could name any group: only processes whose root is this place's are
+/// meant, so that without a mount namespace nothing is.
+fn kill_left_behind(dirs: &[&'static CStr], plan: &Plan) -> Result<()> {
+    if !plan.namespaces.is_new(Kind::Mount) {
+        return Ok(());
+    }
+    let path = plan.rootfs.path.unwrap_or(c".");
+    let root = Identity::of(path).doing("look at the root file system", path)?;
+    let ours = |pid: Pid| root_of(pid) == Ok(root);
+    dirs.iter().try_for_each(|dir| cgroup::kill_stale(dir, &ours))
+}
+
+fn root_of(pid: Pid) -> rustix::io::Result<Identity> {
+    Identity::of(process::file(PROC, pid, "root").as_cstr())
 }
 
 /// Waits for a process that is about to end.

@@ -22,6 +22,8 @@ pub struct Inherited<'a> {
     pub slave: Option<&'a OwnedFd>,
     /// The memory cgroup's `tasks`, entered last.
     pub memory: Option<BorrowedFd<'a>>,
+    /// Ends when PID 1 holds no descriptor any more.
+    pub quiet: Option<&'a OwnedFd>,
     /// Where the step is noted.
     pub steps: Steps,
 }
@@ -46,6 +48,10 @@ fn become_workload(
     steps.at("make the command's session");
     session(inherited.slave)?;
     security::finalize(process, launch.original, steps, launch.arena)?;
+    if let Some(quiet) = inherited.quiet {
+        steps.at("wait until PID 1 has closed its descriptors");
+        await_end(quiet)?;
+    }
     // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
     // looks at the rights of whoever opened the file, so it works as any user.
     if let Some(memory) = inherited.memory {
@@ -56,6 +62,16 @@ fn become_workload(
     // user clears it. With the channel's other end closed this fails.
     inherited.sync.ready()?;
     Err(security::execute(process, launch.original, launch.arena))
+}
+
+/// Nothing is ever written to the pipe: a read ends when its other end is closed.
+fn await_end(pipe: &OwnedFd) -> Result<()> {
+    loop {
+        match rustix::io::read(pipe, &mut [0]) {
+            Err(Errno::INTR) => {}
+            end => return end.map(drop).doing("wait for PID 1", ()),
+        }
+    }
 }
 
 /// A session of its own: the caller's terminal is not the controlling terminal of anything inside

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::config::strings;
 use crate::world::{Place, until, value};
 
 fn status(pid: u32) -> String {
@@ -173,4 +174,28 @@ fn the_lock_of_the_place_keeps_nothing_alive() {
     let run =
         place.sh("mkfifo /tmp/held; probe hold / > /tmp/held & read word < /tmp/held; exit 4");
     assert_eq!(run.ends(4), "", "{}", run.err);
+}
+
+/// Without a PID namespace only the command itself dies with its launcher: the next one cleans up.
+#[test]
+fn what_a_killed_launcher_left_running_ends_with_the_next_start() {
+    let mut place = Place::new();
+    place.config.set("namespaces.NEWPID", "false");
+    let running = place.start("sleep 301 & echo ready; sleep 300");
+    running.signal(libc::SIGKILL);
+    running.end();
+    let run = place.sh("ps -o args | grep -c '[s]leep 301'; true");
+    assert_eq!(run.out, "0\n", "{}", run.err);
+    place.clean();
+}
+
+/// Who may trace could open the files of process 1 anew, so that there must be none from the
+/// command's first instruction on.
+#[test]
+fn process_1_has_closed_everything_before_the_command_begins() {
+    let mut place = Place::new();
+    place.config.set("capabilities", strings(&["SYS_PTRACE", "DAC_OVERRIDE", "SETPCAP"]));
+    for _ in 0..100 {
+        assert_eq!(place.exec(&["/bin/ls", "-l", "/proc/1/fd"]).ok(), "total 0\n");
+    }
 }
