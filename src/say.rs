@@ -13,8 +13,9 @@ use crate::syscall::fd;
 const STDOUT: i32 = 1;
 const STDERR: i32 = 2;
 
-/// Descriptor of the log file; -1 without one.
-static LOG: AtomicI32 = AtomicI32::new(-1);
+/// Descriptor of the log file; 0, which no log ever has, without one: a static that starts as zero
+/// needs no page of the file.
+static LOG: AtomicI32 = AtomicI32::new(0);
 
 /// Messages go to this file too, from now on.
 pub fn log_to(file: OwnedFd) {
@@ -23,7 +24,7 @@ pub fn log_to(file: OwnedFd) {
 
 /// No log from now on: whoever calls this closes its descriptor, whose number may become another's.
 pub fn forget_log() {
-    LOG.store(-1, Ordering::Relaxed);
+    LOG.store(0, Ordering::Relaxed);
 }
 
 /// A message: `nsinit: TEXT`. That it can't be written is not worth dying for, and there is nobody
@@ -31,7 +32,7 @@ pub fn forget_log() {
 pub fn error(text: fmt::Arguments) {
     let log = LOG.load(Ordering::Relaxed);
     for number in [STDERR, log] {
-        if number >= 0 {
+        if number > 0 {
             let mut out = Output { fd: number, buf: [0; 1024], len: 0, result: Ok(()) };
             let _ = writeln!(out, "nsinit: {text}");
             let _ = out.flush();

@@ -3,15 +3,17 @@
 //!
 //! Nothing here fails: from its first instruction the loop only goes on (design, principle 7).
 
-use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use rustix::process::Pid;
 
 use crate::error::{STATUS_NSINIT, STATUS_SIGNAL};
-use crate::syscall::process::exit_group;
+use crate::syscall::memory::give_back_callers;
+use crate::syscall::process::{exit_group, wait_any};
 use crate::syscall::signal::{CHLD, SigSet, forward, sigwaitinfo};
 
 /// Reaps and forwards until `workload` ends, then exits with its status. Every signal must be
 /// blocked. It wakes only when a signal comes.
 pub fn serve(workload: Pid) -> ! {
+    give_back_callers();
     loop {
         if let Some(status) = reap(workload) {
             exit_group(status);
@@ -31,7 +33,7 @@ pub fn serve(workload: Pid) -> ! {
 /// Waits for every child that has ended; the workload's exit status if it was among them.
 fn reap(workload: Pid) -> Option<u8> {
     loop {
-        match wait(WaitOptions::NOHANG) {
+        match wait_any() {
             Ok(Some((pid, status))) if pid == workload => return Some(exit_status(status)),
             Ok(Some(_)) => {}
             Ok(None) => return None,
@@ -41,11 +43,11 @@ fn reap(workload: Pid) -> Option<u8> {
     }
 }
 
-/// The exit status by the convention of shells: the process's own, or 128 + signal.
-pub fn exit_status(status: WaitStatus) -> u8 {
-    let signal = status.terminating_signal().unwrap_or(0) as u8;
-    match status.exit_status() {
-        Some(code) => code as u8,
-        None => STATUS_SIGNAL.wrapping_add(signal),
+/// The exit status by the convention of shells: the process's own, or 128 + signal; from the word
+/// that wait4(2) gives.
+pub fn exit_status(word: u32) -> u8 {
+    match word as u8 & 0x7f {
+        0 => (word >> 8) as u8,
+        signal => STATUS_SIGNAL + signal,
     }
 }

@@ -89,7 +89,7 @@ fn signalled(signals: &OwnedFd, child: Pid, seen: &mut dyn FnMut(u32)) -> Result
 /// The child's exit status, if it has ended.
 fn ended(child: Pid) -> Result<Option<u8>> {
     let status = waitpid(Some(child), WaitOptions::NOHANG).doing("wait for the container", ())?;
-    Ok(status.map(|(_, status)| exit_status(status)))
+    Ok(status.map(|(_, status)| exit_status(status.as_raw() as u32)))
 }
 
 fn wait_readable(fd: &OwnedFd) -> Result<()> {

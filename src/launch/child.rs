@@ -207,10 +207,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
         Err(error) => fail(&first.sync, &error),
     };
     match quieten(late.as_ref()) {
-        Ok(()) => {
-            memory::give_back_program();
-            serve(workload)
-        }
+        Ok(()) => serve(workload),
         // The channel is still open: the launcher hears of it, and kills the workload with us.
         Err(error) => fail(&first.sync, &error),
     }

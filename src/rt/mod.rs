@@ -92,7 +92,7 @@ extern "C" fn entry(sp: *const usize) -> ! {
     };
     let start = (&raw const __executable_start) as usize;
     let program = (start, (&raw const etext) as usize - start);
-    memory::register(((&raw const STATICS) as usize, size_of::<Statics>()), program);
+    memory::register(((&raw const STATICS) as usize, size_of::<Statics>()), program, sp as usize);
     let statics = &raw mut STATICS;
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
     let Statics { arena, plan } = unsafe { &mut *statics };

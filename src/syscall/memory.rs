@@ -44,6 +44,7 @@ impl Range {
         self.len.store(len, Ordering::Relaxed);
     }
 
+    #[inline(always)]
     fn dont_need(&self) {
         dont_need(self.start.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed));
     }
@@ -51,10 +52,13 @@ impl Range {
 
 static BUFFERS: Range = Range::empty();
 static PROGRAM: Range = Range::empty();
+/// Where the stack began: above it are the words of the command line and the environment.
+static STACK_TOP: AtomicUsize = AtomicUsize::new(0);
 
 /// Tells `give_back` where the large static buffers are, and the read-only part of the program:
-/// addresses and lengths, from `src/rt`.
-pub fn register(buffers: (usize, usize), program: (usize, usize)) {
+/// addresses and lengths, from `src/rt`; and where the stack began.
+pub fn register(buffers: (usize, usize), program: (usize, usize), stack_top: usize) {
+    STACK_TOP.store(stack_top, Ordering::Relaxed);
     BUFFERS.set(buffers.0, buffers.1);
     PROGRAM.set(program.0, program.1);
 }
@@ -73,19 +77,28 @@ pub fn give_back() {
     dont_need(stack - STACK, STACK);
 }
 
-/// Lets go of the program's own pages, which come back from the page cache as they are needed: the
-/// last thing before a long wait.
-pub fn give_back_program() {
+/// Gives back the frames of all callers, and lets go of the program's own pages, which come back
+/// from the page cache as they are needed. Only a function that never returns may call it, before a
+/// long wait; inlined, so that the wait touches no other part of the program.
+#[inline(always)]
+pub fn give_back_callers() {
+    /// More than the frame of whoever calls this.
+    const FRAME: usize = 512;
+    let here = 0u8;
+    let above = &raw const here as usize + FRAME;
+    dont_need(above, STACK_TOP.load(Ordering::Relaxed).saturating_sub(above));
     PROGRAM.dont_need();
 }
 
 /// madvise(MADV_DONTNEED) on the whole pages inside the range.
+#[inline(always)]
 fn dont_need(start: usize, len: usize) {
     let end = (start + len) & !(PAGE - 1);
     let start = start.next_multiple_of(PAGE);
     if start < end {
         // SAFETY: the static buffers, which hold plain data of which zeroes are a valid value, and
-        // that the caller has done with; stack below every live frame; and pages of the file that
+        // that the caller has done with; stack below every live frame, or of frames that are never
+        // returned to; and pages of the file that
         // nobody can have written to, which the kernel reads again.
         unsafe { syscall(__NR_madvise, [start, end - start, MADV_DONTNEED as usize, 0, 0, 0]) };
     }

@@ -22,6 +22,7 @@ pub mod terminal;
 use rustix::io::Errno;
 
 /// A system call's result word: a value, or an errno in the last page of the address space.
+#[inline(always)]
 fn ret(word: usize) -> Result<usize, Errno> {
     match -(word as isize) {
         errno @ 1..4096 => Err(Errno::from_raw_os_error(errno as i32)),

@@ -4,7 +4,8 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
-    __NR_prlimit64, AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, clone_args, rlimit64,
+    __NR_prlimit64, __NR_wait4, AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, WNOHANG, clone_args,
+    rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -110,6 +111,21 @@ fn execveat_raw(dir: usize, path: &CStr, argv: List, envp: List, flags: usize) -
     // are C strings or NULL by type.
     let word = unsafe { syscall(__NR_execveat, [dir, path, argv, envp, flags, 0]) };
     ret(word).err().unwrap_or(Errno::INVAL)
+}
+
+/// wait4(-1, WNOHANG): a child that has ended, with its status word; `None` if none has. Inlined, so
+/// that PID 1's loop stays in one part of the program.
+#[inline(always)]
+pub fn wait_any() -> Result<Option<(Pid, u32)>, Errno> {
+    let mut word = 0u32;
+    let args = [usize::MAX, &raw mut word as usize, WNOHANG as usize, 0, 0, 0];
+    // SAFETY: the kernel writes one int to `word`; no struct rusage is asked for.
+    let pid = unsafe { syscall(__NR_wait4, args) } as isize as i32;
+    match Pid::from_raw(pid.max(0)) {
+        Some(pid) => Ok(Some((pid, word))),
+        None if pid == 0 => Ok(None),
+        None => Err(Errno::from_raw_os_error(pid.wrapping_neg())),
+    }
 }
 
 /// exit_group(2).
