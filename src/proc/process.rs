@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, openat, statat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -74,11 +74,6 @@ impl Identity {
     /// Of the file that `path` leads to, links and magic links followed.
     pub fn of(path: &CStr) -> Result<Identity, Errno> {
         statat(CWD, path, AtFlags::empty()).map(Identity::from)
-    }
-
-    /// Of an open file.
-    pub fn of_fd(fd: impl AsFd) -> Result<Identity, Errno> {
-        fstat(fd).map(Identity::from)
     }
 }
 

@@ -59,11 +59,6 @@ impl Env {
         Env { first, count }
     }
 
-    /// An environment without entries.
-    pub fn empty() -> Env {
-        Env { first: [None].as_ptr(), count: 0 }
-    }
-
     /// The NULL-terminated list, for execve(2).
     pub fn list(&self) -> List<'_> {
         if self.count == 0 {

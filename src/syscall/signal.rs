@@ -118,12 +118,6 @@ pub fn kill(pid: Pid, n: u32) -> Result<(), Errno> {
     ret(unsafe { syscall(__NR_kill, [pid, n as usize, 0, 0, 0, 0]) }).map(drop)
 }
 
-/// kill(-1): signal `n` to every process that the caller may signal, but for itself and PID 1.
-pub fn kill_all(n: u32) -> Result<(), Errno> {
-    // SAFETY: kill takes integers.
-    ret(unsafe { syscall(__NR_kill, [usize::MAX, n as usize, 0, 0, 0, 0]) }).map(drop)
-}
-
 /// Passes a received signal on to `pid` with its payload (rt_sigqueueinfo), or plainly (kill) where
 /// the kernel lets no one forge its kind: signals that the kernel or kill(2) made.
 pub fn forward(pid: Pid, info: &SigInfo) -> Result<(), Errno> {
