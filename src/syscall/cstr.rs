@@ -4,6 +4,8 @@ use core::ffi::{CStr, c_char};
 use core::fmt;
 use core::ptr::NonNull;
 
+use super::memory::dont_need;
+
 /// A C string of one machine word, valid for the life of the process: an element of argv or envp.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -77,13 +79,19 @@ impl Env {
     }
 
     /// Overwrites the strings: /proc/PID/environ of a process that the container can see must not
-    /// tell the environment of the caller.
+    /// tell the environment of the caller. Their memory goes back, as far as they fill it: the kernel
+    /// lays them out in one piece (fs/binfmt_elf.c, create_elf_tables).
     pub fn erase(self) {
+        let mut start = usize::MAX;
+        let mut end = 0;
         for entry in self.list().iter().flatten() {
             let len = entry.bytes().len();
             // SAFETY: from_raw's contract: `len` writable bytes that nobody else uses, and `self`
             // is consumed, so no reference from `get` or `list` is alive.
             unsafe { entry.0.as_ptr().cast::<u8>().write_bytes(0, len) };
+            start = start.min(entry.0.as_ptr() as usize);
+            end = end.max(entry.0.as_ptr() as usize + len);
         }
+        dont_need(start, end.saturating_sub(start));
     }
 }

@@ -92,14 +92,14 @@ pub fn give_back_callers() {
 
 /// madvise(MADV_DONTNEED) on the whole pages inside the range.
 #[inline(always)]
-fn dont_need(start: usize, len: usize) {
-    let end = (start + len) & !(PAGE - 1);
-    let start = start.next_multiple_of(PAGE);
+pub(super) fn dont_need(start: usize, len: usize) {
+    let end = start.saturating_add(len) & !(PAGE - 1);
+    let start = start.saturating_add(PAGE - 1) & !(PAGE - 1);
     if start < end {
         // SAFETY: the static buffers, which hold plain data of which zeroes are a valid value, and
         // that the caller has done with; stack below every live frame, or of frames that are never
-        // returned to; and pages of the file that
-        // nobody can have written to, which the kernel reads again.
+        // returned to; the erased environment; and pages of the file that nobody can have written
+        // to, which the kernel reads again.
         unsafe { syscall(__NR_madvise, [start, end - start, MADV_DONTNEED as usize, 0, 0, 0]) };
     }
 }
