@@ -1,4 +1,14 @@
-//! nsinit: the library behind the binary. This page is the map.
+//! nsinit: the library behind the binary. This page is the map; `docs/design.md` says why.
+//!
+//! A verb of the command line (`front`) reads a configuration (`front::libct`, over `jsonmin`) into a
+//! `plan`, which is checked before anything is done. `launch` carries it out: `start` makes a
+//! container, `join` enters one; `child` is what runs inside, `attend` what the launcher does
+//! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
+//! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
+//! `proc`, `trust`, the texts and errors (`bytes`, `inet`, `error`, `errno`, `say`, `step`), and `syscall`, the
+//! only `unsafe` here.
+//!
+//! Imports point down only, which a test proves; nothing needs a heap or a libc.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
