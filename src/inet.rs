@@ -1,6 +1,10 @@
 //! Internet addresses as text (RFC 4291, 2.2; inet_pton(3)), in a third of the code of `core::net`'s
 //! reader.
 
+use core::ffi::CStr;
+
+use rustix::net::AddressFamily;
+
 use crate::bytes::{number, split_by};
 
 /// An address in network order.
@@ -34,6 +38,51 @@ impl Ip {
     /// Whether it is one of four bytes.
     pub fn is_v4(self) -> bool {
         matches!(self, Ip::V4(_))
+    }
+
+    /// Its bytes in network order, as the kernel takes them.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Ip::V4(bytes) => bytes,
+            Ip::V6(bytes) => bytes,
+        }
+    }
+
+    /// AF_INET or AF_INET6.
+    pub fn family(self) -> u8 {
+        let family = if self.is_v4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        family.as_raw() as u8
+    }
+}
+
+/// An address, or a network, as a configuration has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// The address; of a network, without the bits beyond the prefix.
+    pub ip: Ip,
+    /// How many bits are the network's; all of them, where no prefix is given.
+    pub prefix: u8,
+    /// How it is written.
+    pub text: &'static CStr,
+}
+
+impl Address {
+    /// The network that the address is in.
+    pub fn network(mut self) -> Address {
+        let bytes: &mut [u8] = match &mut self.ip {
+            Ip::V4(bytes) => bytes,
+            Ip::V6(bytes) => bytes,
+        };
+        for (n, byte) in (0u8..).zip(bytes) {
+            let ours = self.prefix.saturating_sub(n * 8).min(8);
+            *byte &= !(0xff_u16 >> ours) as u8;
+        }
+        self
+    }
+
+    /// Whether `ip` is in the network of this address.
+    pub fn has(&self, ip: Ip) -> bool {
+        self.network().ip == Address { ip, ..*self }.network().ip
     }
 }
 

@@ -93,7 +93,7 @@ fn net(plan: &Plan) -> Checked {
         }
     }
     for (n, network) in plan.networks.iter().enumerate() {
-        let taken = |other: &super::Network| other.name.is_some() && other.name == network.name;
+        let taken = |other: &super::Network| other.name == network.name;
         if plan.networks.iter().take(n).any(taken) {
             return refuse_in("networks", n, "name", "another network has the same");
         }

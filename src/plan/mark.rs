@@ -3,8 +3,9 @@
 use super::{DEVICES, ENVIRONMENT, FEW, MOUNTS, PATHS, Plan};
 use crate::jsonmin::Pos;
 
-/// Most marks: one for each list member that `check` may name, and the single keys.
-pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 4 * FEW + 128;
+/// Most marks: one for each list member that `check` may name, and the single keys. Of networks and
+/// routes each key has one.
+pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + (4 + 22 + 5) * FEW + 128;
 
 /// Where a front end found a part of the plan.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub struct Mark {
     pub part: &'static str,
     /// Which one in the plan's list; 0 for what is not in a list.
     pub index: u16,
+    /// A key of that one, or "" for the whole.
+    pub key: &'static str,
     /// The key in the file, with the key that it lies in, or "".
     pub path: [&'static str; 2],
     /// Which one in the file's list, if it is one.
@@ -22,8 +25,12 @@ pub struct Mark {
 }
 
 impl Plan {
-    /// The last mark of this part: what a later key overrode does not count.
-    pub fn mark(&self, part: &str, index: usize) -> Option<&Mark> {
-        self.marks.iter().rev().find(|mark| mark.part == part && usize::from(mark.index) == index)
+    /// The last mark of a key of this part, or else of the whole: what a later key overrode does not
+    /// count.
+    pub fn mark(&self, part: &str, index: usize, key: &str) -> Option<&Mark> {
+        let is = |mark: &&Mark| mark.part == part && usize::from(mark.index) == index;
+        let mut marks = self.marks.iter().rev();
+        let of_key = marks.clone().find(|mark| is(mark) && mark.key == key);
+        of_key.or_else(|| marks.find(|mark| is(mark) && mark.key.is_empty()))
     }
 }

@@ -19,7 +19,7 @@ use heapless::Vec;
 
 pub use self::cgroup::{Cgroup, DeviceAccess, DeviceRule};
 pub use self::namespaces::{Kind, Namespaces, Source};
-pub use self::network::{Network, NetworkKind, Route};
+pub use self::network::{NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};
 pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
 

@@ -28,8 +28,8 @@ pub fn unbuilt(plan: &Plan) -> Checked {
         }
     }
     for (n, network) in plan.networks.iter().enumerate() {
-        if network.kind == NetworkKind::Veth {
-            return refuse_in("networks", n, "type", "nsinit can't make a veth yet");
+        if network.kind != NetworkKind::Loopback {
+            return refuse_in("networks", n, "type", LATER);
         }
     }
     for (n, mount) in plan.rootfs.mounts.iter().enumerate() {

@@ -13,11 +13,11 @@ use crate::plan::mark::Mark;
 /// Where a finding of `check` lies, as a fault with file, line, column and key; without a place
 /// for what did not come from the file.
 pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -> Fault {
-    let mark = plan.mark(finding.part, finding.index.unwrap_or(0)).or_else(|| {
+    let mark = plan.mark(finding.part, finding.index.unwrap_or(0), finding.key).or_else(|| {
         // A key that stands for others, or that asks for one which is missing.
         match finding.part {
-            "mask_paths" | "readonly_paths" => plan.mark("restrict_sys", 0),
-            "uid_mappings" | "gid_mappings" => plan.mark("namespaces", 0),
+            "mask_paths" | "readonly_paths" => plan.mark("restrict_sys", 0, ""),
+            "uid_mappings" | "gid_mappings" => plan.mark("namespaces", 0, ""),
             _ => None,
         }
     });

@@ -72,6 +72,8 @@ pub(super) struct File<'p> {
     pub foreign: Vec<(&'static Key, Pos), FOREIGN>,
     /// What can be decided only when the whole file is known.
     pub kept: Kept,
+    /// The list member whose keys are noted (`member`).
+    pub marking: Option<(&'static str, usize)>,
     // The list members in the making; each is put into the plan when its object ends.
     pub mount: MountEntry,
     pub device: super::devices::DeviceEntry,
@@ -108,12 +110,27 @@ impl File<'_> {
                 self.warn(format_args!("given twice: the later one counts"));
             }
             seen |= 1 << n;
+            if let Some((part, index)) = self.marking {
+                let pos = self.json.next_pos();
+                self.mark_key(part, index, key.name, pos);
+            }
             if !self.json.null()? {
                 self.note_foreign(key);
                 (key.read)(self)?;
             }
             self.path.pop();
         }
+        Ok(())
+    }
+
+    /// An object that becomes number `index` of the list `part` of the plan: its place is noted, and
+    /// those of its keys.
+    pub fn member(&mut self, part: &'static str, index: usize, keys: &'static [Key]) -> Read {
+        let pos = self.json.next_pos();
+        self.mark(part, index, pos);
+        self.marking = Some((part, index));
+        self.object(keys)?;
+        self.marking = None;
         Ok(())
     }
 
@@ -293,6 +310,11 @@ impl File<'_> {
 
     /// Notes that `part` of the plan, number `index`, came from the value at `pos`.
     pub fn mark(&mut self, part: &'static str, index: usize, pos: Pos) {
+        self.mark_key(part, index, "", pos);
+    }
+
+    /// The same of a key of it.
+    pub fn mark_key(&mut self, part: &'static str, index: usize, key: &'static str, pos: Pos) {
         let mut path = ["", ""];
         let mut at = None;
         for step in &self.path {
@@ -302,7 +324,7 @@ impl File<'_> {
                 _ => {}
             }
         }
-        let mark = Mark { part, index: index as u16, path, at, pos };
+        let mark = Mark { part, index: index as u16, key, path, at, pos };
         // Full only where a file repeats its keys without end: then later faults lack a place.
         let _ = self.plan.marks.push(mark);
     }

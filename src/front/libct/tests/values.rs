@@ -171,7 +171,7 @@ fn routes() {
         r#"[{"destination": "0.0.0.0/0", "source": "1.2.3.4", "gateway": ""}]"#,
     ))
     .routes[0];
-    assert_eq!((route.source, route.gateway), (Some(c"1.2.3.4"), None));
+    assert_eq!((route.source.unwrap().text, route.gateway), (c"1.2.3.4", None));
 }
 
 #[test]
