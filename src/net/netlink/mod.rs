@@ -15,7 +15,7 @@ use rustix::net::{
 };
 
 pub use self::answer::{Message, find};
-pub use self::request::Requests;
+pub use self::request::{Nest, Requests};
 use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Result};
 use crate::syscall::socket::setsockopt;
@@ -110,10 +110,11 @@ impl Socket {
         let mut buf = [const { MaybeUninit::<u8>::uninit() }; ANSWER];
         loop {
             let received = recv(&self.fd, &mut buf[..], RecvFlags::TRUNC);
-            let ((mut datagram, _), len) = match received {
+            let ((datagram, _), len) = match received {
                 Err(Errno::INTR) => continue,
                 received => received?,
             };
+            let mut datagram = &*datagram;
             if len > ANSWER {
                 return Err(Errno::MSGSIZE);
             }

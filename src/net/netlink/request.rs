@@ -24,7 +24,7 @@ pub struct Requests {
 }
 
 /// What a request is for, in case that it is refused.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Task {
     pub doing: &'static str,
     pub on: Object,
@@ -115,7 +115,8 @@ impl Requests {
     /// the last asks for an answer; refused ones are answered in any case.
     pub(super) fn finish(&mut self, sequence: u32) -> rustix::io::Result<&[u8]> {
         self.close();
-        let flags = self.bytes.get_mut(self.last + 6).filter(|_| self.fits).ok_or(Errno::MSGSIZE)?;
+        let flags =
+            self.bytes.get_mut(self.last + 6).filter(|_| self.fits).ok_or(Errno::MSGSIZE)?;
         *flags |= NLM_F_ACK as u8;
         let (mut at, mut sequence) = (0, sequence);
         while let Some(len) = super::u32_at(&self.bytes, at) {
