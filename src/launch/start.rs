@@ -192,7 +192,6 @@ fn finish(
     if !launch.plan.namespaces.is_new(Kind::Pid) && (lock.is_some() || saved.is_ours(launch)?) {
         groups.kill_all()?;
     }
-    let network = made.take_back();
     let _lock = match lock {
         Some(lock) => lock,
         None => place.lock()?,
@@ -202,5 +201,6 @@ fn finish(
     } else {
         groups.abandon();
     }
-    network
+    // The kernel takes a veth away meanwhile. With the lock: whoever comes next may want its name.
+    made.take_back()
 }

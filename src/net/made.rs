@@ -146,16 +146,14 @@ fn move_back(
 /// milliseconds of the last process's end, and at no cost for the launcher; deletes it where somebody
 /// keeps that namespace. By its index, which the kernel does not give to another as it might its name.
 fn await_end(host: &mut Socket, index: u32, name: &'static CStr, arena: &Arena) -> Result<()> {
-    const LONGEST_NS: i64 = 20_000_000;
-    let mut time = 100_000;
-    while index_to_name_inlined(host.fd(), index).is_ok() {
-        if time > LONGEST_NS {
-            return delete(host, index, "remove", name, arena);
+    const ROUNDS: u32 = 100;
+    for _ in 0..ROUNDS {
+        if index_to_name_inlined(host.fd(), index).is_err() {
+            return Ok(());
         }
-        pause(time);
-        time *= 2;
+        pause(400_000);
     }
-    Ok(())
+    delete(host, index, "remove", name, arena)
 }
 
 /// Deletes a link; one that is gone is no error.
