@@ -3,9 +3,10 @@
 use super::{DEVICES, ENVIRONMENT, FEW, MOUNTS, PATHS, Plan};
 use crate::jsonmin::Pos;
 
-/// Most marks: one for each list member that `check` may name, and the single keys. Of networks and
-/// routes each key has one.
-pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + (4 + 22 + 5) * FEW + 128;
+/// Most marks: one for each list member that `check` may name, and the single keys.
+pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 4 * FEW + 128;
+/// Most marks of keys. Of others the place is that of their list member.
+pub const KEY_MARKS: usize = 16 * FEW;
 
 /// Where a front end found a part of the plan.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +15,6 @@ pub struct Mark {
     pub part: &'static str,
     /// Which one in the plan's list; 0 for what is not in a list.
     pub index: u16,
-    /// A key of that one, or "" for the whole.
-    pub key: &'static str,
     /// The key in the file, with the key that it lies in, or "".
     pub path: [&'static str; 2],
     /// Which one in the file's list, if it is one.
@@ -24,13 +23,30 @@ pub struct Mark {
     pub pos: Pos,
 }
 
+/// Where a front end found a key of a network or a route.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyMark {
+    /// The list, as in `Mark`.
+    pub part: &'static str,
+    /// Which one in the plan's list.
+    pub index: u16,
+    /// The key.
+    pub key: &'static str,
+    /// The value's place in the file.
+    pub pos: Pos,
+}
+
 impl Plan {
-    /// The last mark of a key of this part, or else of the whole: what a later key overrode does not
-    /// count.
-    pub fn mark(&self, part: &str, index: usize, key: &str) -> Option<&Mark> {
-        let is = |mark: &&Mark| mark.part == part && usize::from(mark.index) == index;
-        let mut marks = self.marks.iter().rev();
-        let of_key = marks.clone().find(|mark| is(mark) && mark.key == key);
-        of_key.or_else(|| marks.find(|mark| is(mark) && mark.key.is_empty()))
+    /// The last mark of this part: what a later key overrode does not count.
+    pub fn mark(&self, part: &str, index: usize) -> Option<&Mark> {
+        self.marks.iter().rev().find(|mark| mark.part == part && usize::from(mark.index) == index)
+    }
+
+    /// The place of the value of a key of this part, if that was noted.
+    pub fn place_of_key(&self, part: &str, index: usize, key: &str) -> Option<Pos> {
+        let is = |mark: &&KeyMark| {
+            mark.part == part && usize::from(mark.index) == index && mark.key == key
+        };
+        self.key_marks.iter().rev().find(is).map(|mark| mark.pos)
     }
 }

@@ -6,6 +6,7 @@
 
 mod cgroup;
 pub mod check;
+mod check_network;
 pub mod mark;
 mod namespaces;
 mod network;
@@ -23,7 +24,7 @@ pub use self::network::{NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};
 pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
 
-use self::mark::{MARKS, Mark};
+use self::mark::{KEY_MARKS, KeyMark, MARKS, Mark};
 
 /// Most mounts: 1,024 of a file, and the six that 2014 made by itself.
 pub const MOUNTS: usize = 1024 + 6;
@@ -72,6 +73,8 @@ pub struct Plan {
     pub gid_maps: Vec<IdMap, ID_MAPS>,
     /// Where the front end found all this: for messages, nothing else.
     pub marks: Vec<Mark, MARKS>,
+    /// The same of the keys of networks and routes.
+    pub key_marks: Vec<KeyMark, KEY_MARKS>,
 }
 
 /// Who is PID 1 of the container.
@@ -102,19 +105,7 @@ impl Plan {
         Plan {
             namespaces: Namespaces::KEEP,
             hostname: None,
-            rootfs: Rootfs {
-                path: None,
-                readonly: false,
-                no_pivot_root: false,
-                propagation: linux_raw_sys::general::MS_PRIVATE,
-                mounts: Vec::new(),
-                devices: Vec::new(),
-                dev_links: true,
-                masked: Vec::new(),
-                readonly_paths: Vec::new(),
-                hidden: Vec::new(),
-                mount_label: None,
-            },
+            rootfs: Rootfs::new(),
             process: Process {
                 argv: &[],
                 command: Vec::new(),
@@ -139,6 +130,7 @@ impl Plan {
             uid_maps: Vec::new(),
             gid_maps: Vec::new(),
             marks: Vec::new(),
+            key_marks: Vec::new(),
         }
     }
 }

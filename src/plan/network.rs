@@ -52,6 +52,26 @@ pub struct Network {
     pub mode: u32,
 }
 
+impl Network {
+    /// Address and gateway in one of the families.
+    pub fn ends(&self, v4: bool) -> (Option<Address>, Option<Address>) {
+        match v4 {
+            true => (self.address, self.gateway),
+            false => (self.ipv6_address, self.ipv6_gateway),
+        }
+    }
+
+    /// Whether its gateway makes this default route already: files of 2014 have it twice.
+    pub fn makes(&self, route: &Route) -> bool {
+        let (_, gateway) = self.ends(route.is_v4());
+        let same = |gateway: Address| route.gateway.is_some_and(|other| other.ip == gateway.ip);
+        gateway.is_some_and(same)
+            && route.is_default()
+            && route.source.is_none()
+            && route.interface_name.is_none_or(|name| name == self.name)
+    }
+}
+
 /// Kinds of interfaces.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetworkKind {
@@ -126,7 +146,7 @@ pub struct Route {
     pub source: Option<Address>,
     /// Gateway.
     pub gateway: Option<Address>,
-    /// Interface; where there is none, the gateway tells, or the source.
+    /// Interface; where there is none, the gateway tells.
     pub interface_name: Option<&'static CStr>,
     /// The gateway is a neighbour, whatever the addresses say (RTNH_F_ONLINK). Has an interface.
     pub on_link: bool,
@@ -141,6 +161,11 @@ impl Route {
         interface_name: None,
         on_link: false,
     };
+
+    /// Whether it is where all goes that no other route takes.
+    pub fn is_default(&self) -> bool {
+        self.destination.is_none_or(|network| network.prefix == 0)
+    }
 
     /// Whether it is one of IPv4.
     pub fn is_v4(&self) -> bool {

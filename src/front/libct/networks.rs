@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Key, Read, all, v1};
 use super::settle::List;
 use crate::bytes::{number, split_by};
 use crate::inet::{Address, Ip};
@@ -54,10 +54,10 @@ impl NetworkEntry {
 
 pub(super) const NETWORK: &[Key] = &[
     all("type", |f| f.text().map(|s| f.network.kind = s)),
-    v2("name", |f| f.interface().map(|s| f.network.net.name = s.unwrap_or(c""))),
+    all("name", |f| f.interface().map(|s| f.network.net.name = s.unwrap_or(c""))),
     all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
     all("veth_prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    v2("host_interface_name", |f| f.interface().map(|s| f.network.net.host_interface_name = s)),
+    all("host_interface_name", |f| f.interface().map(|s| f.network.net.host_interface_name = s)),
     all("mac_address", |f| f.mac_address()),
     all("address", |f| f.text_to(|f| &mut f.network.addresses[0])),
     all("gateway", |f| f.text_to(|f| &mut f.network.addresses[1])),
@@ -68,7 +68,7 @@ pub(super) const NETWORK: &[Key] = &[
     v1("temp_veth", |f| f.text().map(drop)),
     all("mtu", |f| f.u32().map(|n| f.network.net.mtu = n)),
     all("txqueuelen", |f| f.u32().map(|n| f.network.net.txqueuelen = n)),
-    v2("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
+    all("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
     v1("ns_path", |f| f.text_to(|f| &mut f.network.ns_path)),
     v1("context", |f| f.object(CONTEXT)),
     // nsinit's own.
@@ -225,7 +225,8 @@ impl File<'_> {
     /// A fault of the value of `key` of the member at hand, which lies behind.
     pub fn at(&mut self, key: &'static str, why: fmt::Arguments) -> Stop {
         let n = self.plan.networks.len();
-        let pos = self.plan.mark("networks", n, key).map_or(Pos::default(), |mark| mark.pos);
+        let whole = self.plan.mark("networks", n).map_or(Pos::default(), |mark| mark.pos);
+        let pos = self.plan.place_of_key("networks", n, key).unwrap_or(whole);
         self.fault_of(key, pos, why)
     }
 

@@ -12,7 +12,7 @@ use super::path::{Path, Step};
 use super::settle::Kept;
 use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
-use crate::plan::mark::Mark;
+use crate::plan::mark::{KeyMark, Mark};
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
 /// The result of reading something.
@@ -111,8 +111,10 @@ impl File<'_> {
             }
             seen |= 1 << n;
             if let Some((part, index)) = self.marking {
-                let pos = self.json.next_pos();
-                self.mark_key(part, index, key.name, pos);
+                let (key, pos) = (key.name, self.json.next_pos());
+                let mark = KeyMark { part, index: index as u16, key, pos };
+                // Where it is full, faults have the place of the list member.
+                let _ = self.plan.key_marks.push(mark);
             }
             if !self.json.null()? {
                 self.note_foreign(key);
@@ -310,11 +312,6 @@ impl File<'_> {
 
     /// Notes that `part` of the plan, number `index`, came from the value at `pos`.
     pub fn mark(&mut self, part: &'static str, index: usize, pos: Pos) {
-        self.mark_key(part, index, "", pos);
-    }
-
-    /// The same of a key of it.
-    pub fn mark_key(&mut self, part: &'static str, index: usize, key: &'static str, pos: Pos) {
         let mut path = ["", ""];
         let mut at = None;
         for step in &self.path {
@@ -324,7 +321,7 @@ impl File<'_> {
                 _ => {}
             }
         }
-        let mark = Mark { part, index: index as u16, key, path, at, pos };
+        let mark = Mark { part, index: index as u16, path, at, pos };
         // Full only where a file repeats its keys without end: then later faults lack a place.
         let _ = self.plan.marks.push(mark);
     }

@@ -126,7 +126,7 @@ fn version_1_keeps_capabilities_and_mounts_by_itself() {
     assert_eq!(plan.rootfs.mounts[6].propagation, k::MS_SLAVE | k::MS_REC);
     assert_eq!((plan.rootfs.masked.len(), plan.rootfs.readonly_paths.len()), (12, 5));
     assert_eq!(
-        plan.mark("mounts", 7, "").map(|mark| (mark.path, mark.at)),
+        plan.mark("mounts", 7).map(|mark| (mark.path, mark.at)),
         Some((["mount_config", "mounts"], Some(2)))
     );
 }
