@@ -41,7 +41,7 @@ pub fn routes(socket: &mut Socket, plan: &Plan, arena: &Arena) -> Result<()> {
         let mut requests = Requests::new();
         for route in routes {
             let index = match interface(plan, route) {
-                Some(name) => index(socket, name).doing("find for a route interface", name)?,
+                Some(name) => index(socket, name).doing("add a route by interface", name)?,
                 None => 0,
             };
             self::route(&mut requests, route, index);
@@ -97,7 +97,7 @@ fn route(requests: &mut Requests, route: &Route, index: u32) {
     let (table, protocol, kind) = (RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST);
     let fixed = [family, prefix, 0, 0, table, protocol, scope, kind, a, b, c, d];
     let on = destination.map_or(Object::Str("default"), |destination| destination.text.into());
-    requests.add((RTM_NEWROUTE, NEW), &fixed, "add the route to", on);
+    requests.add((RTM_NEWROUTE, NEW), &fixed, "add route", on);
     for (attribute, address) in
         [(RTA_DST, destination), (RTA_GATEWAY, gateway), (RTA_PREFSRC, source)]
     {

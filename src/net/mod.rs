@@ -14,6 +14,7 @@ mod inside;
 mod link;
 mod made;
 pub mod netlink;
+pub mod stats;
 mod uapi;
 mod veth;
 
@@ -64,13 +65,18 @@ pub fn connect(made: &mut Made, plan: &Plan, namespace: BorrowedFd, joined: bool
     }
     let links = || plan.networks.iter().filter(|network| is_link(network));
     for network in links() {
-        let link = make(&mut host.socket, network, namespace, arena)?;
+        let link = make(&mut host.socket, inside, network, namespace, arena)?;
         // What goes with the namespace needs no more.
         if joined || !matches!(link, Link::Inside(_)) {
             let _ = made.links.push(link);
         }
+        if let (Link::Veth { index, host: name, .. }, true) = (link, network.hairpin_mode) {
+            let mut requests = Requests::new();
+            link::hairpin(&mut requests, index, name);
+            host.socket.send(&mut requests, arena)?;
+        }
     }
-    // Whatever has a port is in use, and stays.
+    // From here on what has a port is in use.
     drop(lock);
     for network in links() {
         inside::configure(inside, network, arena)?;
@@ -100,21 +106,27 @@ fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
 /// Makes one link.
 fn make(
     host: &mut Socket,
+    inside: &Socket,
     network: &Network,
     namespace: BorrowedFd,
     arena: &Arena,
 ) -> Result<Link> {
+    let missing = "make the bridge, or list it as a network of its own with \"create\": true";
     let from = match network.kind {
         NetworkKind::Phys => network.host_interface_name,
         NetworkKind::Veth => network.bridge,
         _ => network.parent,
     };
     let index = match from {
-        Some(name) => inside::index(host, name).doing("find on the host", name)?,
+        Some(name) => {
+            let index = inside::index(host, name).doing("find the host's interface", name);
+            let veth = network.kind == NetworkKind::Veth;
+            index.map_err(|error| if veth { error.hint(missing) } else { error })?
+        }
         None => 0,
     };
     if network.kind == NetworkKind::Veth {
-        return veth::make(host, network, Origin { namespace, index, host: None }, arena);
+        return veth::make(host, inside, network, Origin { namespace, index, host: None }, arena);
     }
     let mut requests = Requests::new();
     link::make(&mut requests, network, &Origin { namespace, index, host: None });
@@ -141,6 +153,8 @@ fn explain(error: Error, network: &Network, arena: &Arena) -> Error {
             arena.str(why).map_or(error, |why| error.hint(why))
         }
         (Some(Errno::EXIST), ..) => error.hint("there is one of this name already"),
+        // Drivers have no words for it.
+        (Some(Errno::INVAL), "", _) if network.mtu != 0 => error.hint("does it take such an mtu?"),
         _ => error,
     }
 }

@@ -9,7 +9,7 @@ use super::made::Link;
 use super::netlink::{Requests, Socket};
 use super::{explain, inside, pause, random};
 use crate::bytes::Arena;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::plan::{NAME_MAX, Network};
 
 /// So often a name is tried: a made-up one with another ending, a fixed one until what a container
@@ -17,7 +17,13 @@ use crate::plan::{NAME_MAX, Network};
 const TRIES: u32 = 100;
 
 /// Makes one.
-pub fn make(host: &mut Socket, network: &Network, origin: Origin, arena: &Arena) -> Result<Link> {
+pub fn make(
+    host: &mut Socket,
+    inside: &Socket,
+    network: &Network,
+    origin: Origin,
+    arena: &Arena,
+) -> Result<Link> {
     let mut tries = 0;
     let name = loop {
         let [a, rest @ ..] = random();
@@ -33,9 +39,12 @@ pub fn make(host: &mut Socket, network: &Network, origin: Origin, arena: &Arena)
         match host.send(&mut requests, arena) {
             Ok(()) => break name,
             Err(error) if error.raw() == Some(Errno::EXIST) => {
-                let on_host = inside::index(host, name).is_ok();
-                if !on_host || tries == TRIES {
+                if inside::index(inside, network.name).is_ok() {
                     return Err(explain(error, network, arena));
+                }
+                if tries == TRIES {
+                    let error = Error::errno("make interface", name, Errno::EXIST);
+                    return Err(error.hint("the host has one of this name already"));
                 }
                 if network.host_interface_name.is_some() {
                     pause(2_000_000);
@@ -45,13 +54,7 @@ pub fn make(host: &mut Socket, network: &Network, origin: Origin, arena: &Arena)
         }
     };
     let index = inside::index(host, name).doing("find", name)?;
-    let link = Link::Veth { index, host: name, child: network.name };
-    if network.hairpin_mode {
-        let mut requests = Requests::new();
-        link::hairpin(&mut requests, index, name);
-        host.send(&mut requests, arena)?;
-    }
-    Ok(link)
+    Ok(Link::Veth { index, host: name, child: network.name })
 }
 
 /// The prefix and seven hexadecimal digits, as of 2014, or as many as there is room for.
