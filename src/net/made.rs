@@ -1,0 +1,173 @@
+//! What a container has on the host, and how it goes.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::net::netdevice::index_to_name_inlined;
+
+use super::link::{info, number};
+use super::netlink::{Requests, Socket};
+use super::uapi::*;
+use super::{bridge, inside, pause};
+use crate::bytes::Arena;
+use crate::error::{Context, Result};
+use crate::plan::FEW;
+use crate::say;
+
+/// What was made for a container. It is taken back when this is dropped, which has to be after the end
+/// of the container's processes.
+pub struct Made<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) host: Option<Host>,
+    /// A socket in the container's namespace, where one is needed at the end.
+    pub(super) inside: Option<Socket>,
+    pub(super) links: Vec<Link, FEW>,
+    /// Bridges that were used.
+    pub(super) bridges: Vec<&'static CStr, FEW>,
+}
+
+/// The network namespace of the launcher.
+pub struct Host {
+    pub namespace: OwnedFd,
+    pub socket: Socket,
+}
+
+/// A link, and how it goes.
+#[derive(Clone, Copy)]
+pub enum Link {
+    /// A veth goes with the namespace, or is deleted on the host: the index and the name there, the
+    /// name inside.
+    Veth { index: u32, host: &'static CStr, child: &'static CStr },
+    /// Deleted inside, by this name.
+    Inside(&'static CStr),
+    /// Moved back: its name inside, and that on the host.
+    Moved(&'static CStr, &'static CStr),
+}
+
+impl Link {
+    /// Whether a socket inside takes it back.
+    pub fn needs_inside(&self) -> bool {
+        !matches!(self, Link::Veth { .. })
+    }
+}
+
+impl Host {
+    /// The caller's.
+    pub fn open() -> Result<Host> {
+        const PATH: &CStr = c"/proc/self/ns/net";
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace = openat(CWD, PATH, flags, Mode::empty()).doing("open", PATH)?;
+        Ok(Host { namespace, socket: Socket::open()? })
+    }
+}
+
+impl<'a> Made<'a> {
+    /// Nothing yet.
+    pub const fn new(arena: &'a Arena) -> Made<'a> {
+        Made { arena, host: None, inside: None, links: Vec::new(), bridges: Vec::new() }
+    }
+
+    /// The names of the veths' ends on the host, and of those inside.
+    pub fn veths(&self) -> impl Iterator<Item = (&'static CStr, &'static CStr)> {
+        self.links.iter().filter_map(|link| match link {
+            Link::Veth { host, child, .. } => Some((*host, *child)),
+            _ => None,
+        })
+    }
+
+    /// Takes it all back; the first error, after everything was tried.
+    pub fn take_back(&mut self) -> Result<()> {
+        let Some(Host { namespace, socket }) = &mut self.host else { return Ok(()) };
+        let mut result = Ok(());
+        let (links, arena) = (core::mem::take(&mut self.links), self.arena);
+        let mut kept = self.inside.take();
+        for link in links.iter().rev() {
+            let Some(inside) = &mut kept else { break };
+            let done = match *link {
+                Link::Veth { .. } => Ok(()),
+                Link::Inside(name) => remove_inside(inside, name, arena),
+                Link::Moved(name, to) => {
+                    move_back(inside, name, to, namespace.as_raw_fd() as u32, arena)
+                }
+            };
+            result = result.and(done);
+        }
+        drop(kept);
+        for link in links.iter().rev() {
+            if let Link::Veth { index, host, .. } = *link {
+                result = result.and(await_end(socket, index, host, arena));
+            }
+        }
+        for bridge in core::mem::take(&mut self.bridges) {
+            let done = bridge::remove_unused(socket, namespace.as_fd(), bridge, arena);
+            result = result.and(done);
+        }
+        self.host = None;
+        result
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.take_back() {
+            say::warning(format_args!("{error}"));
+        }
+    }
+}
+
+fn remove_inside(inside: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<()> {
+    match inside::index(inside, name) {
+        // The container may have removed it.
+        Err(Errno::NODEV) => Ok(()),
+        index => delete(inside, index.doing("remove", name)?, "remove", name, arena),
+    }
+}
+
+/// Moves an interface back to the host, down, under the name that it had there.
+fn move_back(
+    inside: &mut Socket,
+    name: &'static CStr,
+    to: &'static CStr,
+    namespace: u32,
+    arena: &Arena,
+) -> Result<()> {
+    let index = inside::index(inside, name).doing("find, to give it back to the host,", name)?;
+    let mut requests = Requests::new();
+    requests.add((RTM_NEWLINK, 0), &info(index, 0, IFF_UP), "give back to the host", to);
+    requests.attribute(IFLA_IFNAME, to.to_bytes_with_nul());
+    number(&mut requests, IFLA_NET_NS_FD, namespace);
+    inside.send(&mut requests, arena)
+}
+
+/// Waits for the kernel to take a veth away with the namespace of its other end, which it does within
+/// milliseconds of the last process's end, and at no cost for the launcher; deletes it where somebody
+/// keeps that namespace. By its index, which the kernel does not give to another as it might its name.
+fn await_end(host: &mut Socket, index: u32, name: &'static CStr, arena: &Arena) -> Result<()> {
+    const ROUNDS: u32 = 100;
+    for _ in 0..ROUNDS {
+        if index_to_name_inlined(host.fd(), index).is_err() {
+            return Ok(());
+        }
+        pause(400_000);
+    }
+    delete(host, index, "remove", name, arena)
+}
+
+/// Deletes a link; one that is gone is no error.
+pub fn delete(
+    socket: &mut Socket,
+    index: u32,
+    doing: &'static str,
+    name: &'static CStr,
+    arena: &Arena,
+) -> Result<()> {
+    let mut requests = Requests::new();
+    requests.add((RTM_DELLINK, 0), &info(index, 0, 0), doing, name);
+    match socket.send(&mut requests, arena) {
+        Err(error) if error.raw() == Some(Errno::NODEV) => Ok(()),
+        result => result,
+    }
+}
