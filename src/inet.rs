@@ -68,6 +68,7 @@ pub struct Address {
 
 impl Address {
     /// The network that the address is in.
+    #[inline(never)]
     pub fn network(mut self) -> Address {
         let bytes: &mut [u8] = match &mut self.ip {
             Ip::V4(bytes) => bytes,
@@ -81,8 +82,10 @@ impl Address {
     }
 
     /// Whether `ip` is in the network of this address.
-    pub fn has(&self, ip: Ip) -> bool {
-        self.network().ip == Address { ip, ..*self }.network().ip
+    #[inline(never)]
+    pub fn has(&self, ip: &Ip) -> bool {
+        let other = Address { ip: *ip, ..*self };
+        self.network().ip == other.network().ip
     }
 }
 

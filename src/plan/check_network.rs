@@ -43,47 +43,56 @@ fn finding(part: &'static str, index: usize, Wrong(key, text, why): Wrong) -> Fi
     Finding { part, index: Some(index), key, text, why }
 }
 
-/// Kinds as bits.
-const fn bits(kinds: &[Is]) -> u16 {
-    match kinds {
-        [] => 0,
-        [kind, rest @ ..] => 1 << *kind as u16 | bits(rest),
+/// The keys of a network, as the bits below number them.
+const KEYS: [&str; 16] = [
+    "name",
+    "bridge",
+    "veth_prefix",
+    "host_interface_name",
+    "parent",
+    "id",
+    "hairpin_mode",
+    "create",
+    "on_link",
+    "gateway",
+    "ipv6_gateway",
+    "mac_address",
+    "address",
+    "ipv6_address",
+    "mtu",
+    "txqueuelen",
+];
+const NAME: u16 = 1;
+const BRIDGE: u16 = 1 << 1;
+const PREFIX: u16 = 1 << 2;
+const HOST: u16 = 1 << 3;
+const PARENT: u16 = 1 << 4;
+const ID: u16 = 1 << 5;
+const HAIRPIN: u16 = 1 << 6;
+const CREATE: u16 = 1 << 7;
+const GATEWAYS: u16 = 0b111 << 8;
+const MAC: u16 = 1 << 11;
+const SETTINGS: u16 = 0b1_1111 << 11;
+
+/// The keys that a kind needs, and those that it can have besides.
+const fn keys_of(kind: Is) -> (u16, u16) {
+    const INSIDE: u16 = GATEWAYS | SETTINGS;
+    match kind {
+        Is::Loopback => (0, !0),
+        Is::Veth => (NAME | BRIDGE, PREFIX | HOST | HAIRPIN | INSIDE),
+        Is::Bridge => (NAME, CREATE | SETTINGS),
+        Is::Macvlan | Is::Macvtap => (NAME | PARENT, INSIDE),
+        Is::Vlan => (NAME | PARENT | ID, INSIDE),
+        // It has the MAC address of its parent.
+        Is::Ipvlan => (NAME | PARENT, INSIDE & !MAC),
+        Is::Dummy => (NAME, INSIDE),
+        Is::Phys => (NAME | HOST, INSIDE),
     }
 }
 
-const CHILD: u16 = bits(&[Is::Macvlan, Is::Macvtap, Is::Vlan, Is::Ipvlan]);
-const INSIDE: u16 = CHILD | bits(&[Is::Veth, Is::Dummy, Is::Phys]);
-const BRIDGE: u16 = bits(&[Is::Bridge]);
-const VETH: u16 = bits(&[Is::Veth]);
-const PHYS: u16 = bits(&[Is::Phys]);
-const VLAN: u16 = bits(&[Is::Vlan]);
-
-/// Each key, the kinds that need it, and the kinds that can have it.
-const KEYS: [(&str, u16, u16); 16] = [
-    ("name", INSIDE | BRIDGE, INSIDE | BRIDGE),
-    ("bridge", VETH, VETH),
-    ("veth_prefix", 0, VETH),
-    ("host_interface_name", PHYS, VETH | PHYS),
-    ("parent", CHILD, CHILD),
-    ("id", VLAN, VLAN),
-    ("hairpin_mode", 0, VETH),
-    ("create", 0, BRIDGE),
-    ("on_link", 0, INSIDE),
-    ("gateway", 0, INSIDE),
-    ("ipv6_gateway", 0, INSIDE),
-    // The rest can't be said of a bridge that is not made. An ipvlan has its parent's MAC address.
-    ("mac_address", 0, (INSIDE | BRIDGE) & !bits(&[Is::Ipvlan])),
-    ("address", 0, INSIDE | BRIDGE),
-    ("ipv6_address", 0, INSIDE | BRIDGE),
-    ("mtu", 0, INSIDE | BRIDGE),
-    ("txqueuelen", 0, INSIDE | BRIDGE),
-];
-/// Those in `KEYS` that tell how an interface is to be.
-const SETTINGS: usize = 11;
-
-/// Which of `KEYS` a network has.
-fn given(net: &Network) -> [bool; KEYS.len()] {
-    [
+/// The keys that a network has.
+fn given(net: &Network) -> u16 {
+    let given = [
         !net.name.is_empty(),
         net.bridge.is_some(),
         net.veth_prefix.is_some(),
@@ -100,14 +109,15 @@ fn given(net: &Network) -> [bool; KEYS.len()] {
         net.ipv6_address.is_some(),
         net.mtu != 0,
         net.txqueuelen != 0,
-    ]
+    ];
+    given.iter().rev().fold(0, |bits, given| bits << 1 | u16::from(*given))
 }
 
 fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
+    keys(net)?;
     if net.kind == Is::Loopback {
         return Ok(());
     }
-    keys(net)?;
     names(plan, n, net)?;
     if net.mac_address.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
         return wrong("mac_address", c"", "not the address of one interface");
@@ -117,7 +127,7 @@ fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
     if net.mtu != 0 && !(least..=0xffff).contains(&net.mtu) {
         return wrong("mtu", c"", "it can be 68 to 65535, with IPv6 from 1280");
     }
-    if net.on_link && net.gateway.or(net.ipv6_gateway).is_none() {
+    if net.on_link && net.gateway.is_none() && net.ipv6_gateway.is_none() {
         return wrong("on_link", c"", "there is no gateway");
     }
     family(plan, n, net, true)?;
@@ -125,22 +135,20 @@ fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
 }
 
 fn keys(net: &Network) -> Judged {
-    let kind = 1 << net.kind as u16;
     let given = given(net);
-    for ((key, need, can), given) in KEYS.into_iter().zip(given) {
-        if given && can & kind == 0 {
-            return wrong(key, net.kind.name(), "is a type that has none");
-        }
-        if !given && need & kind != 0 {
-            return wrong(key, net.kind.name(), "is a type that needs one");
-        }
+    let (needs, can) = keys_of(net.kind);
+    let first = |keys: u16| KEYS.get(keys.trailing_zeros() as usize);
+    if let Some(key) = first(given & !(needs | can)) {
+        return wrong(key, net.kind.name(), "is a type that has none");
     }
-    if net.kind == Is::Veth && net.veth_prefix.or(net.host_interface_name).is_none() {
+    if let Some(key) = first(needs & !given) {
+        return wrong(key, net.kind.name(), "is a type that needs one");
+    }
+    if net.kind == Is::Veth && given & (PREFIX | HOST) == 0 {
         return wrong("veth_prefix", c"veth", "needs one, or a host_interface_name");
     }
-    let settings = KEYS.into_iter().zip(given).skip(SETTINGS);
-    match settings.into_iter().find(|(_, given)| *given) {
-        Some(((key, ..), _)) if net.kind == Is::Bridge && !net.create => {
+    match first(given & SETTINGS) {
+        Some(key) if net.kind == Is::Bridge && !net.create => {
             wrong(key, net.name, "is left as it is without \"create\": true")
         }
         _ => Ok(()),
@@ -159,9 +167,11 @@ fn names(plan: &Plan, n: usize, net: &Network) -> Judged {
         if other.name == net.name && (other.kind == Is::Bridge) == (net.kind == Is::Bridge) {
             return wrong("name", net.name, "is the name of another network");
         }
-        let host = net.host_interface_name;
-        if host.is_some() && host == other.host_interface_name {
-            return wrong("host_interface_name", host.unwrap_or(c""), "is that of another network");
+        match net.host_interface_name {
+            Some(host) if other.host_interface_name == Some(host) => {
+                return wrong("host_interface_name", host, "is that of another network");
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -170,113 +180,107 @@ fn names(plan: &Plan, n: usize, net: &Network) -> Judged {
 fn family(plan: &Plan, n: usize, net: &Network, v4: bool) -> Judged {
     let (address, gateway) = net.ends(v4);
     let keys = if v4 { ["address", "gateway"] } else { ["ipv6_address", "ipv6_gateway"] };
-    if let Some(address) = address.filter(|address| !is_unicast(address.ip)) {
+    if let Some(address) = address.filter(|address| !is_unicast(&address.ip)) {
         return wrong(keys[0], address.text, "is not the address of one interface");
     }
     let Some(gateway) = gateway else { return Ok(()) };
-    if !is_unicast(gateway.ip) || address.is_some_and(|address| address.ip == gateway.ip) {
-        return wrong(keys[1], gateway.text, "can't be a gateway");
-    }
-    if !net.on_link && !is_neighbour(plan, gateway.ip, Some(net.name)) {
-        return wrong(keys[1], gateway.text, UNREACHABLE);
-    }
-    match plan.networks.iter().take(n).any(|other| other.ends(v4).1.is_some()) {
-        true => {
-            wrong(keys[1], gateway.text, "is one too many: another network has the default route")
-        }
-        false => Ok(()),
-    }
+    let why = if !is_unicast(&gateway.ip) || address.is_some_and(|own| own.ip == gateway.ip) {
+        "can't be a gateway"
+    } else if !net.on_link && !is_neighbour(plan, &gateway.ip, Some(net.name)) {
+        UNREACHABLE
+    } else if plan.networks.iter().take(n).any(|other| other.ends(v4).1.is_some()) {
+        "is one too many: another network has the default route"
+    } else {
+        return Ok(());
+    };
+    wrong(keys[1], gateway.text, why)
 }
 
 const UNREACHABLE: &str =
     "is in no network of its interface (with \"on_link\": true, it is a neighbour nevertheless)";
 
 /// One that a single interface can have.
-fn is_unicast(ip: Ip) -> bool {
+fn is_unicast(ip: &Ip) -> bool {
     match ip {
-        Ip::V4([first, ..]) => (1..224).contains(&first),
-        Ip::V6(bytes) => bytes[0] != 0xff && bytes != [0; 16],
+        Ip::V4([first, ..]) => (1..224).contains(first),
+        Ip::V6(bytes) => bytes[0] != 0xff && *bytes != [0; 16],
     }
 }
 
 /// fe80::/10, which every interface has.
-fn is_link_local(ip: Ip) -> bool {
+fn is_link_local(ip: &Ip) -> bool {
     matches!(ip, Ip::V6([0xfe, second, ..]) if second & 0xc0 == 0x80)
 }
 
+/// The interfaces that are inside.
+fn inside(plan: &Plan) -> impl Iterator<Item = &Network> {
+    plan.networks.iter().filter(|net| net.kind != Is::Bridge)
+}
+
 /// Whether the kernel can reach `ip` without a gateway: by an address, or by a route without one.
-fn is_neighbour(plan: &Plan, ip: Ip, interface: Option<&CStr>) -> bool {
+fn is_neighbour(plan: &Plan, ip: &Ip, interface: Option<&CStr>) -> bool {
     let on = |name: Option<&CStr>| interface.is_none() || name.is_none() || interface == name;
-    let by_address = plan.networks.iter().any(|net| {
-        let (address, _) = net.ends(ip.is_v4());
-        net.kind != Is::Bridge && on(Some(net.name)) && address.is_some_and(|own| own.has(ip))
-    });
-    let by_route = plan.routes.iter().any(|route| {
-        route.gateway.is_none()
-            && on(route.interface_name)
-            && route.destination.is_some_and(|network| network.has(ip))
-    });
-    is_link_local(ip) || by_address || by_route
+    let by_address =
+        |net: &Network| on(Some(net.name)) && net.ends(ip.is_v4()).0.is_some_and(|own| own.has(ip));
+    let by_route = |route: &Route| {
+        let network = route.destination.as_ref().filter(|_| route.gateway.is_none());
+        on(route.interface_name) && network.is_some_and(|network| network.has(ip))
+    };
+    is_link_local(ip) || inside(plan).any(by_address) || plan.routes.iter().any(by_route)
 }
 
 fn route(plan: &Plan, n: usize, route: &Route) -> Judged {
-    let Route { destination, source, gateway, interface_name, on_link } = *route;
-    let mut ends = [destination, source, gateway].into_iter().flatten();
-    match ends.next() {
-        None => return wrong("", c"", "a route needs a destination, a source or a gateway"),
-        Some(first) if ends.any(|end| end.ip.is_v4() != first.ip.is_v4()) => {
-            return wrong("", c"", "a route can't mix IPv4 and IPv6");
-        }
-        Some(_) => {}
+    let v4 = route.is_v4();
+    let mut ends = route.ends();
+    let Some(first) = ends.next() else {
+        return wrong("", c"", "a route needs a destination, a source or a gateway");
+    };
+    if ends.any(|end| end.ip.is_v4() != first.ip.is_v4()) {
+        return wrong("", c"", "a route can't mix IPv4 and IPv6");
     }
-    let local = gateway.is_some_and(|gateway| is_link_local(gateway.ip));
-    if interface_name.is_none() && (gateway.is_none() || on_link || local) {
+    let unclear = match &route.gateway {
+        Some(gateway) => route.on_link || is_link_local(&gateway.ip),
+        None if route.on_link => return wrong("on_link", c"", "there is no gateway"),
+        None => true,
+    };
+    if route.interface_name.is_none() && unclear {
         return wrong(
             "interface_name",
             c"",
             "this route needs one: nothing else tells where it goes",
         );
     }
-    if on_link && gateway.is_none() {
-        return wrong("on_link", c"", "there is no gateway");
-    }
-    if plan.routes.iter().take(n).any(|other| same_destination(other, route)) {
+    let network = route.network();
+    if plan.routes.iter().take(n).any(|other| other.is_v4() == v4 && other.network() == network) {
         return wrong("destination", c"", "another route has the same");
     }
-    let other = |net: &Network| net.ends(route.is_v4()).1.is_some() && !net.makes(route);
-    if route.is_default() && plan.networks.iter().any(other) {
+    let other = |net: &Network| net.ends(v4).1.is_some() && !net.makes(route);
+    if network.is_none() && plan.networks.iter().any(other) {
         return wrong("", c"", "a second default route: a network has a gateway");
     }
-    if !plan.namespaces.is_new(Kind::Net) {
-        return Ok(());
+    match plan.namespaces.is_new(Kind::Net) {
+        // In a namespace of its own nothing is but what the plan has.
+        true => known(plan, route),
+        false => Ok(()),
     }
-    // In a namespace of its own nothing is but what the plan has.
-    known(plan, route)
-}
-
-fn same_destination(a: &Route, b: &Route) -> bool {
-    let network = |route: &Route| route.destination.map(|network| (network.ip, network.prefix));
-    a.is_v4() == b.is_v4() && (network(a) == network(b) || a.is_default() && b.is_default())
 }
 
 fn known(plan: &Plan, route: &Route) -> Judged {
-    let inside = || plan.networks.iter().filter(|net| net.kind != Is::Bridge);
-    let there = |name: &CStr| name == c"lo" || inside().any(|net| net.name == name);
-    if let Some(name) = route.interface_name.filter(|name| !there(name)) {
+    let interface = route.interface_name;
+    let there = |name: &CStr| name == c"lo" || inside(plan).any(|net| net.name == name);
+    if let Some(name) = interface.filter(|name| !there(name)) {
         return wrong("interface_name", name, "is no network of this container");
     }
-    if let Some(source) = route.source {
+    if let Some(source) = &route.source {
         let own =
             |net: &Network| net.ends(source.ip.is_v4()).0.is_some_and(|own| own.ip == source.ip);
-        let loopback = matches!(source.ip, Ip::V4([127, ..])) || is_link_local(source.ip);
-        if !loopback && !inside().any(own) {
+        let loopback = matches!(source.ip, Ip::V4([127, ..])) || is_link_local(&source.ip);
+        if !loopback && !inside(plan).any(own) {
             return wrong("source", source.text, "is no address of this container");
         }
     }
-    match route.gateway {
-        Some(gateway)
-            if !route.on_link && !is_neighbour(plan, gateway.ip, route.interface_name) =>
-        {
+    match &route.gateway {
+        Some(gateway) if !route.on_link && !is_neighbour(plan, &gateway.ip, interface) => {
             wrong("gateway", gateway.text, UNREACHABLE)
         }
         _ => Ok(()),

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::inet::Address;
+use crate::inet::{Address, Ip};
 
 /// Longest name of an interface: IFNAMSIZ (include/uapi/linux/if.h) without the NUL.
 pub const NAME_MAX: usize = 15;
@@ -54,19 +54,21 @@ pub struct Network {
 
 impl Network {
     /// Address and gateway in one of the families.
-    pub fn ends(&self, v4: bool) -> (Option<Address>, Option<Address>) {
-        match v4 {
-            true => (self.address, self.gateway),
-            false => (self.ipv6_address, self.ipv6_gateway),
-        }
+    pub fn ends(&self, v4: bool) -> (Option<&Address>, Option<&Address>) {
+        let (address, gateway) = match v4 {
+            true => (&self.address, &self.gateway),
+            false => (&self.ipv6_address, &self.ipv6_gateway),
+        };
+        (address.as_ref(), gateway.as_ref())
     }
 
-    /// Whether its gateway makes this default route already: files of 2014 have it twice.
+    /// Whether its gateway makes this default route already: files of 2014 have it twice. Where it
+    /// does, the kernel refuses a second one.
     pub fn makes(&self, route: &Route) -> bool {
         let (_, gateway) = self.ends(route.is_v4());
-        let same = |gateway: Address| route.gateway.is_some_and(|other| other.ip == gateway.ip);
-        gateway.is_some_and(same)
-            && route.is_default()
+        route.network().is_none()
+            && gateway.map(|gateway| gateway.ip) == route.gateway.map(|gateway| gateway.ip)
+            && gateway.is_some()
             && route.source.is_none()
             && route.interface_name.is_none_or(|name| name == self.name)
     }
@@ -162,14 +164,20 @@ impl Route {
         on_link: false,
     };
 
-    /// Whether it is where all goes that no other route takes.
-    pub fn is_default(&self) -> bool {
-        self.destination.is_none_or(|network| network.prefix == 0)
+    /// The network that it leads to; `None`: it is the default route.
+    pub fn network(&self) -> Option<(Ip, u8)> {
+        let network = self.destination.as_ref().filter(|network| network.prefix != 0)?;
+        Some((network.ip, network.prefix))
+    }
+
+    /// Its addresses.
+    pub fn ends(&self) -> impl Iterator<Item = &Address> {
+        [&self.destination, &self.source, &self.gateway].into_iter().flatten()
     }
 
     /// Whether it is one of IPv4.
+    #[inline(never)]
     pub fn is_v4(&self) -> bool {
-        let ends = [self.destination, self.source, self.gateway];
-        ends.into_iter().flatten().all(|end| end.ip.is_v4())
+        self.ends().all(|end| end.ip.is_v4())
     }
 }

@@ -106,15 +106,15 @@ impl File<'_> {
     }
 
     fn network(&mut self, kind: fn(&mut File) -> &'static CStr) -> Read {
-        self.network = NetworkEntry::EMPTY;
+        self.network_reset();
         self.member("networks", self.plan.networks.len(), NETWORK)?;
         let name = kind(self);
-        let kind = NetworkKind::ALL.into_iter().find(|kind| kind.name() == name);
-        match kind {
+        match NetworkKind::ALL.into_iter().find(|kind| kind.name() == name) {
             // libcontainer brings lo up and looks at nothing else: "127.0.0.1/0" and the gateway
             // "localhost" of its samples were never applied.
             Some(NetworkKind::Loopback) => {
-                self.network.net = Network { name: c"lo", ..NetworkEntry::EMPTY.net };
+                self.network_reset();
+                self.network.net.name = c"lo";
             }
             Some(kind) => self.interface_of(kind)?,
             None if name == c"netns" => return self.netns(),
@@ -125,6 +125,11 @@ impl File<'_> {
             }
         }
         self.plan.networks.push(self.network.net).map_err(|_| self.full(FEW, "networks"))
+    }
+
+    #[inline(never)]
+    fn network_reset(&mut self) {
+        self.network = NetworkEntry::EMPTY;
     }
 
     /// Not an interface at all, but a network namespace to join.
@@ -138,39 +143,47 @@ impl File<'_> {
 
     /// Reads what depends on the type. What a type needs or can't use is for `plan::check`.
     fn interface_of(&mut self, kind: NetworkKind) -> Read {
-        self.network.net.kind = kind;
-        if let Some(path) = self.network.ns_path {
+        let entry = &mut self.network;
+        entry.net.kind = kind;
+        if kind == NetworkKind::Bridge && entry.net.name.is_empty() {
+            entry.net.name = entry.net.bridge.take().unwrap_or(c"");
+        }
+        if let Some(path) = entry.ns_path {
             let why = format_args!("{} is for type netns alone", Quoted(path));
             return Err(self.at("ns_path", why));
         }
-        self.mode(kind)?;
-        let net = &mut self.network.net;
-        if kind == NetworkKind::Bridge && net.name.is_empty() {
-            net.name = net.bridge.take().unwrap_or(c"");
-        }
-        let [address, gateway, ipv6_address, ipv6_gateway] = self.network.addresses;
-        let v4 = "an IPv4 address with a prefix";
-        self.network.net.address = self.late("address", address, true, v4)?;
-        self.network.net.gateway = self.late("gateway", gateway, false, "an IPv4 address")?;
-        let v6 = "an IPv6 address with a prefix";
-        self.network.net.ipv6_address = self.late("ipv6_address", ipv6_address, true, v6)?;
-        self.network.net.ipv6_gateway =
-            self.late("ipv6_gateway", ipv6_gateway, false, "an IPv6 address")?;
-        Ok(())
-    }
-
-    fn mode(&mut self, kind: NetworkKind) -> Read {
-        let modes = kind.modes();
-        let wanted = self.network.mode;
-        match modes.iter().find(|(name, _)| wanted.is_none_or(|mode| mode == *name)) {
-            Some((_, mode)) => self.network.net.mode = *mode,
-            None if wanted.is_none() => {}
+        let wanted = entry.mode;
+        let mut modes = kind.modes().iter();
+        match modes.find(|(name, _)| wanted.is_none_or(|mode| mode == *name)) {
+            Some((_, mode)) => entry.net.mode = *mode,
             None => {
-                let (mode, kind) = (Quoted(wanted.unwrap_or(c"")), Quoted(kind.name()));
-                return Err(self.at("mode", format_args!("{mode} is no mode of type {kind}")));
+                if let Some(mode) = wanted {
+                    let kind = Quoted(kind.name());
+                    let why = format_args!("{} is no mode of type {kind}", Quoted(mode));
+                    return Err(self.at("mode", why));
+                }
             }
         }
-        Ok(())
+        self.late(0, |net| &mut net.address)?;
+        self.late(1, |net| &mut net.gateway)?;
+        self.late(2, |net| &mut net.ipv6_address)?;
+        self.late(3, |net| &mut net.ipv6_gateway)
+    }
+
+    /// An address that was read before its type was.
+    #[inline(never)]
+    fn late(&mut self, n: usize, place: fn(&mut Network) -> &mut Option<Address>) -> Read {
+        let Some(text) = self.network.addresses.get(n).copied().flatten() else { return Ok(()) };
+        let (v4, prefix) = (n < 2, n % 2 == 0);
+        let found = address(text, prefix, !prefix).filter(|address| address.ip.is_v4() == v4);
+        if found.is_some() {
+            *place(&mut self.network.net) = found;
+            return Ok(());
+        }
+        let key = ["address", "gateway", "ipv6_address", "ipv6_gateway"][n % 4];
+        let (version, with) =
+            (if v4 { "4" } else { "6" }, if prefix { " with a prefix" } else { "" });
+        Err(self.at(key, format_args!("{} is not an IPv{version} address{with}", Quoted(text))))
     }
 
     /// Interfaces without a name are called eth0, eth1, …, which in libcontainer 1 was the one name
@@ -204,22 +217,6 @@ impl File<'_> {
         self.arena
             .cstr(format_args!("eth{n}"))
             .map_err(|_| self.fault("no memory for texts is left"))
-    }
-
-    /// An address that was read before its type was.
-    fn late(
-        &mut self,
-        key: &'static str,
-        text: Option<&'static CStr>,
-        prefix: bool,
-        what: &str,
-    ) -> Read<Option<Address>> {
-        let Some(text) = text else { return Ok(None) };
-        let v4 = !key.starts_with("ipv6");
-        match address(text, prefix, !prefix).filter(|address| address.ip.is_v4() == v4) {
-            Some(address) => Ok(Some(address)),
-            None => Err(self.at(key, format_args!("{} is not {what}", Quoted(text)))),
-        }
     }
 
     /// A fault of the value of `key` of the member at hand, which lies behind.

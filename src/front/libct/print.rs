@@ -222,9 +222,12 @@ fn network(j: &mut Json, net: &Network) {
     for (name, value) in texts {
         j.opt(name, value);
     }
-    if let Some([a, b, c, d, e, f]) = net.mac_address {
+    if let Some(mac) = net.mac_address {
         j.key("mac_address");
-        j.raw(format_args!("\"{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}\""));
+        for (n, byte) in mac.iter().enumerate() {
+            j.raw(format_args!("{}{byte:02x}", if n == 0 { "\"" } else { ":" }));
+        }
+        j.raw(format_args!("\""));
     }
     for (name, number) in [("id", net.id.into()), ("mtu", net.mtu), ("txqueuelen", net.txqueuelen)]
     {

@@ -345,7 +345,7 @@ fn the_route_of_the_seed() {
     ));
     let route = plan.routes[0];
     assert_eq!(route.source.unwrap().ip, Ip::V4([10, 0, 0, 2]));
-    assert!(route.is_default() && route.is_v4());
+    assert!(route.network().is_none() && route.is_v4());
     // Of a network only its own bits count, as in Go's ParseCIDR.
     assert_eq!(plan.routes[1].destination.unwrap().ip, Ip::V4([192, 168, 7, 0]));
 }
