@@ -156,7 +156,7 @@ fn a_failure_half_way_takes_back_what_was_made() {
     plan.networks.push(macvlan).unwrap();
     let mut made = Made::new(&arena);
     let error = super::connect(&mut made, &plan, inside.as_fd(), true).unwrap_err().to_string();
-    let want = "bring up eth2: Network is down (ENETDOWN): what it is made on is down";
+    let want = "make interface eth2: Invalid argument (EINVAL): does it take such an mtu?";
     assert_eq!(error, want);
     assert!(ip("link").contains("brt:") && !ip("link").contains("p1@p0:"));
     drop(made);
