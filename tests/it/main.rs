@@ -5,6 +5,7 @@
 //! `cargo nextest run`; the harness counts on one process per test.
 
 mod config;
+mod hostnet;
 mod machine;
 mod pty;
 mod trace;
@@ -21,6 +22,8 @@ mod hostile_state;
 mod init;
 mod join;
 mod life;
+mod net_cleanup;
+mod net_veth;
 mod process;
 mod rootfs;
 mod samples;
