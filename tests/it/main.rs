@@ -5,6 +5,7 @@
 //! `cargo nextest run`; the harness counts on one process per test.
 
 mod config;
+mod hostnet;
 mod machine;
 mod pty;
 mod trace;
@@ -21,6 +22,7 @@ mod hostile_state;
 mod init;
 mod join;
 mod life;
+mod net_types;
 mod process;
 mod rootfs;
 mod samples;
