@@ -47,11 +47,18 @@ impl Drop for Lock<'_> {
 
 /// What is known of a link.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Link {
-    index: u32,
+pub struct Link {
+    pub index: u32,
     group: u32,
     master: u32,
     is_bridge: bool,
+}
+
+impl Link {
+    /// Whether nsinit made it.
+    pub fn is_ours(&self) -> bool {
+        self.group == GROUP
+    }
 }
 
 fn parse(message: &Message) -> Option<Link> {
@@ -67,9 +74,9 @@ fn parse(message: &Message) -> Option<Link> {
 }
 
 /// The link of this name, if there is one.
-fn look(host: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<Option<Link>> {
+pub fn look(host: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<Option<Link>> {
     let mut requests = Requests::new();
-    requests.add((RTM_GETLINK, 0), &info(0, 0, 0), "look at bridge", name);
+    requests.add((RTM_GETLINK, 0), &info(0, 0, 0), "look at interface", name);
     requests.attribute(IFLA_IFNAME, name.to_bytes_with_nul());
     let mut link = None;
     match host.exchange(&mut requests, arena, &mut |message| link = parse(&message)) {
@@ -97,7 +104,7 @@ pub fn ensure(host: &mut Socket, network: &Network, arena: &Arena) -> Result<()>
     if !link.is_bridge {
         return Err(Error::refused("use bridge", name, "it is an interface of another kind"));
     }
-    if network.create && link.group == GROUP {
+    if network.create && link.is_ours() {
         let mut requests = Requests::new();
         // Those that are there already stay: a launcher that was killed may have added none.
         addresses(&mut requests, network, link.index, CREATE | REPLACE);
@@ -118,7 +125,7 @@ pub fn remove_unused(
     name: &'static CStr,
     arena: &Arena,
 ) -> Result<()> {
-    let ours = |link: &Link| link.is_bridge && link.group == GROUP;
+    let ours = |link: &Link| link.is_bridge && link.is_ours();
     if look(host, name, arena)?.filter(ours).is_none() {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use super::link::{info, number};
 use super::netlink::{Requests, Socket};
 use super::uapi::*;
 use super::{bridge, inside, pause};
-use crate::bytes::Arena;
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
 use crate::plan::FEW;
 use crate::say;
@@ -57,7 +57,7 @@ impl Link {
 impl Host {
     /// The caller's.
     pub fn open() -> Result<Host> {
-        const PATH: &CStr = c"/proc/self/ns/net";
+        const PATH: &CStr = c"/proc/thread-self/ns/net";
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let namespace = openat(CWD, PATH, flags, Mode::empty()).doing("open", PATH)?;
         Ok(Host { namespace, socket: Socket::open()? })
@@ -140,6 +140,20 @@ fn move_back(
     requests.attribute(IFLA_IFNAME, to.to_bytes_with_nul());
     number(&mut requests, IFLA_NET_NS_FD, namespace);
     inside.send(&mut requests, arena)
+}
+
+/// Sees to it that the veths are gone whose ends on the host have these names, with commas in between:
+/// a launcher that was killed made them, in a namespace that may live on. None but those in nsinit's
+/// group.
+pub fn remove_stale(names: &str, arena: &Arena) -> Result<()> {
+    let mut host = Socket::open()?;
+    for name in split_by(names.as_bytes(), b',') {
+        let name = arena.concat(&[name]).doing("look at an interface", ())?;
+        if let Some(link) = bridge::look(&mut host, name, arena)?.filter(|link| link.is_ours()) {
+            await_end(&mut host, link.index, name, arena)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the kernel to take a veth away with the namespace of its other end, which it does within

@@ -25,8 +25,8 @@ use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use self::bridge::Lock;
 use self::link::{Origin, info};
-pub use self::made::Made;
 use self::made::{Host, Link};
+pub use self::made::{Made, remove_stale};
 use self::netlink::{Requests, Socket};
 use self::uapi::*;
 use crate::bytes::Arena;
@@ -177,3 +177,6 @@ fn pause(nanoseconds: i64) {
         time = rest;
     }
 }
+
+#[cfg(test)]
+mod tests;

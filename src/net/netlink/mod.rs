@@ -158,3 +158,6 @@ fn set_u32(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
     bytes.get_mut(at..at + 4)?.copy_from_slice(&value.to_ne_bytes());
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

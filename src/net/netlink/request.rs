@@ -34,6 +34,12 @@ pub struct Task {
 #[must_use]
 pub struct Nest(usize);
 
+impl Default for Requests {
+    fn default() -> Requests {
+        Requests::new()
+    }
+}
+
 impl Requests {
     /// None yet.
     pub const fn new() -> Requests {
