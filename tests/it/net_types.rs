@@ -229,7 +229,7 @@ fn an_interface_of_the_host_is_moved_in_and_given_back() {
     let mac = |net: &HostNet| net.ip("link show m0").split_whitespace().nth(16).map(str::to_owned);
     let before = (mac(&net), index(&net));
     let place = place_with(&[r#""type": "phys", "host_interface_name": "m0", "name": "wan",
-        "mtu": 1400, "address": "10.2.0.2/24", "gateway": "10.2.0.1""#]);
+        "address": "10.2.0.2/24", "gateway": "10.2.0.1""#]);
     let mut running = net
         .start(&place, &format!("ip addr show wan; {}; echo ready; sleep 300", ping("10.2.0.1")));
     let out = running.out();
