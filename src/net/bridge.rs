@@ -108,6 +108,11 @@ pub fn ensure(host: &mut Socket, network: &Network, arena: &Arena) -> Result<()>
         let mut requests = Requests::new();
         // Those that are there already stay: a launcher that was killed may have added none.
         addresses(&mut requests, network, link.index, CREATE | REPLACE);
+        if network.mtu != 0 {
+            // Not while it is made: that one would follow its ports (br_mtu_auto_adjust).
+            requests.add((RTM_NEWLINK, 0), &info(link.index, 0, 0), "set the mtu of", name);
+            number(&mut requests, IFLA_MTU, network.mtu);
+        }
         host.send(&mut requests, arena)?;
     }
     Ok(())

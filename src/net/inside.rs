@@ -39,7 +39,8 @@ pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Resul
 pub fn routes(socket: &mut Socket, plan: &Plan, arena: &Arena) -> Result<()> {
     for routes in plan.routes.chunks(ROUTES) {
         let mut requests = Requests::new();
-        for route in routes {
+        let missing = |route: &&Route| !plan.networks.iter().any(|network| network.makes(route));
+        for route in routes.iter().filter(missing) {
             let index = match interface(plan, route) {
                 Some(name) => index(socket, name).doing("add a route by interface", name)?,
                 None => 0,

@@ -75,6 +75,7 @@ fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
     let (name, mac) = origin.host.unwrap_or_default();
     requests.add((RTM_NEWLINK, NEW), &info(0, IFF_UP, IFF_UP), "make interface", network.name);
     on_host(requests, network, name, mac);
+    number(requests, IFLA_MTU, network.mtu);
     number(requests, IFLA_MASTER, origin.index);
     let nest = kind(requests, network.kind);
     let data = requests.begin(IFLA_INFO_DATA);
@@ -109,7 +110,6 @@ pub fn hairpin(requests: &mut Requests, index: u32, name: &'static CStr) {
 fn on_host(requests: &mut Requests, network: &Network, name: &CStr, mac: [u8; 6]) {
     requests.attribute(IFLA_IFNAME, name.to_bytes_with_nul());
     requests.attribute(IFLA_ADDRESS, &mac);
-    number(requests, IFLA_MTU, network.mtu);
     number(requests, IFLA_TXQLEN, network.txqueuelen);
     number(requests, IFLA_GROUP, GROUP);
 }

@@ -66,8 +66,9 @@ pub fn connect(made: &mut Made, plan: &Plan, namespace: BorrowedFd, joined: bool
     let links = || plan.networks.iter().filter(|network| is_link(network));
     for network in links() {
         let link = make(&mut host.socket, inside, network, namespace, arena)?;
-        // What goes with the namespace needs no more.
-        if joined || !matches!(link, Link::Inside(_)) {
+        // What goes with the namespace needs no more; but that takes the kernel a while, in which
+        // the next container could not have the same id or MAC address on the same parent.
+        if joined || network.parent.is_some() || !matches!(link, Link::Inside(_)) {
             let _ = made.links.push(link);
         }
         if let (Link::Veth { index, host: name, .. }, true) = (link, network.hairpin_mode) {

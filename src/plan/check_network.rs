@@ -186,7 +186,7 @@ fn family(plan: &Plan, n: usize, net: &Network, v4: bool) -> Judged {
     let Some(gateway) = gateway else { return Ok(()) };
     let why = if !is_unicast(&gateway.ip) || address.is_some_and(|own| own.ip == gateway.ip) {
         "can't be a gateway"
-    } else if !net.on_link && !is_neighbour(plan, &gateway.ip, Some(net.name)) {
+    } else if !net.on_link && !is_neighbour(plan, &gateway.ip, Some(net.name), 0) {
         UNREACHABLE
     } else if plan.networks.iter().take(n).any(|other| other.ends(v4).1.is_some()) {
         "is one too many: another network has the default route"
@@ -217,8 +217,9 @@ fn inside(plan: &Plan) -> impl Iterator<Item = &Network> {
     plan.networks.iter().filter(|net| net.kind != Is::Bridge)
 }
 
-/// Whether the kernel can reach `ip` without a gateway: by an address, or by a route without one.
-fn is_neighbour(plan: &Plan, ip: &Ip, interface: Option<&CStr>) -> bool {
+/// Whether the kernel can reach `ip` without a gateway: by an address, or by one of the first `routes`
+/// routes if that has none. (The gateways of networks come before all routes.)
+fn is_neighbour(plan: &Plan, ip: &Ip, interface: Option<&CStr>, routes: usize) -> bool {
     let on = |name: Option<&CStr>| interface.is_none() || name.is_none() || interface == name;
     let by_address =
         |net: &Network| on(Some(net.name)) && net.ends(ip.is_v4()).0.is_some_and(|own| own.has(ip));
@@ -226,7 +227,9 @@ fn is_neighbour(plan: &Plan, ip: &Ip, interface: Option<&CStr>) -> bool {
         let network = route.destination.as_ref().filter(|_| route.gateway.is_none());
         on(route.interface_name) && network.is_some_and(|network| network.has(ip))
     };
-    is_link_local(ip) || inside(plan).any(by_address) || plan.routes.iter().any(by_route)
+    is_link_local(ip)
+        || inside(plan).any(by_address)
+        || plan.routes.iter().take(routes).any(by_route)
 }
 
 fn route(plan: &Plan, n: usize, route: &Route) -> Judged {
@@ -260,12 +263,12 @@ fn route(plan: &Plan, n: usize, route: &Route) -> Judged {
     }
     match plan.namespaces.is_new(Kind::Net) {
         // In a namespace of its own nothing is but what the plan has.
-        true => known(plan, route),
+        true => known(plan, n, route),
         false => Ok(()),
     }
 }
 
-fn known(plan: &Plan, route: &Route) -> Judged {
+fn known(plan: &Plan, n: usize, route: &Route) -> Judged {
     let interface = route.interface_name;
     let there = |name: &CStr| name == c"lo" || inside(plan).any(|net| net.name == name);
     if let Some(name) = interface.filter(|name| !there(name)) {
@@ -280,7 +283,7 @@ fn known(plan: &Plan, route: &Route) -> Judged {
         }
     }
     match &route.gateway {
-        Some(gateway) if !route.on_link && !is_neighbour(plan, &gateway.ip, interface) => {
+        Some(gateway) if !route.on_link && !is_neighbour(plan, &gateway.ip, interface, n) => {
             wrong("gateway", gateway.text, UNREACHABLE)
         }
         _ => Ok(()),

@@ -35,8 +35,10 @@ impl HostNet {
         net.cable("p0", "p1");
         net.ip("link set p0 master br0");
         net.ip("link set br0 up");
-        // The kernel looks at the ports in its own time.
-        until("br0 has a carrier", || !net.ip("link show br0").contains("NO-CARRIER"));
+        until("br0 has a carrier", || {
+            net.ip("link show br0").contains("state UP")
+                && net.ip("-6 route show table all dev br0").contains("ff00::/8")
+        });
         net
     }
 
@@ -53,6 +55,14 @@ impl HostNet {
         for end in [one, other] {
             self.ip(&format!("link set {end} addrgenmode none"));
             self.ip(&format!("link set {end} up"));
+        }
+        // The kernel sees the carrier a moment later.
+        for end in [one, other] {
+            let routes = format!("-6 route show table all dev {end}");
+            until("the cable has a carrier", || {
+                self.ip(&format!("link show {end}")).contains("state UP")
+                    && self.ip(&routes).contains("ff00::/8")
+            });
         }
     }
 

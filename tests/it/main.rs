@@ -23,6 +23,7 @@ mod init;
 mod join;
 mod life;
 mod net_cleanup;
+mod net_types;
 mod net_veth;
 mod process;
 mod rootfs;

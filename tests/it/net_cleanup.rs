@@ -1,9 +1,7 @@
 //! What a container has on the host's network goes with it, however it ends.
 
-use std::process::Command;
-
 use crate::hostnet::HostNet;
-use crate::net_veth::{on_bridge, unchanged};
+use crate::net_veth::on_bridge;
 use crate::trace::have_strace;
 use crate::world::{FAILED, Place, Run, skip, spawn, until};
 
@@ -18,7 +16,7 @@ fn two_hundred_starts_in_a_row_leave_the_links_as_they_were() {
         assert_eq!((run.status, run.err.as_str()), (7, ""), "round {i}");
         assert_eq!(net.links(), ["lo", "br0", "p1", "p0"], "round {i}");
     }
-    unchanged(&net, &before);
+    net.is_still(&before);
 }
 
 #[test]
@@ -37,7 +35,7 @@ fn twenty_at_once_leave_the_links_as_they_were() {
     for running in running {
         assert_eq!(running.end().ok(), "answer\n");
     }
-    unchanged(&net, &before);
+    net.is_still(&before);
 }
 
 #[test]
@@ -51,12 +49,12 @@ fn a_killed_launcher_leaves_nothing() {
         place.kill_launcher(running);
         until("the veth is gone", || net.links().len() == 4);
     }
-    unchanged(&net, &before);
+    net.is_still(&before);
     // The next start finds the state.json of the last, and says so.
     let run = net.sh(&place, "busybox ping -c 1 -W 5 10.7.0.1 > /dev/null && echo answer");
     assert_eq!(run.ends(0), "answer\n");
     run.says(&["which is gone: cleaning up"]);
-    unchanged(&net, &before);
+    net.is_still(&before);
 }
 
 #[test]
@@ -79,8 +77,8 @@ fn a_veth_in_a_namespace_that_lives_on_is_removed_after_a_kill() {
     // Nobody but nsinit can take it away: the next start does, and makes its own.
     let run = net.sh(&place, "ip -o link | grep -c inner");
     assert_eq!(run.ends(0), "1\n");
-    unchanged(&net, &before.0);
-    unchanged(&other, &before.1);
+    net.is_still(&before.0);
+    other.is_still(&before.1);
 }
 
 #[test]
@@ -92,7 +90,7 @@ fn a_command_that_is_not_there_leaves_nothing() {
     for _ in 0..5 {
         let run = spawn(&mut net.command(&place, &["exec", "/bin/none"])).end();
         run.ends(127);
-        unchanged(&net, &before);
+        net.is_still(&before);
     }
 }
 
@@ -123,24 +121,27 @@ fn injected(net: &HostNet, place: &Place, fault: &str) -> (Run, bool) {
     (run, text.contains("(INJECTED)") || text.contains("killed by SIGKILL"))
 }
 
-/// A place with a bridge of its own and three links, so that there is something of every kind to take
-/// back.
-fn with_everything() -> Place {
+/// A place with a bridge of its own and a link of every kind that there is to take back; without
+/// `moved`, those that a killed launcher leaves nothing of either.
+fn with_everything(moved: bool) -> Place {
     let mut place = Place::new();
+    let phys = r#",{"type": "phys", "host_interface_name": "m1", "name": "wan"}"#;
     place.config.set(
         "networks",
-        r#"[{"type": "bridge", "name": "nbr", "create": true, "address": "10.9.0.1/24"},
-        {"type": "veth", "bridge": "nbr", "veth_prefix": "v", "address": "10.9.0.2/24",
-            "gateway": "10.9.0.1", "hairpin_mode": true},
-        {"type": "macvlan", "parent": "m0"},
-        {"type": "phys", "host_interface_name": "m1", "name": "wan"}]"#,
+        format!(
+            r#"[{{"type": "bridge", "name": "nbr", "create": true, "address": "10.9.0.1/24"}},
+            {{"type": "veth", "bridge": "nbr", "veth_prefix": "v", "address": "10.9.0.2/24",
+                "gateway": "10.9.0.1", "hairpin_mode": true}},
+            {{"type": "macvlan", "parent": "m0"}}{}]"#,
+            if moved { phys } else { "" }
+        ),
     );
     place.write_config();
     place
 }
 
-/// All lines but what the kernel changes in its own time: whether a cable has a carrier.
-fn settled(net: &HostNet) -> Vec<String> {
+/// All lines: an interface that was away comes back at the end of the list, and down.
+fn sorted(net: &HostNet) -> Vec<String> {
     net.ip("link set m0 down");
     net.ip("link set m1 down");
     let mut lines = net.state();
@@ -148,42 +149,70 @@ fn settled(net: &HostNet) -> Vec<String> {
     lines
 }
 
-/// Each of the calls that make a network, until the run has no such n-th call.
-fn each_call(judge: impl Fn(&HostNet, &Place, &str) -> bool) {
+/// Injects `what` into each of the calls that make a network, one by one, in a place of its own;
+/// afterwards the host must be as before.
+fn each_call(
+    place: &Place,
+    what: &str,
+    judge: impl Fn(&str, &Run) + Copy,
+    then: impl Fn(&HostNet),
+) {
     let net = HostNet::new();
     net.ip("link add m0 type veth peer name m1");
-    let place = with_everything();
-    // Twice: what a first run does to a fresh namespace is none of ours.
-    for _ in 0..2 {
-        spawn(&mut net.command(&place, &["exec", "/bin/nothing"])).end().ends(42);
-    }
-    let before = settled(&net);
+    let good = || spawn(&mut net.command(place, &["exec", "/bin/nothing"])).end().ends(42).len();
+    // What a first run does to a fresh namespace is none of ours.
+    good();
+    let before = sorted(&net);
     let mut count = 0;
-    for call in ["socket", "connect", "setns", "ioctl", "sendto", "recvfrom", "flock", "getrandom"] {
+    for call in ["socket", "connect", "setns", "ioctl", "sendto", "recvfrom", "getrandom"] {
         for n in 1.. {
-            if !judge(&net, &place, &format!("{call}:FAULT:when={n}")) {
+            let (run, done) = injected(&net, place, &format!("{call}:{what}:when={n}"));
+            if !done {
                 break;
             }
+            judge(&format!("{call} {n}"), &run);
             until("the container is gone", || place.processes().is_empty());
-            let links = || net.links().iter().filter(|name| name.starts_with('v')).count();
-            until("the veth is gone", || links() == 0);
+            then(&net);
+            assert_eq!(sorted(&net), before, "{call} {n}\n{}", run.err);
             count += 1;
-            // What a killed launcher can't give back, the next container does.
-            if net.links() != ["lo", "m0", "m1"] && net.links() != ["lo", "m1", "m0"] {
-                println!("{call} {n}: {:?}", net.links());
-                restore(&net, &place);
-            }
-            assert_eq!(settled(&net), before, "{call} {n}");
         }
     }
     assert!(count > 30, "{count}");
 }
 
-/// m1 was a veth, and died with the container; the bridge goes with the next one.
-fn restore(net: &HostNet, place: &Place) {
-    if !net.links().contains(&"m1".to_owned()) {
-        let _ = net.links().contains(&"m0".to_owned()) && !net.ip("link del m0").is_empty();
-        net.ip("link add m0 type veth peer name m1");
+#[test]
+fn whatever_call_fails_it_is_told_and_nothing_is_left() {
+    if !have_strace() {
+        skip("no strace");
+        return;
     }
-    spawn(&mut net.command(place, &["exec", "/bin/nothing"])).end().ends(42);
+    let judge = |step: &str, run: &Run| {
+        // Made-up names need no randomness; some calls ask what may be unknown.
+        let told = run.err.lines().any(|line| line.starts_with("nsinit: "));
+        assert!(
+            run.status == 42 || told && run.status == FAILED,
+            "{step}: {} {}",
+            run.status,
+            run.err
+        );
+    };
+    each_call(&with_everything(true), "error=EIO", judge, |_| {});
+}
+
+#[test]
+fn at_whatever_call_it_is_killed_nothing_is_left_after_the_next_start() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let place = with_everything(false);
+    each_call(
+        &place,
+        "signal=KILL",
+        |_, _| {},
+        |net| {
+            // The bridge, and a state.json that tells of it.
+            spawn(&mut net.command(&place, &["exec", "/bin/nothing"])).end().ends(42);
+        },
+    );
 }

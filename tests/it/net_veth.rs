@@ -18,16 +18,6 @@ fn with(networks: &str) -> Place {
     place
 }
 
-/// The host's links, addresses and routes are what they were.
-#[track_caller]
-pub fn unchanged(net: &HostNet, before: &[String]) {
-    let after = net.state();
-    let less: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
-    let more: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    assert_eq!((less, more), (vec![], vec![]), "changed");
-    assert_eq!(after, before);
-}
-
 const STAY: &str = "echo ready; sleep 300";
 
 #[test]
@@ -50,7 +40,7 @@ fn two_containers_reach_each_other_and_the_host_at_once() {
     assert_eq!(run.ok(), format!("{answers}{sum}{sum}"));
     running.signal(libc::SIGTERM);
     running.end();
-    unchanged(&net, &before);
+    net.is_still(&before);
 }
 
 #[test]
@@ -88,7 +78,7 @@ fn state_json_names_the_ends_and_a_joined_command_sees_the_inner_ones() {
     }
     running.signal(libc::SIGTERM);
     running.end();
-    unchanged(&net, &before);
+    net.is_still(&before);
 }
 
 #[test]
@@ -133,14 +123,14 @@ fn a_name_that_the_host_has_is_refused_and_another_is_made_up() {
     );
     let words = ["make interface p1: File exists (EEXIST): the host has one of this name already"];
     net.sh(&taken, "true").fails(&words);
-    unchanged(&net, &before);
+    net.is_still(&before);
     // With four digits left there are 65,536 names; of sixteen prefixes' first no two are alike.
     let many: Vec<String> = (0..16)
         .map(|_| r#"{"type": "veth", "bridge": "br0", "veth_prefix": "abcdefghijk"}"#.to_owned())
         .collect();
     let run = net.sh(&with(&many.join(", ")), "ip -o link | wc -l");
     assert_eq!(run.ok(), "17\n");
-    unchanged(&net, &before);
+    net.is_still(&before);
 }
 
 #[test]
@@ -174,7 +164,7 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     let fails = |networks: &str, words: &[&str]| {
         let networks = format!("{}, {networks}", veth(""));
         net.sh(&with(&networks), "true").fails(words);
-        unchanged(&net, &before);
+        net.is_still(&before);
     };
     fails(
         r#"{"type": "veth", "bridge": "nope", "veth_prefix": "v"}"#,
@@ -204,5 +194,5 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     let mut place = on_bridge(2);
     place.config.set("routes", r#"[{"destination": "0.0.0.0/0", "gateway": "10.7.0.9"}]"#);
     net.sh(&place, "true").fails(&["add route 0.0.0.0/0: File exists (EEXIST)"]);
-    unchanged(&net, &before);
+    net.is_still(&before);
 }

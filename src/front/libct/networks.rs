@@ -174,7 +174,7 @@ impl File<'_> {
     #[inline(never)]
     fn late(&mut self, n: usize, place: fn(&mut Network) -> &mut Option<Address>) -> Read {
         let Some(text) = self.network.addresses.get(n).copied().flatten() else { return Ok(()) };
-        let (v4, prefix) = (n < 2, n % 2 == 0);
+        let (v4, prefix) = (n < 2, n.is_multiple_of(2));
         let found = address(text, prefix, !prefix).filter(|address| address.ip.is_v4() == v4);
         if found.is_some() {
             *place(&mut self.network.net) = found;

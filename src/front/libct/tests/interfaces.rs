@@ -206,10 +206,6 @@ fn addresses_and_gateways_fit_together() {
     ] {
         good(&with("networks", &format!("[{{{DUMMY}, {fine}}}]")));
     }
-    // A route without a gateway makes neighbours too.
-    let net = format!(r#"[{{{DUMMY}, "address": "10.0.0.2/32", "gateway": "10.9.9.9"}}]"#);
-    let to = r#"[{"destination": "10.9.9.9/32", "interface_name": "eth0"}]"#;
-    good(&with("networks", &format!("{net}, \"routes\": {to}")));
 }
 
 #[test]
@@ -310,6 +306,12 @@ fn routes_name_what_is_wrong() {
     ] {
         assert_eq!(route(members), format!("routes[0]{error}"));
     }
+    // Routes are made in their order.
+    let late = routed(
+        r#"[{"destination": "12.0.0.0/8", "gateway": "11.0.0.1"},
+            {"destination": "11.0.0.0/8", "interface_name": "eth0"}]"#,
+    );
+    assert_eq!(without_place(&bad(&late)), format!("routes[0].gateway: \"11.0.0.1\" {reach}"));
     let twice =
         routed(r#"[{"gateway": "10.0.0.1"}, {"destination": "0.0.0.0/0", "gateway": "10.0.0.9"}]"#);
     let error = "routes[1].destination: another route has the same";
