@@ -16,8 +16,8 @@ use crate::plan::{Network, Plan, Route};
 /// Routes that go in one send.
 const ROUTES: usize = 8;
 
-/// Brings the interface up and gives it its addresses and gateways, in one send.
-pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Result<()> {
+/// Brings the interface up and gives it its addresses and gateways, in one send; its index.
+pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Result<u32> {
     let name = network.name;
     let index = index(socket, name).doing("find interface", name)?;
     let mut requests = Requests::new();
@@ -29,10 +29,11 @@ pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Resul
             Route { destination: None, source: None, gateway, interface_name: None, on_link };
         self::route(&mut requests, &route, index);
     }
-    socket.send(&mut requests, arena).map_err(|error| match error.raw() {
+    let sent = socket.send(&mut requests, arena).map_err(|error| match error.raw() {
         Some(Errno::NETDOWN) => error.hint("what it is made on is down"),
         _ => error,
-    })
+    });
+    sent.map(|()| index)
 }
 
 /// Adds the plan's routes.

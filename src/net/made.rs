@@ -24,7 +24,7 @@ pub struct Made<'a> {
     pub(super) host: Option<Host>,
     /// A socket in the container's namespace, where one is needed at the end.
     pub(super) inside: Option<Socket>,
-    pub(super) links: Vec<Link, FEW>,
+    pub(super) links: Links,
     /// Bridges that were used.
     pub(super) bridges: Vec<&'static CStr, FEW>,
 }
@@ -35,16 +35,20 @@ pub struct Host {
     pub socket: Socket,
 }
 
+/// The links of a container.
+pub type Links = Vec<Link, FEW>;
+
 /// A link, and how it goes.
 #[derive(Clone, Copy)]
 pub enum Link {
-    /// A veth goes with the namespace, or is deleted on the host: the index and the name there, the
-    /// name inside.
+    /// A veth goes with the namespace, or is deleted on the host: the index (0 until it is known) and
+    /// the name there, the name inside.
     Veth { index: u32, host: &'static CStr, child: &'static CStr },
     /// Deleted inside, by this name.
     Inside(&'static CStr),
-    /// Moved back: its name inside, and that on the host.
-    Moved(&'static CStr, &'static CStr),
+    /// Moved back: its index inside (0 until it is known: the container can change the name), its
+    /// name on the host, and inside.
+    Moved { index: u32, host: &'static CStr, child: &'static CStr },
 }
 
 impl Link {
@@ -89,17 +93,22 @@ impl<'a> Made<'a> {
             let done = match *link {
                 Link::Veth { .. } => Ok(()),
                 Link::Inside(name) => remove_inside(inside, name, arena),
-                Link::Moved(name, to) => {
-                    move_back(inside, name, to, namespace.as_raw_fd() as u32, arena)
+                Link::Moved { index, host, child } => {
+                    let namespace = namespace.as_raw_fd() as u32;
+                    let index = if index == 0 { inside::index(inside, child) } else { Ok(index) };
+                    move_back(inside, index, host, namespace, arena)
                 }
             };
             result = result.and(done);
         }
         drop(kept);
         for link in links.iter().rev() {
-            if let Link::Veth { index, host, .. } = *link {
-                result = result.and(await_end(socket, index, host, arena));
-            }
+            let done = match *link {
+                Link::Veth { index: 0, host, .. } => remove_ours(socket, host, arena),
+                Link::Veth { index, host, .. } => await_end(socket, index, host, arena),
+                _ => Ok(()),
+            };
+            result = result.and(done);
         }
         for bridge in core::mem::take(&mut self.bridges) {
             let done = bridge::remove_unused(socket, namespace.as_fd(), bridge, arena);
@@ -129,14 +138,19 @@ fn remove_inside(inside: &mut Socket, name: &'static CStr, arena: &Arena) -> Res
 /// Moves an interface back to the host, down, under the name that it had there.
 fn move_back(
     inside: &mut Socket,
-    name: &'static CStr,
+    index: rustix::io::Result<u32>,
     to: &'static CStr,
     namespace: u32,
     arena: &Arena,
 ) -> Result<()> {
-    let index = inside::index(inside, name).doing("find, to give it back to the host,", name)?;
+    const DOING: &str = "give back to the host";
+    let index = match index {
+        // It was never moved.
+        Err(Errno::NODEV) => return Ok(()),
+        index => index.doing(DOING, to)?,
+    };
     let mut requests = Requests::new();
-    requests.add((RTM_NEWLINK, 0), &info(index, 0, IFF_UP), "give back to the host", to);
+    requests.add((RTM_NEWLINK, 0), &info(index, 0, IFF_UP), DOING, to);
     requests.attribute(IFLA_IFNAME, to.to_bytes_with_nul());
     number(&mut requests, IFLA_NET_NS_FD, namespace);
     inside.send(&mut requests, arena)
@@ -149,11 +163,16 @@ pub fn remove_stale(names: &str, arena: &Arena) -> Result<()> {
     let mut host = Socket::open()?;
     for name in split_by(names.as_bytes(), b',') {
         let name = arena.concat(&[name]).doing("look at an interface", ())?;
-        if let Some(link) = bridge::look(&mut host, name, arena)?.filter(|link| link.is_ours()) {
-            await_end(&mut host, link.index, name, arena)?;
-        }
+        remove_ours(&mut host, name, arena)?;
     }
     Ok(())
+}
+
+fn remove_ours(host: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<()> {
+    match bridge::look(host, name, arena)? {
+        Some(link) if link.is_ours() => await_end(host, link.index, name, arena),
+        _ => Ok(()),
+    }
 }
 
 /// Waits for the kernel to take a veth away with the namespace of its other end, which it does within
@@ -162,7 +181,7 @@ pub fn remove_stale(names: &str, arena: &Arena) -> Result<()> {
 fn await_end(host: &mut Socket, index: u32, name: &'static CStr, arena: &Arena) -> Result<()> {
     const ROUNDS: u32 = 100;
     for _ in 0..ROUNDS {
-        if index_to_name_inlined(host.fd(), index).is_err() {
+        if index_to_name_inlined(host.fd(), index).is_err_and(|errno| errno == Errno::NODEV) {
             return Ok(());
         }
         pause(400_000);

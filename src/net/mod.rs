@@ -25,7 +25,7 @@ use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use self::bridge::Lock;
 use self::link::{Origin, info};
-use self::made::{Host, Link};
+use self::made::{Host, Link, Links};
 pub use self::made::{Made, remove_stale};
 use self::netlink::{Requests, Socket};
 use self::uapi::*;
@@ -65,22 +65,29 @@ pub fn connect(made: &mut Made, plan: &Plan, namespace: BorrowedFd, joined: bool
     }
     let links = || plan.networks.iter().filter(|network| is_link(network));
     for network in links() {
-        let link = make(&mut host.socket, inside, network, namespace, arena)?;
+        // Whatever has its name later was made here.
+        if inside::index(inside, network.name).is_ok() {
+            let error = Error::errno("make interface", network.name, Errno::EXIST);
+            return Err(error.hint("there is one of this name already"));
+        }
         // What goes with the namespace needs no more; but that takes the kernel a while, in which
         // the next container could not have the same id or MAC address on the same parent.
-        if joined || network.parent.is_some() || !matches!(link, Link::Inside(_)) {
-            let _ = made.links.push(link);
-        }
-        if let (Link::Veth { index, host: name, .. }, true) = (link, network.hairpin_mode) {
-            let mut requests = Requests::new();
-            link::hairpin(&mut requests, index, name);
-            host.socket.send(&mut requests, arena)?;
-        }
+        let tracked = joined || network.parent.is_some() || network.kind != NetworkKind::Dummy;
+        let mut none = Links::new();
+        let links = if tracked { &mut made.links } else { &mut none };
+        make(&mut host.socket, network, namespace, links, arena)?;
     }
     // From here on what has a port is in use.
     drop(lock);
     for network in links() {
-        inside::configure(inside, network, arena)?;
+        let found = inside::configure(inside, network, arena)?;
+        for link in &mut made.links {
+            if let Link::Moved { index, child, .. } = link
+                && *child == network.name
+            {
+                *index = found;
+            }
+        }
     }
     inside::routes(inside, plan, arena)?;
     // A socket keeps its namespace.
@@ -104,14 +111,14 @@ fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
     socket
 }
 
-/// Makes one link.
+/// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
 fn make(
     host: &mut Socket,
-    inside: &Socket,
     network: &Network,
     namespace: BorrowedFd,
+    links: &mut Links,
     arena: &Arena,
-) -> Result<Link> {
+) -> Result<()> {
     let missing = "make the bridge, or list it as a network of its own with \"create\": true";
     let from = match network.kind {
         NetworkKind::Phys => network.host_interface_name,
@@ -127,15 +134,18 @@ fn make(
         None => 0,
     };
     if network.kind == NetworkKind::Veth {
-        return veth::make(host, inside, network, Origin { namespace, index, host: None }, arena);
+        return veth::make(host, network, Origin { namespace, index, host: None }, links, arena);
     }
+    // As many fit as there are networks.
+    let _ = links.push(match from {
+        Some(host) if network.kind == NetworkKind::Phys => {
+            Link::Moved { index: 0, host, child: network.name }
+        }
+        _ => Link::Inside(network.name),
+    });
     let mut requests = Requests::new();
     link::make(&mut requests, network, &Origin { namespace, index, host: None });
-    host.send(&mut requests, arena).map_err(|error| explain(error, network, arena))?;
-    Ok(match from {
-        Some(name) if network.kind == NetworkKind::Phys => Link::Moved(network.name, name),
-        _ => Link::Inside(network.name),
-    })
+    host.send(&mut requests, arena).map_err(|error| explain(error, network, arena))
 }
 
 /// What the kernel means by EOPNOTSUPP: mostly that it lacks a module, which it does not name.
@@ -153,7 +163,6 @@ fn explain(error: Error, network: &Network, arena: &Arena) -> Error {
         (Some(Errno::OPNOTSUPP), "" | "Unknown device type", _) => {
             arena.str(why).map_or(error, |why| error.hint(why))
         }
-        (Some(Errno::EXIST), ..) => error.hint("there is one of this name already"),
         // Drivers have no words for it.
         (Some(Errno::INVAL), "", _) if network.mtu != 0 => error.hint("does it take such an mtu?"),
         _ => error,

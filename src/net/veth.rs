@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::link::{self, Origin};
-use super::made::Link;
+use super::made::{Link, Links};
 use super::netlink::{Requests, Socket};
 use super::{explain, inside, pause, random};
 use crate::bytes::Arena;
@@ -19,13 +19,12 @@ const TRIES: u32 = 100;
 /// Makes one.
 pub fn make(
     host: &mut Socket,
-    inside: &Socket,
     network: &Network,
     origin: Origin,
+    links: &mut Links,
     arena: &Arena,
-) -> Result<Link> {
-    let mut tries = 0;
-    let name = loop {
+) -> Result<()> {
+    for tries in 1.. {
         let [a, rest @ ..] = random();
         // The highest of MAC addresses: a bridge without one of its own takes that of its lowest port.
         let mac = [0xfe, a, rest[0], rest[1], rest[2], rest[3]];
@@ -35,13 +34,16 @@ pub fn make(
         };
         let mut requests = Requests::new();
         link::make(&mut requests, network, &Origin { host: Some((name, mac)), ..origin });
-        tries += 1;
-        match host.send(&mut requests, arena) {
-            Ok(()) => break name,
+        let result = host.send(&mut requests, arena);
+        let link = |index| Link::Veth { index, host: name, child: network.name };
+        match result {
+            Ok(()) => {
+                let index = inside::index(host, name).doing("find", name);
+                // As many fit as there are networks.
+                let _ = links.push(link(index.unwrap_or(0)));
+                return hairpin(host, network, index?, name, arena);
+            }
             Err(error) if error.raw() == Some(Errno::EXIST) => {
-                if inside::index(inside, network.name).is_ok() {
-                    return Err(explain(error, network, arena));
-                }
                 if tries == TRIES {
                     let error = Error::errno("make interface", name, Errno::EXIST);
                     return Err(error.hint("the host has one of this name already"));
@@ -50,11 +52,28 @@ pub fn make(
                     pause(2_000_000);
                 }
             }
-            Err(error) => return Err(explain(error, network, arena)),
+            Err(error) => {
+                // It may have been made, and the answer lost.
+                let _ = links.push(link(0));
+                return Err(explain(error, network, arena));
+            }
         }
-    };
-    let index = inside::index(host, name).doing("find", name)?;
-    Ok(Link::Veth { index, host: name, child: network.name })
+    }
+    Ok(())
+}
+
+fn hairpin(
+    host: &mut Socket,
+    network: &Network,
+    index: u32,
+    name: &'static CStr,
+    arena: &Arena,
+) -> Result<()> {
+    let mut requests = Requests::new();
+    if network.hairpin_mode {
+        link::hairpin(&mut requests, index, name);
+    }
+    host.send(&mut requests, arena)
 }
 
 /// The prefix and seven hexadecimal digits, as of 2014, or as many as there is room for.

@@ -192,7 +192,8 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     );
     // A file can ask for what only the kernel knows to be wrong.
     let mut place = on_bridge(2);
-    place.config.set("routes", r#"[{"destination": "0.0.0.0/0", "gateway": "10.7.0.9"}]"#);
-    net.sh(&place, "true").fails(&["add route 0.0.0.0/0: File exists (EEXIST)"]);
+    place.config.set("routes", r#"[{"destination": "10.50.0.0/16", "gateway": "10.7.0.255"}]"#);
+    let words = "add route 10.50.0.0/16: Invalid argument (EINVAL): Nexthop has invalid gateway";
+    net.sh(&place, "true").fails(&[words]);
     net.is_still(&before);
 }
