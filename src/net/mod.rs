@@ -128,8 +128,10 @@ fn make(
     let index = match from {
         Some(name) => {
             let index = inside::index(host, name).doing("find the host's interface", name);
-            let veth = network.kind == NetworkKind::Veth;
-            index.map_err(|error| if veth { error.hint(missing) } else { error })?
+            index.map_err(|error| match (error.raw(), network.kind) {
+                (Some(Errno::NODEV), NetworkKind::Veth) => error.hint(missing),
+                _ => error,
+            })?
         }
         None => 0,
     };
