@@ -2,11 +2,24 @@
 
 use super::*;
 
-const SAMPLES: [(&str, &str); 4] = [
+const SAMPLES: [(&str, &str); 14] = [
     ("minimal", MINIMAL),
     ("minimal-v2", include_str!("../../../../sample_configs/minimal-v2.json")),
     ("host-pid", include_str!("../../../../sample_configs/host-pid.json")),
     ("read-only", include_str!("../../../../sample_configs/read-only.json")),
+    ("attach-to-bridge", include_str!("../../../../sample_configs/attach_to_bridge.json")),
+    ("bridge", include_str!("../../../../sample_configs/bridge.json")),
+    ("macvlan", include_str!("../../../../sample_configs/macvlan.json")),
+    ("macvtap", include_str!("../../../../sample_configs/macvtap.json")),
+    ("vlan", include_str!("../../../../sample_configs/vlan.json")),
+    ("ipvlan", include_str!("../../../../sample_configs/ipvlan.json")),
+    ("dummy", include_str!("../../../../sample_configs/dummy.json")),
+    ("phys", include_str!("../../../../sample_configs/phys.json")),
+    ("netns", include_str!("../../../../sample_configs/netns.json")),
+    (
+        "route-source-address-selection",
+        include_str!("../../../../sample_configs/route_source_address_selection.json"),
+    ),
 ];
 
 fn debug(plan: &mut Plan) -> String {
