@@ -5,6 +5,7 @@
 //! `cargo nextest run`; the harness counts on one process per test.
 
 mod config;
+mod named;
 mod pty;
 mod trace;
 mod world;
@@ -12,6 +13,9 @@ mod world;
 mod cgroup;
 mod cli;
 mod dialects;
+mod dropin_catatonit;
+mod dropin_dumb_init;
+mod dropin_tini;
 mod fallbacks;
 mod faults;
 mod hostile_join;
