@@ -2,7 +2,7 @@
 
 use crate::named::{Init, Named, TWO, child, state, who_gets_usr1};
 use crate::pty::Terminal;
-use crate::world::{Running, until};
+use crate::world::until;
 
 const NONE: (&str, &str) = ("NONE", "");
 

@@ -8,8 +8,8 @@ use crate::world::nsinit;
 /// Imports point down only; rooms of one layer don't know each other.
 const LAYERS: [&[&str]; 9] = [
     &["syscall"],
-    &["error", "errno", "say", "bytes", "inet", "step"],
-    &["jsonmin", "proc", "beneath", "trust"],
+    &["error", "errno", "say", "bytes", "inet", "signame", "step"],
+    &["jsonmin", "proc", "beneath", "trust", "exec"],
     &["plan"],
     &["rootfs", "net", "cgroup", "security", "tty", "state", "init"],
     &["launch"],
@@ -21,8 +21,8 @@ const LAYERS: [&[&str]; 9] = [
 /// Layers whose rooms may use each other: the small words of layer 1, and readers.
 const OPEN: [usize; 4] = [0, 1, 2, 6];
 
-/// Largest program, in bytes.
-const SIZE: u64 = 200_000;
+/// Largest program, in bytes: what a release may weigh (docs/design.md, "Small is measured").
+const SIZE: u64 = 256_000;
 
 fn layer(room: &str) -> Option<usize> {
     LAYERS.iter().position(|rooms| rooms.contains(&room))

@@ -7,7 +7,7 @@
 use super::{Act, Opt, Peer, Variable, Wish, signal};
 use crate::bytes::split_by;
 use crate::init::{Placement, Stop};
-use crate::syscall::signal::{STOP, SigSet, TERM, TSTP, TTIN, TTOU};
+use crate::syscall::signal::{STOP, TERM, TSTP, TTIN, TTOU};
 
 pub const PEER: Peer = Peer {
     names: &["dumb-init"],
@@ -19,8 +19,22 @@ pub const PEER: Peer = Peer {
         Opt { letter: b'V', word: "version", act: Act::Version },
     ],
     variables: &[
-        Variable { name: "DUMB_INIT_DEBUG", set: |w, value| if value == b"1" { w.options.verbosity = 2 } },
-        Variable { name: "DUMB_INIT_SETSID", set: |w, value| if value == b"0" { w.single = true } },
+        Variable {
+            name: "DUMB_INIT_DEBUG",
+            set: |w, value| {
+                if value == b"1" {
+                    w.options.verbosity = 2
+                }
+            },
+        },
+        Variable {
+            name: "DUMB_INIT_SETSID",
+            set: |w, value| {
+                if value == b"0" {
+                    w.single = true
+                }
+            },
+        },
     ],
     finish,
     version: concat!("dumb-init v1.2.5 (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
@@ -51,7 +65,7 @@ fn rewrite(wish: &mut Wish, value: &[u8]) -> Result<(), &'static str> {
 /// In a session nobody could continue what the terminal's stop signals stop, so that the kernel drops
 /// them: STOP takes their place, unless something else was asked for.
 fn finish(wish: &mut Wish) {
-    let Wish { options, single, rewritten } = wish;
+    let Wish { options, single, rewritten, .. } = wish;
     options.stop = Stop::Always;
     if *single {
         options.placement = Placement::Stay;

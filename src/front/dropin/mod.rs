@@ -8,9 +8,9 @@
 
 use core::fmt::Write;
 
-use super::{Context, Failure, answer, usage};
+use super::{Context, Failure, answer, init, usage};
 use crate::bytes::{Arena, Show};
-use crate::init::Options;
+use crate::init::{Options, take_signals};
 use crate::say;
 use crate::signame;
 use crate::syscall::cstr::{List, ThinCStr};
@@ -81,27 +81,27 @@ pub fn called_as(word: Option<ThinCStr>) -> Option<&'static Peer> {
     })
 }
 
-/// Reads the words and variables of `peer`. `None` if it was asked a question, which is answered.
-pub fn parse(
-    peer: &'static Peer,
-    context: &Context,
-    options: &mut Options,
-) -> Result<Option<()>, Failure> {
+/// Does what the words and variables ask of `peer`; the exit status.
+pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8, Failure> {
+    // First of all: to PID 1 a signal that it has not blocked is lost.
+    context.signals = Some(take_signals()?);
+    let mut options = Options::default();
+    let wish =
+        &mut Wish { options: &mut options, single: false, rewritten: SigSet::EMPTY, fault: None };
     let words = context.args.get(1..).unwrap_or(&[None]);
-    let mut wish = Wish { options, single: false, rewritten: SigSet::EMPTY, fault: None };
-    if let Some(question) = read(peer, words, &mut wish, context.arena)? {
-        return tell(peer, question).map(|_| None);
+    if let Some(question) = read(peer, words, wish, context.arena)? {
+        return tell(peer, question);
     }
     for variable in peer.variables {
         if let Some(value) = context.env.get(variable.name) {
-            (variable.set)(&mut wish, value.to_bytes());
+            (variable.set)(wish, value.to_bytes());
             if let Some(why) = wish.fault {
                 return Err(usage(variable.name, why));
             }
         }
     }
-    (peer.finish)(&mut wish);
-    Ok(Some(()))
+    (peer.finish)(wish);
+    init::begin(&options, context)
 }
 
 /// Reads the options; what follows is the command. The first question, if there is one.

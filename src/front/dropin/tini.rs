@@ -18,7 +18,11 @@ pub const PEER: Peer = Peer {
     options: &[
         Opt { letter: b'p', word: "", act: Act::Value(parent_death_signal) },
         Opt { letter: b's', word: "", act: Act::Switch(|w| w.options.subreaper = Subreaper::On) },
-        Opt { letter: b'v', word: "", act: Act::Switch(|w| w.options.verbosity = w.options.verbosity.saturating_add(1)) },
+        Opt {
+            letter: b'v',
+            word: "",
+            act: Act::Switch(|w| w.options.verbosity = w.options.verbosity.saturating_add(1)),
+        },
         Opt { letter: b'w', word: "", act: Act::Switch(|w| w.options.warn_on_reap = true) },
         Opt { letter: b'g', word: "", act: Act::Switch(|w| w.options.group = true) },
         Opt { letter: b'e', word: "", act: Act::Value(expect) },
