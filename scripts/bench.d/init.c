@@ -77,8 +77,12 @@ static void start(int rounds, char **words)
 	for (int round = -warm; round < rounds; round++) {
 		long long took[COMMANDS];
 
-		for (int i = 0; i < count; i++)
-			took[i] = run(commands[i]);
+		/* Each of them comes after each other. */
+		for (int i = 0; i < count; i++) {
+			int turn = (round + warm + i) % count;
+
+			took[turn] = run(commands[turn]);
+		}
 		for (int i = 0; i < count && round >= 0; i++)
 			printf("%lld%c", took[i], i + 1 < count ? ' ' : '\n');
 	}

@@ -14,6 +14,7 @@ mod options;
 mod state;
 
 use core::fmt::Write;
+use core::mem::MaybeUninit;
 
 use crate::bytes::{Arena, Show};
 use crate::error::Error;
@@ -32,8 +33,8 @@ pub struct Context<'a> {
     pub env: Env,
     /// Memory for strings.
     pub arena: &'a Arena,
-    /// An empty plan.
-    pub plan: &'static mut Plan,
+    /// Where the plan will be (`blank`).
+    pub plan: &'static mut MaybeUninit<Plan>,
     /// The caller's signals, where they are blocked already.
     pub signals: Option<Signals>,
 }
@@ -107,6 +108,12 @@ fn run_verb(verb: &'static Verb, mut context: Context) -> Result<u8, Failure> {
         None => answer(verb_help(verb)),
         Some(options) => (verb.run)(context, options),
     }
+}
+
+/// An empty plan. Only for those who fill it: it touches a page in each of its parts.
+#[inline(never)]
+fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
+    plan.write(Plan::new())
 }
 
 /// nsinit was asked wrongly.

@@ -60,8 +60,8 @@ const ARENA: usize = 4 << 20;
 /// The large static buffers, side by side, so that PID 1 can give them all back at once.
 struct Statics {
     arena: [u8; ARENA],
-    /// Filled in when nsinit starts: a Plan is a megabyte, and initialised it would be one in the
-    /// file.
+    /// Filled in by the verbs that have one: a Plan is a megabyte, and initialised it would be one in
+    /// the file.
     plan: MaybeUninit<Plan>,
 }
 
@@ -96,5 +96,5 @@ extern "C" fn entry(sp: *const usize) -> ! {
     let statics = &raw mut STATICS;
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
     let Statics { arena, plan } = unsafe { &mut *statics };
-    nsinit::run(args, env, arena, plan.write(Plan::new()))
+    nsinit::run(args, env, arena, plan)
 }
