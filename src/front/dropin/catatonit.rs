@@ -19,6 +19,7 @@ pub const PEER: Peer = Peer {
         Variable { name: "CATATONIT_DEBUG", set: |w, _| w.options.verbosity = 2 },
         Variable { name: "CATATONIT_LOG", set: |w, _| w.fault = Some("catatonit reserves it") },
     ],
+    begin: |_| {},
     finish,
     // Docker's form: podman does not ask, but whoever gives it to docker as init-path has it checked.
     version: concat!("tini version 0.2.1_catatonit (nsinit ", env!("CARGO_PKG_VERSION"), ")"),

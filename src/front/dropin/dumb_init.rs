@@ -1,11 +1,9 @@
-//! dumb-init 1.2.5, and -l and names of signals from its later sources:
-//! <https://github.com/Yelp/dumb-init>, dumb-init.c.
+//! dumb-init 1.2.5: <https://github.com/Yelp/dumb-init>, dumb-init.c.
 //!
-//! Not so here: signals above 31 go on too; KILL, STOP and CHLD, which nobody can catch or which are
-//! never passed on, can't be rewritten.
+//! Not so here: signals above 31 go on too, and -r takes names; KILL, STOP and CHLD, which nobody can
+//! catch or which are never passed on, can't be rewritten.
 
-use super::{Act, Opt, Peer, Variable, Wish, signal};
-use crate::bytes::split_by;
+use super::{Act, Opt, Peer, Variable, Wish, init};
 use crate::init::{Placement, Stop};
 use crate::syscall::signal::{STOP, TERM, TSTP, TTIN, TTOU};
 
@@ -13,7 +11,11 @@ pub const PEER: Peer = Peer {
     names: &["dumb-init"],
     options: &[
         Opt { letter: b'c', word: "single-child", act: Act::Switch(|w| w.single = true) },
-        Opt { letter: b'r', word: "rewrite", act: Act::Value(rewrite) },
+        Opt {
+            letter: b'r',
+            word: "rewrite",
+            act: Act::Value(|w, value| init::rewrite(w.options, value)),
+        },
         Opt { letter: b'v', word: "verbose", act: Act::Switch(|w| w.options.verbosity = 2) },
         Opt { letter: b'h', word: "help", act: Act::Usage },
         Opt { letter: b'V', word: "version", act: Act::Version },
@@ -23,19 +25,13 @@ pub const PEER: Peer = Peer {
             name: "DUMB_INIT_DEBUG",
             set: |w, value| {
                 if value == b"1" {
-                    w.options.verbosity = 2
+                    w.options.verbosity = 2;
                 }
             },
         },
-        Variable {
-            name: "DUMB_INIT_SETSID",
-            set: |w, value| {
-                if value == b"0" {
-                    w.single = true
-                }
-            },
-        },
+        Variable { name: "DUMB_INIT_SETSID", set: |w, value| w.single |= value == b"0" },
     ],
+    begin,
     finish,
     version: concat!("dumb-init v1.2.5 (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
     usage: "usage: dumb-init [OPTION…] [--] COMMAND [ARGUMENT…]
@@ -49,34 +45,33 @@ environment: DUMB_INIT_DEBUG=1 -v, DUMB_INIT_SETSID=0 -c",
     usage_on_stderr: true,
 };
 
-/// SIGNAL:REPLACEMENT
-fn rewrite(wish: &mut Wish, value: &[u8]) -> Result<(), &'static str> {
-    let mut parts = split_by(value, b':');
-    let (Some(from), Some(to), None) = (parts.next(), parts.next(), parts.next()) else {
-        return Err("two signals with a colon between them are needed");
-    };
-    let to = if to == b"0" { 0 } else { signal(to)? };
-    let from = signal(from)?;
-    wish.options.rewrite(from, to)?;
-    wish.rewritten = wish.rewritten.with(from.into());
-    Ok(())
+/// The terminal's stop signals.
+const STOPS: [u32; 3] = [TSTP, TTIN, TTOU];
+/// No signal's number: what -r has not touched.
+const UNTOUCHED: u8 = u8::MAX;
+
+fn begin(wish: &mut Wish) {
+    wish.options.stop = Stop::Always;
+    for n in STOPS {
+        wish.options.rewrite[n as usize] = UNTOUCHED;
+    }
 }
 
 /// In a session nobody could continue what the terminal's stop signals stop, so that the kernel drops
 /// them: STOP takes their place, unless something else was asked for.
 fn finish(wish: &mut Wish) {
-    let Wish { options, single, rewritten, .. } = wish;
-    options.stop = Stop::Always;
+    let Wish { options, single, .. } = wish;
     if *single {
         options.placement = Placement::Stay;
-        return;
+    } else {
+        options.placement = Placement::Session;
+        options.group = true;
+        options.end_signal = TERM as u8;
     }
-    options.placement = Placement::Session;
-    options.group = true;
-    options.end_signal = TERM as u8;
-    for n in [TSTP, TTIN, TTOU] {
-        if !rewritten.has(n) {
-            options.rewrite[n as usize] = STOP as u8;
+    for n in STOPS {
+        let to = &mut options.rewrite[n as usize];
+        if *to == UNTOUCHED {
+            *to = if *single { n as u8 } else { STOP as u8 };
         }
     }
 }

@@ -6,15 +6,15 @@
 //! long names. Options end at the first word that is none, so that nothing is taken from the command
 //! (peers that are built with glibc go on looking behind it).
 
+use core::ffi::CStr;
 use core::fmt::Write;
 
-use super::{Context, Failure, answer, init, usage};
-use crate::bytes::{Arena, Show};
+use super::init::{self, Verdict};
+use super::{Context, Failure, answer, usage};
+use crate::bytes::Show;
 use crate::init::{Options, take_signals};
 use crate::say;
-use crate::signame;
 use crate::syscall::cstr::{List, ThinCStr};
-use crate::syscall::signal::SigSet;
 
 mod catatonit;
 mod dumb_init;
@@ -26,9 +26,11 @@ pub struct Peer {
     names: &'static [&'static str],
     options: &'static [Opt],
     variables: &'static [Variable],
-    /// What it does besides, once all is read.
+    /// What it does unless it is asked otherwise.
+    begin: fn(&mut Wish),
+    /// What follows from all that was asked.
     finish: fn(&mut Wish),
-    /// Its answer to --version, up to nsinit's own.
+    /// Its answer to --version, with nsinit's own.
     version: &'static str,
     /// Its answer to -h.
     usage: &'static str,
@@ -47,7 +49,8 @@ struct Opt {
 /// What an option does.
 enum Act {
     Switch(fn(&mut Wish)),
-    Value(fn(&mut Wish, &[u8]) -> Result<(), &'static str>),
+    /// It takes a value. That is the rest of a word or a word, and so ends with a NUL.
+    Value(fn(&mut Wish, &CStr) -> Verdict),
     Usage,
     Version,
     License,
@@ -64,8 +67,6 @@ struct Wish<'a> {
     options: &'a mut Options,
     /// dumb-init: no session.
     single: bool,
-    /// Signals that -r has named.
-    rewritten: SigSet,
     /// Why a variable is refused.
     fault: Option<&'static str>,
 }
@@ -86,10 +87,9 @@ pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8, Failure> {
     // First of all: to PID 1 a signal that it has not blocked is lost.
     context.signals = Some(take_signals()?);
     let mut options = Options::default();
-    let wish =
-        &mut Wish { options: &mut options, single: false, rewritten: SigSet::EMPTY, fault: None };
-    let words = context.args.get(1..).unwrap_or(&[None]);
-    if let Some(question) = read(peer, words, wish, context.arena)? {
+    let wish = &mut Wish { options: &mut options, single: false, fault: None };
+    (peer.begin)(wish);
+    if let Some(question) = read(peer, wish, &context)? {
         return tell(peer, question);
     }
     for variable in peer.variables {
@@ -107,13 +107,12 @@ pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8, Failure> {
 /// Reads the options; what follows is the command. The first question, if there is one.
 fn read(
     peer: &'static Peer,
-    words: List<'static>,
     wish: &mut Wish,
-    arena: &Arena,
+    context: &Context,
 ) -> Result<Option<&'static Act>, Failure> {
-    let mut rest = words;
+    let mut rest: List<'static> = context.args.get(1..).unwrap_or(&[None]);
     while let [Some(word), after @ ..] = rest {
-        let [b'-', inside @ ..] = word.bytes() else { break };
+        let [b'-', inside @ .., _] = word.get().to_bytes_with_nul() else { break };
         if inside.is_empty() {
             break;
         }
@@ -122,12 +121,12 @@ fn read(
             break;
         }
         let next = after.first().copied().flatten();
-        match take(peer, inside, next, wish) {
+        match take(peer, word.get(), next, wish) {
             Ok(Taken::Switch | Taken::Value) => {}
             Ok(Taken::Next) => rest = after.get(1..).unwrap_or(&[None]),
             Ok(Taken::Question(act)) => return Ok(Some(act)),
             Err(why) => {
-                let word = arena.str(format_args!("{}", Show(word.bytes())));
+                let word = context.arena.str(format_args!("{}", Show(word.bytes())));
                 return Err(usage(word.unwrap_or("this option"), why));
             }
         }
@@ -146,15 +145,16 @@ enum Taken {
     Question(&'static Act),
 }
 
-/// One word, without its first dash.
+/// One word.
 fn take(
     peer: &'static Peer,
-    inside: &[u8],
+    word: &'static CStr,
     next: Option<ThinCStr>,
     wish: &mut Wish,
 ) -> Result<Taken, &'static str> {
-    if let Some(long) = inside.strip_prefix(b"-") {
-        let end = long.iter().position(|byte| *byte == b'=').unwrap_or(long.len());
+    let text = word.to_bytes_with_nul();
+    if let Some(long) = text.strip_prefix(b"--") {
+        let end = long.iter().position(|byte| matches!(*byte, b'=' | 0)).unwrap_or(0);
         let (name, value) = long.split_at(end);
         let value = value.strip_prefix(b"=");
         let option = by_word(peer, name)?;
@@ -163,12 +163,14 @@ fn take(
             (_, Some(_)) => Err("this option takes no value"),
         };
     }
-    let mut letters = inside;
-    while let [letter, rest @ ..] = letters {
+    let mut letters = text.get(1..).unwrap_or(b"");
+    while let [letter, rest @ ..] = letters
+        && *letter != 0
+    {
         letters = rest;
         let mut options = peer.options.iter();
         let option = options.find(|option| option.letter == *letter).ok_or(UNKNOWN)?;
-        let value = Some(rest).filter(|rest| !rest.is_empty());
+        let value = Some(rest).filter(|rest| rest.len() > 1);
         match act(option, value, next, wish)? {
             Taken::Switch => {}
             taken => return Ok(taken),
@@ -182,7 +184,8 @@ const UNKNOWN: &str = "no such option (try -h)";
 /// The option of this name, or the only one that begins so.
 fn by_word(peer: &'static Peer, name: &[u8]) -> Result<&'static Opt, &'static str> {
     let mut found = Err(UNKNOWN);
-    for option in peer.options.iter().filter(|option| option.word.as_bytes().starts_with(name)) {
+    let words = peer.options.iter().filter(|option| !option.word.is_empty());
+    for option in words.filter(|option| option.word.as_bytes().starts_with(name)) {
         if option.word.len() == name.len() {
             return Ok(option);
         }
@@ -191,27 +194,28 @@ fn by_word(peer: &'static Peer, name: &[u8]) -> Result<&'static Opt, &'static st
     found
 }
 
+/// An option with the value in its word, which ends with a NUL, or else the next word.
 fn act(
     option: &'static Opt,
     value: Option<&[u8]>,
     next: Option<ThinCStr>,
     wish: &mut Wish,
 ) -> Result<Taken, &'static str> {
-    match (&option.act, value, next) {
-        (Act::Switch(set), _, _) => {
+    match &option.act {
+        Act::Switch(set) => {
             set(wish);
             Ok(Taken::Switch)
         }
-        (Act::Value(set), Some(value), _) => set(wish, value).map(|()| Taken::Value),
-        (Act::Value(set), None, Some(next)) => set(wish, next.bytes()).map(|()| Taken::Next),
-        (Act::Value(_), None, None) => Err("its value is missing"),
-        (question, _, _) => Ok(Taken::Question(question)),
+        Act::Value(set) => match (value, next) {
+            (Some(value), _) => {
+                let value = CStr::from_bytes_with_nul(value).unwrap_or(c"");
+                set(wish, value).map(|()| Taken::Value)
+            }
+            (None, Some(next)) => set(wish, next.get()).map(|()| Taken::Next),
+            (None, None) => Err("its value is missing"),
+        },
+        question => Ok(Taken::Question(question)),
     }
-}
-
-/// The signal of this number or name.
-fn signal(text: &[u8]) -> Result<u8, &'static str> {
-    signame::parse(text).ok_or("there is no such signal")
 }
 
 /// Answers a question.
@@ -225,4 +229,46 @@ fn tell(peer: &Peer, question: &Act) -> Result<u8, Failure> {
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "{text}");
     answer(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_count_with_and_without_a_directory() {
+        let peer = |word: &'static CStr| called_as(Some(word.into())).map(|peer| peer.names[0]);
+        assert_eq!(peer(c"tini"), Some("tini"));
+        assert_eq!(peer(c"/sbin/docker-init"), Some("tini"));
+        assert_eq!(peer(c"./dumb-init"), Some("dumb-init"));
+        assert_eq!(peer(c"/run/podman-init"), Some("catatonit"));
+        assert_eq!(peer(c"/dev/init"), Some("tini"));
+        for other in [c"init", c"/sbin/init", c"/run/dev/init", c"tini/", c"", c"nsinit"] {
+            assert_eq!(peer(other), None, "{other:?}");
+        }
+        assert!(called_as(None).is_none());
+    }
+
+    #[test]
+    fn every_option_and_variable_is_told_and_none_twice() {
+        for peer in PEERS {
+            let mut seen = Vec::new();
+            for Opt { letter, word, .. } in peer.options {
+                let mut names = Vec::new();
+                names.extend((*letter != 0).then(|| format!("-{}", char::from(*letter))));
+                // Every peer takes --help as a favour.
+                names.extend((!["", "help"].contains(word)).then(|| format!("--{word}")));
+                for name in &names {
+                    assert!(peer.usage.contains(name.as_str()), "{}: {name}", peer.names[0]);
+                    assert!(!seen.contains(name), "{}: {name} twice", peer.names[0]);
+                }
+                assert!(!names.is_empty());
+                seen.extend(names);
+            }
+            for variable in peer.variables.iter().filter(|v| v.name != "CATATONIT_LOG") {
+                assert!(peer.usage.contains(variable.name), "{}", variable.name);
+            }
+            assert!(peer.version.contains(concat!("nsinit ", env!("CARGO_PKG_VERSION"))));
+        }
+    }
 }

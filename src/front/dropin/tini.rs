@@ -3,7 +3,9 @@
 //! Not so here: whoever is not PID 1 is a subreaper without -s; the terminal is only given to the
 //! command if it was nsinit's; -p takes any signal by name or number.
 
-use super::{Act, Opt, Peer, Variable, Wish, signal};
+use core::ffi::CStr;
+
+use super::{Act, Opt, Peer, Variable, Verdict, Wish, init};
 use crate::bytes::number;
 use crate::init::Subreaper;
 
@@ -16,7 +18,11 @@ pub const PEER: Peer = Peer {
     // docker and podman of old put their init at /dev/init; nobody else calls anything so.
     names: &["tini", "tini-static", "docker-init", "/dev/init"],
     options: &[
-        Opt { letter: b'p', word: "", act: Act::Value(parent_death_signal) },
+        Opt {
+            letter: b'p',
+            word: "",
+            act: Act::Value(|w, value| init::parent_death_signal(w.options, value)),
+        },
         Opt { letter: b's', word: "", act: Act::Switch(|w| w.options.subreaper = Subreaper::On) },
         Opt {
             letter: b'v',
@@ -35,6 +41,7 @@ pub const PEER: Peer = Peer {
         Variable { name: "TINI_KILL_PROCESS_GROUP", set: |w, _| w.options.group = true },
         Variable { name: "TINI_VERBOSITY", set: verbosity },
     ],
+    begin: |_| {},
     finish: |_| {},
     version: VERSION,
     usage: "usage: tini [OPTION…] [--] COMMAND [ARGUMENT…]
@@ -50,14 +57,10 @@ environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 +
     usage_on_stderr: false,
 };
 
-fn parent_death_signal(wish: &mut Wish, value: &[u8]) -> Result<(), &'static str> {
-    wish.options.parent_death_signal = signal(value)?;
-    Ok(())
-}
-
 /// A status of the command that is a success.
-fn expect(wish: &mut Wish, value: &[u8]) -> Result<(), &'static str> {
-    let status = number(value, 10).and_then(|n| wish.options.status.get_mut(n as usize));
+fn expect(wish: &mut Wish, value: &CStr) -> Verdict {
+    let n = number(value.to_bytes(), 10).and_then(|n| usize::try_from(n).ok());
+    let status = n.and_then(|n| wish.options.status.get_mut(n));
     *status.ok_or("a status from 0 to 255 is needed")? = 0;
     Ok(())
 }
