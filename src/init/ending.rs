@@ -71,7 +71,8 @@ impl Reaper<'_> {
         }
     }
 
-    /// There is no child any more.
+    /// There is no child any more. While the command runs that can't be, unless somebody else has
+    /// waited for it (a tracer of nsinit): to wait on would be to wait for ever.
     #[inline(always)]
     pub fn none_is_left(&mut self) {
         match self.phase {
@@ -178,7 +179,7 @@ impl Reaper<'_> {
 }
 
 /// What got TERM, and when it gets KILL. More than these wait for the next look.
-static ORPHANS: Lock<Vec<Orphan, 256>> = Lock::new(Vec::new());
+static ORPHANS: Lock<Vec<Orphan, 64>> = Lock::new(Vec::new());
 
 struct Orphan {
     pid: Pid,

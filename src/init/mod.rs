@@ -105,8 +105,8 @@ impl Reaper<'_> {
                     }
                 }
                 Ok(None) => return self.some_are_left(),
-                // ECHILD. While the command runs it can't be: to wait on would be to wait for ever.
-                Err(_) => return self.none_is_left(),
+                Err(Errno::CHILD) => return self.none_is_left(),
+                Err(_) => return,
             }
         }
     }

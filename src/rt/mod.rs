@@ -57,7 +57,9 @@ core::arch::global_asm!(
 /// writes to do not exist.
 const ARENA: usize = 4 << 20;
 
-/// The large static buffers, side by side, so that PID 1 can give them all back at once.
+/// The large static buffers, side by side and on pages of their own, so that PID 1 can give them all
+/// back at once.
+#[repr(align(4096))]
 struct Statics {
     arena: [u8; ARENA],
     /// Filled in by the verbs that have one: a Plan is a megabyte, and initialised it would be one in
@@ -65,6 +67,8 @@ struct Statics {
     plan: MaybeUninit<Plan>,
 }
 
+// The section is put behind the small statics (discard.ld), which then share a page with the data.
+#[unsafe(link_section = ".bss.large")]
 static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: MaybeUninit::uninit() };
 static TAKEN: AtomicBool = AtomicBool::new(false);
 

@@ -31,6 +31,7 @@ mod reaper_rest;
 mod reaper_self;
 mod reaper_signals;
 mod reaper_status;
+mod reaper_tty;
 mod rootfs;
 mod samples;
 mod shape;

@@ -13,6 +13,8 @@ pub enum As {
     Pid1,
     /// A process like any other.
     Subreaper,
+    /// Process 1, and leader of the session that the terminal belongs to, as in a container.
+    Leader,
 }
 
 pub const BOTH: [As; 2] = [As::Pid1, As::Subreaper];
@@ -22,14 +24,32 @@ pub fn init(place: &Place, what: As, args: &[&str]) -> Command {
     let args = [&["init"], args].concat();
     let by: &[&str] = match what {
         As::Pid1 => &["/usr/bin/unshare", "--fork", "--pid", "--mount-proc", "--kill-child"],
+        As::Leader => &[
+            "/usr/bin/unshare",
+            "--fork",
+            "--pid",
+            "--mount-proc",
+            "--kill-child",
+            "/usr/bin/setsid",
+            "-c",
+        ],
         As::Subreaper => &[],
     };
     let mut command = place.wrapped(by, &args);
     command.env("PATH", format!("{}:/usr/bin:/bin", place.path("/bin").display()));
-    // With nothing to do it makes the library fork: the C library's posix_spawn leaves two realtime
-    // signals ignored.
-    // SAFETY: it does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
+    // The C library's posix_spawn, by which the test was started itself, leaves its own two realtime
+    // signals ignored, and its sigaction won't touch them.
+    // SAFETY: plain system calls, with a zeroed action larger than the kernel's.
+    unsafe {
+        command.pre_exec(|| {
+            for n in [32, 33] {
+                let default = [0u64; 8];
+                let none = std::ptr::null_mut::<u64>();
+                libc::syscall(libc::SYS_rt_sigaction, n, &default, none, 8);
+            }
+            Ok(())
+        })
+    };
     command
 }
 
@@ -39,7 +59,7 @@ pub fn ready(command: &mut Command, what: As) -> (Running, u32) {
     let mut running = spawn(command);
     running.wait_for("ready");
     let pid = running.child.id();
-    let pid = if what == As::Pid1 { only_child(pid) } else { pid };
+    let pid = if what == As::Subreaper { pid } else { only_child(pid) };
     (running, pid)
 }
 
@@ -58,6 +78,11 @@ pub fn children(pid: u32) -> Vec<u32> {
 
 pub fn status(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/status")).unwrap()
+}
+
+/// Whether it waits for signals.
+pub fn waits(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap().contains("sigtimedwait")
 }
 
 /// Its state: S, T, Z, …

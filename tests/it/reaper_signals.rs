@@ -118,9 +118,11 @@ fn a_signal_at_any_time_after_the_start_ends_it() {
                 until("process 1 is there", || !crate::reaper::children(pid).is_empty());
                 pid = only_child(pid);
                 // Before its own program runs it has no mask of its own.
+                // Once it waits, the kernel shows what it waits for as not blocked.
                 until("it is nsinit", || {
                     let blocked = crate::reaper::status(pid);
                     crate::world::value(&blocked, "SigBlk") == "fffffffffffbfeff"
+                        || crate::reaper::waits(pid)
                 });
             }
             std::thread::sleep(std::time::Duration::from_micros(n * 10));
