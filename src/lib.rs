@@ -36,13 +36,20 @@ pub mod syscall;
 pub mod trust;
 pub mod tty;
 
+use core::mem::MaybeUninit;
+
 use bytes::Arena;
 use plan::Plan;
 use syscall::cstr::{Env, List};
 
 /// Runs nsinit with what `_start` found: the words of the command line, the environment, memory for
-/// strings, and an empty plan.
-pub fn run(args: List<'static>, env: Env, arena: &'static mut [u8], plan: &'static mut Plan) -> ! {
+/// strings, and room for the plan.
+pub fn run(
+    args: List<'static>,
+    env: Env,
+    arena: &'static mut [u8],
+    plan: &'static mut MaybeUninit<Plan>,
+) -> ! {
     let arena = Arena::new(arena);
     let status = match front::ready() {
         Ok(()) => front::run(front::Context { args, env, arena: &arena, plan, signals: None }),

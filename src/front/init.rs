@@ -43,16 +43,21 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     if options.explain_zombies {
         return explain(options);
     }
-    let Context { env, arena, signals, .. } = context;
-    let signals = signals.map_or_else(init::take_signals, Ok)?;
     let mut asked = options.init;
     asked.argv = options.command;
+    begin(&asked, context)
+}
+
+/// Begins what was asked for; this returns only if nothing was started.
+pub fn begin(asked: &init::Options, context: Context) -> Result<u8, Failure> {
+    let Context { env, arena, signals, .. } = context;
+    let signals = signals.map_or_else(init::take_signals, Ok)?;
     let given = !matches!(asked.argv, [] | [None]);
     if given == asked.pause {
         let why = if given { "takes no command with --pause" } else { "no command was given" };
         return Err(Error::refused("", "init", why).into());
     }
-    Err(init::run(&asked, env, signals, arena).into())
+    Err(init::run(asked, env, signals, arena).into())
 }
 
 /// `--explain-zombies [PID]`.

@@ -4,6 +4,7 @@
 pub mod libct;
 
 mod config;
+mod dropin;
 mod exec;
 mod failure;
 mod init;
@@ -13,6 +14,7 @@ mod options;
 mod state;
 
 use core::fmt::Write;
+use core::mem::MaybeUninit;
 
 use crate::bytes::{Arena, Show};
 use crate::error::Error;
@@ -31,8 +33,8 @@ pub struct Context<'a> {
     pub env: Env,
     /// Memory for strings.
     pub arena: &'a Arena,
-    /// An empty plan.
-    pub plan: &'static mut Plan,
+    /// Where the plan will be (`blank`).
+    pub plan: &'static mut MaybeUninit<Plan>,
     /// The caller's signals, where they are blocked already.
     pub signals: Option<Signals>,
 }
@@ -77,6 +79,9 @@ pub fn ready() -> crate::error::Result<()> {
 /// Carries out what the command line says; the exit status.
 pub fn run(context: Context) -> u8 {
     let arena = context.arena;
+    if let Some(peer) = dropin::called_as(context.args.first().copied().flatten()) {
+        return dropin::run(peer, context).unwrap_or_else(|failure| failure.tell(arena));
+    }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
@@ -103,6 +108,12 @@ fn run_verb(verb: &'static Verb, mut context: Context) -> Result<u8, Failure> {
         None => answer(verb_help(verb)),
         Some(options) => (verb.run)(context, options),
     }
+}
+
+/// An empty plan. Only for those who fill it: it touches a page in each of its parts.
+#[inline(never)]
+fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
+    plan.write(Plan::new())
 }
 
 /// nsinit was asked wrongly.

@@ -62,8 +62,8 @@ const ARENA: usize = 4 << 20;
 #[repr(align(4096))]
 struct Statics {
     arena: [u8; ARENA],
-    /// Filled in when nsinit starts: a Plan is a megabyte, and initialised it would be one in the
-    /// file.
+    /// Filled in by the verbs that have one: a Plan is a megabyte, and initialised it would be one in
+    /// the file.
     plan: MaybeUninit<Plan>,
 }
 
@@ -100,5 +100,5 @@ extern "C" fn entry(sp: *const usize) -> ! {
     let statics = &raw mut STATICS;
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
     let Statics { arena, plan } = unsafe { &mut *statics };
-    nsinit::run(args, env, arena, plan.write(Plan::new()))
+    nsinit::run(args, env, arena, plan)
 }

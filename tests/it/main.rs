@@ -6,6 +6,7 @@
 
 mod config;
 mod machine;
+mod named;
 mod pty;
 mod trace;
 mod world;
@@ -13,6 +14,9 @@ mod world;
 mod cgroup;
 mod cli;
 mod dialects;
+mod dropin_catatonit;
+mod dropin_dumb_init;
+mod dropin_tini;
 mod fallbacks;
 mod faults;
 mod hostile_join;
