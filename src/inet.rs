@@ -203,6 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_its_own_bits() {
+        let address = |text: &'static CStr| {
+            let (ip, prefix) = Ip::parse_with_prefix(text.to_bytes()).unwrap();
+            Address { ip, prefix, text }
+        };
+        let network = |text| address(text).network().ip;
+        assert_eq!(network(c"10.1.2.3/8"), Ip::V4([10, 0, 0, 0]));
+        assert_eq!(network(c"10.1.2.255/25"), Ip::V4([10, 1, 2, 128]));
+        assert_eq!(network(c"10.1.2.3/32"), Ip::V4([10, 1, 2, 3]));
+        assert_eq!(network(c"10.1.2.3/0"), Ip::V4([0; 4]));
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&[0xfe, 0x80]);
+        assert_eq!(network(c"febf::1/10"), Ip::V6(bytes));
+        assert_eq!(network(c"fd00::1/128"), Ip::parse(b"fd00::1").unwrap());
+        let has = |text, ip: &str| address(text).has(&Ip::parse(ip.as_bytes()).unwrap());
+        assert!(has(c"10.0.0.2/8", "10.255.0.1") && !has(c"10.0.0.2/8", "11.0.0.1"));
+        assert!(has(c"10.0.0.2/31", "10.0.0.3") && !has(c"10.0.0.2/31", "10.0.0.4"));
+        assert!(has(c"fd00::2/127", "fd00::3") && !has(c"fd00::2/127", "fd00::4"));
+        assert!(has(c"0.0.0.0/0", "9.9.9.9") && !has(c"0.0.0.0/0", "::1"));
+    }
+
+    #[test]
     fn prefixes_are_no_longer_than_the_address() {
         let prefix = |text: &str| Ip::parse_with_prefix(text.as_bytes()).map(|(_, prefix)| prefix);
         assert_eq!(prefix("172.17.0.101/16"), Some(16));

@@ -40,10 +40,12 @@ fn container(machine: &Machine, name: &str, network: &str) {
 /// Words of a script: two ends of a cable, m0 and m1, with no addresses of the kernel's own.
 const CABLE: &str = "ip() { /usr/sbin/ip \"$@\"; }
 ip link add m0 type veth peer name m1
-for end in m0 m1; do ip link set $end addrgenmode none; ip link set $end up; done
-n=0
-until ip link show m0 | grep -q 'state UP' && ip -6 route show table all dev m0 | grep -q ff00
-do usleep 50000; n=$((n + 1)); [ $n -lt 100 ] || break; done
+up() {
+    ip link set $1 addrgenmode none; ip link set $1 up; n=0
+    until ip link show $1 | grep -q 'state UP' && ip -6 route show table all dev $1 | grep -q ff00
+    do usleep 50000; n=$((n + 1)); [ $n -lt 100 ] || break; done
+}
+ip link set m1 addrgenmode none; ip link set m1 up; up m0; up m1
 ";
 
 #[test]
@@ -64,9 +66,9 @@ fn a_vlan_hears_its_own_network_alone() {
     let said = machine.script(&format!(
         "{CABLE}
         ip link add link m1 name m1.7 type vlan id 7
-        ip link set m1.7 addrgenmode none; ip link set m1.7 up
+        up m1.7
         ip addr add 10.7.7.1/24 dev m1.7; ip addr add fd07::1/64 dev m1.7 nodad
-        usleep 300000; state > /before
+        state > /before
         cd /v7; nsinit exec /bin/sh -c 'ip addr show lan; ip route; cat /proc/net/vlan/lan
             busybox ping -c 1 -W 5 10.7.7.1; busybox ping -c 1 -W 5 fd07::1' && echo SEVEN
         state > /after; cmp /before /after && echo SAME
@@ -192,7 +194,7 @@ fn a_stock_kernel_s_bridge_veth_and_macvlan() {
     container(&machine, "t", r#""type": "macvtap", "parent": "m0", "mode": "vepa""#);
     let said = machine.script(&format!(
         "{CABLE}
-        ip addr add 10.9.0.1/24 dev m1; usleep 300000; state > /before
+        ip addr add 10.9.0.1/24 dev m1; state > /before
         cd /b; nsinit exec /bin/sh -c 'busybox ping -c 1 -W 5 10.8.0.1' && echo VETH
         cd /m; nsinit exec /bin/sh -c 'busybox ping -c 1 -W 5 10.9.0.1' && echo MACVLAN
         cd /t; nsinit exec /bin/sh -c 'ls /sys/class/net/eth0/macvtap' && echo MACVTAP
