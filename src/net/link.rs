@@ -20,6 +20,8 @@ pub struct Origin<'a> {
     pub namespace: BorrowedFd<'a>,
     /// The index of the bridge, of the parent, or of the interface itself; 0 where there is none.
     pub index: u32,
+    /// What it is called in there, at first.
+    pub name: &'static CStr,
     /// The veth's end on the host: its name and its MAC address.
     pub host: Option<(&'static CStr, [u8; 6])>,
 }
@@ -50,7 +52,7 @@ pub fn make(requests: &mut Requests, network: &Network, origin: &Origin) {
         ),
         _ => requests.add((RTM_NEWLINK, NEW), &info(0, 0, 0), "make interface", network.name),
     }
-    own(requests, network);
+    own(requests, network, origin.name);
     number(requests, IFLA_NET_NS_FD, origin.namespace.as_raw_fd() as u32);
     if network.kind == NetworkKind::Phys {
         return;
@@ -80,7 +82,7 @@ fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
     let nest = kind(requests, network.kind);
     let data = requests.begin(IFLA_INFO_DATA);
     let peer = requests.begin_with(VETH_INFO_PEER, &info(0, 0, 0));
-    own(requests, network);
+    own(requests, network, origin.name);
     number(requests, IFLA_NET_NS_FD, origin.namespace.as_raw_fd() as u32);
     requests.end(peer);
     requests.end(data);
@@ -114,8 +116,8 @@ fn on_host(requests: &mut Requests, network: &Network, name: &CStr, mac: [u8; 6]
     number(requests, IFLA_GROUP, GROUP);
 }
 
-fn own(requests: &mut Requests, network: &Network) {
-    requests.attribute(IFLA_IFNAME, network.name.to_bytes_with_nul());
+fn own(requests: &mut Requests, network: &Network, name: &CStr) {
+    requests.attribute(IFLA_IFNAME, name.to_bytes_with_nul());
     if let Some(mac) = &network.mac_address {
         requests.attribute(IFLA_ADDRESS, mac);
     }

@@ -44,8 +44,9 @@ pub enum Link {
     /// A veth goes with the namespace, or is deleted on the host: the index (0 until it is known) and
     /// the name there, the name inside.
     Veth { index: u32, host: &'static CStr, child: &'static CStr },
-    /// Deleted inside, by this name.
-    Inside(&'static CStr),
+    /// Deleted inside: its index (0 until it is known: the container can change the name), and the name
+    /// that it had at first.
+    Inside { index: u32, name: &'static CStr },
     /// Moved back: its index inside (0 until it is known: the container can change the name), its
     /// name on the host, and inside.
     Moved { index: u32, host: &'static CStr, child: &'static CStr },
@@ -92,7 +93,7 @@ impl<'a> Made<'a> {
             let Some(inside) = &mut kept else { break };
             let done = match *link {
                 Link::Veth { .. } => Ok(()),
-                Link::Inside(name) => remove_inside(inside, name, arena),
+                Link::Inside { index, name } => remove_inside(inside, index, name, arena),
                 Link::Moved { index, host, child } => {
                     let namespace = namespace.as_raw_fd() as u32;
                     let index = if index == 0 { inside::index(inside, child) } else { Ok(index) };
@@ -127,9 +128,15 @@ impl Drop for Made<'_> {
     }
 }
 
-fn remove_inside(inside: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<()> {
-    match inside::index(inside, name) {
-        // The container may have removed it.
+fn remove_inside(
+    inside: &mut Socket,
+    index: u32,
+    name: &'static CStr,
+    arena: &Arena,
+) -> Result<()> {
+    let index = if index == 0 { inside::index(inside, name) } else { Ok(index) };
+    match index {
+        // It was never made.
         Err(Errno::NODEV) => Ok(()),
         index => delete(inside, index.doing("remove", name)?, "remove", name, arena),
     }

@@ -31,7 +31,7 @@ use self::netlink::{Requests, Socket};
 use self::uapi::*;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
-use crate::plan::{Network, NetworkKind, Plan};
+use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
 use crate::syscall::namespace::setns;
 use crate::syscall::process::NewNamespaces;
 
@@ -56,7 +56,8 @@ pub fn is_needed(plan: &Plan) -> bool {
 pub fn connect(made: &mut Made, plan: &Plan, namespace: BorrowedFd, joined: bool) -> Result<()> {
     let arena = made.arena;
     let host = made.host.insert(Host::open()?);
-    let inside = made.inside.insert(open_in(namespace, host.namespace.as_fd())?);
+    let inside = open_in(namespace, host.namespace.as_fd());
+    let inside = made.inside.insert(inside.map_err(|error| wrong_namespace(error, plan))?);
     let lock = Lock::take(host.namespace.as_fd())?;
     for network in plan.networks.iter().filter(|network| network.kind == NetworkKind::Bridge) {
         // As many fit as there are networks.
@@ -75,7 +76,7 @@ pub fn connect(made: &mut Made, plan: &Plan, namespace: BorrowedFd, joined: bool
         let tracked = joined || network.parent.is_some() || network.kind != NetworkKind::Dummy;
         let mut none = Links::new();
         let links = if tracked { &mut made.links } else { &mut none };
-        make(&mut host.socket, network, namespace, links, arena)?;
+        make(&mut host.socket, inside, network, namespace, links, arena)?;
     }
     // From here on what has a port is in use.
     drop(lock);
@@ -102,6 +103,16 @@ fn is_link(network: &Network) -> bool {
     !matches!(network.kind, NetworkKind::Loopback | NetworkKind::Bridge)
 }
 
+/// A namespace that the file names can be of another kind, or none at all.
+fn wrong_namespace(error: Error, plan: &Plan) -> Error {
+    match (error.raw(), plan.namespaces.get(Kind::Net)) {
+        (Some(errno @ Errno::INVAL), Source::Join(path)) => {
+            Error::errno("join", path, errno).hint("it is no network namespace")
+        }
+        _ => error,
+    }
+}
+
 /// A socket in another network namespace; `here` is the caller's own.
 fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
     let enter = |namespace| setns(namespace, NewNamespaces::NEWNET);
@@ -114,6 +125,7 @@ fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
 /// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
 fn make(
     host: &mut Socket,
+    inside: &mut Socket,
     network: &Network,
     namespace: BorrowedFd,
     links: &mut Links,
@@ -135,19 +147,35 @@ fn make(
         }
         None => 0,
     };
-    if network.kind == NetworkKind::Veth {
-        return veth::make(host, network, Origin { namespace, index, host: None }, links, arena);
-    }
-    // As many fit as there are networks.
-    let _ = links.push(match from {
-        Some(host) if network.kind == NetworkKind::Phys => {
-            Link::Moved { index: 0, host, child: network.name }
+    let mut origin = Origin { namespace, index, name: network.name, host: None };
+    let link = match (network.kind, from) {
+        (NetworkKind::Veth, _) => return veth::make(host, network, origin, links, arena),
+        (NetworkKind::Phys, Some(host)) => Link::Moved { index: 0, host, child: network.name },
+        _ => {
+            // Before Linux 6.13 a new link must not be called like one of the sender's namespace,
+            // wherever it goes: eth0 could not be made on a host that has one.
+            let pid = rustix::process::getpid().as_raw_pid();
+            let name = arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
+            origin.name = name;
+            Link::Inside { index: 0, name }
         }
-        _ => Link::Inside(network.name),
-    });
+    };
+    // As many fit as there are networks.
+    let _ = links.push(link);
     let mut requests = Requests::new();
-    link::make(&mut requests, network, &Origin { namespace, index, host: None });
-    host.send(&mut requests, arena).map_err(|error| explain(error, network, arena))
+    link::make(&mut requests, network, &origin);
+    host.send(&mut requests, arena).map_err(|error| explain(error, network, arena))?;
+    if let Link::Inside { name, .. } = link {
+        let index = inside::index(inside, name).doing("find interface", network.name)?;
+        if let Some(last) = links.last_mut() {
+            *last = Link::Inside { index, name };
+        }
+        let mut requests = Requests::new();
+        requests.add((RTM_NEWLINK, 0), &info(index, 0, 0), "name interface", network.name);
+        requests.attribute(IFLA_IFNAME, network.name.to_bytes_with_nul());
+        inside.send(&mut requests, arena)?;
+    }
+    Ok(())
 }
 
 /// What the kernel means by EOPNOTSUPP: mostly that it lacks a module, which it does not name.
