@@ -223,20 +223,44 @@ fn a_veth_that_a_killed_launcher_left_goes_and_nothing_else_does() {
 }
 
 #[test]
-fn the_counters_are_those_of_the_namespace() {
-    let inside = new_namespace();
+fn the_statistics_are_those_of_the_namespace_of_the_process() {
+    let host = new_namespace();
+    ip("link add p0 type veth peer name p1");
+    // A process whose namespace this thread is not in.
+    let mut keeper = Command::new("unshare").args(["--net", "sleep", "60"]).spawn().unwrap();
+    let namespace = format!("/proc/{}/ns/net", keeper.id());
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    while std::fs::read_link(&namespace).unwrap() == own {
+        std::thread::yield_now();
+    }
+    for words in ["p1 netns KEEPER name eth0 mtu 1400", "p0 mtu 1400 up"] {
+        ip(&format!("link set {words}").replace("KEEPER", &keeper.id().to_string()));
+    }
+    let inside =
+        rustix::fs::open(namespace.as_str(), rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
+            .unwrap();
+    setns(inside.as_fd(), NewNamespaces::NEWNET).unwrap();
     ip("link set lo up");
+    ip("link set eth0 up");
+    ip("addr add 10.1.0.2/24 dev eth0");
+    ip("route add 224.0.0.0/4 dev eth0");
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
-    let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
-    rustix::net::sendto(&socket, &[0; 100], rustix::net::SendFlags::empty(), &to).unwrap();
-    let here = new_namespace();
+    for to in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(224, 0, 0, 77)] {
+        let to = SocketAddrV4::new(to, 9);
+        rustix::net::sendto(&socket, &[0; 1000], rustix::net::SendFlags::empty(), &to).unwrap();
+    }
+    setns(host.as_fd(), NewNamespaces::NEWNET).unwrap();
     let mut all = Vec::new();
-    let mut seen = |name: &CStr, counts| all.push((name.to_owned(), counts));
-    stats::read(inside.as_fd(), &arena(), &mut seen).unwrap();
-    let (_, counts) = all.iter().find(|(name, _)| name.as_c_str() == c"lo").unwrap();
-    // The datagram with its headers, and the answer that nobody listens.
-    assert!(counts[0] >= 128 && counts[1] >= 1 && counts[..2] == counts[4..6], "{counts:?}");
-    let own = Host::open().unwrap().namespace;
-    let inode = |fd: &OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
-    assert_eq!(inode(&own), inode(&here));
+    let pid = rustix::process::Pid::from_raw(keeper.id() as i32).unwrap();
+    let mut each = |name: &str, statistics: &stats::Statistics| {
+        all.push((name.to_owned(), *statistics));
+    };
+    let sums = stats::statistics(pid, &arena(), &mut each).unwrap();
+    assert_eq!(all, [("eth0".to_owned(), sums)]);
+    // The datagram with its headers; what the kernel sends by itself is small.
+    assert!(sums[4] >= 1042 && sums[5] >= 1 && sums[0] < 1042, "{sums:?}");
+    let here = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    assert_eq!(here, own, "it came back");
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
 }
