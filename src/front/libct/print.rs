@@ -214,10 +214,10 @@ fn network(j: &mut Json, net: &Network) {
         ("host_interface_name", net.host_interface_name),
         ("parent", net.parent),
         ("mode", mode.map(|(name, _)| *name)),
-        ("address", text(net.address)),
-        ("gateway", text(net.gateway)),
-        ("ipv6_address", text(net.ipv6_address)),
-        ("ipv6_gateway", text(net.ipv6_gateway)),
+        ("address", text(&net.address)),
+        ("gateway", text(&net.gateway)),
+        ("ipv6_address", text(&net.ipv6_address)),
+        ("ipv6_gateway", text(&net.ipv6_gateway)),
     ];
     for (name, value) in texts {
         j.opt(name, value);
@@ -243,15 +243,15 @@ fn network(j: &mut Json, net: &Network) {
     j.close();
 }
 
-fn text(address: Option<Address>) -> Option<&'static CStr> {
-    address.map(|address| address.text)
+fn text(address: &Option<Address>) -> Option<&'static CStr> {
+    address.as_ref().map(|address| address.text)
 }
 
 fn route(j: &mut Json, route: &Route) {
     j.open('{', false);
-    j.opt("destination", text(route.destination));
-    j.opt("source", text(route.source));
-    j.opt("gateway", text(route.gateway));
+    j.opt("destination", text(&route.destination));
+    j.opt("source", text(&route.source));
+    j.opt("gateway", text(&route.gateway));
     j.opt("interface_name", route.interface_name);
     if route.on_link {
         j.bool("on_link", true);
