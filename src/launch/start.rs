@@ -13,7 +13,7 @@ use super::guard::{ChildGuard, StateGuard};
 use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
-use crate::bytes::Short;
+use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created};
 use crate::error::{Context, Error, Result};
 use crate::net::{self, Made};
@@ -151,29 +151,29 @@ fn save_state<'a>(
 
 /// The names of all veths' ends, in the order of the file, with commas; the namespace that was joined.
 fn network_state(launch: &Launch, made: &Made) -> Result<Strings<'static>> {
-    let mut state = Strings::NETWORK;
-    let mut ends: [&'static CStr; 2] = [c"", c""];
-    for (host, child) in made.veths() {
-        for (list, name) in ends.iter_mut().zip([host, child]) {
-            let comma: &[u8] = if list.is_empty() { b"" } else { b"," };
-            let parts = [list.to_bytes(), comma, name.to_bytes()];
-            *list = launch.arena.concat(&parts).doing("keep the name of", name)?;
-        }
+    let (mut host, mut child, mut path) = (c"", c"", c"");
+    for (outer, inner) in made.veths() {
+        host = longer(launch.arena, host, outer)?;
+        child = longer(launch.arena, child, inner)?;
     }
-    let mut path = c"";
     if let Source::Join(joined) = launch.plan.namespaces.get(Kind::Net) {
         path = joined;
     }
-    for (key, value) in
-        ["veth_host", "veth_child", "ns_path"].into_iter().zip([ends[0], ends[1], path])
-    {
+    let mut state = Strings::NETWORK;
+    for (key, value) in [("veth_host", host), ("veth_child", child), ("ns_path", path)] {
         if !value.is_empty() {
-            let why = "it is not UTF-8";
-            let refused = |_| Error::refused("write to state.json the name", value, why);
+            let refused = |_| Error::refused("write to state.json", value, "it is not UTF-8");
             state.set(key, value.to_str().map_err(refused)?);
         }
     }
     Ok(state)
+}
+
+fn longer(arena: &Arena, list: &'static CStr, name: &'static CStr) -> Result<&'static CStr> {
+    if list.is_empty() {
+        return Ok(name);
+    }
+    arena.concat(&[list.to_bytes(), b",", name.to_bytes()]).doing("keep the name", name)
 }
 
 /// Takes the container's traces away. If another launcher was here since PID 1 died, it has cleaned
