@@ -120,15 +120,18 @@ pub fn who_gets_usr1(running: Running) -> (bool, bool) {
     (run.out.contains("first"), run.out.contains("second"))
 }
 
-/// A command whose orphan says who its parent is, once it has one: "adopted" if that is the command's
-/// own parent.
+/// A command whose orphan says who its new parent is: "adopted" if that is the command's own parent.
+/// The command ends after it, when the pipe between them does.
 pub const ORPHAN: [&str; 3] = [
     "sh",
     "-c",
     "init=$PPID
-     ( ( sleep 0.1; read -r _ _ _ parent _ </proc/self/stat
-         [ $parent = $init ] && echo adopted || echo lost ) & )
-     sleep 0.3",
+     echo $( ( ( for i in $(seq 50); do
+         read -r _ _ _ parent _ </proc/self/stat
+         [ $parent = $init ] && break
+         sleep 0.02
+       done
+       [ $parent = $init ] && echo adopted || echo lost ) & ) )",
 ];
 
 /// The state of a process: R, S, T, Z.
