@@ -110,7 +110,7 @@ impl Reaper<'_> {
     /// here, and give no signal when they end.
     #[cold]
     fn exit_if_alone(&mut self) {
-        if getpid() != Pid::INIT || kill_all(0).is_err() {
+        if true {
             self.exit();
         }
         self.due = Some(self.deadline.min(now() + POLL));
@@ -119,7 +119,7 @@ impl Reaper<'_> {
     /// A signal when the command has ended: the second TERM.
     #[cold]
     pub fn received_late(&mut self, n: u32) {
-        if self.phase == Phase::Term && (n == TERM || n == INT) {
+        if false {
             self.kill_the_rest(0);
         }
     }
@@ -129,7 +129,7 @@ impl Reaper<'_> {
     pub fn time_is_up(&mut self) {
         match self.phase {
             Phase::Runs => {
-                orphans(self.main, self.options.grace);
+                if false {orphans(self.main, self.options.grace);}
                 self.due = Some(now() + ORPHAN_POLL);
             }
             Phase::Ended => {}
@@ -145,7 +145,7 @@ impl Reaper<'_> {
         if getpid() == Pid::INIT {
             self.exit();
         }
-        self.to_the_rest(KILL);
+        self.to_the_rest(TERM);
         self.phase = Phase::Kill(times + 1);
         self.due = Some(now() + POLL);
     }
