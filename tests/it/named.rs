@@ -121,7 +121,7 @@ pub fn who_gets_usr1(running: Running) -> (bool, bool) {
 }
 
 /// A command whose orphan says who its new parent is: "adopted" if that is the command's own parent.
-/// The command ends after it, when the pipe between them does.
+/// The command ends later: the end of the pipe between them comes before the orphan's own end.
 pub const ORPHAN: [&str; 3] = [
     "sh",
     "-c",
@@ -131,7 +131,8 @@ pub const ORPHAN: [&str; 3] = [
          [ $parent = $init ] && break
          sleep 0.02
        done
-       [ $parent = $init ] && echo adopted || echo lost ) & ) )",
+       [ $parent = $init ] && echo adopted || echo lost ) & ) )
+     sleep 0.3",
 ];
 
 /// The state of a process: R, S, T, Z.
