@@ -152,8 +152,8 @@ fn make(
         (NetworkKind::Veth, _) => return veth::make(host, network, origin, links, arena),
         (NetworkKind::Phys, Some(host)) => Link::Moved { index: 0, host, child: network.name },
         _ => {
-            // Before Linux 6.15 a new link must not be called like one of the sender's namespace,
-            // wherever it goes: eth0 could not be made on a host that has one.
+            // In Linux 6.1 (no more in 6.18) a new link must not be called like one of the sender's
+            // namespace, wherever it goes: eth0 could not be made on a host that has one.
             let pid = rustix::process::getpid().as_raw_pid();
             let name = arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
             origin.name = name;
