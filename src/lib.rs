@@ -28,6 +28,7 @@ pub mod proc;
 pub mod rootfs;
 pub mod say;
 pub mod security;
+pub mod signal_name;
 pub mod state;
 pub mod step;
 pub mod syscall;

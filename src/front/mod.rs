@@ -6,9 +6,13 @@ pub mod libct;
 mod config;
 mod exec;
 mod failure;
+mod json;
+mod kill;
 mod load;
 mod nsenter;
 mod options;
+mod ps;
+mod running;
 mod state;
 
 use core::fmt::Write;
@@ -54,9 +58,15 @@ impl Verb {
     fn takes_command(&self) -> bool {
         self.usage.ends_with("[ARGUMENT…]]") || self.usage.ends_with("[ARGUMENT…]")
     }
+
+    /// Whether one word may stand among the options.
+    fn takes_word(&self) -> bool {
+        self.usage.ends_with("[SIGNAL]")
+    }
 }
 
-const VERBS: &[Verb] = &[exec::VERB, state::VERB, config::VERB, nsenter::VERB];
+const VERBS: &[Verb] =
+    &[exec::VERB, state::VERB, ps::VERB, kill::VERB, config::VERB, nsenter::VERB];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are

@@ -41,6 +41,10 @@ pub struct Options {
     pub json: bool,
     /// --new.
     pub new: bool,
+    /// --all.
+    pub all: bool,
+    /// The one word of a verb that takes one.
+    pub word: Option<ThinCStr>,
     /// The words after the options, NULL-terminated.
     pub command: List<'static>,
 }
@@ -89,7 +93,13 @@ pub const OPTIONS: &[Opt] = &[
         help: "print the configuration to start from",
         set: |o, _| o.new = true,
     },
-    Opt { name: "json", value: "", help: "one JSON object", set: |o, _| o.json = true },
+    Opt { name: "json", value: "", help: "print JSON", set: |o, _| o.json = true },
+    Opt {
+        name: "all",
+        value: "",
+        help: "every process of the container",
+        set: |o, _| o.all = true,
+    },
     Opt {
         name: "nspid",
         value: "PID",
@@ -110,6 +120,13 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
     let mut rest = words;
     while let [Some(word), after @ ..] = rest {
         let text = word.bytes();
+        // "kill TERM", and "kill -9", as kill(1) takes it.
+        let short = text.starts_with(b"-") && !text.starts_with(b"--") && text != b"-h";
+        if verb.takes_word() && options.word.is_none() && (short || !text.starts_with(b"-")) {
+            options.word = Some(*word);
+            rest = after;
+            continue;
+        }
         if !text.starts_with(b"-") || text == b"-" {
             break;
         }

@@ -115,6 +115,20 @@ impl Place {
         Ok(Some((state, alive(&state)?.is_some())))
     }
 
+    /// The container that runs here, to be looked at or signalled: as `running`, but nothing is
+    /// cleaned away, and no plan tells what it must be like. A forged state.json could name any
+    /// process: one that shares every namespace with the caller is refused.
+    pub fn current(&self, arena: &Arena) -> Result<Running> {
+        let none = || Error::refused("use the container of", self.path, "none runs there");
+        let state = state::read(self.dir(), arena)?.ok_or_else(none)?;
+        let (pid, start_time) = alive(&state)?.ok_or_else(none)?;
+        let running = Running::by_pid(pid)?;
+        if running.start_time != start_time {
+            return Err(none());
+        }
+        Ok(Running { cgroup_paths: state.cgroup_paths, ..running })
+    }
+
     /// Takes away the files and control groups of a container that is gone, or about to be.
     fn clean(&self, state: &State<'static>, launch: &Launch) -> Result<()> {
         let ending = match named(state) {

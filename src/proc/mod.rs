@@ -1,8 +1,10 @@
 //! Readers of /proc.
 
 pub mod lines;
+pub mod members;
 pub mod mountinfo;
 pub mod process;
+pub mod status;
 
 use rustix::fd::{AsRawFd, BorrowedFd};
 

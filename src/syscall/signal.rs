@@ -4,10 +4,11 @@
 use core::ffi::c_int;
 
 use linux_raw_sys::general::{
-    __NR_kill, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait,
-    __NR_signalfd4, O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, siginfo_t,
+    __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
+    __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_signalfd4, O_CLOEXEC, O_NONBLOCK, SIG_SETMASK,
+    SIGCHLD, siginfo_t,
 };
-use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -116,6 +117,16 @@ pub fn kill(pid: Pid, n: u32) -> Result<(), Errno> {
     let pid = pid.as_raw_nonzero().get() as usize;
     // SAFETY: kill takes integers.
     ret(unsafe { syscall(__NR_kill, [pid, n as usize, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// The last signal.
+pub const LAST: u32 = 64;
+
+/// pidfd_send_signal(2), Linux 5.1: signal `n`, 0 to 64, to the process that `pidfd` refers to.
+pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, n: u32) -> Result<(), Errno> {
+    let pidfd = pidfd.as_raw_fd() as usize;
+    // SAFETY: integers, and NULL for "as kill(2) makes it".
+    ret(unsafe { syscall(__NR_pidfd_send_signal, [pidfd, n as usize, 0, 0, 0, 0]) }).map(drop)
 }
 
 /// Passes a received signal on to `pid` with its payload (rt_sigqueueinfo), or plainly (kill) where

@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use super::json::Json;
 use super::print::kind_number;
+use crate::front::json::Json;
 use crate::plan::{Cgroup, DeviceAccess, DeviceRule};
 
 /// The cgroup with all its limits.

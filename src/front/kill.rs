@@ -1,0 +1,81 @@
+//! `nsinit kill`: a signal to the container.
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::options::Options;
+use super::running::{members, running};
+use super::{Context, Failure, Verb, usage};
+use crate::bytes::Show;
+use crate::error::{Context as _, Object};
+use crate::launch::Running;
+use crate::proc::process::{signal, stat};
+use crate::signal_name;
+
+/// See the help.
+pub const VERB: Verb = Verb {
+    name: "kill",
+    usage: "[OPTION…] [SIGNAL]",
+    summary: "send the container a signal",
+    help: "Sends SIGNAL, a name or a number, TERM without one, to PID 1 of the container, which passes\n\
+           it on to the command; KILL ends PID 1, and with it everything inside. With --all it goes to\n\
+           each process itself.",
+    options: &["root", "id", "all"],
+    run,
+};
+
+/// SIGTERM.
+const TERM: u32 = linux_raw_sys::general::SIGTERM;
+
+fn run(context: Context, options: Options) -> Result<u8, Failure> {
+    let n = match options.word.map(|word| word.bytes()) {
+        None => TERM,
+        Some(word) => {
+            let known = signal_name::parse(word.strip_prefix(b"-").unwrap_or(word));
+            known.ok_or_else(|| {
+                let word = context.arena.str(format_args!("{}", Show(word)));
+                usage(word.unwrap_or("this word"), "no such signal")
+            })?
+        }
+    };
+    let container = running(&context, &options)?;
+    if options.all {
+        send_all(&container, n, &context)?;
+    } else {
+        send(container.pid, container.start_time, n)?;
+    }
+    Ok(0)
+}
+
+fn send(pid: Pid, start_time: u64, n: u32) -> Result<(), Failure> {
+    let on = Object::Number(pid.as_raw_pid().into());
+    Ok(signal(pid, start_time, n).doing("signal process", on)?)
+}
+
+/// The others first: with PID 1 they would all be gone.
+fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failure> {
+    let mut result = Ok(());
+    let mut one = |pid| {
+        // What has ended meanwhile needs none.
+        if let Ok(stat) = stat("/proc", pid)
+            && pid != container.pid
+        {
+            match signal(pid, stat.start_time, n) {
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(errno) => result = Err((pid, errno)),
+            }
+        }
+        true
+    };
+    members(container, context.arena)?
+        .for_each(&mut one)
+        .doing("look at the container's processes", ())?;
+    send(container.pid, container.start_time, n)?;
+    match result {
+        Ok(()) => Ok(()),
+        Err((pid, errno)) => {
+            let on = Object::Number(pid.as_raw_pid().into());
+            Err(errno).doing("signal process", on).map_err(Failure::from)
+        }
+    }
+}
