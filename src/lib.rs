@@ -20,6 +20,7 @@ pub mod error;
 pub mod front;
 pub mod inet;
 pub mod init;
+pub mod json;
 pub mod jsonmin;
 pub mod launch;
 pub mod net;

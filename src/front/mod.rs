@@ -6,7 +6,6 @@ pub mod libct;
 mod config;
 mod exec;
 mod failure;
-mod json;
 mod kill;
 mod load;
 mod nsenter;

@@ -7,12 +7,12 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
-use super::json::Json;
 use super::options::Options;
 use super::running::{members, root_of, running};
 use super::{Context, Failure, Verb, answer};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::Context as _;
+use crate::json::Json;
 use crate::proc::process::file;
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};

@@ -8,7 +8,7 @@ use crate::world::nsinit;
 /// Imports point down only; rooms of one layer don't know each other.
 const LAYERS: [&[&str]; 9] = [
     &["syscall"],
-    &["error", "errno", "say", "bytes", "inet", "step", "signal_name"],
+    &["error", "errno", "say", "bytes", "inet", "step", "signal_name", "json"],
     &["jsonmin", "proc", "beneath", "trust"],
     &["plan"],
     &["rootfs", "net", "cgroup", "security", "tty", "state", "init"],

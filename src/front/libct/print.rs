@@ -9,7 +9,7 @@ use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 use super::names::capabilities;
 use super::print_cgroup::cgroup;
 use super::settle::beneath;
-use crate::front::json::Json;
+use crate::json::Json;
 use crate::plan::{
     Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Network, NetworkKind, Plan,
     Process, Relabel, Rootfs, Route, Seccomp, Source,

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::print::kind_number;
-use crate::front::json::Json;
+use crate::json::Json;
 use crate::plan::{Cgroup, DeviceAccess, DeviceRule};
 
 /// The cgroup with all its limits.
