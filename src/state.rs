@@ -17,7 +17,7 @@ use crate::jsonmin::{Reader, Stop, Value};
 pub const FILE: &CStr = c"state.json";
 /// What is written first and then renamed, so that nobody reads half of it.
 const TEMPORARY: &CStr = c"state.json.tmp";
-/// Largest state.json: ten cgroup paths of up to 4,096 bytes, escaped.
+/// Largest state.json: fourteen cgroup paths of up to 4,096 bytes, escaped.
 const SIZE: usize = 64 << 10;
 
 /// The content of state.json.
@@ -41,18 +41,22 @@ pub struct Strings<'a> {
     values: [Option<&'a str>; SUBSYSTEMS.len()],
 }
 
-/// The subsystems of cgroup v1, and systemd's own hierarchy.
-const SUBSYSTEMS: [&str; 10] = [
+/// The subsystems of cgroup v1, systemd's own hierarchy, and the one of v2.
+const SUBSYSTEMS: [&str; 14] = [
     "blkio",
     "cpu",
     "cpuacct",
     "cpuset",
     "devices",
     "freezer",
+    "hugetlb",
     "memory",
+    "net_cls",
+    "net_prio",
     "perf_event",
     "pids",
     "systemd",
+    "unified",
 ];
 
 /// The veth's ends on the host and inside; the network namespace that was joined.

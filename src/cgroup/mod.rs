@@ -4,14 +4,13 @@
 //! This is cgroup v1, every controller in its own hierarchy (libcontainer cgroups/fs/apply_raw.go).
 
 mod check;
-mod cpuset;
 mod detect;
-mod devices;
 mod file;
-mod limits;
+mod groups;
 mod remove;
 mod subsystem;
 mod tasks;
+mod v1;
 
 use core::ffi::CStr;
 
@@ -21,9 +20,11 @@ use rustix::io::Errno;
 
 pub use check::check;
 pub use detect::HIERARCHIES;
+pub use file::{Dir, Version};
+pub use groups::{Group, Groups, UNIFIED};
 pub use remove::{kill_stale, remove_stale, thaw};
 pub use subsystem::Subsystem;
-pub use tasks::{Tasks, enter, open_existing};
+pub use tasks::{Tasks, enter};
 
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
@@ -31,21 +32,12 @@ use crate::plan::Cgroup;
 use crate::say;
 use detect::Hierarchy;
 use file::{PATH_MAX, Path};
-use subsystem::Subsystems;
 
 /// The groups of a container: a guard that removes them.
 #[derive(Default)]
 pub struct Created {
-    groups: Vec<Group, HIERARCHIES>,
+    groups: Groups,
     tasks: Tasks,
-}
-
-/// One directory in one hierarchy.
-struct Group {
-    subsystems: Subsystems,
-    path: &'static CStr,
-    /// Made by this launcher: there was nobody in it.
-    fresh: bool,
 }
 
 /// Makes the groups that the plan asks for, with their limits, in every hierarchy that is mounted,
@@ -67,10 +59,10 @@ pub fn create(plan: &Cgroup, arena: &Arena) -> Result<Created> {
     )?;
     for hierarchy in &hierarchies {
         if let Some(base) = base(hierarchy) {
-            created.add(hierarchy.subsystems, base, plan, arena)?;
+            created.add(hierarchy, base, plan, arena)?;
         }
     }
-    if created.groups.is_empty() {
+    if created.groups.iter().next().is_none() {
         say::warning(format_args!(
             "no cgroup v1 hierarchy is mounted: the container stays in the caller's control groups"
         ));
@@ -131,24 +123,22 @@ impl Created {
     /// Makes, limits and opens the group in one hierarchy.
     fn add(
         &mut self,
-        subsystems: Subsystems,
+        hierarchy: &Hierarchy,
         base: &'static CStr,
         plan: &Cgroup,
         arena: &Arena,
     ) -> Result<()> {
         let path = place(base, plan, arena)?;
-        let mut tries = VANISH;
+        let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
             let fresh = make(path).doing("make control group", path)?;
-            let full = |_| Error::refused("make control group", path, "more than 16 hierarchies");
-            self.groups.push(Group { subsystems, path, fresh }).map_err(full)?;
-            match self.fill(subsystems, base, path, fresh, plan, arena) {
+            match self.fill(hierarchy, base, path, fresh, plan, arena) {
                 // The group went away, or one of its files is not there: the next tries tell.
                 Err(error)
                     if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) && tries > 0 =>
                 {
                     tries -= 1;
-                    self.groups.pop();
+                    self.groups.truncate(before);
                 }
                 result => return result,
             }
@@ -158,27 +148,19 @@ impl Created {
     /// Limits first: whoever enters finds them.
     fn fill(
         &mut self,
-        subsystems: Subsystems,
+        hierarchy: &Hierarchy,
         base: &'static CStr,
         path: &'static CStr,
         fresh: bool,
         plan: &Cgroup,
         arena: &Arena,
     ) -> Result<()> {
-        if let Some(devices) = plan.devices.as_ref().filter(|_| subsystems.has(Subsystem::Devices))
-        {
-            devices::set(path, devices, fresh, arena)?;
-        }
-        if subsystems.has(Subsystem::Memory) {
-            limits::memory(path, plan, arena)?;
-        }
-        if subsystems.has(Subsystem::Cpu) {
-            limits::cpu(path, plan, arena)?;
-        }
-        if subsystems.has(Subsystem::Cpuset) {
-            cpuset::set(base, path, plan, fresh, arena)?;
-        }
-        self.tasks.add(path, subsystems.has(Subsystem::Memory))
+        let subsystems = hierarchy.subsystems;
+        let dir = Dir::open(path).doing("open control group", path)?;
+        self.groups.push(Group { dir, version: Version::V1, subsystems, fresh })?;
+        let Some(group) = self.groups.iter().last() else { return Ok(()) };
+        v1::limit(subsystems, base, &group.dir, plan, fresh, arena)?;
+        self.tasks.add(group)
     }
 
     /// The `tasks` files.
@@ -186,11 +168,9 @@ impl Created {
         &self.tasks
     }
 
-    /// Every controller's name and the directory of the group under it, for state.json.
-    pub fn paths(&self) -> impl Iterator<Item = (&'static str, &'static CStr)> {
-        self.groups.iter().flat_map(|group| {
-            group.subsystems.iter().map(|subsystem| (subsystem.name(), group.path))
-        })
+    /// The groups themselves.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Kills all that is in the groups, for a container whose processes no PID namespace takes
@@ -198,7 +178,8 @@ impl Created {
     pub fn kill_all(&self) -> Result<()> {
         let own = || self.groups.iter().filter(|group| group.fresh);
         let freezer = own().find(|group| group.subsystems.has(Subsystem::Freezer));
-        own().try_for_each(|group| remove::kill_all(group.path, freezer.map(|f| f.path)))
+        let freezer = freezer.map(|group| group.dir.path);
+        own().try_for_each(|group| remove::kill_all(group.dir.path, freezer))
     }
 
     /// Removes the groups and their parents, as far as nsinit made them and nobody else is in them.
@@ -209,13 +190,13 @@ impl Created {
 
     /// Leaves them to another launcher, which has taken them over.
     pub fn abandon(mut self) {
-        self.groups.clear();
+        self.groups.truncate(0);
     }
 
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.path, group.fresh));
+            result = result.and(remove::remove(group.dir.path, group.fresh));
         }
         result
     }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
-use super::file::{CGROUP_SUPER_MAGIC, Path, open_named, parent};
+use super::file::{Dir, Path, parent, version};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
 use crate::proc::process::stat;
@@ -78,7 +78,7 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>) -> Result<()> {
     for dir in paths {
         match statfs(dir) {
             Err(Errno::NOENT) => {}
-            Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => remove(dir, false)?,
+            Ok(stat) if version(stat.f_type as u64).is_some() => remove(dir, false)?,
             Ok(_) => {
                 let why = "it is not in a control group hierarchy";
                 return Err(Error::refused("remove stale control group", dir, why));
@@ -149,7 +149,7 @@ pub fn kill_all(dir: &'static CStr, frozen: Option<&'static CStr>) -> Result<()>
 /// The same for those of `ours` in a group that state.json names, if it is one; it has been thawed.
 pub fn kill_stale(dir: &'static CStr, ours: &dyn Fn(Pid) -> bool) -> Result<()> {
     match statfs(dir) {
-        Ok(stat) if stat.f_type as u64 == CGROUP_SUPER_MAGIC => kill_those(dir, None, ours),
+        Ok(stat) if version(stat.f_type as u64).is_some() => kill_those(dir, None, ours),
         // `remove_stale` says what is wrong with it.
         _ => Ok(()),
     }
@@ -186,13 +186,14 @@ fn kill_those(
 /// Lets the processes of a group in the freezer hierarchy run, if the group is there.
 pub fn thaw(dir: &'static CStr) -> Result<()> {
     const FILE: &str = "freezer.state";
-    match open_named(dir, FILE) {
-        Err(error) if error.raw() == Some(Errno::NOENT) => Ok(()),
-        file => match rustix::io::write(file?, b"THAWED") {
-            // It was removed meanwhile.
-            Err(Errno::NODEV) => Ok(()),
-            result => result.map(drop).doing("thaw", Object::Beneath(dir, FILE)),
-        },
+    let (dir, _) = match Dir::named(dir) {
+        Err(error) if error.raw() == Some(Errno::NOENT) => return Ok(()),
+        dir => dir?,
+    };
+    match dir.write(FILE, b"THAWED") {
+        // It was removed meanwhile.
+        Err(Errno::NODEV) => Ok(()),
+        result => result.doing("thaw", Object::Beneath(dir.path, FILE)),
     }
 }
 
@@ -214,8 +215,10 @@ fn first_living(dir: &CStr) -> rustix::io::Result<Option<Pid>> {
 /// Calls `each` with every process in the group but the caller, until it returns false. Processes
 /// outside of the caller's PID namespace read as 0 and can't be named.
 fn for_each_process(dir: &CStr, mut each: impl FnMut(Pid) -> bool) -> rustix::io::Result<()> {
-    let path = Path::of_file(dir.to_bytes(), "cgroup.procs")?;
-    let file = match openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let group = openat(CWD, dir, flags, Mode::empty());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = match group.and_then(|dir| openat(dir, c"cgroup.procs", flags, Mode::empty())) {
         Err(Errno::NOENT) => return Ok(()),
         file => file?,
     };

@@ -71,6 +71,11 @@ impl Subsystems {
         Subsystem::ALL.into_iter().filter(move |subsystem| self.has(*subsystem))
     }
 
+    /// Those of either.
+    pub const fn union(self, other: Subsystems) -> Subsystems {
+        Subsystems(self.0 | other.0)
+    }
+
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -32,7 +32,7 @@ fn plan() -> Cgroup {
 }
 
 fn path(created: &Created, subsystem: &str) -> PathBuf {
-    let mut paths = created.paths();
+    let mut paths = created.groups().names();
     let (_, path) = paths.find(|(name, _)| *name == subsystem).expect("the controller is mounted");
     PathBuf::from(path.to_str().unwrap())
 }
@@ -43,7 +43,7 @@ fn read(created: &Created, subsystem: &str, file: &str) -> String {
 }
 
 fn all_paths(created: &Created) -> std::vec::Vec<PathBuf> {
-    created.paths().map(|(_, path)| PathBuf::from(path.to_str().unwrap())).collect()
+    created.groups().names().map(|(_, path)| PathBuf::from(path.to_str().unwrap())).collect()
 }
 
 /// Forks a process that enters the groups and runs `body`.
@@ -239,5 +239,5 @@ fn a_missing_controller_is_named_with_the_key() {
 #[test]
 fn without_a_name_nothing_is_made() {
     let created = create(&Cgroup::default(), &arena()).unwrap();
-    assert_eq!(created.paths().count() + created.tasks().fds().count(), 0);
+    assert_eq!(created.groups().names().count() + created.tasks().fds().count(), 0);
 }

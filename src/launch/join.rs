@@ -19,7 +19,7 @@ use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
 use super::{Launch, died};
-use crate::cgroup::{self, Tasks};
+use crate::cgroup::{self, Groups, Tasks};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
 use crate::proc::process::namespace_file;
@@ -174,7 +174,7 @@ fn open_cgroups(launch: &Launch, running: &Running) -> Result<Tasks> {
         // state.json has fewer members than that.
         let _ = dirs.push((subsystem, path));
     }
-    cgroup::open_existing(dirs.into_iter())
+    Tasks::open(&Groups::open(dirs.into_iter())?)
 }
 
 /// The process to join, held so that its pid can't become another's.

@@ -106,7 +106,7 @@ fn save_state<'a>(
     let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
     let start_time = Short::<24>::new(format_args!("{start_time}"));
     let mut cgroup_paths = Strings::CGROUPS;
-    for (subsystem, path) in groups.paths() {
+    for (subsystem, path) in groups.groups().names() {
         let path = path.to_str().map_err(|_| {
             Error::refused("write to state.json the path of", path, "it is not UTF-8")
         })?;

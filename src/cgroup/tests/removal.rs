@@ -43,19 +43,19 @@ fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
 fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
-    let joined = open_existing(created.paths()).unwrap();
+    let joined = Tasks::open(&Groups::open(created.groups().names()).unwrap()).unwrap();
     assert_eq!(joined.fds().count(), created.tasks().fds().count());
     assert!(joined.has_memory());
     let pid = spawn_in(&joined, || 0);
     assert_eq!(status(pid), 0);
-    let paths: std::vec::Vec<_> = created.paths().map(|(_, path)| path).collect();
+    let paths: std::vec::Vec<_> = created.groups().names().map(|(_, path)| path).collect();
     // As a launcher that was killed.
     std::mem::forget(created);
     remove_stale(paths.iter().copied()).unwrap();
     assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
     remove_stale(paths.iter().copied()).unwrap();
-    let error = open_existing([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
-    assert!(error.ends_with("/tasks: No such file or directory (ENOENT)"), "{error}");
+    let error = Groups::open([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
+    assert!(error.ends_with(": No such file or directory (ENOENT)"), "{error}");
 }
 
 #[test]

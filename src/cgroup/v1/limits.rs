@@ -1,11 +1,9 @@
 //! Limits of memory and cpu in a v1 group
 //! (Documentation/admin-guide/cgroup-v1/memory.rst, Documentation/scheduler/sched-bwc.rst).
 
-use core::ffi::CStr;
-
 use rustix::io::Errno;
 
-use super::file::put;
+use super::super::file::Dir;
 use crate::bytes::Arena;
 use crate::error::{Error, Result};
 use crate::plan::Cgroup;
@@ -16,21 +14,21 @@ const PERIOD: &str = "cpu.cfs_period_us";
 const QUOTA: &str = "cpu.cfs_quota_us";
 
 /// memory, memory_reservation, memory_swap.
-pub fn memory(dir: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    let limit = || plan.memory.map_or(Ok(()), |limit| put(dir, LIMIT, &limit, arena));
-    let swap = || plan.memory_swap.map_or(Ok(()), |swap| put(dir, SWAP, &swap, arena));
+pub fn memory(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+    let limit = || plan.memory.map_or(Ok(()), |limit| dir.put_number(LIMIT, &limit, arena));
+    let swap = || plan.memory_swap.map_or(Ok(()), |swap| dir.put_number(SWAP, &swap, arena));
     in_either_order(limit, swap).map_err(explain)?;
     let Some(reservation) = plan.memory_reservation else { return Ok(()) };
-    put(dir, "memory.soft_limit_in_bytes", &reservation, arena)
+    dir.put_number("memory.soft_limit_in_bytes", &reservation, arena)
 }
 
 /// cpu_shares, cpu_period, cpu_quota.
-pub fn cpu(dir: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<()> {
+pub fn cpu(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     if let Some(shares) = plan.cpu_shares {
-        put(dir, "cpu.shares", &shares, arena)?;
+        dir.put_number("cpu.shares", &shares, arena)?;
     }
-    let period = || plan.cpu_period.map_or(Ok(()), |period| put(dir, PERIOD, &period, arena));
-    let quota = || plan.cpu_quota.map_or(Ok(()), |quota| put(dir, QUOTA, &quota, arena));
+    let period = || plan.cpu_period.map_or(Ok(()), |period| dir.put_number(PERIOD, &period, arena));
+    let quota = || plan.cpu_quota.map_or(Ok(()), |quota| dir.put_number(QUOTA, &quota, arena));
     in_either_order(period, quota).map_err(explain)
 }
 

@@ -1,10 +1,9 @@
 //! The device list of a v1 group (Documentation/admin-guide/cgroup-v1/devices.rst).
 
-use core::ffi::CStr;
-
+use rustix::fs::OFlags;
 use rustix::io::write;
 
-use super::file::{failed, open};
+use super::super::file::{Dir, failed};
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Object, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
@@ -45,7 +44,7 @@ const fn char(major: u32, minor: Option<u32>) -> DeviceRule {
 ///
 /// Everything is denied first, whatever the list says, and an empty list means the default one: a
 /// list of what is allowed must never act as a list on top of "all" (GHSA-g54h-m393-cpwq).
-pub fn set(dir: &'static CStr, access: &DeviceAccess, fresh: bool, arena: &Arena) -> Result<()> {
+pub fn set(dir: &Dir, access: &DeviceAccess, fresh: bool, arena: &Arena) -> Result<()> {
     if access.allow_all {
         // A fresh group may use what its parent may, and more can't be had.
         if !fresh {
@@ -61,7 +60,7 @@ pub fn set(dir: &'static CStr, access: &DeviceAccess, fresh: bool, arena: &Arena
 /// Writes "a", which stands for all devices, if `all`; then one rule after the other, as the kernel
 /// reads only one of each write.
 fn write_rules(
-    dir: &'static CStr,
+    dir: &Dir,
     file: &'static str,
     rules: &[DeviceRule],
     all: bool,
@@ -70,10 +69,10 @@ fn write_rules(
     if rules.is_empty() && !all {
         return Ok(());
     }
-    let fd = open(dir.to_bytes(), file).doing("open", Object::Beneath(dir, file))?;
+    let fd = dir.file(file, OFlags::WRONLY).doing("open", Object::Beneath(dir.path, file))?;
     let put = |text: &[u8]| match write(&fd, text) {
         Ok(_) => Ok(()),
-        Err(errno) => Err(failed(dir, file, text, errno, arena)
+        Err(errno) => Err(failed(dir.path, file, text, errno, arena)
             .hint("the parent group must be allowed what this one is")),
     };
     if all {
