@@ -31,10 +31,15 @@ impl Oom {
         let file = |name, flags| {
             let on = Object::Beneath(group.dir.path, name);
             let file = group.dir.file(name, flags);
-            if file.as_ref().err() == Some(&Errno::NOENT) { Err(refused()) } else { file.doing("open", on) }
+            if file.as_ref().err() == Some(&Errno::NOENT) {
+                Err(refused())
+            } else {
+                file.doing("open", on)
+            }
         };
         if group.version == Version::V2 {
-            let mut oom = Oom { fd: file("memory.events", OFlags::RDONLY)?, control: None, seen: 0 };
+            let mut oom =
+                Oom { fd: file("memory.events", OFlags::RDONLY)?, control: None, seen: 0 };
             oom.more().doing("read", "memory.events")?;
             return Ok(oom);
         }

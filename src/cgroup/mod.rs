@@ -5,7 +5,9 @@
 
 mod check;
 mod detect;
+mod events;
 mod file;
+mod freeze;
 mod groups;
 mod remove;
 mod subsystem;
@@ -20,7 +22,9 @@ use rustix::io::Errno;
 
 pub use check::check;
 pub use detect::HIERARCHIES;
+pub use events::Oom;
 pub use file::{Dir, Version};
+pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
 pub use remove::{kill_stale, remove_stale, thaw};
 pub use subsystem::Subsystem;

@@ -238,18 +238,19 @@ fn for_each_process(dir: &CStr, mut each: impl FnMut(Pid) -> bool) -> rustix::io
 }
 
 /// Waits longer and longer, up to a limit in all.
-struct Pause {
+pub struct Pause {
     next: u64,
     left: u64,
 }
 
 impl Pause {
-    fn until(ms: u64) -> Pause {
+    /// At most so many milliseconds in all.
+    pub fn until(ms: u64) -> Pause {
         Pause { next: 1, left: ms }
     }
 
     /// Whether there was time left to wait.
-    fn wait(&mut self) -> bool {
+    pub fn wait(&mut self) -> bool {
         let ms = self.next.min(self.left);
         if ms == 0 {
             return false;

@@ -25,7 +25,7 @@ pub const VERB: Verb = Verb {
            root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
            it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
            When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: &["root", "id", "config", "rootfs", "no-init", "strict"],
+    options: &["root", "id", "config", "rootfs", "no-init", "strict", "wait"],
     run,
 };
 
@@ -46,7 +46,8 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     let hidden = !plan.rootfs.hidden.is_empty();
     let before = Identity::of(config).doing("look at", config)?;
-    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    let (stdio, wait) = (stdio(), options.wait);
+    let mut launch = Launch { plan, arena, stdio, original, env: Some(env), wait };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));

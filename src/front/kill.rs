@@ -7,9 +7,11 @@ use super::options::Options;
 use super::running::{members, running};
 use super::{Context, Failure, Verb, usage};
 use crate::bytes::Show;
+use crate::cgroup::Freezer;
 use crate::error::{Context as _, Object};
 use crate::launch::Running;
 use crate::proc::process::{signal, stat};
+use crate::say;
 use crate::signal_name;
 
 /// See the help.
@@ -24,8 +26,8 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-/// SIGTERM.
 const TERM: u32 = linux_raw_sys::general::SIGTERM;
+const KILL: u32 = linux_raw_sys::general::SIGKILL;
 
 fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let n = match options.word.map(|word| word.bytes()) {
@@ -39,10 +41,24 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         }
     };
     let container = running(&context, &options)?;
+    let groups = container.groups(context.arena)?;
+    let freezer = Freezer::of(&groups);
+    let paused = freezer.as_ref().map_or(Ok(false), Freezer::is_on)?;
     if options.all {
-        send_all(&container, n, &context)?;
+        // Nobody can fork away from a signal when all stand still.
+        let freezer = freezer.as_ref().filter(|_| !paused && n != 0);
+        freezer.map_or(Ok(()), Freezer::freeze)?;
+        let sent = send_all(&container, n, &context);
+        freezer.map_or(Ok(()), Freezer::thaw)?;
+        sent?;
     } else {
         send(container.pid, container.start_time, n)?;
+    }
+    match freezer.filter(|_| paused) {
+        // On v1 not even KILL reaches what is frozen.
+        Some(freezer) if n == KILL => freezer.thaw()?,
+        Some(_) if n != 0 => say::warning(format_args!("it is paused: the signal waits")),
+        _ => {}
     }
     Ok(0)
 }

@@ -9,7 +9,9 @@ mod failure;
 mod kill;
 mod load;
 mod nsenter;
+mod oom;
 mod options;
+mod pause;
 mod ps;
 mod running;
 mod state;
@@ -64,8 +66,17 @@ impl Verb {
     }
 }
 
-const VERBS: &[Verb] =
-    &[exec::VERB, state::VERB, ps::VERB, kill::VERB, config::VERB, nsenter::VERB];
+const VERBS: &[Verb] = &[
+    exec::VERB,
+    state::VERB,
+    ps::VERB,
+    kill::VERB,
+    pause::PAUSE,
+    pause::UNPAUSE,
+    oom::VERB,
+    config::VERB,
+    nsenter::VERB,
+];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are

@@ -41,6 +41,8 @@ pub struct Options {
     pub json: bool,
     /// --new.
     pub new: bool,
+    /// --wait.
+    pub wait: bool,
     /// --all.
     pub all: bool,
     /// The one word of a verb that takes one.
@@ -94,6 +96,12 @@ pub const OPTIONS: &[Opt] = &[
         set: |o, _| o.new = true,
     },
     Opt { name: "json", value: "", help: "print JSON", set: |o, _| o.json = true },
+    Opt {
+        name: "wait",
+        value: "",
+        help: "if the container is paused, wait until it goes on",
+        set: |o, _| o.wait = true,
+    },
     Opt {
         name: "all",
         value: "",

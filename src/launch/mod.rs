@@ -9,6 +9,7 @@ mod child;
 mod fds;
 mod guard;
 mod join;
+mod paused;
 mod place;
 pub mod seal;
 mod start;
@@ -39,6 +40,8 @@ pub struct Launch<'a> {
     pub original: Original,
     /// The caller's environment, which nobody inside may see.
     pub env: Option<Env>,
+    /// Whether to wait until a container that is paused goes on, instead of refusing to join it.
+    pub wait: bool,
 }
 
 /// How often a container may end between the look at its state and the joining of it.
