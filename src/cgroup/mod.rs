@@ -10,6 +10,7 @@ mod file;
 mod freeze;
 mod groups;
 mod remove;
+pub mod stats;
 mod subsystem;
 mod tasks;
 mod v1;

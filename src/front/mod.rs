@@ -15,6 +15,8 @@ mod pause;
 mod ps;
 mod running;
 mod state;
+mod stats;
+mod watch;
 
 use core::fmt::Write;
 
@@ -73,6 +75,7 @@ const VERBS: &[Verb] = &[
     kill::VERB,
     pause::PAUSE,
     pause::UNPAUSE,
+    stats::VERB,
     oom::VERB,
     config::VERB,
     nsenter::VERB,

@@ -41,6 +41,8 @@ pub struct Options {
     pub json: bool,
     /// --new.
     pub new: bool,
+    /// --watch, with its seconds or empty.
+    pub watch: Option<&'static CStr>,
     /// --wait.
     pub wait: bool,
     /// --all.
@@ -96,6 +98,12 @@ pub const OPTIONS: &[Opt] = &[
         set: |o, _| o.new = true,
     },
     Opt { name: "json", value: "", help: "print JSON", set: |o, _| o.json = true },
+    Opt {
+        name: "watch",
+        value: "[SECONDS]",
+        help: "print again and again, each second without a number",
+        set: |o, value| o.watch = Some(value),
+    },
     Opt {
         name: "wait",
         value: "",
@@ -179,6 +187,13 @@ fn option(
         (true, None, _) => (known.set)(options, c""),
         (true, Some(_), _) => return Err(usage(shown(), "this option takes no value")),
         (false, Some(value), _) => (known.set)(options, value),
+        // A value that may be left out is a number.
+        (false, None, after)
+            if known.value.starts_with('[')
+                && !matches!(after, [Some(word), ..] if word.bytes().first().is_some_and(u8::is_ascii_digit)) =>
+        {
+            (known.set)(options, c"");
+        }
         (false, None, [Some(value), after @ ..]) => {
             (known.set)(options, value.get());
             return Ok(after);

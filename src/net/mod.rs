@@ -1,6 +1,7 @@
 //! The network of a container.
 
 pub mod netlink;
+pub mod stats;
 
 use crate::bytes::Arena;
 use crate::error::{Object, Result};
