@@ -46,12 +46,16 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     let hidden = !plan.rootfs.hidden.is_empty();
     let before = Identity::of(config).doing("look at", config)?;
-    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    let mut launch =
+        Launch { plan, arena, stdio: stdio(), original, env: Some(env), finding: None };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
     }
-    Ok(result?)
+    match (result, launch.finding) {
+        (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
+        (result, _) => Ok(result?),
+    }
 }
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in
