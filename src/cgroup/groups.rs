@@ -4,11 +4,16 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
+use rustix::fd::BorrowedFd;
 
 use super::detect::HIERARCHIES;
 use super::file::{Dir, Version};
 use super::subsystem::{Subsystem, Subsystems};
+use crate::bytes::number;
 use crate::error::{Error, Result};
+
+/// Bytes that a limit of memory must leave for a container to be started under it, many times over.
+const ROOM: u64 = 16 << 20;
 
 /// What state.json calls the v2 group. The v1 groups go by the names of their controllers.
 pub const UNIFIED: &str = "unified";
@@ -26,7 +31,7 @@ pub struct Group {
     pub fresh: bool,
 }
 
-/// All of them, memory's v1 hierarchy last.
+/// All of them; the one that limits memory is the last.
 #[derive(Default)]
 pub struct Groups(Vec<Group, HIERARCHIES>);
 
@@ -45,7 +50,9 @@ impl Groups {
                 }
             }
         }
-        let last = groups.0.iter().position(|group| group.subsystems.has(Subsystem::Memory));
+        let memory = |group: &Group| group.subsystems.has(Subsystem::Memory);
+        let unified = |group: &Group| group.version == Version::V2;
+        let last = groups.0.iter().position(memory).or_else(|| groups.0.iter().position(unified));
         if let Some(memory) = last.map(|n| groups.0.remove(n)) {
             groups.push(memory)?;
         }
@@ -72,6 +79,19 @@ impl Groups {
     /// The v2 group.
     pub fn unified(&self) -> Option<&Group> {
         self.iter().find(|group| group.version == Version::V2)
+    }
+
+    /// The v2 group, if a process is best cloned into it: it is there from its first instruction,
+    /// and no fork on the machine waits, as it does when one moves (see `enter`). What the start of
+    /// a container itself takes is charged to it then. A small limit has no room for that: unless
+    /// the process must be in it `early`, it enters such a group late.
+    pub fn clone_into(&self, early: bool) -> Option<BorrowedFd<'_>> {
+        let group = self.unified()?;
+        let mut buf = [0; 32];
+        // Without the controller there is no file, without a limit no number.
+        let limit = group.dir.read("memory.max", &mut buf).ok().and_then(|text| number(text, 10));
+        let room = early || limit.is_none_or(|limit| limit >= ROOM);
+        room.then(|| group.dir.fd())
     }
 
     /// The group that has this controller: that of its v1 hierarchy, or else the v2 one, where it may

@@ -1,41 +1,46 @@
 //! Control groups: made and limited by the launcher, entered by the container's processes
-//! themselves, removed when the container is gone.
+//! themselves or from their first instruction on, removed when the container is gone.
 //!
-//! This is cgroup v1, every controller in its own hierarchy (libcontainer cgroups/fs/apply_raw.go).
+//! A host has a hierarchy for each controller (v1), one for all (v2), or both. `Site` finds which the
+//! plan needs, `create` makes the groups, `Groups` is what they are to everybody else.
 
-mod check;
 mod detect;
+mod devices;
 mod events;
 mod file;
 mod freeze;
 mod groups;
+mod needs;
 mod remove;
+mod site;
 pub mod stats;
 mod subsystem;
 mod tasks;
 mod v1;
+mod v2;
+mod weight;
 
 use core::ffi::CStr;
 
 use heapless::Vec;
+use rustix::fd::OwnedFd;
 use rustix::fs::mkdir;
 use rustix::io::Errno;
 
-pub use check::check;
 pub use detect::HIERARCHIES;
 pub use events::Oom;
 pub use file::{Dir, Version};
 pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
 pub use remove::{kill_stale, remove_stale, thaw};
+pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
-use crate::bytes::{Arena, split_by};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
-use detect::Hierarchy;
 use file::{PATH_MAX, Path};
 
 /// The groups of a container: a guard that removes them.
@@ -43,40 +48,45 @@ use file::{PATH_MAX, Path};
 pub struct Created {
     groups: Groups,
     tasks: Tasks,
+    /// The program of the v2 group's devices, which is to be attached once the container has made
+    /// its own.
+    program: Option<OwnedFd>,
 }
 
-/// Makes the groups that the plan asks for, with their limits, in every hierarchy that is mounted,
-/// and opens their `tasks` files. Without a name or parent in the plan there are none: the container
-/// stays in the caller's groups.
-pub fn create(plan: &Cgroup, arena: &Arena) -> Result<Created> {
-    check(plan)?;
+/// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
+/// parent in the plan there are none: the container stays in the caller's groups.
+pub fn create(site: &Site, plan: &Cgroup, arena: &Arena) -> Result<Created> {
     let mut created = Created::default();
-    if plan.name.is_none() && plan.parent.is_none() {
-        return Ok(created);
-    }
-    let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
-    let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
-    let base = |hierarchy: &Hierarchy| if absolute { Some(hierarchy.top) } else { hierarchy.own };
-    check_needs(
-        plan,
-        |subsystem| hierarchies.iter().any(|h| h.subsystems.has(subsystem) && base(h).is_some()),
-        arena,
-    )?;
-    for hierarchy in &hierarchies {
-        if let Some(base) = base(hierarchy) {
-            created.add(hierarchy, base, plan, arena)?;
+    for place in &site.places {
+        match place.hierarchy.version {
+            Version::V1 => created.add(place, plan, arena)?,
+            Version::V2 => created.add_unified(place, plan, arena)?,
         }
-    }
-    if created.groups.iter().next().is_none() {
-        say::warning(format_args!(
-            "no cgroup v1 hierarchy is mounted: the container stays in the caller's control groups"
-        ));
     }
     Ok(created)
 }
 
-/// The caller's own groups: the name of each hierarchy's mount point, and the directory.
-pub fn own_dirs(arena: &Arena) -> Result<Vec<(&'static CStr, &'static CStr), HIERARCHIES>> {
+/// Says that a key has no effect.
+fn left_out(key: &str) {
+    say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
+}
+
+/// hugetlb_limit.
+fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
+    for (size, limit) in &plan.hugetlb_limit {
+        let size = Show(size.to_bytes());
+        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
+        dir.put_number(file, limit, arena)?;
+    }
+    Ok(())
+}
+
+/// The groups of a process: the version and the name of each hierarchy's mount point, and the
+/// directory.
+pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
+
+/// The caller's own groups.
+pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
     let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
     let mut dirs = Vec::new();
     for hierarchy in &hierarchies {
@@ -85,39 +95,10 @@ pub fn own_dirs(arena: &Arena) -> Result<Vec<(&'static CStr, &'static CStr), HIE
         let name = name.and_then(|name| CStr::from_bytes_with_nul(name).ok());
         if let (Some(name), Some(own)) = (name, hierarchy.own) {
             // As many fit as there are hierarchies.
-            let _ = dirs.push((name, own));
+            let _ = dirs.push((hierarchy.version, name, own));
         }
     }
     Ok(dirs)
-}
-
-/// Refuses a limit whose controller is not there.
-fn check_needs(plan: &Cgroup, has: impl Fn(Subsystem) -> bool, arena: &Arena) -> Result<()> {
-    let needs = [
-        ("cgroups.allowed_devices", Subsystem::Devices, plan.devices.is_some()),
-        ("cgroups.memory", Subsystem::Memory, plan.memory.is_some()),
-        ("cgroups.memory_reservation", Subsystem::Memory, plan.memory_reservation.is_some()),
-        ("cgroups.memory_swap", Subsystem::Memory, plan.memory_swap.is_some()),
-        ("cgroups.cpu_shares", Subsystem::Cpu, plan.cpu_shares.is_some()),
-        ("cgroups.cpu_quota", Subsystem::Cpu, plan.cpu_quota.is_some()),
-        ("cgroups.cpu_period", Subsystem::Cpu, plan.cpu_period.is_some()),
-        ("cgroups.cpuset_cpus", Subsystem::Cpuset, plan.cpuset_cpus.is_some()),
-        ("cgroups.cpuset_mems", Subsystem::Cpuset, plan.cpuset_mems.is_some()),
-    ];
-    let lacking = needs.iter().find(|(_, subsystem, asked)| *asked && !has(*subsystem));
-    let Some((key, subsystem, _)) = lacking else { return Ok(()) };
-    let list = heapless::String::<96>::new();
-    let list = Subsystem::ALL.iter().filter(|s| has(**s)).fold(list, |mut list, subsystem| {
-        // All nine names fit.
-        let _ = list.push(' ').and_then(|()| list.push_str(subsystem.name()));
-        list
-    });
-    let list = if list.is_empty() { " none" } else { list.as_str() };
-    let name = subsystem.name();
-    let why = arena.str(format_args!(
-        "no cgroup v1 hierarchy with the controller {name} is mounted; those that are:{list}"
-    ));
-    Err(Error::refused("", *key, why.unwrap_or("its controller is not mounted")))
 }
 
 /// How often a group, or a parent, may vanish before it is opened: other containers that share it
@@ -125,19 +106,13 @@ fn check_needs(plan: &Cgroup, has: impl Fn(Subsystem) -> bool, arena: &Arena) ->
 const VANISH: usize = 16;
 
 impl Created {
-    /// Makes, limits and opens the group in one hierarchy.
-    fn add(
-        &mut self,
-        hierarchy: &Hierarchy,
-        base: &'static CStr,
-        plan: &Cgroup,
-        arena: &Arena,
-    ) -> Result<()> {
-        let path = place(base, plan, arena)?;
+    /// Makes, limits and opens the group in one v1 hierarchy.
+    fn add(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
+        let path = place(at.base, plan, arena)?;
         let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
             let fresh = make(path).doing("make control group", path)?;
-            match self.fill(hierarchy, base, path, fresh, plan, arena) {
+            match self.fill(at, path, fresh, plan, arena) {
                 // The group went away, or one of its files is not there: the next tries tell.
                 Err(error)
                     if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) && tries > 0 =>
@@ -153,19 +128,59 @@ impl Created {
     /// Limits first: whoever enters finds them.
     fn fill(
         &mut self,
-        hierarchy: &Hierarchy,
-        base: &'static CStr,
+        at: &Place,
         path: &'static CStr,
         fresh: bool,
         plan: &Cgroup,
         arena: &Arena,
     ) -> Result<()> {
-        let subsystems = hierarchy.subsystems;
         let dir = Dir::open(path).doing("open control group", path)?;
-        self.groups.push(Group { dir, version: Version::V1, subsystems, fresh })?;
-        let Some(group) = self.groups.iter().last() else { return Ok(()) };
-        v1::limit(subsystems, base, &group.dir, plan, fresh, arena)?;
-        self.tasks.add(group)
+        let group = self.push(dir, at, fresh)?;
+        v1::limit(at.subsystems, at.base, &group.dir, plan, fresh, arena)?;
+        self.open_last()
+    }
+
+    /// The same in the v2 hierarchy.
+    fn add_unified(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
+        if let Some(access) =
+            plan.devices.as_ref().filter(|_| at.subsystems.has(Subsystem::Devices))
+        {
+            self.program = v2::devices::load(access, arena)?;
+        }
+        let (dir, fresh) = v2::make(at, plan, arena)?;
+        let group = self.push(dir, at, fresh)?;
+        v2::limit(at.subsystems, &group.dir, plan, arena)?;
+        self.open_last()
+    }
+
+    fn push(&mut self, dir: Dir, at: &Place, fresh: bool) -> Result<&Group> {
+        let version = at.hierarchy.version;
+        let (path, subsystems) = (dir.path, at.hierarchy.subsystems);
+        self.groups.push(Group { dir, version, subsystems, fresh })?;
+        let lost = || Error::refused("use", path, "it is gone");
+        self.groups.iter().last().ok_or_else(lost)
+    }
+
+    fn open_last(&mut self) -> Result<()> {
+        self.groups.iter().last().map_or(Ok(()), |group| self.tasks.add(group))
+    }
+
+    /// Whether `attach` has something to do.
+    pub fn has_program(&self) -> bool {
+        self.program.is_some()
+    }
+
+    /// Has the v2 group's devices decided upon from now on.
+    pub fn attach(&self) -> Result<()> {
+        match (&self.program, self.groups.unified()) {
+            (Some(program), Some(group)) => v2::devices::attach(&group.dir, program, group.fresh),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first process was cloned into the v2 group: it need not enter that.
+    pub fn entered_unified(&mut self) {
+        self.tasks.leave_out_unified();
     }
 
     /// The `tasks` files.

@@ -17,12 +17,14 @@ use crate::error::{Context, Error, Object, Result};
 pub struct Tasks {
     files: Vec<OwnedFd, HIERARCHIES>,
     memory: bool,
+    /// Which of the files is the v2 group's.
+    unified: Option<usize>,
 }
 
 impl Tasks {
     /// Those of no group.
     pub const fn new() -> Tasks {
-        Tasks { files: Vec::new(), memory: false }
+        Tasks { files: Vec::new(), memory: false, unified: None }
     }
 
     /// Those of these groups.
@@ -40,9 +42,19 @@ impl Tasks {
         };
         let on = Object::Beneath(group.dir.path, name);
         let file = group.dir.file(name, OFlags::WRONLY).doing("open", on)?;
-        self.memory |= group.subsystems.has(Subsystem::Memory);
+        if group.version == Version::V2 {
+            self.unified = Some(self.files.len());
+        }
+        self.memory |= group.version == Version::V2 || group.subsystems.has(Subsystem::Memory);
         let full = |_| Error::refused("open", on, "there are more than 16 hierarchies");
         self.files.push(file).map_err(full)
+    }
+
+    /// Takes out that of the v2 group.
+    pub fn leave_out_unified(&mut self) {
+        if let Some(n) = self.unified.take() {
+            drop(self.files.remove(n));
+        }
     }
 
     /// All of them, to be handed on: memory's is the last, if `has_memory`.
@@ -50,7 +62,7 @@ impl Tasks {
         self.files.iter().map(AsFd::as_fd)
     }
 
-    /// Whether memory's is among them. What a process allocates before it enters is charged to
+    /// Whether memory's, which may be that of v2, is among them. What a process allocates before it enters is charged to
     /// where it was: PID 1 and the workload enter memory's group each by itself, as late as they
     /// can, or a small limit would not even let the container start.
     pub fn has_memory(&self) -> bool {

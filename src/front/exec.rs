@@ -46,13 +46,16 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     let hidden = !plan.rootfs.hidden.is_empty();
     let before = Identity::of(config).doing("look at", config)?;
-    let (stdio, wait) = (stdio(), options.wait);
-    let mut launch = Launch { plan, arena, stdio, original, env: Some(env), wait };
+    let (stdio, wait, finding) = (stdio(), options.wait, None);
+    let mut launch = Launch { plan, arena, stdio, original, env: Some(env), wait, finding };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
     }
-    Ok(result?)
+    match (result, launch.finding) {
+        (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
+        (result, _) => Ok(result?),
+    }
 }
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in

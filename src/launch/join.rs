@@ -61,7 +61,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     };
     drop((child, slave, target, tasks));
     let mut guard = ChildGuard::new(messenger);
-    let report = parent.report(launch.arena)?;
+    let report = parent.report(launch.arena, &mut || Ok(()))?;
     waitpid(Some(messenger), WaitOptions::empty()).doing("wait for the messenger", ())?;
     guard.disarm();
     let mut guard = report.workload.map(ChildGuard::new);

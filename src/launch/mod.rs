@@ -23,6 +23,7 @@ pub use place::{Place, Running};
 use crate::bytes::Arena;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
+use crate::plan::check::Finding;
 use crate::proc::fd_path;
 use crate::security::Original;
 use crate::syscall::cstr::Env;
@@ -42,6 +43,9 @@ pub struct Launch<'a> {
     pub env: Option<Env>,
     /// Whether to wait until a container that is paused goes on, instead of refusing to join it.
     pub wait: bool,
+    /// A part of the plan that this host can't carry out, where that is why a start has failed: the
+    /// front end knows its place in the file.
+    pub finding: Option<Finding>,
 }
 
 /// How often a container may end between the look at its state and the joining of it.

@@ -2,6 +2,7 @@
 //! first process work side by side and meet at the channel.
 
 use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::attend::{Terminal, attend};
@@ -11,18 +12,23 @@ use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
 use crate::bytes::Short;
-use crate::cgroup::{self, Created};
+use crate::cgroup::{self, Created, Groups, Site};
 use crate::error::{Context, Error, Result};
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::stat;
 use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
-use crate::syscall::process::{Fork, NewNamespaces, fork};
+use crate::syscall::process::{Fork, NewNamespaces, fork, fork_into};
 use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
 pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
+    let site = find_site(launch)?;
+    // Undone from the last to the first if it is left with an error: a group can't be removed while
+    // the child is in it. That of v2 comes first of all: the child is cloned into it.
+    let mut groups = make_cgroups(launch, &site, site.is_unified())?;
+    let saved;
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
@@ -31,21 +37,28 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
         None => (None, None, None),
     };
-    let first = First { sync: child, slave, console, steps };
-    let pid = match fork(cloned(launch.plan)).doing("clone the container's first process", ())? {
+    let mut first = First { sync: child, slave, console, steps, tells: false };
+    let (fork, entered) = clone_first(launch.plan, groups.groups())?;
+    first.tells = entered && groups.has_program();
+    let pid = match fork {
         Fork::Child => child::run(launch, first),
         Fork::Parent(pid) => pid,
     };
+    let waits = first.tells;
     drop(first);
-    // Undone from the last to the first if it is left with an error: a group can't be removed while
-    // the child is in it.
-    let groups;
-    let saved;
     let mut guard = ChildGuard::new(pid);
-    groups = make_cgroups(launch)?;
+    if !site.is_unified() {
+        groups = make_cgroups(launch, &site, true)?;
+    }
+    if entered {
+        groups.entered_unified();
+    }
     saved = save_state(launch, place, pid, &groups)?;
-    parent.go(&fds(&groups)?)?;
-    match parent.report(launch.arena)?.outcome {
+    let go = || groups.attach().and_then(|()| parent.go(&fds(&groups)?));
+    if !waits {
+        go()?;
+    }
+    match parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?.outcome {
         Outcome::Started => {}
         Outcome::Failed(error) => return Err(error),
         Outcome::Died => return Err(died(steps.last().as_str(), launch.arena)),
@@ -80,9 +93,31 @@ fn prepare_children(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn make_cgroups(launch: &Launch) -> Result<Created> {
+/// Clones it, and whether it is in its v2 group from the start.
+fn clone_first(plan: &Plan, groups: &Groups) -> Result<(Fork, bool)> {
+    const DOING: &str = "clone the container's first process";
+    // What is mounted of the groups, and the root of a new namespace, is where it is then.
+    let early = plan.rootfs.wants_cgroups() || plan.namespaces.is_new(Kind::Cgroup);
+    if let Some(group) = groups.clone_into(early) {
+        match fork_into(cloned(plan), group) {
+            // The kernel can't: it enters as any other process does.
+            Err(Errno::TOOBIG | Errno::INVAL | Errno::NOSYS | Errno::PERM) => {}
+            fork => return fork.doing(DOING, ()).map(|fork| (fork, true)),
+        }
+    }
+    fork(cloned(plan)).doing(DOING, ()).map(|fork| (fork, false))
+}
+
+fn find_site(launch: &mut Launch) -> Result<Site> {
     match &launch.plan.cgroup {
-        Some(plan) => cgroup::create(plan, launch.arena),
+        Some(plan) => Site::find(plan, launch.arena, &mut launch.finding),
+        None => Ok(Site::default()),
+    }
+}
+
+fn make_cgroups(launch: &Launch, site: &Site, now: bool) -> Result<Created> {
+    match launch.plan.cgroup.as_ref().filter(|_| now) {
+        Some(plan) => cgroup::create(site, plan, launch.arena),
         None => Ok(Created::default()),
     }
 }

@@ -33,6 +33,13 @@ pub struct Rootfs {
     pub mount_label: Option<&'static CStr>,
 }
 
+impl Rootfs {
+    /// Whether control groups are mounted.
+    pub fn wants_cgroups(&self) -> bool {
+        self.mounts.iter().any(|mount| mount.fstype == c"cgroup")
+    }
+}
+
 /// One mount.
 #[derive(Clone, Copy, Debug)]
 pub struct Mount {

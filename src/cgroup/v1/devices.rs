@@ -3,6 +3,7 @@
 use rustix::fs::OFlags;
 use rustix::io::write;
 
+use super::super::devices::allowed;
 use super::super::file::{Dir, failed};
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Object, Result};
@@ -11,39 +12,9 @@ use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 const ALLOW: &str = "devices.allow";
 const DENY: &str = "devices.deny";
 
-/// What libcontainer let a container use (devices/defaults.go): any node may be made, but only these
-/// may be opened.
-const DEFAULT: [DeviceRule; 15] = [
-    make_any(DeviceKind::Char),
-    make_any(DeviceKind::Block),
-    char(1, Some(3)),    // null
-    char(1, Some(5)),    // zero
-    char(1, Some(7)),    // full
-    char(1, Some(8)),    // random
-    char(1, Some(9)),    // urandom
-    char(5, Some(0)),    // tty
-    char(5, Some(1)),    // console
-    char(4, Some(0)),    // tty0
-    char(4, Some(1)),    // tty1
-    char(136, None),     // pts/*
-    char(5, Some(2)),    // ptmx
-    char(10, Some(200)), // net/tun
-    char(10, Some(229)), // fuse
-];
-
-const fn make_any(kind: DeviceKind) -> DeviceRule {
-    DeviceRule { kind, major: None, minor: None, read: false, write: false, mknod: true }
-}
-
-const fn char(major: u32, minor: Option<u32>) -> DeviceRule {
-    let kind = DeviceKind::Char;
-    DeviceRule { kind, major: Some(major), minor, read: true, write: true, mknod: true }
-}
-
 /// Writes the list. `fresh`: the group was made just now, so that it has its parent's list.
 ///
-/// Everything is denied first, whatever the list says, and an empty list means the default one: a
-/// list of what is allowed must never act as a list on top of "all" (GHSA-g54h-m393-cpwq).
+/// Everything is denied first, whatever the list says.
 pub fn set(dir: &Dir, access: &DeviceAccess, fresh: bool, arena: &Arena) -> Result<()> {
     if access.allow_all {
         // A fresh group may use what its parent may, and more can't be had.
@@ -53,8 +24,7 @@ pub fn set(dir: &Dir, access: &DeviceAccess, fresh: bool, arena: &Arena) -> Resu
         return write_rules(dir, DENY, &access.denied, false, arena);
     }
     write_rules(dir, DENY, &[], true, arena)?;
-    let rules = if access.allowed.is_empty() { &DEFAULT[..] } else { &access.allowed[..] };
-    write_rules(dir, ALLOW, rules, false, arena)
+    write_rules(dir, ALLOW, allowed(access), false, arena)
 }
 
 /// Writes "a", which stands for all devices, if `all`; then one rule after the other, as the kernel
@@ -104,12 +74,14 @@ mod tests {
 
     #[test]
     fn rules_as_the_kernel_reads_them() {
+        let access = DeviceAccess::default();
+        let default = allowed(&access);
         let show = |rule: &DeviceRule| format(rule).map(|text| text.as_str().to_string());
-        assert_eq!(show(&DEFAULT[1]).as_deref(), Some("b *:* m"));
-        assert_eq!(show(&DEFAULT[2]).as_deref(), Some("c 1:3 rwm"));
-        assert_eq!(show(&DEFAULT[11]).as_deref(), Some("c 136:* rwm"));
-        let most = DeviceRule { major: Some(u32::MAX), minor: Some(u32::MAX), ..DEFAULT[2] };
+        assert_eq!(show(&default[1]).as_deref(), Some("b *:* m"));
+        assert_eq!(show(&default[2]).as_deref(), Some("c 1:3 rwm"));
+        assert_eq!(show(&default[11]).as_deref(), Some("c 136:* rwm"));
+        let most = DeviceRule { major: Some(u32::MAX), minor: Some(u32::MAX), ..default[2] };
         assert_eq!(show(&most).as_deref(), Some("c 4294967295:4294967295 rwm"));
-        assert_eq!(show(&DeviceRule { mknod: false, ..DEFAULT[0] }), None);
+        assert_eq!(show(&DeviceRule { mknod: false, ..default[0] }), None);
     }
 }

@@ -27,6 +27,7 @@ pub fn limit(
     }
     if subsystems.has(Subsystem::Memory) {
         limits::memory(dir, plan, arena)?;
+        limits::memory_ways(dir, plan, arena)?;
     }
     if subsystems.has(Subsystem::Cpu) {
         limits::cpu(dir, plan, arena)?;
@@ -34,5 +35,14 @@ pub fn limit(
     if subsystems.has(Subsystem::Cpuset) {
         cpuset::set(base, dir, plan, fresh, arena)?;
     }
-    Ok(())
+    if subsystems.has(Subsystem::Pids) {
+        limits::pids(dir, plan, arena)?;
+    }
+    if subsystems.has(Subsystem::Blkio) {
+        limits::blkio(dir, plan, arena)?;
+    }
+    if subsystems.has(Subsystem::Hugetlb) {
+        super::hugetlb(dir, plan, "limit_in_bytes", arena)?;
+    }
+    limits::net(subsystems, dir, plan, arena)
 }

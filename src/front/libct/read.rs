@@ -6,6 +6,7 @@ use core::fmt;
 
 use heapless::Vec;
 
+use super::cgroups::CGROUPS;
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
 use super::path::{Path, Step};
@@ -109,6 +110,10 @@ impl File<'_> {
             }
             seen |= 1 << n;
             if !self.json.null()? {
+                if core::ptr::eq(keys, CGROUPS) {
+                    let pos = self.json.next_pos();
+                    self.mark(key.name, 0, pos);
+                }
                 self.note_foreign(key);
                 (key.read)(self)?;
             }
