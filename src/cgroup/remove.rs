@@ -5,13 +5,15 @@ use core::mem::MaybeUninit;
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, rmdir, statat, statfs, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, rmdir, statat, statfs,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use super::file::{Dir, Path, parent, version};
+use super::groups::Groups;
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
 use crate::proc::process::stat;
@@ -63,6 +65,20 @@ fn is_marked(dir: &CStr) -> rustix::io::Result<bool> {
         Err(Errno::NOENT) => Ok(false),
         Err(errno) => Err(errno),
     }
+}
+
+/// Whether `pid` is in a group that nsinit made: one of `groups`, or a group inside it would not do.
+pub fn holds(groups: &Groups, pid: Pid) -> bool {
+    let marked = |stat: Stat| Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX);
+    let mut found = false;
+    for group in groups.iter().filter(|group| fstat(group.dir.fd()).is_ok_and(marked)) {
+        // A group that can't be read tells nothing.
+        let _ = for_each_process(group.dir.path, |other| {
+            found |= other == pid;
+            !found
+        });
+    }
+    found
 }
 
 fn explain(error: Error) -> Error {

@@ -117,7 +117,7 @@ impl Place {
 
     /// The container that runs here, to be looked at or signalled: as `running`, but nothing is
     /// cleaned away, and no plan tells what it must be like. A forged state.json could name any
-    /// process: one that shares every namespace with the caller is refused.
+    /// process: one that neither has a namespace of its own nor is in a group of nsinit's is refused.
     pub fn current(&self, arena: &Arena) -> Result<Running> {
         let none = || Error::refused("use the container of", self.path, "none runs there");
         let state = state::read(self.dir(), arena)?.ok_or_else(none)?;
@@ -126,7 +126,13 @@ impl Place {
         if running.start_time != start_time {
             return Err(none());
         }
-        Ok(Running { cgroup_paths: state.cgroup_paths, ..running })
+        let running = Running { cgroup_paths: state.cgroup_paths, ..running };
+        if running.apart.is_empty() && !cgroup::holds(&running.groups(arena)?, pid) {
+            let why = "state.json names it, but it is in no namespace and no control group of its \
+                       own; if no container runs here, remove state.json";
+            return Err(Error::refused("use process", pid_object(pid), why));
+        }
+        Ok(running)
     }
 
     /// Takes away the files and control groups of a container that is gone, or about to be.
