@@ -98,7 +98,7 @@ fn nobody_but_the_container_gets_the_signal() {
         // The pid is another's by now.
         (time + 1, "none runs there"),
         // A forged state: it is a process of the host.
-        (time, "namespaces"),
+        (time, "in no namespace and no control group of its own"),
     ] {
         let text = format!(
             r#"{{"init_pid":{},"init_start_time":"{time}","network_state":{{}},"cgroup_paths":{{}}}}"#,
