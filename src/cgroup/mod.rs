@@ -113,9 +113,11 @@ impl Created {
         loop {
             let fresh = make(path).doing("make control group", path)?;
             match self.fill(at, path, fresh, plan, arena) {
-                // The group went away, or one of its files is not there: the next tries tell.
+                // The group went away, or one of its files is not there: the next tries tell. One
+                // whose parent is just going has no CPUs to give, which reads as EACCES.
                 Err(error)
-                    if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) && tries > 0 =>
+                    if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV | Errno::ACCESS))
+                        && tries > 0 =>
                 {
                     tries -= 1;
                     self.groups.truncate(before);

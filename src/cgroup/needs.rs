@@ -16,7 +16,7 @@ pub enum V2 {
 pub type Need = (&'static str, Subsystem, V2, bool);
 
 /// All of them.
-pub fn needs(plan: &Cgroup) -> [Need; 22] {
+pub fn needs(plan: &Cgroup) -> [Need; 23] {
     use Subsystem::*;
     use V2::*;
     let throttle = [
@@ -49,5 +49,6 @@ pub fn needs(plan: &Cgroup) -> [Need; 22] {
         ("cgroups.net_cls_classid", NetCls, Lacks, plan.net_cls_classid.is_some()),
         ("cgroups.net_prio_ifpriomap", NetPrio, Lacks, !plan.net_prio_ifpriomap.is_empty()),
         ("cgroups.pids_limit", Pids, Has, plan.pids_limit.is_some()),
+        ("cgroups.freezer", Freezer, Has, plan.frozen),
     ]
 }

@@ -107,8 +107,8 @@ fn a_process_enters_every_hierarchy_and_they_go_with_the_guard() {
     let len = rustix::io::read(&reader, &mut buf).unwrap();
     let text = String::from_utf8_lossy(&buf[..len]).to_string();
     let suffix = format!("/{}", plan.name.unwrap().to_str().unwrap());
-    for subsystem in Subsystem::ALL.iter().filter(|s| text.contains(&format!(":{}:", s.name()))) {
-        let line = text.lines().find(|line| line.contains(&format!(":{}:", subsystem.name())));
+    for (name, _) in created.groups().names() {
+        let line = text.lines().find(|line| line.contains(&format!(":{name}:")));
         assert!(line.unwrap().ends_with(&suffix), "{text}");
     }
     drop(created);

@@ -11,6 +11,8 @@ mod trace;
 mod world;
 
 mod cgroup;
+mod cgroup_limits;
+mod cgroup_v2;
 mod cli;
 mod dialects;
 mod fallbacks;
