@@ -84,7 +84,8 @@ impl<'a> Json<'a> {
     pub fn key(&mut self, name: &str) {
         self.item();
         self.keyed = true;
-        self.format(format_args!("\"{name}\": "));
+        self.format(format_args!("\"{name}\""));
+        self.colon();
     }
 
     /// A key that needs escapes.
@@ -92,7 +93,11 @@ impl<'a> Json<'a> {
         self.item();
         self.cstr(name);
         self.keyed = true;
-        self.put(": ");
+        self.colon();
+    }
+
+    fn colon(&mut self) {
+        self.put(if self.flat { ":" } else { ": " });
     }
 
     /// What comes before a member: nothing for the value of a key.
@@ -103,8 +108,8 @@ impl<'a> Json<'a> {
         let comma = !core::mem::take(&mut self.fresh);
         let broken = self.broken & 1 == 1;
         match (comma, broken) {
-            (true, true) => self.put(","),
-            (true, false) => self.put(", "),
+            (true, false) if !self.flat => self.put(", "),
+            (true, _) => self.put(","),
             (false, _) => {}
         }
         if broken {

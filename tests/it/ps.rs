@@ -94,7 +94,7 @@ fn a_zombie_is_marked_and_who_must_reap_it_is_named() {
     until("it is stopped", || place.run(&["ps"]).out.contains("(sleep), which is stopped, must"));
     let run = place.run(&["ps", "--json"]);
     valid_json(run.ok());
-    assert!(run.out.contains(r#""zombie": ""#), "{}", run.out);
+    assert!(run.out.contains(r#""zombie":""#), "{}", run.out);
     running.signal(libc::SIGTERM);
     running.end();
 }
