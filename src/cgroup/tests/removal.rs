@@ -51,9 +51,9 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let paths: std::vec::Vec<_> = created.groups().names().map(|(_, path)| path).collect();
     // As a launcher that was killed.
     std::mem::forget(created);
-    remove_stale(paths.iter().copied()).unwrap();
+    remove_stale(paths.iter().copied(), &arena).unwrap();
     assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
-    remove_stale(paths.iter().copied()).unwrap();
+    remove_stale(paths.iter().copied(), &arena).unwrap();
     let error = Groups::open([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
     assert!(error.ends_with(": No such file or directory (ENOENT)"), "{error}");
 }
@@ -62,7 +62,7 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
 fn stale_paths_outside_of_the_hierarchies_are_not_touched() {
     let dir = std::env::temp_dir().join(name().to_str().unwrap());
     std::fs::create_dir(&dir).unwrap();
-    let error = remove_stale([cstr(dir.to_str().unwrap())].into_iter()).unwrap_err();
+    let error = remove_stale([cstr(dir.to_str().unwrap())].into_iter(), &arena()).unwrap_err();
     let exists = dir.exists();
     std::fs::remove_dir(&dir).unwrap();
     assert!(exists);
@@ -88,7 +88,8 @@ fn many_at_once_with_one_parent_and_one_name_never_trip_over_each_other() {
         }
     });
     let plan = Cgroup { name: Some(shared), parent: Some(parent), ..Cgroup::default() };
-    let created = create(&plan, &arena()).unwrap();
+    let arena = arena();
+    let created = create(&plan, &arena).unwrap();
     let fresh = created.groups.iter().all(|group| group.fresh);
     let paths = all_paths(&created);
     created.remove().unwrap();
