@@ -229,7 +229,9 @@ impl<'a> Created<'a> {
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.dir.path, group.fresh, self.arena));
+            // Who does not leave one group in a second is in the others too.
+            let removed = remove::remove(group.dir.path, group.fresh, result.is_ok(), self.arena);
+            result = result.and(removed);
         }
         result
     }

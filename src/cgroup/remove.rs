@@ -36,14 +36,14 @@ pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 /// Removes the group at `dir` and the empty groups inside it, then those above it that are empty
 /// now; all only if they are marked. `own`: this process made it, so there is no need to look. A
 /// group with another container's processes in it is that one's too, and stays; any other process
-/// that does not go is an error that names it.
-pub fn remove(dir: &'static CStr, own: bool, arena: &Arena) -> Result<()> {
+/// that does not go is an error that names it, at once unless there is `patience`.
+pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> Result<()> {
     const DOING: &str = "remove control group";
     let marked = own || is_marked(dir).doing(DOING, dir)?;
     if !marked {
         return Ok(());
     }
-    match remove_leaf(dir, own).doing(DOING, dir)? {
+    match remove_leaf(dir, own, patience).doing(DOING, dir)? {
         Left::Nothing => {}
         Left::Others => return Ok(()),
         Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
@@ -111,7 +111,7 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>, arena: &Arena) -
     for dir in paths {
         match statfs(dir) {
             Err(Errno::NOENT) => {}
-            Ok(stat) if version(stat.f_type as u64).is_some() => remove(dir, false, arena)?,
+            Ok(stat) if version(stat.f_type as u64).is_some() => remove(dir, false, true, arena)?,
             Ok(_) => {
                 let why = "it is not in a control group hierarchy";
                 return Err(Error::refused("remove stale control group", dir, why));
@@ -123,8 +123,8 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>, arena: &Arena) -
 }
 
 /// Tries until nobody keeps it, or somebody will not go.
-fn remove_leaf(dir: &CStr, own: bool) -> io::Result<Left> {
-    let mut pause = Pause::until(RELEASE_MS);
+fn remove_leaf(dir: &CStr, own: bool, patience: bool) -> io::Result<Left> {
+    let mut pause = Pause::until(if patience { RELEASE_MS } else { 0 });
     loop {
         match rmdir(dir) {
             Ok(()) | Err(Errno::NOENT) => return Ok(Left::Nothing),

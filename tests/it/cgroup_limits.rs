@@ -208,7 +208,8 @@ fn a_throttled_disk_is_slow() {
     let mut place = Place::new();
     let (major, minor) = numbers.split_once(':').unwrap();
     place.config.set("cgroups.allow_all_devices", "true").unset("cgroups.allowed_devices");
-    let script = format!("mknod /tmp/disk b {major} {minor} && probe read /tmp/disk 2048");
+    let script =
+        format!("rm -f /tmp/disk; mknod /tmp/disk b {major} {minor} && probe read /tmp/disk 2048");
     let time = |place: &Place| -> u32 { place.sh(&script).value("milliseconds").parse().unwrap() };
     let (bytes, reads) =
         ("cgroups.blkio_throttle_read_bps_device", "cgroups.blkio_throttle_read_iops_device");
@@ -249,7 +250,7 @@ fn a_limit_that_this_host_can_t_keep_is_an_error_with_its_place() {
     run.fails(match unified() {
         true => &["hugetlb_limit[0].page_size: this machine has no pages of 3072 KiB"],
         false => {
-            &["hugetlb_limit: it needs the control group controller hugetlb; ", "here: devices"]
+            &["hugetlb_limit[0]: it needs the control group controller hugetlb; ", "here: devices"]
         }
     });
 }

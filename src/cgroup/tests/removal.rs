@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_group_with_somebody_in_it_stays_and_an_empty_one_with_groups_inside_goes() {
+fn a_group_with_somebody_in_it_stays_and_is_named_and_an_empty_one_with_groups_inside_goes() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
     let shared = create(&plan, &arena).unwrap();
@@ -12,7 +12,13 @@ fn a_group_with_somebody_in_it_stays_and_an_empty_one_with_groups_inside_goes() 
     // It is in when the last hierarchy, memory's, has it.
     let procs = path(&shared, "memory").join("cgroup.procs");
     while std::fs::read_to_string(&procs).unwrap().is_empty() {}
-    created.remove().unwrap();
+    let began = std::time::Instant::now();
+    let error = created.remove().unwrap_err().to_string();
+    // Once for all hierarchies, with room for a busy machine.
+    assert!(began.elapsed() < std::time::Duration::from_secs(4));
+    let number = pid.as_raw_pid();
+    assert!(error.starts_with("remove control group /"), "{error}");
+    assert!(error.contains(&format!(": it still has process {number} (")), "{error}");
     assert!(paths.iter().all(|path| path.exists()));
     crate::syscall::signal::kill(pid, 9).unwrap();
     assert_eq!(status(pid), -9);
