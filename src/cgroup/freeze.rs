@@ -41,7 +41,7 @@ impl Freezer<'_> {
             if self.stands_still().doing("look at", self.on())? {
                 return Ok(());
             }
-            if !pause.wait() {
+            if !pause.wait(None) {
                 self.thaw()?;
                 let why = "its processes did not stop within ten seconds, and go on";
                 return Err(Error::refused("freeze", self.dir.path, why));

@@ -10,11 +10,13 @@ mod events;
 mod file;
 mod freeze;
 mod groups;
+mod memory;
 mod needs;
 mod remove;
 mod site;
 pub mod stats;
 mod subsystem;
+pub mod systemd;
 mod tasks;
 mod v1;
 mod v2;
@@ -32,6 +34,7 @@ pub use events::Oom;
 pub use file::{Dir, Version};
 pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
+pub use memory::out_of_memory;
 pub use remove::{holds, kill_stale, remove_stale, thaw};
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;
@@ -44,8 +47,8 @@ use crate::say;
 use file::{PATH_MAX, Path};
 
 /// The groups of a container: a guard that removes them.
-#[derive(Default)]
-pub struct Created {
+pub struct Created<'a> {
+    arena: &'a Arena,
     groups: Groups,
     tasks: Tasks,
     /// The program of the v2 group's devices, which is to be attached once the container has made
@@ -55,8 +58,8 @@ pub struct Created {
 
 /// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
 /// parent in the plan there are none: the container stays in the caller's groups.
-pub fn create(site: &Site, plan: &Cgroup, arena: &Arena) -> Result<Created> {
-    let mut created = Created::default();
+pub fn create<'a>(site: &Site, plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
+    let mut created = Created::none(arena);
     for place in &site.places {
         match place.hierarchy.version {
             Version::V1 => created.add(place, plan, arena)?,
@@ -105,7 +108,12 @@ pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
 /// remove it when they end.
 const VANISH: usize = 16;
 
-impl Created {
+impl<'a> Created<'a> {
+    /// No groups.
+    pub fn none(arena: &'a Arena) -> Created<'a> {
+        Created { arena, groups: Groups::default(), tasks: Tasks::new(), program: None }
+    }
+
     /// Makes, limits and opens the group in one v1 hierarchy.
     fn add(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
         let path = place(at.base, plan, arena)?;
@@ -185,6 +193,15 @@ impl Created {
         self.tasks.leave_out_unified();
     }
 
+    /// Stops every process, for a container that is to start frozen.
+    pub fn freeze(&self) -> Result<()> {
+        let Some(group) = self.groups.of(Subsystem::Freezer) else { return Ok(()) };
+        match group.version {
+            Version::V1 => group.dir.put("freezer.state", b"FROZEN", self.arena),
+            Version::V2 => group.dir.put("cgroup.freeze", b"1", self.arena),
+        }
+    }
+
     /// The `tasks` files.
     pub fn tasks(&self) -> &Tasks {
         &self.tasks
@@ -201,7 +218,7 @@ impl Created {
         let own = || self.groups.iter().filter(|group| group.fresh);
         let freezer = own().find(|group| group.subsystems.has(Subsystem::Freezer));
         let freezer = freezer.map(|group| group.dir.path);
-        own().try_for_each(|group| remove::kill_all(group.dir.path, freezer))
+        own().try_for_each(|group| remove::kill_all(&group.dir, freezer))
     }
 
     /// Removes the groups and their parents, as far as nsinit made them and nobody else is in them.
@@ -218,13 +235,15 @@ impl Created {
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.dir.path, group.fresh));
+            // Who does not leave one group in a second is in the others too.
+            let removed = remove::remove(group.dir.path, group.fresh, result.is_ok(), self.arena);
+            result = result.and(removed);
         }
         result
     }
 }
 
-impl Drop for Created {
+impl Drop for Created<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.remove_all() {
             say::warning(format_args!("{error}"));

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 mod removal;
 
 /// Finds the site and makes the groups there.
-fn create(plan: &Cgroup, arena: &Arena) -> Result<Created> {
+fn create<'a>(plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
     let site = Site::find(plan, arena, &mut None)?;
     super::create(&site, plan, arena)
 }
@@ -231,6 +231,7 @@ fn a_failure_unwinds_and_says_what_was_written() {
 
 #[test]
 fn without_a_name_nothing_is_made() {
-    let created = create(&Cgroup::default(), &arena()).unwrap();
+    let arena = arena();
+    let created = create(&Cgroup::default(), &arena).unwrap();
     assert_eq!(created.groups().names().count() + created.tasks().fds().count(), 0);
 }

@@ -45,6 +45,8 @@ pub struct Options {
     pub watch: Option<&'static CStr>,
     /// --wait.
     pub wait: bool,
+    /// --systemd.
+    pub systemd: bool,
     /// --all.
     pub all: bool,
     /// The one word of a verb that takes one.
@@ -109,6 +111,12 @@ pub const OPTIONS: &[Opt] = &[
         value: "",
         help: "if the container is paused, wait until it goes on",
         set: |o, _| o.wait = true,
+    },
+    Opt {
+        name: "systemd",
+        value: "",
+        help: "ask systemd for a scope to start in, in cgroups.slice",
+        set: |o, _| o.systemd = true,
     },
     Opt {
         name: "all",

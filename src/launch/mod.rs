@@ -43,6 +43,8 @@ pub struct Launch<'a> {
     pub env: Option<Env>,
     /// Whether to wait until a container that is paused goes on, instead of refusing to join it.
     pub wait: bool,
+    /// Whether to ask systemd for a scope to start in.
+    pub systemd: bool,
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,

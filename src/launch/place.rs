@@ -165,7 +165,7 @@ impl Place {
         if !launch.plan.namespaces.is_new(Kind::Pid) {
             kill_left_behind(&dirs, launch.plan)?;
         }
-        cgroup::remove_stale(dirs.into_iter())?;
+        cgroup::remove_stale(dirs.into_iter(), launch.arena)?;
         state::remove(self.dir())
     }
 

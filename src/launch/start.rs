@@ -1,6 +1,7 @@
 //! The launcher's half of a start (libcontainer namespaces/exec.go, Exec). It and the container's
 //! first process work side by side and meet at the channel.
 
+use linux_raw_sys::general::SIGKILL;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -12,10 +13,11 @@ use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
 use crate::bytes::Short;
-use crate::cgroup::{self, Created, Groups, Site};
-use crate::error::{Context, Error, Result};
+use crate::cgroup::{self, Created, Groups, Site, systemd};
+use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::stat;
+use crate::say;
 use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
@@ -24,7 +26,11 @@ use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
 pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
+    let scope = enter_scope(launch)?;
     let site = find_site(launch)?;
+    if scope {
+        systemd::step_down(&site, launch.arena)?;
+    }
     // Undone from the last to the first if it is left with an error: a group can't be removed while
     // the child is in it. That of v2 comes first of all: the child is cloned into it.
     let mut groups = make_cgroups(launch, &site, site.is_unified())?;
@@ -60,15 +66,32 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     }
     match parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?.outcome {
         Outcome::Started => {}
-        Outcome::Failed(error) => return Err(error),
-        Outcome::Died => return Err(died(steps.last().as_str(), launch.arena)),
+        Outcome::Failed(error) => return Err(short_of_memory(&groups, launch).unwrap_or(error)),
+        Outcome::Died => {
+            let died = || died(steps.last().as_str(), launch.arena);
+            return Err(short_of_memory(&groups, launch).unwrap_or_else(died));
+        }
+    }
+    if launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen) {
+        groups.freeze()?;
     }
     drop((parent, lock));
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
+    if let Some(why) = cgroup::out_of_memory(groups.groups(), launch.arena)
+        && status == STATUS_SIGNAL + SIGKILL as u8
+    {
+        say::warning(format_args!("{why}"));
+    }
     finish(launch, place, groups, saved)?;
     Ok(status)
+}
+
+/// What a start that failed has failed for, if the kernel has killed a process of it.
+fn short_of_memory(groups: &Created, launch: &Launch) -> Option<Error> {
+    let why = cgroup::out_of_memory(groups.groups(), launch.arena)?;
+    Some(Error::refused("start the container", (), why))
 }
 
 /// The namespaces that clone makes. A cgroup namespace is made later, once the process is in its
@@ -108,6 +131,23 @@ fn clone_first(plan: &Plan, groups: &Groups) -> Result<(Fork, bool)> {
     fork(cloned(plan)).doing(DOING, ()).map(|fork| (fork, false))
 }
 
+/// Goes into a scope of systemd's, with all that is started from here on.
+fn enter_scope(launch: &Launch) -> Result<bool> {
+    let slice = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.slice);
+    if !launch.systemd {
+        if slice.is_none() {
+            return Ok(false);
+        }
+        if !systemd::is_there() {
+            say::warning(format_args!("cgroups.slice: systemd does not run here: left out"));
+            return Ok(false);
+        }
+    }
+    let name = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.name);
+    systemd::enter_scope(name.unwrap_or(c"container"), slice, launch.arena)?;
+    Ok(true)
+}
+
 fn find_site(launch: &mut Launch) -> Result<Site> {
     match &launch.plan.cgroup {
         Some(plan) => Site::find(plan, launch.arena, &mut launch.finding),
@@ -115,14 +155,14 @@ fn find_site(launch: &mut Launch) -> Result<Site> {
     }
 }
 
-fn make_cgroups(launch: &Launch, site: &Site, now: bool) -> Result<Created> {
+fn make_cgroups<'a>(launch: &Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
     match launch.plan.cgroup.as_ref().filter(|_| now) {
         Some(plan) => cgroup::create(site, plan, launch.arena),
-        None => Ok(Created::default()),
+        None => Ok(Created::none(launch.arena)),
     }
 }
 
-fn fds(groups: &Created) -> Result<heapless::Vec<BorrowedFd<'_>, FDS>> {
+fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
     let mut fds = heapless::Vec::new();
     for fd in groups.tasks().fds() {
         let full = |_| Error::refused("hand over the cgroups", (), "more than 16 hierarchies");

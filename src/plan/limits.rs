@@ -42,6 +42,9 @@ fn place(cgroup: &Cgroup) -> Checked {
         }
         _ => {}
     }
+    if cgroup.slice.is_some_and(|slice| !slice.to_bytes().ends_with(b".slice")) {
+        return refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
+    }
     match cgroup.parent {
         Some(parent) if split_by(parent.to_bytes(), b'/').any(|part| part == b"..") => {
             refuse("cgroups.parent", "\"..\" would leave the caller's own group")
@@ -171,6 +174,7 @@ mod tests {
         for parent in [c"..", c"a/../b", c"/..", c"a/..", c"a\nb"] {
             assert_eq!(refused(|c| c.parent = Some(parent)), "cgroups.parent", "{parent:?}");
         }
+        assert_eq!(refused(|c| (c.name, c.slice) = (Some(c"a"), Some(c"b"))), "cgroups.slice");
         assert_eq!(refused(|c| (c.name, c.memory) = (None, Some(1))), "cgroups");
         let fine = Cgroup { name: Some(c"..x"), parent: Some(c"/a//./b..c/"), ..Cgroup::default() };
         assert!(check(&fine).is_ok());

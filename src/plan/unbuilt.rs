@@ -41,12 +41,5 @@ pub fn unbuilt(plan: &Plan) -> Checked {
             return refuse_in("mounts", n, "premount_cmds", why);
         }
     }
-    plan.cgroup.as_ref().map_or(Ok(()), unbuilt_cgroup)
-}
-
-fn unbuilt_cgroup(cgroup: &Cgroup) -> Checked {
-    match cgroup.slice {
-        Some(_) => refuse("cgroups.slice", LATER),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -15,12 +15,8 @@ const TESTS: &str = "cgroup_limits::";
 fn limits_hold_on_a_host_with_version_2_alone() {
     let place = Place::new();
     let Some(mut machine) = Machine::new(&place) else { return };
-    machine.module("virtio_pci");
-    machine.module("virtio_blk");
-    let disk = place.dir.join("disk");
-    fs::write(&disk, vec![0; 4 << 20]).unwrap();
-    let drive = format!("file={},if=virtio,format=raw", disk.display());
-    machine.qemu.extend(["-smp".into(), "2".into(), "-drive".into(), drive]);
+    machine.module("loop");
+    machine.qemu.extend(["-smp".into(), "2".into()]);
     machine.limit = Duration::from_secs(400);
     let program = std::env::current_exe().unwrap();
     machine.host_program(&program);
