@@ -1,7 +1,7 @@
 //! What a plan can say and nsinit does not do yet. A room that learns one of these takes its line out.
 
 use super::check::{Checked, refuse, refuse_in};
-use super::{Cgroup, Kind, MountCommands, NetworkKind, Plan, Relabel, Source};
+use super::{Kind, MountCommands, NetworkKind, Plan, Relabel, Source};
 
 /// What a plan says of something that this version does not do.
 const LATER: &str = "this version of nsinit can't do that yet";

@@ -34,6 +34,7 @@ mod shape;
 mod state;
 mod stats;
 mod storm;
+mod systemd;
 mod tty;
 mod user;
 mod vm;
