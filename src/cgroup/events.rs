@@ -6,10 +6,10 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::file::Version;
-use super::groups::Groups;
+use super::groups::{Group, Groups};
 use super::subsystem::Subsystem;
 use crate::bytes::{Short, split_by};
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::proc::lines::decimal;
 
 /// Out-of-memory events of a container.
@@ -25,34 +25,31 @@ pub struct Oom {
 impl Oom {
     /// Watches the memory group of `groups`.
     pub fn watch(groups: &Groups) -> Result<Oom> {
-        const NONE: &str = "the container has no control group with the memory controller";
-        let refused = || Error::refused("watch for lack of memory", (), NONE);
-        let group = groups.of(Subsystem::Memory).ok_or_else(refused)?;
-        let file = |name, flags| {
-            let on = Object::Beneath(group.dir.path, name);
-            let file = group.dir.file(name, flags);
-            if file.as_ref().err() == Some(&Errno::NOENT) {
-                Err(refused())
-            } else {
-                file.doing("open", on)
-            }
-        };
+        const DOING: &str = "watch for lack of memory";
+        let group = groups.of(Subsystem::Memory);
+        let oom = group.map_or(Err(Errno::NOENT), Oom::of);
+        if oom.as_ref().err() == Some(&Errno::NOENT) {
+            let why = "the container has no control group with the memory controller";
+            return Err(Error::refused(DOING, (), why));
+        }
+        oom.doing(DOING, ())
+    }
+
+    fn of(group: &Group) -> rustix::io::Result<Oom> {
+        let dir = &group.dir;
         if group.version == Version::V2 {
-            let mut oom =
-                Oom { fd: file("memory.events", OFlags::RDONLY)?, control: None, seen: 0 };
-            oom.more().doing("read", "memory.events")?;
+            let fd = dir.file("memory.events", OFlags::RDONLY)?;
+            let mut oom = Oom { fd, control: None, seen: 0 };
+            oom.more()?;
             return Ok(oom);
         }
         // Documentation/admin-guide/cgroup-v1/memory.rst, section 10.
-        let control = file("memory.oom_control", OFlags::RDONLY)?;
-        let events = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .doing("make an eventfd", ())?;
-        let pair = (i64::from(events.as_raw_fd()), i64::from(control.as_raw_fd()));
+        let control = dir.file("memory.oom_control", OFlags::RDONLY)?;
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let pair = (i64::from(fd.as_raw_fd()), i64::from(control.as_raw_fd()));
         let line = Short::<48>::new(format_args!("{} {}", pair.0, pair.1));
-        let register = file("cgroup.event_control", OFlags::WRONLY)?;
-        rustix::io::write(&register, line.as_str().as_bytes())
-            .doing("register for", "memory.oom_control")?;
-        Ok(Oom { fd: events, control: Some(control), seen: 0 })
+        dir.write("cgroup.event_control", line.as_str().as_bytes())?;
+        Ok(Oom { fd, control: Some(control), seen: 0 })
     }
 
     /// What to poll for.

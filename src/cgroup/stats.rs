@@ -9,29 +9,47 @@ use rustix::io::Errno;
 
 use super::file::Version;
 use super::groups::{Group, Groups};
-use super::subsystem::Subsystem::{self, Blkio, Cpu, Cpuacct, Memory, Pids};
+use super::subsystem::Subsystem::{Blkio, Cpuacct, Memory};
+use super::subsystem::Subsystems;
 use crate::bytes::{Short, split_by};
 use crate::error::{Context, Object, Result};
 use crate::json::Json;
 use crate::proc::lines::{Pieces, decimal};
 
-/// One number.
-struct Field {
-    /// Its key in the object that is open, after what opens it.
-    key: &'static str,
-    subsystem: Subsystem,
-    v1: Source,
-    v2: Source,
+/// What is told, in its order: objects, and in them numbers, each with its controller, and for v1 and
+/// v2 the file, the word at the start of the line in it ("-": the number is all), and what makes
+/// nanoseconds or bytes of it. A clock tick is 10,000,000 nanoseconds to every program. (As text: a
+/// table of strings would be twice as large.) memory.peak is there since Linux 5.19.
+const TOLD: &[u8] = b"\
+cpu_stats{
+cpu_usage{
+total_usage cpuacct cpuacct.usage - 1 cpu.stat usage_usec 1000
+usage_in_kernelmode cpuacct cpuacct.stat system 10000000 cpu.stat system_usec 1000
+usage_in_usermode cpuacct cpuacct.stat user 10000000 cpu.stat user_usec 1000
+percpu_usage[
 }
+throttling_data{
+periods cpu cpu.stat nr_periods 1 cpu.stat nr_periods 1
+throttled_periods cpu cpu.stat nr_throttled 1 cpu.stat nr_throttled 1
+throttled_time cpu cpu.stat throttled_time 1 cpu.stat throttled_usec 1000
+}
+}
+memory_stats{
+usage memory memory.usage_in_bytes - 1 memory.current - 1
+max_usage memory memory.max_usage_in_bytes - 1 memory.peak - 1
+limit memory memory.limit_in_bytes - 1 memory.max - 1
+failcnt memory memory.failcnt - 1 memory.events max 1
+stats{
+}
+}
+blkio_stats{
+}
+pids_stats{
+current pids pids.current - 1 pids.current - 1
+limit pids pids.max - 1 pids.max - 1
+}";
 
-/// A file, the word at the start of the line in it, or "" where the number is all, and the factor
-/// that makes the unit of libcontainer of it: nanoseconds, bytes.
-struct Source(&'static str, &'static str, u32);
-
-/// Nanoseconds of a clock tick: the kernel tells every program of 100 ticks per second.
-const TICK: u32 = 10_000_000;
-
-/// The numbers of a container, in the order of their table.
+/// Where in a sample a number is: nanoseconds of CPU time.
 pub const TOTAL_USAGE: usize = 0;
 /// Bytes in use.
 pub const MEMORY: usize = 6;
@@ -43,72 +61,14 @@ pub const MEMORY_LIMIT: usize = 8;
 pub const PIDS: usize = 10;
 /// Processes that there may be.
 pub const PIDS_LIMIT: usize = 11;
+/// Numbers in the table.
+const NUMBERS: usize = 12;
 
-const fn field(key: &'static str, subsystem: Subsystem, v1: Source, v2: Source) -> Field {
-    Field { key, subsystem, v1, v2 }
-}
-
-const fn same(key: &'static str, file: &'static str, word: &'static str) -> Field {
-    let subsystem = if word.is_empty() { Pids } else { Cpu };
-    field(key, subsystem, Source(file, word, 1), Source(file, word, 1))
-}
-
-const fn memory(
-    key: &'static str,
-    v1: &'static str,
-    v2: &'static str,
-    word: &'static str,
-) -> Field {
-    field(key, Memory, Source(v1, "", 1), Source(v2, word, 1))
-}
-
-const FIELDS: [Field; 12] = [
-    field(
-        "total_usage",
-        Cpuacct,
-        Source("cpuacct.usage", "", 1),
-        Source("cpu.stat", "usage_usec", 1000),
-    ),
-    field(
-        "usage_in_kernelmode",
-        Cpuacct,
-        Source("cpuacct.stat", "system", TICK),
-        Source("cpu.stat", "system_usec", 1000),
-    ),
-    field(
-        "usage_in_usermode",
-        Cpuacct,
-        Source("cpuacct.stat", "user", TICK),
-        Source("cpu.stat", "user_usec", 1000),
-    ),
-    same("periods", "cpu.stat", "nr_periods"),
-    same("throttled_periods", "cpu.stat", "nr_throttled"),
-    field(
-        "throttled_time",
-        Cpu,
-        Source("cpu.stat", "throttled_time", 1),
-        Source("cpu.stat", "throttled_usec", 1000),
-    ),
-    memory("usage", "memory.usage_in_bytes", "memory.current", ""),
-    // v2: since Linux 5.19.
-    memory("max_usage", "memory.max_usage_in_bytes", "memory.peak", ""),
-    memory("limit", "memory.limit_in_bytes", "memory.max", ""),
-    memory("failcnt", "memory.failcnt", "memory.events", "max"),
-    same("current", "pids.current", ""),
-    same("limit", "pids.max", ""),
-];
-
-/// Lists of v1, as (key, file): blkio.FILE_recursive and its like.
-const BLKIO: [(&str, &str); 8] = [
-    ("io_service_bytes", "io_service_bytes"),
-    ("io_serviced", "io_serviced"),
-    ("io_queue", "io_queued"),
-    ("io_service_time", "io_service_time"),
-    ("io_wait_time", "io_wait_time"),
-    ("io_merged", "io_merged"),
-    ("io_time", "time"),
-    ("sectors", "sectors"),
-];
+/// Lists of v1, as keys without "_recursive" and files without what surrounds it: "blkio.io_merged_recursive".
+const BLKIO: &[u8] =
+    b"io_service_bytes io_service_bytes io_serviced io_serviced io_queue io_queued \
+    io_service_time io_service_time io_wait_time io_wait_time io_merged io_merged io_time time \
+    sectors sectors";
 
 /// Of those, the two that v2 has, with the words of io.stat.
 const IO: [(&str, [(&str, &str); 3]); 2] = [
@@ -117,22 +77,26 @@ const IO: [(&str, [(&str, &str); 3]); 2] = [
 ];
 
 /// All numbers at one moment. `None`: this host does not tell, or there is no limit.
-pub type Sample = [Option<u64>; FIELDS.len()];
+pub type Sample = [Option<u64>; NUMBERS];
 
 /// Reads the numbers.
 pub fn sample(groups: &Groups) -> Result<Sample> {
-    let mut sample = [None; FIELDS.len()];
-    for (number, field) in sample.iter_mut().zip(&FIELDS) {
-        let Some(group) = groups.of(field.subsystem) else { continue };
-        let Source(file, word, factor) = match group.version {
-            Version::V1 => &field.v1,
-            Version::V2 => &field.v2,
-        };
-        each_line(group, file, &mut |line| {
-            let rest = line.strip_prefix(word.as_bytes()).unwrap_or(b"x");
+    let mut sample = Sample::default();
+    let lines = split_by(TOLD, b'\n').filter(|line| line.contains(&b' '));
+    for (number, line) in sample.iter_mut().zip(lines) {
+        let mut words = split_by(line, b' ').skip(1);
+        let subsystem = Subsystems::parse(words.next().unwrap_or(b"")).iter().next();
+        let Some(group) = subsystem.and_then(|subsystem| groups.of(subsystem)) else { continue };
+        let mut words = words.skip(if group.version == Version::V1 { 0 } else { 3 });
+        let mut word = || words.next().unwrap_or(b"");
+        let (file, start, factor) = (word(), word(), word());
+        let start = if start == b"-" { b"" } else { start };
+        each_line(group, core::str::from_utf8(file).unwrap_or(""), &mut |line| {
+            let rest = line.strip_prefix(start).unwrap_or(b"x");
             // "max", and v1's largest number of pages, are no limit.
             let found = decimal(rest.trim_ascii_start()).filter(|n| *n < 1 << 62);
-            *number = number.or(found.map(|n| n.saturating_mul((*factor).into())));
+            let factor = decimal(factor).unwrap_or(1);
+            *number = number.or(found.map(|n| n.saturating_mul(factor)));
         })?;
     }
     Ok(sample)
@@ -140,47 +104,36 @@ pub fn sample(groups: &Groups) -> Result<Sample> {
 
 /// Writes the members of `cgroup_stats`.
 pub fn write(groups: &Groups, sample: &Sample, json: &mut Json) -> Result<()> {
-    let mut numbers = FIELDS.iter().zip(sample);
-    let mut some = |json: &mut Json, count| {
-        for (field, number) in numbers.by_ref().take(count) {
-            if let Some(number) = number {
-                json.unsigned(field.key, *number);
+    let mut numbers = sample.iter();
+    for line in split_by(TOLD, b'\n') {
+        let key = core::str::from_utf8(line).unwrap_or("");
+        let key = key.split_once(' ').map_or(key, |(key, _)| key);
+        if line == b"}" {
+            json.close();
+        } else if line == b"percpu_usage[" {
+            percpu(groups, json)?;
+        } else if let Some(key) = key.strip_suffix('{') {
+            json.begin(key, '{');
+            match key {
+                "stats" => memory(groups, json)?,
+                "blkio_stats" => groups.of(Blkio).map_or(Ok(()), |group| blkio(group, json))?,
+                _ => {}
             }
+        } else if let Some(Some(number)) = numbers.next() {
+            json.unsigned(key, *number);
         }
-    };
-    json.begin("cpu_stats", '{');
-    json.begin("cpu_usage", '{');
-    some(json, 3);
-    percpu(groups, json)?;
-    json.close();
-    json.begin("throttling_data", '{');
-    some(json, 3);
-    json.close();
-    json.close();
-    json.begin("memory_stats", '{');
-    some(json, 4);
-    json.begin("stats", '{');
-    if let Some(group) = groups.of(Memory) {
-        each_line(group, "memory.stat", &mut |line| {
-            if let Some((key, number)) = pair(line, b' ') {
-                json.unsigned(key, number);
-            }
-        })?;
     }
-    json.close();
-    json.close();
-    json.begin("blkio_stats", '{');
-    if let Some(group) = groups.of(Blkio) {
-        blkio(group, json)?;
-    }
-    json.close();
-    json.begin("pids_stats", '{');
-    some(json, 2);
-    json.close();
-    if let Some(group) = groups.unified() {
-        pressure(group, json)?;
-    }
-    Ok(())
+    groups.unified().map_or(Ok(()), |group| pressure(group, json))
+}
+
+/// All that the kernel tells of memory.
+fn memory(groups: &Groups, json: &mut Json) -> Result<()> {
+    let Some(group) = groups.of(Memory) else { return Ok(()) };
+    each_line(group, "memory.stat", &mut |line| {
+        if let Some((key, number)) = pair(line, b' ') {
+            json.unsigned(key, number);
+        }
+    })
 }
 
 /// Nanoseconds per CPU, which v2 does not tell.
@@ -216,7 +169,8 @@ fn blkio(group: &Group, json: &mut Json) -> Result<()> {
         }
         return Ok(());
     }
-    for (key, file) in BLKIO {
+    let mut words = split_by(BLKIO, b' ').map(|word| core::str::from_utf8(word).unwrap_or(""));
+    while let (Some(key), Some(file)) = (words.next(), words.next()) {
         begin_list(key, json);
         // CFQ's until Linux 5.0; BFQ's where that is the scheduler; those of the throttling layer.
         for form in ["", "bfq.", "throttle."] {
@@ -322,5 +276,35 @@ fn each_line(group: &Group, file: &str, each: &mut dyn FnMut(&[u8])) -> Result<(
         Err(errno) => {
             Err(errno).doing("read a file of control group", Object::CStr(group.dir.path))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole_and_its_numbers_are_where_they_are_looked_for() {
+        let lines: Vec<Vec<&[u8]>> =
+            split_by(TOLD, b'\n').map(|line| split_by(line, b' ').collect()).collect();
+        let numbers: Vec<_> = lines.iter().filter(|line| line.len() > 1).collect();
+        assert_eq!(numbers.len(), NUMBERS);
+        for line in &numbers {
+            assert_eq!((line.len(), Subsystems::parse(line[1]).iter().count()), (8, 1), "{line:?}");
+            assert!(decimal(line[4]).is_some() && decimal(line[7]).is_some(), "{line:?}");
+        }
+        for (at, file) in [
+            (TOTAL_USAGE, "cpuacct.usage"),
+            (MEMORY, "memory.usage_in_bytes"),
+            (MEMORY_MAX, "memory.max_usage_in_bytes"),
+            (MEMORY_LIMIT, "memory.limit_in_bytes"),
+            (PIDS, "pids.current"),
+            (PIDS_LIMIT, "pids.max"),
+        ] {
+            assert_eq!(numbers[at][2], file.as_bytes());
+        }
+        let open = TOLD.iter().filter(|byte| **byte == b'{').count();
+        assert_eq!(open, TOLD.iter().filter(|byte| **byte == b'}').count());
+        assert_eq!(split_by(BLKIO, b' ').count(), 16);
     }
 }
