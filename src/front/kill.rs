@@ -12,7 +12,7 @@ use crate::error::{Context as _, Object};
 use crate::launch::Running;
 use crate::proc::process::{signal, stat};
 use crate::say;
-use crate::signal_name;
+use crate::signame;
 
 /// See the help.
 pub const VERB: Verb = Verb {
@@ -33,8 +33,9 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let n = match options.word.map(|word| word.bytes()) {
         None => TERM,
         Some(word) => {
-            let known = signal_name::parse(word.strip_prefix(b"-").unwrap_or(word));
-            known.ok_or_else(|| {
+            // 0 is none: it asks whether the process is there.
+            let known = if word == b"0" { Some(0) } else { signame::parse(word.strip_prefix(b"-").unwrap_or(word)) };
+            known.map(u32::from).ok_or_else(|| {
                 let word = context.arena.str(format_args!("{}", Show(word)));
                 usage(word.unwrap_or("this word"), "no such signal")
             })?

@@ -20,6 +20,7 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod time;
 
 use rustix::io::Errno;
 
