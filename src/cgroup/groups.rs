@@ -5,9 +5,12 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 use rustix::fd::BorrowedFd;
+use rustix::fs::{Mode, Stat, fstat};
+use rustix::process::Pid;
 
 use super::detect::HIERARCHIES;
 use super::file::{Dir, Version};
+use super::remove::for_each_process;
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::number;
 use crate::error::{Error, Result};
@@ -107,6 +110,20 @@ impl Groups {
             let names = group.subsystems.iter().map(Subsystem::name);
             names.chain(unified).map(|name| (name, group.dir.path))
         })
+    }
+
+    /// Whether `pid` is in a group that nsinit made, or in one inside it.
+    pub fn hold(&self, pid: Pid) -> bool {
+        let marked = |stat: Stat| Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX);
+        let mut found = false;
+        for group in self.iter().filter(|group| fstat(group.dir.fd()).is_ok_and(marked)) {
+            // A group that can't be read tells nothing.
+            let _ = for_each_process(group.dir.path, &mut |other| {
+                found |= other == pid;
+                !found
+            });
+        }
+        found
     }
 
     /// Forgets all but the first `len`.

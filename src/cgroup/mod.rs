@@ -35,7 +35,7 @@ pub use file::{Dir, Version};
 pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
 pub use memory::out_of_memory;
-pub use remove::{holds, kill_stale, remove_stale, thaw};
+pub use remove::{kill_stale, remove_stale, thaw};
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};

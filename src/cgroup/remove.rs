@@ -6,14 +6,12 @@ use core::mem::MaybeUninit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, rmdir, statat, statfs,
-    unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, rmdir, statat, statfs, unlinkat,
 };
 use rustix::io::{self, Errno, read};
 use rustix::process::{Pid, getpid};
 
 use super::file::{Dir, Path, parent, version};
-use super::groups::Groups;
 use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
@@ -105,20 +103,6 @@ fn is_marked(dir: &CStr) -> io::Result<bool> {
         Err(Errno::NOENT) => Ok(false),
         Err(errno) => Err(errno),
     }
-}
-
-/// Whether `pid` is in a group that nsinit made, or in one inside it.
-pub fn holds(groups: &Groups, pid: Pid) -> bool {
-    let marked = |stat: Stat| Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX);
-    let mut found = false;
-    for group in groups.iter().filter(|group| fstat(group.dir.fd()).is_ok_and(marked)) {
-        // A group that can't be read tells nothing.
-        let _ = for_each_process(group.dir.path, &mut |other| {
-            found |= other == pid;
-            !found
-        });
-    }
-    found
 }
 
 /// Removes what a launcher that was killed has left behind, by the paths of its state.json. That
@@ -292,7 +276,7 @@ fn first_living(dir: &CStr) -> io::Result<Option<Pid>> {
 
 /// Calls `each` with every process in the group and those inside it but the caller, until it returns
 /// false. Processes outside of the caller's PID namespace read as 0 and can't be named.
-fn for_each_process(dir: &CStr, each: &mut dyn FnMut(Pid) -> bool) -> io::Result<()> {
+pub fn for_each_process(dir: &CStr, each: &mut dyn FnMut(Pid) -> bool) -> io::Result<()> {
     for_each_group(CWD, dir, DEPTH, &mut |_, _, group| {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match openat(group, c"cgroup.procs", flags, Mode::empty()) {

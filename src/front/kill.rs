@@ -10,7 +10,7 @@ use crate::bytes::Show;
 use crate::cgroup::Freezer;
 use crate::error::{Context as _, Object};
 use crate::launch::Running;
-use crate::proc::process::{signal, stat};
+use crate::proc::process::{Stat, signal};
 use crate::say;
 use crate::signame;
 
@@ -34,7 +34,11 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         None => TERM,
         Some(word) => {
             // 0 is none: it asks whether the process is there.
-            let known = if word == b"0" { Some(0) } else { signame::parse(word.strip_prefix(b"-").unwrap_or(word)) };
+            let known = if word == b"0" {
+                Some(0)
+            } else {
+                signame::parse(word.strip_prefix(b"-").unwrap_or(word))
+            };
             known.map(u32::from).ok_or_else(|| {
                 let word = context.arena.str(format_args!("{}", Show(word)));
                 usage(word.unwrap_or("this word"), "no such signal")
@@ -72,17 +76,14 @@ fn send(pid: Pid, start_time: u64, n: u32) -> Result<(), Failure> {
 /// The others first: with PID 1 they would all be gone.
 fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failure> {
     let mut result = Ok(());
-    let mut one = |pid| {
-        // What has ended meanwhile needs none.
-        if let Ok(stat) = stat("/proc", pid)
-            && pid != container.pid
-        {
+    let mut one = |pid, stat: &Stat| {
+        if pid != container.pid {
             match signal(pid, stat.start_time, n) {
+                // What has ended meanwhile needs none.
                 Ok(()) | Err(Errno::SRCH) => {}
                 Err(errno) => result = Err((pid, errno)),
             }
         }
-        true
     };
     members(container, context.arena)?
         .for_each(&mut one)

@@ -1,6 +1,6 @@
 //! `nsinit ps`: the processes of the container, and who should reap its zombies.
 
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use heapless::Vec;
 use rustix::fd::{AsFd, OwnedFd};
@@ -12,8 +12,9 @@ use super::running::{members, root_of, running};
 use super::{Context, Failure, Verb, answer};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::Context as _;
+use crate::init::zombie;
 use crate::json::Json;
-use crate::proc::process::file;
+use crate::proc::process::{Stat, file};
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};
 use crate::security::user_name;
@@ -68,10 +69,10 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         writeln!(out, "{:>7} {:>7} {:10} S COMMAND", "PID", "INSIDE", "USER")
     };
     let mut first = true;
-    let mut each = |pid| {
+    let mut each = |pid, stat: &Stat| {
         // One that has ended meanwhile is not listed.
         if let Ok(status) = status("/proc", pid) {
-            let process = Process { pid, level, status };
+            let process = Process { pid, level, stat, status };
             if options.json {
                 let _ = out.write_str(if first { "\n" } else { ",\n" });
                 process.json(&mut out, &mut users);
@@ -80,7 +81,6 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             }
             first = false;
         }
-        true
     };
     members.for_each(&mut each).doing("look at the container's processes", ())?;
     if options.json {
@@ -89,13 +89,14 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     answer(out)
 }
 
-struct Process {
+struct Process<'a> {
     pid: Pid,
     level: usize,
+    stat: &'a Stat,
     status: Status,
 }
 
-impl Process {
+impl Process<'_> {
     fn inside(&self) -> u32 {
         self.status.pids.get(self.level).copied().unwrap_or(0)
     }
@@ -109,7 +110,7 @@ impl Process {
             Some(name) => user.push(format_args!("{}", Show(name))),
             None => user.push(format_args!("{}", status.uid)),
         };
-        let (user, state) = (user.as_str(), char::from(status.state));
+        let (user, state) = (user.as_str(), char::from(self.stat.state));
         let _ = write!(out, "{pid:>7} {:>7} {user:10} {state} ", self.inside());
         let mut buf = [0; COMMAND];
         match self.command(&mut buf) {
@@ -123,10 +124,14 @@ impl Process {
                 let _ = write!(out, "[{}]", Show(&status.name));
             }
         }
-        if status.state == b'Z' {
-            let _ = write!(out, " (zombie: {})", Blame(status));
+        let _ = out.write_str(
+            "
+",
+        );
+        if self.stat.state == b'Z' {
+            let _ = out.write_str("        zombie ");
+            let _ = zombie(out, self.pid, self.stat);
         }
-        let _ = out.write_str("\n");
     }
 
     fn json(&self, out: &mut Output, users: &mut Users) {
@@ -135,14 +140,14 @@ impl Process {
         j.open('{', false);
         j.unsigned("pid", self.pid.as_raw_pid() as u64);
         j.unsigned("inside_pid", self.inside().into());
-        j.unsigned("parent_pid", status.parent.into());
+        j.number("parent_pid", self.stat.parent.into());
         j.unsigned("uid", status.uid.into());
         if let Some(name) = users.name(status.uid) {
             j.key("user");
             j.bytes(&[name]);
         }
         j.key("state");
-        j.bytes(&[&[status.state]]);
+        j.bytes(&[&[self.stat.state]]);
         j.key("name");
         j.bytes(&[&status.name]);
         let mut buf = [0; COMMAND];
@@ -157,11 +162,12 @@ impl Process {
                 j.bool("command_cut", true);
             }
         }
-        if status.state == b'Z' {
-            let mut text = Short::<200>::default();
-            text.push(format_args!("{}", Blame(status)));
+        if self.stat.state == b'Z' {
+            let mut text = heapless::String::<512>::new();
+            // It is no longer but with very many threads.
+            let _ = zombie(&mut text, self.pid, self.stat);
             j.key("zombie");
-            j.bytes(&[text.as_str().as_bytes()]);
+            j.bytes(&[text.trim_ascii_end().as_bytes()]);
         }
         j.close();
     }
@@ -174,41 +180,5 @@ impl Process {
         let len = rustix::io::read(&file, &mut *buf).ok().filter(|len| *len > 0)?;
         let text = buf.get(..len)?;
         Some((text.strip_suffix(b"\0").unwrap_or(text), len < COMMAND))
-    }
-}
-
-/// Why a zombie is still there (wait(2), ptrace(2)).
-struct Blame<'a>(&'a Status);
-
-impl fmt::Display for Blame<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Status { parent, tracer, threads, .. } = *self.0;
-        if threads > 1 {
-            write!(f, "{} of its threads still run", threads - 1)
-        } else if tracer != 0 && tracer != parent {
-            write!(f, "{} traces it and must wait for it first", Named(tracer))
-        } else {
-            write!(f, "{} must reap it", Named(parent))
-        }
-    }
-}
-
-/// A process by pid and name.
-struct Named(u32);
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let pid = Pid::from_raw(self.0 as i32);
-        match pid.and_then(|pid| status("/proc", pid).ok()) {
-            Some(status) => {
-                write!(f, "{} ({})", self.0, Show(&status.name))?;
-                f.write_str(match status.state {
-                    b'T' | b't' => ", which is stopped,",
-                    b'D' => ", which is in the kernel,",
-                    _ => "",
-                })
-            }
-            None => write!(f, "process {}", self.0),
-        }
     }
 }

@@ -127,7 +127,7 @@ impl Place {
             return Err(none());
         }
         let running = Running { cgroup_paths: state.cgroup_paths, ..running };
-        if running.apart.is_empty() && !cgroup::holds(&running.groups(arena)?, pid) {
+        if running.apart.is_empty() && !running.groups(arena)?.hold(pid) {
             let why = "state.json names it, but it is in no namespace and no control group of its \
                        own; if no container runs here, remove state.json";
             return Err(Error::refused("use process", pid_object(pid), why));

@@ -2,16 +2,14 @@
 //! without one of its own, those in its control group; without either, PID 1's descendants.
 
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 
 use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
-use super::lines::{Pieces, decimal};
-use super::process::{Identity, file, namespace};
-use super::status::status;
+use super::lines::Pieces;
+use super::process::{Identity, Stat, all, file, namespace, stat};
 use crate::bytes::{Arena, Full, split_by};
 
 /// Longest line of a cgroup file that is looked at: a path and a few words.
@@ -59,25 +57,18 @@ impl Members {
         Ok(Members { proc, init, sign })
     }
 
-    /// Calls `each` with every process of the container, until it returns false. A process that is
-    /// forked or ends meanwhile may be met or not.
-    pub fn for_each(&self, each: &mut dyn FnMut(Pid) -> bool) -> Result<(), Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = openat(CWD, self.proc, flags, Mode::empty())?;
-        let mut buf = [MaybeUninit::<u8>::uninit(); 4096];
-        let mut entries = RawDir::new(&dir, &mut buf);
-        while let Some(entry) = entries.next() {
-            let number = decimal(entry?.file_name().to_bytes());
-            let pid = number.and_then(|n| Pid::from_raw(i32::try_from(n).ok()?));
-            if pid.is_some_and(|pid| self.has(pid) && !each(pid)) {
-                break;
+    /// Calls `each` with every process of the container. One that is forked or ends meanwhile may be
+    /// met or not.
+    pub fn for_each(&self, each: &mut dyn FnMut(Pid, &Stat)) -> Result<(), Errno> {
+        all(self.proc, &mut |pid, stat| {
+            if self.has(pid, stat.parent) {
+                each(pid, stat);
             }
-        }
-        Ok(())
+        })
     }
 
     /// Whether `pid` belongs to it. What can't be looked at any more does not.
-    fn has(&self, mut pid: Pid) -> bool {
+    fn has(&self, mut pid: Pid, mut parent: i32) -> bool {
         for _ in 0..ANCESTORS {
             if pid == self.init {
                 return true;
@@ -96,11 +87,11 @@ impl Members {
                 }
                 Sign::Descent => {}
             }
-            let parent = status(self.proc, pid).map_or(0, |status| status.parent);
-            match Pid::from_raw(parent as i32) {
-                Some(parent) => pid = parent,
+            match Pid::from_raw(parent) {
+                Some(above) => pid = above,
                 None => return false,
             }
+            parent = stat(self.proc, pid).map_or(0, |stat| stat.parent);
         }
         false
     }
@@ -183,7 +174,10 @@ mod tests {
         for (pid, parent, namespace, group) in processes {
             let of = dir.join(pid.to_string());
             std::fs::create_dir_all(of.join("ns")).unwrap();
-            std::fs::write(of.join("status"), format!("PPid:\t{parent}\n")).unwrap();
+            let stat = format!(
+                "{pid} (x) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0 0 0 0 0 0 0 0 0 "
+            );
+            std::fs::write(of.join("stat"), stat).unwrap();
             std::fs::write(of.join("cgroup"), format!("9:other:/\n{group}\n")).unwrap();
             let file = dir.join(format!("namespace-{namespace}"));
             std::fs::write(&file, "").unwrap();
@@ -197,12 +191,7 @@ mod tests {
         let init = Pid::from_raw(init).unwrap();
         let members = Members::of(proc, init, groups.iter().copied(), &arena).unwrap();
         let mut found = Vec::new();
-        members
-            .for_each(&mut |pid| {
-                found.push(pid.as_raw_pid());
-                true
-            })
-            .unwrap();
+        members.for_each(&mut |pid, _| found.push(pid.as_raw_pid())).unwrap();
         found.sort();
         std::fs::remove_dir_all(proc).unwrap();
         found

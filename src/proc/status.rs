@@ -14,21 +14,13 @@ const LEVELS: usize = 33;
 /// Longest name of a process, escapes included (TASK_COMM_LEN in include/linux/sched.h, times four).
 const NAME: usize = 64;
 
-/// A process, or what is left of one.
+/// A process, or what is left of one, as far as `stat` does not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The name that it gave itself, as the kernel escapes it.
     pub name: heapless::Vec<u8, NAME>,
-    /// R, S, D, T, t, Z, …
-    pub state: u8,
-    /// Its parent; 0 where that is outside of the reader's PID namespace.
-    pub parent: u32,
-    /// Who traces it; 0 for nobody.
-    pub tracer: u32,
     /// Effective user id.
     pub uid: u32,
-    /// Threads that live, the first included even if it has ended.
-    pub threads: u32,
     /// Its pid in the reader's PID namespace, then in each below that down to its own.
     pub pids: heapless::Vec<u32, LEVELS>,
 }
@@ -38,7 +30,7 @@ pub fn status(proc: &str, pid: Pid) -> Result<Status, Errno> {
     let path = file(proc, pid, "status");
     let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (name, pids) = (heapless::Vec::new(), heapless::Vec::new());
-    let mut status = Status { name, state: b'?', parent: 0, tracer: 0, uid: 0, threads: 0, pids };
+    let mut status = Status { name, uid: 0, pids };
     let mut buf = [0; 2048];
     let mut lines = Pieces::new(file.as_fd(), &mut buf);
     // The line of a process's groups may be longer than the buffer.
@@ -59,12 +51,6 @@ impl Status {
                 // The kernel writes no longer one.
                 let _ = self.name.extend_from_slice(name);
             }
-            b"State:" => {
-                self.state = fields.next().and_then(|s| s.first()).copied().unwrap_or(b'?')
-            }
-            b"PPid:" => self.parent = number().unwrap_or(0),
-            b"TracerPid:" => self.tracer = number().unwrap_or(0),
-            b"Threads:" => self.threads = number().unwrap_or(0),
             // Real, effective, …
             b"Uid:" => self.uid = (number(), number()).1.unwrap_or(u32::MAX),
             b"NSpid:" => {
@@ -94,8 +80,7 @@ mod tests {
         std::fs::write(dir.join("7/status"), text).unwrap();
         let got = status(dir.to_str().unwrap(), Pid::from_raw(7).unwrap()).unwrap();
         std::fs::remove_dir_all(&dir).unwrap();
-        assert_eq!((got.name.as_slice(), got.state), (&b"a\tb"[..], b'Z'));
-        assert_eq!((got.parent, got.tracer, got.uid, got.threads), (5, 3, 2, 4));
+        assert_eq!((got.name.as_slice(), got.uid), (&b"a\tb"[..], 2));
         assert_eq!(got.pids, [7, 2]);
     }
 
@@ -103,9 +88,7 @@ mod tests {
     fn own_status_agrees_with_the_calls() {
         let own = rustix::process::getpid();
         let got = status("/proc", own).unwrap();
-        let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid() as u32);
-        assert_eq!((got.parent, got.uid), (parent, rustix::process::geteuid().as_raw()));
+        assert_eq!(got.uid, rustix::process::geteuid().as_raw());
         assert_eq!(got.pids.first(), Some(&(own.as_raw_pid() as u32)));
-        assert!(got.threads > 0);
     }
 }

@@ -4,8 +4,8 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_getpgid,
-    __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH, CLONE_INTO_CGROUP, CLONE_PARENT,
-    SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
+    __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH, CLONE_INTO_CGROUP,
+    CLONE_PARENT, SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
