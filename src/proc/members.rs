@@ -24,11 +24,14 @@ pub struct Members {
     sign: Sign,
 }
 
+/// A controller, or "" for the v2 hierarchy, and the path in it.
+type Group = (&'static [u8], &'static [u8]);
+
 enum Sign {
     /// The container's PID namespace, and the caller's.
     Namespace(Identity, Identity),
-    /// A controller, or "" for the v2 hierarchy, and the path in it.
-    Group(&'static [u8], &'static [u8]),
+    /// They are in it.
+    Group(Group),
     /// They descend from PID 1.
     Descent,
 }
@@ -49,7 +52,7 @@ impl Members {
         } else {
             for (name, dir) in groups {
                 if let Some((controller, path)) = group(proc, init, name, arena)? {
-                    sign = Sign::Group(controller, shared(path, dir.as_bytes()));
+                    sign = Sign::Group((controller, shared(path, dir.as_bytes())));
                     break;
                 }
             }
@@ -82,7 +85,7 @@ impl Members {
                     Ok(_) => {}
                     Err(_) => return false,
                 },
-                Sign::Group(controller, path) => {
+                Sign::Group((controller, path)) => {
                     return in_group(self.proc, pid, controller, path).unwrap_or(false);
                 }
                 Sign::Descent => {}
@@ -99,12 +102,7 @@ impl Members {
 
 /// The line of `pid`'s cgroup file for the controller `name`, or for v2 where there is none: the
 /// controller as the file calls it, and the path.
-fn group(
-    proc: &str,
-    pid: Pid,
-    name: &'static str,
-    arena: &Arena,
-) -> Result<Option<(&'static [u8], &'static [u8])>, Errno> {
+fn group(proc: &str, pid: Pid, name: &'static str, arena: &Arena) -> Result<Option<Group>, Errno> {
     for controller in [name.as_bytes(), b""] {
         let mut found = None;
         with_group(proc, pid, controller, &mut |path| found = Some(arena.concat(&[path])))?;
