@@ -22,7 +22,7 @@ fn the_names_of_2014_with_numbers_that_are_true() {
         .mount(r#"{"type": "tmpfs", "source": "tmpfs", "destination": "/tmp", "writable": true}"#);
     let running = place.start(
         "dd if=/dev/zero of=/dev/shm/x bs=1M count=8 2>/dev/null; sleep 300 & sleep 300 & \
-        i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo ready; exec sleep 300",
+        i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ready; exec sleep 300",
     );
     let run = place.run(&["stats"]);
     let text = run.ok();
@@ -46,7 +46,7 @@ fn the_names_of_2014_with_numbers_that_are_true() {
     let parts = number(text, "usage_in_kernelmode") + number(text, "usage_in_usermode");
     assert!(total > 5_000_000 && total < 60_000_000_000, "{total} nanoseconds");
     // v1 counts both parts in ticks of ten milliseconds.
-    assert!(parts.abs_diff(total) < 60_000_000 + total / 2, "{parts} of {total}");
+    assert!(parts > total / 3 && parts < total * 2, "{parts} of {total}");
     let memory = text.split("\"memory_stats\"").nth(1).unwrap();
     let usage = number(memory, "usage");
     assert!((8 << 20..32 << 20).contains(&usage), "{usage} bytes");
