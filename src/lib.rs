@@ -5,7 +5,7 @@
 //! container, `join` enters one; `child` is what runs inside, `attend` what the launcher does
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
-//! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`, `errno`, `say`, `signame`, `step`), and `syscall`, the
+//! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`, `errno`, `say`, `signame`, `step`, `json`), and `syscall`, the
 //! only `unsafe` here.
 //!
 //! Imports point down only, which a test proves; nothing needs a heap or a libc.
@@ -21,6 +21,7 @@ pub mod exec;
 pub mod front;
 pub mod inet;
 pub mod init;
+pub mod json;
 pub mod jsonmin;
 pub mod launch;
 pub mod net;

@@ -2,22 +2,23 @@
 //! (libcontainer state.go); nsinit alone writes and reads it.
 
 use core::ffi::CStr;
+use core::fmt::{self, Write};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
+use crate::json::Json;
 use crate::jsonmin::{Reader, Stop, Value};
 
 /// Its name.
 pub const FILE: &CStr = c"state.json";
 /// What is written first and then renamed, so that nobody reads half of it.
 const TEMPORARY: &CStr = c"state.json.tmp";
-/// Largest state.json: ten cgroup paths of up to 4,096 bytes, escaped.
+/// Largest state.json: fourteen cgroup paths of up to 4,096 bytes, escaped.
 const SIZE: usize = 64 << 10;
 
 /// The content of state.json.
@@ -41,18 +42,22 @@ pub struct Strings<'a> {
     values: [Option<&'a str>; SUBSYSTEMS.len()],
 }
 
-/// The subsystems of cgroup v1, and systemd's own hierarchy.
-const SUBSYSTEMS: [&str; 10] = [
+/// The subsystems of cgroup v1, systemd's own hierarchy, and the one of v2.
+const SUBSYSTEMS: [&str; 14] = [
     "blkio",
     "cpu",
     "cpuacct",
     "cpuset",
     "devices",
     "freezer",
+    "hugetlb",
     "memory",
+    "net_cls",
+    "net_prio",
     "perf_event",
     "pids",
     "systemd",
+    "unified",
 ];
 
 /// The veth's ends on the host and inside; the network namespace that was joined.
@@ -80,37 +85,36 @@ impl<'a> Strings<'a> {
     }
 }
 
-impl Serialize for State<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
-        Answer { running: None, state: *self }.serialize(serializer)
-    }
-}
-
-/// The content of state.json and, where it is asked for, whether it is so.
-pub struct Answer<'a> {
-    /// Whether the process is alive: not a part of the file.
-    pub running: Option<bool>,
-    /// The file.
-    pub state: State<'a>,
-}
-
-impl Serialize for Answer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(running) = &self.running {
-            map.serialize_entry("running", running)?;
+impl State<'_> {
+    /// Writes it as one line, and, where it is asked for, whether the process is `running`: not a
+    /// part of the file.
+    pub fn write(&self, running: Option<bool>, out: &mut dyn Write) -> fmt::Result {
+        let mut json = Json::line(out);
+        json.open('{', false);
+        if let Some(running) = running {
+            json.bool("running", running);
         }
-        map.serialize_entry("init_pid", &self.state.init_pid)?;
-        map.serialize_entry("init_start_time", self.state.init_start_time)?;
-        map.serialize_entry("network_state", &self.state.network_state)?;
-        map.serialize_entry("cgroup_paths", &self.state.cgroup_paths)?;
-        map.end()
+        json.number("init_pid", self.init_pid.into());
+        json.key("init_start_time");
+        json.bytes(&[self.init_start_time.as_bytes()]);
+        for (name, strings) in
+            [("network_state", &self.network_state), ("cgroup_paths", &self.cgroup_paths)]
+        {
+            json.begin(name, '{');
+            for (name, value) in strings.iter() {
+                json.key(name);
+                json.bytes(&[value.as_bytes()]);
+            }
+            json.close();
+        }
+        json.close();
+        json.end()
     }
 }
 
-impl Serialize for Strings<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+impl fmt::Display for State<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.write(None, f)
     }
 }
 
@@ -201,9 +205,10 @@ fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
 
 /// Writes state.json in `dir`, whole or not at all: a temporary file, then a rename. Mode 0600.
 pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
-    let text = arena.take(SIZE).doing("write", FILE)?;
-    let len = serde_json_core::to_slice(state, text)
-        .map_err(|_| Error::refused("write", FILE, "its cgroup paths are longer than 64 KiB"))?;
+    let text = arena.str(format_args!("{state}")).doing("write", FILE)?;
+    if text.len() > SIZE {
+        return Err(Error::refused("write", FILE, "its cgroup paths are longer than 64 KiB"));
+    }
     // Left behind by a launcher that was killed, or planted in the root file system.
     match unlinkat(dir, TEMPORARY, AtFlags::empty()) {
         // EROFS comes whether there is one or not: creating it tells.
@@ -212,7 +217,7 @@ pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(dir, TEMPORARY, flags, Mode::RUSR | Mode::WUSR).doing("create", TEMPORARY)?;
-    let written = write_whole(&file, &text[..len])
+    let written = write_whole(&file, text.as_bytes())
         .and_then(|()| renameat(dir, TEMPORARY, dir, FILE))
         .doing("write", FILE);
     if written.is_err() {

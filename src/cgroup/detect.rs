@@ -1,5 +1,5 @@
-//! Which cgroup v1 hierarchies are mounted, and where in them the caller is: /proc/self/cgroup
-//! (cgroups(7)) and /proc/self/mountinfo (proc_pid_mountinfo(5)).
+//! Which hierarchies are mounted, of either version, and where in them the caller is:
+//! /proc/self/cgroup (cgroups(7)) and /proc/self/mountinfo (proc_pid_mountinfo(5)).
 
 use core::ffi::CStr;
 
@@ -8,6 +8,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
+use super::file::Version;
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, split_by, until_nul};
 use crate::error::{Context, Error, Result};
@@ -23,7 +24,9 @@ const LINE: usize = 16384;
 /// A mounted hierarchy.
 #[derive(Clone, Copy, Debug)]
 pub struct Hierarchy {
-    /// Its controllers.
+    /// Of which cgroup.
+    pub version: Version,
+    /// Its controllers; those of v2 are in a file of every group.
     pub subsystems: Subsystems,
     /// Where it is mounted: its root, or as much of it as the mount shows.
     pub top: &'static CStr,
@@ -34,7 +37,7 @@ pub struct Hierarchy {
 /// The hierarchies, memory's last.
 pub type Hierarchies = Vec<Hierarchy, HIERARCHIES>;
 
-/// The v1 hierarchies that `mountinfo` and `cgroup`, files of /proc/self, tell of.
+/// The hierarchies that `mountinfo` and `cgroup`, files of /proc/self, tell of.
 pub fn hierarchies(
     mountinfo: &'static CStr,
     cgroup: &'static CStr,
@@ -42,7 +45,7 @@ pub fn hierarchies(
 ) -> Result<Hierarchies> {
     let groups = own_groups(cgroup, arena)?;
     let mut found = Hierarchies::new();
-    // Without a v1 controller in the kernel there is no mount to look for.
+    // Without a hierarchy in the kernel there is no mount to look for.
     if groups.is_empty() {
         return Ok(found);
     }
@@ -63,6 +66,7 @@ pub fn hierarchies(
 
 /// Takes note of a mount, unless a better one of the same hierarchy is known.
 fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -> Result<()> {
+    // That of v2 is the only one without controllers.
     let same = |subsystems: Subsystems| subsystems == mount.subsystems;
     let known = found.iter().position(|hierarchy| same(hierarchy.subsystems));
     if known.and_then(|n| found.get(n)).is_some_and(|hierarchy| hierarchy.own.is_some()) {
@@ -73,7 +77,8 @@ fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -
     let top = unescape(mount.point, arena).doing(doing, ())?;
     let below = below(path.to_bytes(), mount.root);
     let own = below.map(|below| arena.concat(&[top.to_bytes(), below])).transpose();
-    let new = Hierarchy { subsystems: *subsystems, top, own: own.doing(doing, ())? };
+    let version = if subsystems.is_empty() { Version::V2 } else { Version::V1 };
+    let new = Hierarchy { version, subsystems: *subsystems, top, own: own.doing(doing, ())? };
     match known.and_then(|n| found.get_mut(n)) {
         Some(known) if new.own.is_some() => *known = new,
         Some(_) => {}
@@ -94,8 +99,8 @@ fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
 
 type Groups = Vec<(Subsystems, &'static CStr), HIERARCHIES>;
 
-/// The caller's own group in every v1 hierarchy: lines like "4:cpu,cpuacct:/user.slice". "0::" is
-/// the v2 hierarchy, "name=" one without controllers.
+/// The caller's own group in every hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for
+/// v2. A v1 hierarchy without controllers has "name=" instead, and is left out.
 fn own_groups(path: &'static CStr, arena: &Arena) -> Result<Groups> {
     let file = match open(path) {
         // A kernel without control groups.
@@ -109,7 +114,7 @@ fn own_groups(path: &'static CStr, arena: &Arena) -> Result<Groups> {
         let mut fields = line.splitn(3, |&b| b == b':').skip(1);
         let (Some(list), Some(group)) = (fields.next(), fields.next()) else { continue };
         let subsystems = Subsystems::parse(list);
-        if !subsystems.is_empty() {
+        if !subsystems.is_empty() || list.is_empty() {
             let group = arena.concat(&[group]).doing("keep a line of", path)?;
             groups.push((subsystems, group)).map_err(|_| too_many())?;
         }
@@ -118,14 +123,14 @@ fn own_groups(path: &'static CStr, arena: &Arena) -> Result<Groups> {
 }
 
 fn too_many() -> Error {
-    Error::refused("find the cgroup v1 hierarchies", (), "there are more than 16")
+    Error::refused("find the control groups", (), "there are more than 16")
 }
 
 fn open(path: &'static CStr) -> Result<OwnedFd> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open", path)
 }
 
-/// What a line of mountinfo says about a v1 hierarchy.
+/// What a line of mountinfo says about a hierarchy; `subsystems` is empty for v2.
 struct Mount<'a> {
     subsystems: Subsystems,
     root: &'a [u8],
@@ -140,9 +145,13 @@ impl Mount<'_> {
         let (root, point) = (words.nth(3)?, words.next()?);
         // Optional fields end with a single hyphen.
         words.find(|word| word == b"-")?;
-        (words.next()? == b"cgroup").then_some(())?;
-        let subsystems = Subsystems::parse(words.nth(1)?);
-        (!subsystems.is_empty()).then_some(Mount { subsystems, root, point })
+        let (fstype, options) = (words.next()?, words.nth(1)?);
+        let subsystems = Subsystems::parse(options);
+        match fstype {
+            b"cgroup" if !subsystems.is_empty() => Some(Mount { subsystems, root, point }),
+            b"cgroup2" => Some(Mount { subsystems: Subsystems::NONE, root, point }),
+            _ => None,
+        }
     }
 }
 
@@ -206,6 +215,7 @@ mod tests {
         let got = show(&mountinfo, cgroup);
         let want = [
             "cpu,cpuacct /sys/fs/cg roup/cpu /sys/fs/cg roup/cpu/with:colon",
+            " /sys/fs/cgroup/unified /sys/fs/cgroup/unified",
             "devices /sys/fs/cgroup/devices /sys/fs/cgroup/devices",
             "memory /sys/fs/cgroup/memory /sys/fs/cgroup/memory/a/b",
         ];
@@ -225,10 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pure_v2_host_has_none() {
-        let mountinfo = "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-        assert!(show(mountinfo, "0::/user.slice\n").is_empty());
-        assert!(show("", "3:cpu:/\n").is_empty());
+    fn a_pure_v2_host_has_one_and_others_none() {
+        let mountinfo = "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n\
+            42 31 0:38 / /mnt rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(show(mountinfo, "0::/a.slice\n"), [" /sys/fs/cgroup /sys/fs/cgroup/a.slice"]);
+        // The caller is in a group above what is mounted.
+        assert_eq!(show(mountinfo, "0::/../b\n"), [" /sys/fs/cgroup -"]);
+        assert!(show("", "3:cpu:/\n0::/\n").is_empty());
+        assert!(show(mountinfo, "").is_empty());
         assert!(show("bad line\n1 2 3\n- cgroup\n", "3:cpu:/\nbad\n").is_empty());
     }
 }

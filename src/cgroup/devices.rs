@@ -1,16 +1,6 @@
-//! The device list of a v1 group (Documentation/admin-guide/cgroup-v1/devices.rst).
+//! Which devices a container may use: the rules of either version.
 
-use core::ffi::CStr;
-
-use rustix::io::write;
-
-use super::file::{failed, open};
-use crate::bytes::{Arena, Short};
-use crate::error::{Context, Object, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
-
-const ALLOW: &str = "devices.allow";
-const DENY: &str = "devices.deny";
 
 /// What libcontainer let a container use (devices/defaults.go): any node may be made, but only these
 /// may be opened.
@@ -41,76 +31,8 @@ const fn char(major: u32, minor: Option<u32>) -> DeviceRule {
     DeviceRule { kind, major: Some(major), minor, read: true, write: true, mknod: true }
 }
 
-/// Writes the list. `fresh`: the group was made just now, so that it has its parent's list.
-///
-/// Everything is denied first, whatever the list says, and an empty list means the default one: a
-/// list of what is allowed must never act as a list on top of "all" (GHSA-g54h-m393-cpwq).
-pub fn set(dir: &'static CStr, access: &DeviceAccess, fresh: bool, arena: &Arena) -> Result<()> {
-    if access.allow_all {
-        // A fresh group may use what its parent may, and more can't be had.
-        if !fresh {
-            write_rules(dir, ALLOW, &[], true, arena)?;
-        }
-        return write_rules(dir, DENY, &access.denied, false, arena);
-    }
-    write_rules(dir, DENY, &[], true, arena)?;
-    let rules = if access.allowed.is_empty() { &DEFAULT[..] } else { &access.allowed[..] };
-    write_rules(dir, ALLOW, rules, false, arena)
-}
-
-/// Writes "a", which stands for all devices, if `all`; then one rule after the other, as the kernel
-/// reads only one of each write.
-fn write_rules(
-    dir: &'static CStr,
-    file: &'static str,
-    rules: &[DeviceRule],
-    all: bool,
-    arena: &Arena,
-) -> Result<()> {
-    if rules.is_empty() && !all {
-        return Ok(());
-    }
-    let fd = open(dir.to_bytes(), file).doing("open", Object::Beneath(dir, file))?;
-    let put = |text: &[u8]| match write(&fd, text) {
-        Ok(_) => Ok(()),
-        Err(errno) => Err(failed(dir, file, text, errno, arena)
-            .hint("the parent group must be allowed what this one is")),
-    };
-    if all {
-        put(b"a")?;
-    }
-    rules.iter().try_for_each(|rule| match format(rule) {
-        Some(text) => put(text.as_str().as_bytes()),
-        None => Ok(()),
-    })
-}
-
-/// "c 1:3 rwm"; `None` for a rule about nothing.
-fn format(rule: &DeviceRule) -> Option<Short<40>> {
-    let kind = if rule.kind == DeviceKind::Block { "b" } else { "c" };
-    let number = |n: Option<u32>| match n {
-        Some(n) => Short::<12>::new(format_args!("{}", i64::from(n))),
-        None => Short::<12>::new(format_args!("*")),
-    };
-    let (major, minor) = (number(rule.major), number(rule.minor));
-    let letter = |granted, letter| if granted { letter } else { "" };
-    let (r, w, m) = (letter(rule.read, "r"), letter(rule.write, "w"), letter(rule.mknod, "m"));
-    (rule.read || rule.write || rule.mknod)
-        .then(|| Short::new(format_args!("{kind} {}:{} {r}{w}{m}", major.as_str(), minor.as_str())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_as_the_kernel_reads_them() {
-        let show = |rule: &DeviceRule| format(rule).map(|text| text.as_str().to_string());
-        assert_eq!(show(&DEFAULT[1]).as_deref(), Some("b *:* m"));
-        assert_eq!(show(&DEFAULT[2]).as_deref(), Some("c 1:3 rwm"));
-        assert_eq!(show(&DEFAULT[11]).as_deref(), Some("c 136:* rwm"));
-        let most = DeviceRule { major: Some(u32::MAX), minor: Some(u32::MAX), ..DEFAULT[2] };
-        assert_eq!(show(&most).as_deref(), Some("c 4294967295:4294967295 rwm"));
-        assert_eq!(show(&DeviceRule { mknod: false, ..DEFAULT[0] }), None);
-    }
+/// The rules that allow, where not all is allowed. An empty list means the default one: a list of
+/// what is allowed must never act as a list on top of "all" (GHSA-g54h-m393-cpwq).
+pub fn allowed(access: &DeviceAccess) -> &[DeviceRule] {
+    if access.allowed.is_empty() { &DEFAULT } else { &access.allowed }
 }

@@ -1,17 +1,126 @@
-//! The files of a control group: one value per write.
+//! The directory of a control group and its files: one value per write.
 
 use core::ffi::CStr;
 use core::fmt;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::{Errno, read as read_fd, write as write_fd};
 
 use crate::bytes::{Arena, Short, Show, until_nul};
 use crate::error::{Context, Error, Object, Result};
 
-/// Longest path (PATH_MAX), and longest value: no file of a v1 group shows more than a page.
+/// Longest path (PATH_MAX), and longest value: no file that is read as a whole shows more than a
+/// page.
 pub const PATH_MAX: usize = 4096;
+
+/// Which cgroup a directory is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// One of many hierarchies.
+    V1,
+    /// The one hierarchy.
+    V2,
+}
+
+/// An open directory of a control group, whose files are reached through it alone.
+pub struct Dir {
+    fd: OwnedFd,
+    /// Where it was opened.
+    pub path: &'static CStr,
+}
+
+impl Dir {
+    /// Opens the directory at `path`.
+    pub fn open(path: &'static CStr) -> rustix::io::Result<Dir> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Dir { fd: openat(CWD, path, flags, Mode::empty())?, path })
+    }
+
+    /// The same where state.json names it, which may be forged: the directory, wherever its path
+    /// led, must be a control group, and then there is nothing in it but the kernel's own files. A
+    /// link would have let it write to any file of the host, a pipe have held it up for ever.
+    pub fn named(path: &'static CStr) -> Result<(Dir, Version)> {
+        let dir = Dir::open(path).doing("open", path)?;
+        let stat = fstatfs(&dir.fd).doing("look at", path)?;
+        match version(stat.f_type as u64) {
+            Some(version) => Ok((dir, version)),
+            None => Err(Error::refused("use", path, "it is not in a control group hierarchy")),
+        }
+    }
+
+    /// Opens the directory above the one at `path` whose own path is its first `end` bytes.
+    pub fn above(path: &'static CStr, end: usize) -> rustix::io::Result<Dir> {
+        let prefix = Path::new(path.to_bytes().get(..end).unwrap_or(b""))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Dir { fd: openat(CWD, prefix.as_cstr(), flags, Mode::empty())?, path })
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Opens `file` in it.
+    pub fn file(&self, file: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let name = Short::<64>::new(format_args!("{file}"));
+        openat(&self.fd, name.as_cstr(), flags | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    /// Whether it has this file.
+    pub fn has(&self, file: &str) -> bool {
+        self.file(file, OFlags::PATH).is_ok()
+    }
+
+    /// Writes `value`: the kernel takes each write as a whole.
+    pub fn write(&self, file: &str, value: &[u8]) -> rustix::io::Result<()> {
+        write_fd(self.file(file, OFlags::WRONLY)?, value).map(drop)
+    }
+
+    /// Reads a value, without its newline. EOVERFLOW if `buf` is too small.
+    pub fn read<'a>(&self, file: &str, buf: &'a mut [u8]) -> rustix::io::Result<&'a [u8]> {
+        let len = read_fd(self.file(file, OFlags::RDONLY)?, &mut *buf)?;
+        let text = buf.get(..len).filter(|text| text.len() < buf.len()).ok_or(Errno::OVERFLOW)?;
+        Ok(text.trim_ascii_end())
+    }
+
+    /// Writes a value, and says what was written where if that fails.
+    pub fn put(&self, file: &'static str, value: &[u8], arena: &Arena) -> Result<()> {
+        self.write(file, value).map_err(|errno| failed(self.path, file, value, errno, arena))
+    }
+
+    /// Writes a number, or what else shows as less than 64 bytes.
+    pub fn put_number(
+        &self,
+        file: &'static str,
+        value: &dyn fmt::Display,
+        arena: &Arena,
+    ) -> Result<()> {
+        let text = Short::<64>::new(format_args!("{value}"));
+        self.put(file, text.as_str().as_bytes(), arena)
+    }
+}
+
+/// The version of a file system of this type; `None` for all others (include/uapi/linux/magic.h).
+pub fn version(magic: u64) -> Option<Version> {
+    match magic {
+        0x0027_e0eb => Some(Version::V1),
+        0x6367_7270 => Some(Version::V2),
+        _ => None,
+    }
+}
+
+/// "write 17 to DIR/FILE: …".
+pub fn failed(
+    dir: &'static CStr,
+    file: &'static str,
+    value: &[u8],
+    errno: Errno,
+    arena: &Arena,
+) -> Error {
+    let doing = arena.str(format_args!("write {} to", Show(value)));
+    Error::errno(doing.unwrap_or("write to"), Object::Beneath(dir, file), errno)
+}
 
 /// A path put together on the stack.
 pub struct Path {
@@ -24,14 +133,6 @@ impl Path {
     pub fn new(dir: &[u8]) -> rustix::io::Result<Path> {
         let mut path = Path { bytes: [0; PATH_MAX], len: 0 };
         path.push(dir)?;
-        Ok(path)
-    }
-
-    /// `dir`/`file`.
-    pub fn of_file(dir: &[u8], file: &str) -> rustix::io::Result<Path> {
-        let mut path = Path::new(dir)?;
-        path.push(b"/")?;
-        path.push(file.as_bytes())?;
         Ok(path)
     }
 
@@ -53,70 +154,4 @@ impl Path {
 /// Where the directory above the one that ends at `end` of `path` ends.
 pub fn parent(path: &[u8], end: usize) -> usize {
     path.get(..end).and_then(|path| path.iter().rposition(|&b| b == b'/')).unwrap_or(0)
-}
-
-/// Opens `file` of the group `dir` for writing.
-pub fn open(dir: &[u8], file: &str) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    openat(CWD, Path::of_file(dir, file)?.as_cstr(), flags, Mode::empty())
-}
-
-/// The same for a group that state.json names, which may be forged: the directory, wherever its path
-/// led, must be a control group, and then there is nothing in it but the kernel's own files. A link
-/// would have let it write to any file of the host, a pipe have held it up for ever.
-pub fn open_named(dir: &'static CStr, file: &'static str) -> Result<OwnedFd> {
-    let on = Object::Beneath(dir, file);
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let group = openat(CWD, dir, flags, Mode::empty()).doing("open", on)?;
-    if fstatfs(&group).doing("look at", dir)?.f_type as u64 != CGROUP_SUPER_MAGIC {
-        return Err(Error::refused("use", dir, "it is not in a control group hierarchy"));
-    }
-    let name = Path::new(file.as_bytes()).doing("open", on)?;
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    openat(&group, name.as_cstr(), flags, Mode::empty()).doing("open", on)
-}
-
-/// include/uapi/linux/magic.h
-pub const CGROUP_SUPER_MAGIC: u64 = 0x0027_e0eb;
-
-/// Writes `value` to `file` of the group `dir`: the kernel takes each write as a whole.
-pub fn write(dir: &[u8], file: &str, value: &[u8]) -> rustix::io::Result<()> {
-    write_fd(open(dir, file)?, value).map(drop)
-}
-
-/// Reads a value, without its newline. EOVERFLOW if `buf` is too small.
-pub fn read<'a>(dir: &[u8], file: &str, buf: &'a mut [u8]) -> rustix::io::Result<&'a [u8]> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let fd = openat(CWD, Path::of_file(dir, file)?.as_cstr(), flags, Mode::empty())?;
-    let len = read_fd(fd, &mut *buf)?;
-    let text = buf.get(..len).filter(|text| text.len() < buf.len()).ok_or(Errno::OVERFLOW)?;
-    Ok(text.trim_ascii_end())
-}
-
-/// Writes a number.
-pub fn put(
-    dir: &'static CStr,
-    file: &'static str,
-    value: &dyn fmt::Display,
-    arena: &Arena,
-) -> Result<()> {
-    let text = Short::<32>::new(format_args!("{value}"));
-    put_text(dir, file, text.as_str().as_bytes(), arena)
-}
-
-/// Writes a value, and says what was written where if that fails.
-pub fn put_text(dir: &'static CStr, file: &'static str, value: &[u8], arena: &Arena) -> Result<()> {
-    write(dir.to_bytes(), file, value).map_err(|errno| failed(dir, file, value, errno, arena))
-}
-
-/// "write 17 to DIR/FILE: …".
-pub fn failed(
-    dir: &'static CStr,
-    file: &'static str,
-    value: &[u8],
-    errno: Errno,
-    arena: &Arena,
-) -> Error {
-    let doing = arena.str(format_args!("write {} to", Show(value)));
-    Error::errno(doing.unwrap_or("write to"), Object::Beneath(dir, file), errno)
 }

@@ -1,85 +1,95 @@
 //! Control groups: made and limited by the launcher, entered by the container's processes
-//! themselves, removed when the container is gone.
+//! themselves or from their first instruction on, removed when the container is gone.
 //!
-//! This is cgroup v1, every controller in its own hierarchy (libcontainer cgroups/fs/apply_raw.go).
+//! A host has a hierarchy for each controller (v1), one for all (v2), or both. `Site` finds which the
+//! plan needs, `create` makes the groups, `Groups` is what they are to everybody else.
 
-mod check;
-mod cpuset;
 mod detect;
 mod devices;
+mod events;
 mod file;
-mod limits;
+mod freeze;
+mod groups;
+mod memory;
+mod needs;
 mod remove;
+mod site;
+pub mod stats;
 mod subsystem;
+pub mod systemd;
 mod tasks;
+mod v1;
+mod v2;
+mod weight;
 
 use core::ffi::CStr;
 
 use heapless::Vec;
+use rustix::fd::OwnedFd;
 use rustix::fs::mkdir;
 use rustix::io::Errno;
 
-pub use check::check;
 pub use detect::HIERARCHIES;
+pub use events::Oom;
+pub use file::{Dir, Version};
+pub use freeze::Freezer;
+pub use groups::{Group, Groups, UNIFIED};
+pub use memory::out_of_memory;
 pub use remove::{kill_stale, remove_stale, thaw};
+pub use site::{Place, Site};
 pub use subsystem::Subsystem;
-pub use tasks::{Tasks, enter, open_existing};
+pub use tasks::{Tasks, enter};
 
-use crate::bytes::{Arena, split_by};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
-use detect::Hierarchy;
 use file::{PATH_MAX, Path};
-use subsystem::Subsystems;
 
 /// The groups of a container: a guard that removes them.
-#[derive(Default)]
-pub struct Created {
-    groups: Vec<Group, HIERARCHIES>,
+pub struct Created<'a> {
+    arena: &'a Arena,
+    groups: Groups,
     tasks: Tasks,
+    /// The program of the v2 group's devices, which is to be attached once the container has made
+    /// its own.
+    program: Option<OwnedFd>,
 }
 
-/// One directory in one hierarchy.
-struct Group {
-    subsystems: Subsystems,
-    path: &'static CStr,
-    /// Made by this launcher: there was nobody in it.
-    fresh: bool,
-}
-
-/// Makes the groups that the plan asks for, with their limits, in every hierarchy that is mounted,
-/// and opens their `tasks` files. Without a name or parent in the plan there are none: the container
-/// stays in the caller's groups.
-pub fn create(plan: &Cgroup, arena: &Arena) -> Result<Created> {
-    check(plan)?;
-    let mut created = Created::default();
-    if plan.name.is_none() && plan.parent.is_none() {
-        return Ok(created);
-    }
-    let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
-    let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
-    let base = |hierarchy: &Hierarchy| if absolute { Some(hierarchy.top) } else { hierarchy.own };
-    check_needs(
-        plan,
-        |subsystem| hierarchies.iter().any(|h| h.subsystems.has(subsystem) && base(h).is_some()),
-        arena,
-    )?;
-    for hierarchy in &hierarchies {
-        if let Some(base) = base(hierarchy) {
-            created.add(hierarchy.subsystems, base, plan, arena)?;
+/// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
+/// parent in the plan there are none: the container stays in the caller's groups.
+pub fn create<'a>(site: &Site, plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
+    let mut created = Created::none(arena);
+    for place in &site.places {
+        match place.hierarchy.version {
+            Version::V1 => created.add(place, plan, arena)?,
+            Version::V2 => created.add_unified(place, plan, arena)?,
         }
-    }
-    if created.groups.is_empty() {
-        say::warning(format_args!(
-            "no cgroup v1 hierarchy is mounted: the container stays in the caller's control groups"
-        ));
     }
     Ok(created)
 }
 
-/// The caller's own groups: the name of each hierarchy's mount point, and the directory.
-pub fn own_dirs(arena: &Arena) -> Result<Vec<(&'static CStr, &'static CStr), HIERARCHIES>> {
+/// Says that a key has no effect.
+fn left_out(key: &str) {
+    say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
+}
+
+/// hugetlb_limit.
+fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
+    for (size, limit) in &plan.hugetlb_limit {
+        let size = Show(size.to_bytes());
+        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
+        dir.put_number(file, limit, arena)?;
+    }
+    Ok(())
+}
+
+/// The groups of a process: the version and the name of each hierarchy's mount point, and the
+/// directory.
+pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
+
+/// The caller's own groups.
+pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
     let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
     let mut dirs = Vec::new();
     for hierarchy in &hierarchies {
@@ -88,67 +98,37 @@ pub fn own_dirs(arena: &Arena) -> Result<Vec<(&'static CStr, &'static CStr), HIE
         let name = name.and_then(|name| CStr::from_bytes_with_nul(name).ok());
         if let (Some(name), Some(own)) = (name, hierarchy.own) {
             // As many fit as there are hierarchies.
-            let _ = dirs.push((name, own));
+            let _ = dirs.push((hierarchy.version, name, own));
         }
     }
     Ok(dirs)
-}
-
-/// Refuses a limit whose controller is not there.
-fn check_needs(plan: &Cgroup, has: impl Fn(Subsystem) -> bool, arena: &Arena) -> Result<()> {
-    let needs = [
-        ("cgroups.allowed_devices", Subsystem::Devices, plan.devices.is_some()),
-        ("cgroups.memory", Subsystem::Memory, plan.memory.is_some()),
-        ("cgroups.memory_reservation", Subsystem::Memory, plan.memory_reservation.is_some()),
-        ("cgroups.memory_swap", Subsystem::Memory, plan.memory_swap.is_some()),
-        ("cgroups.cpu_shares", Subsystem::Cpu, plan.cpu_shares.is_some()),
-        ("cgroups.cpu_quota", Subsystem::Cpu, plan.cpu_quota.is_some()),
-        ("cgroups.cpu_period", Subsystem::Cpu, plan.cpu_period.is_some()),
-        ("cgroups.cpuset_cpus", Subsystem::Cpuset, plan.cpuset_cpus.is_some()),
-        ("cgroups.cpuset_mems", Subsystem::Cpuset, plan.cpuset_mems.is_some()),
-    ];
-    let lacking = needs.iter().find(|(_, subsystem, asked)| *asked && !has(*subsystem));
-    let Some((key, subsystem, _)) = lacking else { return Ok(()) };
-    let list = heapless::String::<96>::new();
-    let list = Subsystem::ALL.iter().filter(|s| has(**s)).fold(list, |mut list, subsystem| {
-        // All nine names fit.
-        let _ = list.push(' ').and_then(|()| list.push_str(subsystem.name()));
-        list
-    });
-    let list = if list.is_empty() { " none" } else { list.as_str() };
-    let name = subsystem.name();
-    let why = arena.str(format_args!(
-        "no cgroup v1 hierarchy with the controller {name} is mounted; those that are:{list}"
-    ));
-    Err(Error::refused("", *key, why.unwrap_or("its controller is not mounted")))
 }
 
 /// How often a group, or a parent, may vanish before it is opened: other containers that share it
 /// remove it when they end.
 const VANISH: usize = 16;
 
-impl Created {
-    /// Makes, limits and opens the group in one hierarchy.
-    fn add(
-        &mut self,
-        subsystems: Subsystems,
-        base: &'static CStr,
-        plan: &Cgroup,
-        arena: &Arena,
-    ) -> Result<()> {
-        let path = place(base, plan, arena)?;
-        let mut tries = VANISH;
+impl<'a> Created<'a> {
+    /// No groups.
+    pub fn none(arena: &'a Arena) -> Created<'a> {
+        Created { arena, groups: Groups::default(), tasks: Tasks::new(), program: None }
+    }
+
+    /// Makes, limits and opens the group in one v1 hierarchy.
+    fn add(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
+        let path = place(at.base, plan, arena)?;
+        let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
             let fresh = make(path).doing("make control group", path)?;
-            let full = |_| Error::refused("make control group", path, "more than 16 hierarchies");
-            self.groups.push(Group { subsystems, path, fresh }).map_err(full)?;
-            match self.fill(subsystems, base, path, fresh, plan, arena) {
-                // The group went away, or one of its files is not there: the next tries tell.
+            match self.fill(at, path, fresh, plan, arena) {
+                // The group went away, or one of its files is not there: the next tries tell. One
+                // whose parent is just going has no CPUs to give, which reads as EACCES.
                 Err(error)
-                    if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) && tries > 0 =>
+                    if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV | Errno::ACCESS))
+                        && tries > 0 =>
                 {
                     tries -= 1;
-                    self.groups.pop();
+                    self.groups.truncate(before);
                 }
                 result => return result,
             }
@@ -158,27 +138,68 @@ impl Created {
     /// Limits first: whoever enters finds them.
     fn fill(
         &mut self,
-        subsystems: Subsystems,
-        base: &'static CStr,
+        at: &Place,
         path: &'static CStr,
         fresh: bool,
         plan: &Cgroup,
         arena: &Arena,
     ) -> Result<()> {
-        if let Some(devices) = plan.devices.as_ref().filter(|_| subsystems.has(Subsystem::Devices))
+        let dir = Dir::open(path).doing("open control group", path)?;
+        let group = self.push(dir, at, fresh)?;
+        v1::limit(at.subsystems, at.base, &group.dir, plan, fresh, arena)?;
+        self.open_last()
+    }
+
+    /// The same in the v2 hierarchy.
+    fn add_unified(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
+        if let Some(access) =
+            plan.devices.as_ref().filter(|_| at.subsystems.has(Subsystem::Devices))
         {
-            devices::set(path, devices, fresh, arena)?;
+            self.program = v2::devices::load(access, arena)?;
         }
-        if subsystems.has(Subsystem::Memory) {
-            limits::memory(path, plan, arena)?;
+        let (dir, fresh) = v2::make(at, plan, arena)?;
+        let group = self.push(dir, at, fresh)?;
+        v2::limit(at.subsystems, &group.dir, plan, arena)?;
+        self.open_last()
+    }
+
+    fn push(&mut self, dir: Dir, at: &Place, fresh: bool) -> Result<&Group> {
+        let version = at.hierarchy.version;
+        let (path, subsystems) = (dir.path, at.hierarchy.subsystems);
+        self.groups.push(Group { dir, version, subsystems, fresh })?;
+        let lost = || Error::refused("use", path, "it is gone");
+        self.groups.iter().last().ok_or_else(lost)
+    }
+
+    fn open_last(&mut self) -> Result<()> {
+        self.groups.iter().last().map_or(Ok(()), |group| self.tasks.add(group))
+    }
+
+    /// Whether `attach` has something to do.
+    pub fn has_program(&self) -> bool {
+        self.program.is_some()
+    }
+
+    /// Has the v2 group's devices decided upon from now on.
+    pub fn attach(&self) -> Result<()> {
+        match (&self.program, self.groups.unified()) {
+            (Some(program), Some(group)) => v2::devices::attach(&group.dir, program, group.fresh),
+            _ => Ok(()),
         }
-        if subsystems.has(Subsystem::Cpu) {
-            limits::cpu(path, plan, arena)?;
+    }
+
+    /// The first process was cloned into the v2 group: it need not enter that.
+    pub fn entered_unified(&mut self) {
+        self.tasks.leave_out_unified();
+    }
+
+    /// Stops every process, for a container that is to start frozen.
+    pub fn freeze(&self) -> Result<()> {
+        let Some(group) = self.groups.of(Subsystem::Freezer) else { return Ok(()) };
+        match group.version {
+            Version::V1 => group.dir.put("freezer.state", b"FROZEN", self.arena),
+            Version::V2 => group.dir.put("cgroup.freeze", b"1", self.arena),
         }
-        if subsystems.has(Subsystem::Cpuset) {
-            cpuset::set(base, path, plan, fresh, arena)?;
-        }
-        self.tasks.add(path, subsystems.has(Subsystem::Memory))
     }
 
     /// The `tasks` files.
@@ -186,11 +207,9 @@ impl Created {
         &self.tasks
     }
 
-    /// Every controller's name and the directory of the group under it, for state.json.
-    pub fn paths(&self) -> impl Iterator<Item = (&'static str, &'static CStr)> {
-        self.groups.iter().flat_map(|group| {
-            group.subsystems.iter().map(|subsystem| (subsystem.name(), group.path))
-        })
+    /// The groups themselves.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Kills all that is in the groups, for a container whose processes no PID namespace takes
@@ -198,7 +217,8 @@ impl Created {
     pub fn kill_all(&self) -> Result<()> {
         let own = || self.groups.iter().filter(|group| group.fresh);
         let freezer = own().find(|group| group.subsystems.has(Subsystem::Freezer));
-        own().try_for_each(|group| remove::kill_all(group.path, freezer.map(|f| f.path)))
+        let freezer = freezer.map(|group| group.dir.path);
+        own().try_for_each(|group| remove::kill_all(&group.dir, freezer))
     }
 
     /// Removes the groups and their parents, as far as nsinit made them and nobody else is in them.
@@ -209,19 +229,21 @@ impl Created {
 
     /// Leaves them to another launcher, which has taken them over.
     pub fn abandon(mut self) {
-        self.groups.clear();
+        self.groups.truncate(0);
     }
 
     fn remove_all(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
-            result = result.and(remove::remove(group.path, group.fresh));
+            // Who does not leave one group in a second is in the others too.
+            let removed = remove::remove(group.dir.path, group.fresh, result.is_ok(), self.arena);
+            result = result.and(removed);
         }
         result
     }
 }
 
-impl Drop for Created {
+impl Drop for Created<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.remove_all() {
             say::warning(format_args!("{error}"));

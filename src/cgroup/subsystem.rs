@@ -1,9 +1,8 @@
-//! The controllers of cgroup v1.
+//! The controllers, by their names in cgroup v1.
 
 use crate::bytes::split_by;
 
-/// A v1 controller that nsinit puts a container under. They are those that libcontainer knew, and
-/// pids.
+/// A controller that nsinit puts a container under: those that libcontainer knew, and pids.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // they are the kernel's names
 #[repr(u16)]
@@ -16,12 +15,15 @@ pub enum Subsystem {
     PerfEvent = 32,
     Freezer = 64,
     Pids = 128,
-    Memory = 256,
+    Hugetlb = 256,
+    NetCls = 512,
+    NetPrio = 1024,
+    Memory = 2048,
 }
 
 impl Subsystem {
     /// All of them.
-    pub const ALL: [Subsystem; 9] = [
+    pub const ALL: [Subsystem; 12] = [
         Subsystem::Devices,
         Subsystem::Cpu,
         Subsystem::Cpuset,
@@ -30,8 +32,25 @@ impl Subsystem {
         Subsystem::PerfEvent,
         Subsystem::Freezer,
         Subsystem::Pids,
+        Subsystem::Hugetlb,
+        Subsystem::NetCls,
+        Subsystem::NetPrio,
         Subsystem::Memory,
     ];
+
+    /// Its name in cgroup.controllers of v2; `None` where that has nothing like it, or needs no
+    /// controller for it.
+    pub const fn name_v2(self) -> Option<&'static str> {
+        match self {
+            Subsystem::Blkio => Some("io"),
+            Subsystem::Cpu
+            | Subsystem::Cpuset
+            | Subsystem::Pids
+            | Subsystem::Hugetlb
+            | Subsystem::Memory => Some(self.name()),
+            _ => None,
+        }
+    }
 
     /// Its name in /proc/cgroups, and in state.json.
     pub const fn name(self) -> &'static str {
@@ -44,6 +63,9 @@ impl Subsystem {
             Subsystem::PerfEvent => "perf_event",
             Subsystem::Freezer => "freezer",
             Subsystem::Pids => "pids",
+            Subsystem::Hugetlb => "hugetlb",
+            Subsystem::NetCls => "net_cls",
+            Subsystem::NetPrio => "net_prio",
             Subsystem::Memory => "memory",
         }
     }
@@ -54,6 +76,23 @@ impl Subsystem {
 pub struct Subsystems(u16);
 
 impl Subsystems {
+    /// None of them.
+    pub const NONE: Subsystems = Subsystems(0);
+
+    /// Those that a list with spaces names as v2 does.
+    pub fn parse_v2(list: &[u8]) -> Subsystems {
+        let known = |word: &[u8]| {
+            Subsystem::ALL.iter().find(|s| s.name_v2().is_some_and(|name| name.as_bytes() == word))
+        };
+        let bits = split_by(list, b' ').filter_map(known);
+        Subsystems(bits.fold(0, |set, subsystem| set | *subsystem as u16))
+    }
+
+    /// These.
+    pub fn of(list: &[Subsystem]) -> Subsystems {
+        Subsystems(list.iter().fold(0, |set, subsystem| set | *subsystem as u16))
+    }
+
     /// Those that a list with commas names; other words are passed over.
     pub fn parse(list: &[u8]) -> Subsystems {
         let known = |word: &[u8]| Subsystem::ALL.iter().find(|s| s.name().as_bytes() == word);
@@ -69,6 +108,21 @@ impl Subsystems {
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = Subsystem> {
         Subsystem::ALL.into_iter().filter(move |subsystem| self.has(*subsystem))
+    }
+
+    /// Those of either.
+    pub const fn union(self, other: Subsystems) -> Subsystems {
+        Subsystems(self.0 | other.0)
+    }
+
+    /// Those of both.
+    pub const fn both(self, other: Subsystems) -> Subsystems {
+        Subsystems(self.0 & other.0)
+    }
+
+    /// Those without the others.
+    pub const fn without(self, other: Subsystems) -> Subsystems {
+        Subsystems(self.0 & !other.0)
     }
 
     /// Whether there is none.

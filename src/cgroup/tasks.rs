@@ -1,17 +1,15 @@
 //! Entering: the `tasks` files of a group.
 
-use core::ffi::CStr;
-
 use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::OFlags;
 use rustix::io::{Errno, write};
 
 use super::detect::HIERARCHIES;
-use super::file::{open, open_named};
+use super::file::Version;
+use super::groups::{Group, Groups};
 use super::subsystem::Subsystem;
 use crate::error::{Context, Error, Object, Result};
-
-const FILE: &str = "tasks";
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -19,25 +17,44 @@ const FILE: &str = "tasks";
 pub struct Tasks {
     files: Vec<OwnedFd, HIERARCHIES>,
     memory: bool,
+    /// Which of the files is the v2 group's.
+    unified: Option<usize>,
 }
 
 impl Tasks {
     /// Those of no group.
     pub const fn new() -> Tasks {
-        Tasks { files: Vec::new(), memory: false }
+        Tasks { files: Vec::new(), memory: false, unified: None }
     }
 
-    /// Opens that of the group at `dir`. `memory` comes last.
-    pub(super) fn add(&mut self, dir: &'static CStr, memory: bool) -> Result<()> {
-        let file = open(dir.to_bytes(), FILE).doing("open", Object::Beneath(dir, FILE))?;
-        self.push(file, dir, memory)
+    /// Those of these groups.
+    pub fn open(groups: &Groups) -> Result<Tasks> {
+        let mut tasks = Tasks::new();
+        groups.iter().try_for_each(|group| tasks.add(group))?;
+        Ok(tasks)
     }
 
-    fn push(&mut self, file: OwnedFd, dir: &'static CStr, memory: bool) -> Result<()> {
-        let on = Object::Beneath(dir, FILE);
-        self.memory |= memory;
+    /// Opens that of a group. Memory's comes last.
+    pub fn add(&mut self, group: &Group) -> Result<()> {
+        let name = match group.version {
+            Version::V1 => "tasks",
+            Version::V2 => "cgroup.procs",
+        };
+        let on = Object::Beneath(group.dir.path, name);
+        let file = group.dir.file(name, OFlags::WRONLY).doing("open", on)?;
+        if group.version == Version::V2 {
+            self.unified = Some(self.files.len());
+        }
+        self.memory |= group.version == Version::V2 || group.subsystems.has(Subsystem::Memory);
         let full = |_| Error::refused("open", on, "there are more than 16 hierarchies");
         self.files.push(file).map_err(full)
+    }
+
+    /// Takes out that of the v2 group.
+    pub fn leave_out_unified(&mut self) {
+        if let Some(n) = self.unified.take() {
+            drop(self.files.remove(n));
+        }
     }
 
     /// All of them, to be handed on: memory's is the last, if `has_memory`.
@@ -45,34 +62,12 @@ impl Tasks {
         self.files.iter().map(AsFd::as_fd)
     }
 
-    /// Whether memory's is among them. What a process allocates before it enters is charged to
+    /// Whether memory's, which may be that of v2, is among them. What a process allocates before it enters is charged to
     /// where it was: PID 1 and the workload enter memory's group each by itself, as late as they
     /// can, or a small limit would not even let the container start.
     pub fn has_memory(&self) -> bool {
         self.memory
     }
-}
-
-/// Opens the groups of a container that runs, as state.json names them: pairs of subsystem and
-/// directory. Controllers that are mounted together share one directory.
-pub fn open_existing<'a>(paths: impl Iterator<Item = (&'a str, &'static CStr)>) -> Result<Tasks> {
-    let (mut tasks, mut memory) = (Tasks::new(), None);
-    let mut seen = Vec::<&CStr, HIERARCHIES>::new();
-    for (subsystem, dir) in paths {
-        if subsystem == Subsystem::Memory.name() {
-            memory = Some(dir);
-        } else if !seen.contains(&dir) {
-            tasks.push(open_named(dir, FILE)?, dir, false)?;
-            // `push` has refused what is one too many.
-            let _ = seen.push(dir);
-        }
-    }
-    match memory {
-        // Mounted together with another, it has been opened as that.
-        Some(dir) if !seen.contains(&dir) => tasks.push(open_named(dir, FILE)?, dir, true)?,
-        _ => {}
-    }
-    Ok(tasks)
 }
 
 /// Puts the calling process into the group whose `tasks` file this is.

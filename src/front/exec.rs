@@ -25,7 +25,7 @@ pub const VERB: Verb = Verb {
            root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
            it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
            When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: &["root", "id", "config", "rootfs", "no-init", "strict"],
+    options: &["root", "id", "config", "rootfs", "no-init", "strict", "wait", "systemd"],
     run,
 };
 
@@ -47,12 +47,17 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     let hidden = !plan.rootfs.hidden.is_empty();
     let before = Identity::of(config).doing("look at", config)?;
-    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    let (wait, systemd) = (options.wait, options.systemd);
+    let (stdio, env, finding) = (stdio(), Some(env), None);
+    let mut launch = Launch { plan, arena, stdio, original, env, wait, systemd, finding };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
     }
-    Ok(result?)
+    match (result, launch.finding) {
+        (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
+        (result, _) => Ok(result?),
+    }
 }
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in

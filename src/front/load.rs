@@ -13,7 +13,7 @@ use super::{Context, Failure};
 use crate::bytes::{Arena, Show};
 use crate::error::{self, Context as _, Error};
 use crate::launch::Place;
-use crate::plan::check::check;
+use crate::plan::check::{Finding, check};
 use crate::plan::unbuilt::unbuilt;
 use crate::plan::{Init, Kind, Plan};
 use crate::state;
@@ -113,9 +113,21 @@ fn checked(plan: &Plan, name: &'static str, arena: &Arena) -> Result<(), Fault> 
 
 /// Refuses what this nsinit can't build.
 pub fn built(plan: &Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
+    match unbuilt(plan) {
+        Err(finding) => Err(self::finding(plan, path, finding, arena)?),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A part of the plan that can't be, with its place in the file.
+pub fn finding(
+    plan: &Plan,
+    path: &'static CStr,
+    finding: Finding,
+    arena: &Arena,
+) -> Result<Failure, Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
-    unbuilt(plan)
-        .map_err(|finding| Failure::in_file(libct::place(plan, name, finding, arena), Some(path)))
+    Ok(Failure::in_file(libct::place(plan, name, finding, arena), Some(path)))
 }
 
 /// A command must come from somewhere.

@@ -8,10 +8,17 @@ mod dropin;
 mod exec;
 mod failure;
 mod init;
+mod kill;
 mod load;
 mod nsenter;
+mod oom;
 mod options;
+mod pause;
+mod ps;
+mod running;
 mod state;
+mod stats;
+mod watch;
 
 use core::fmt::Write;
 use core::mem::MaybeUninit;
@@ -60,9 +67,26 @@ impl Verb {
     fn takes_command(&self) -> bool {
         self.usage.ends_with("[ARGUMENT…]]") || self.usage.ends_with("[ARGUMENT…]")
     }
+
+    /// Whether one word may stand among the options.
+    fn takes_word(&self) -> bool {
+        self.usage.ends_with("[SIGNAL]")
+    }
 }
 
-const VERBS: &[Verb] = &[exec::VERB, state::VERB, config::VERB, nsenter::VERB, init::VERB];
+const VERBS: &[Verb] = &[
+    exec::VERB,
+    state::VERB,
+    ps::VERB,
+    kill::VERB,
+    pause::PAUSE,
+    pause::UNPAUSE,
+    stats::VERB,
+    oom::VERB,
+    config::VERB,
+    nsenter::VERB,
+    init::VERB,
+];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are

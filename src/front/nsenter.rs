@@ -36,7 +36,9 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     load::built(plan, c"--containerjson", arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
-    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    let (wait, systemd) = (false, false);
+    let (stdio, env, finding) = (stdio(), Some(env), None);
+    let mut launch = Launch { plan, arena, stdio, original, env, wait, systemd, finding };
     let status = launch::join(&mut launch, &running)?;
     status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
 }

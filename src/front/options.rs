@@ -42,6 +42,16 @@ pub struct Options {
     pub json: bool,
     /// --new.
     pub new: bool,
+    /// --watch, with its seconds or empty.
+    pub watch: Option<&'static CStr>,
+    /// --wait.
+    pub wait: bool,
+    /// --systemd.
+    pub systemd: bool,
+    /// --all.
+    pub all: bool,
+    /// The one word of a verb that takes one.
+    pub word: Option<ThinCStr>,
     /// Those of `nsinit init`.
     pub init: crate::init::Options,
     /// --explain-zombies.
@@ -96,7 +106,31 @@ pub const OPTIONS: &[Opt] = &[
         help: "print the configuration to start from",
         set: |o, _| o.new = true,
     },
-    Opt { name: "json", value: "", help: "one JSON object", set: |o, _| o.json = true },
+    Opt { name: "json", value: "", help: "print JSON", set: |o, _| o.json = true },
+    Opt {
+        name: "watch",
+        value: "[SECONDS]",
+        help: "print again and again, each second without a number",
+        set: |o, value| o.watch = Some(value),
+    },
+    Opt {
+        name: "wait",
+        value: "",
+        help: "if the container is paused, wait until it goes on",
+        set: |o, _| o.wait = true,
+    },
+    Opt {
+        name: "systemd",
+        value: "",
+        help: "ask systemd for a scope to start in, in cgroups.slice",
+        set: |o, _| o.systemd = true,
+    },
+    Opt {
+        name: "all",
+        value: "",
+        help: "every process of the container",
+        set: |o, _| o.all = true,
+    },
     Opt {
         name: "nspid",
         value: "PID",
@@ -207,6 +241,13 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
     let mut rest = words;
     while let [Some(word), after @ ..] = rest {
         let text = word.bytes();
+        // "kill TERM", and "kill -9", as kill(1) takes it.
+        let short = text.starts_with(b"-") && !text.starts_with(b"--") && text != b"-h";
+        if verb.takes_word() && options.word.is_none() && (short || !text.starts_with(b"-")) {
+            options.word = Some(*word);
+            rest = after;
+            continue;
+        }
         if !text.starts_with(b"-") || text == b"-" {
             break;
         }
@@ -267,6 +308,13 @@ fn option(
             (false, Some(value), _) => {
                 (known.set)(options, value);
                 letters = b"";
+            }
+            // A value that may be left out is a number.
+            (false, None, rest)
+                if known.value.starts_with('[')
+                    && !matches!(rest, [Some(word), ..] if word.bytes().first().is_some_and(u8::is_ascii_digit)) =>
+            {
+                (known.set)(options, c"");
             }
             (false, None, [Some(value), rest @ ..]) => {
                 (known.set)(options, value.get());

@@ -7,7 +7,6 @@ use super::{Context, Failure, Verb, answer, load};
 use crate::error::Error;
 use crate::launch::Place;
 use crate::say;
-use crate::state::Answer;
 
 /// See the help.
 pub const VERB: Verb = Verb {
@@ -32,14 +31,9 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         let error = Error::refused("", "state.json", "there is none: no container runs here");
         return if options.json { Ok(1) } else { Err(error.with_status(1).into()) };
     };
-    let mut buf = [0; 16384];
-    let whole = Answer { running: Some(running), state };
-    let Ok(len) = serde_json_core::to_slice(&whole, &mut buf) else {
-        return Err(Error::refused("print", "state.json", "it is longer than 16 KiB").into());
-    };
     let mut out = say::answer();
-    out.write_bytes(buf.get(..len).unwrap_or(&[]));
-    out.write_bytes(b"\n");
+    // As above.
+    let _ = state.write(Some(running), &mut out);
     answer(out)?;
     Ok(if running { 0 } else { 1 })
 }

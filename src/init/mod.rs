@@ -16,7 +16,7 @@ use rustix::process::{Pid, getpid};
 
 pub use options::{Options, Placement, Stop, Subreaper};
 pub use start::run;
-pub use zombies::explain;
+pub use zombies::{explain, zombie};
 
 use crate::error::{Context, Result, STATUS_SIGNAL};
 use crate::say;

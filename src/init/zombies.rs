@@ -37,7 +37,8 @@ pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
     Ok(0)
 }
 
-fn zombie(out: &mut dyn Write, pid: Pid, stat: &Stat) -> core::fmt::Result {
+/// Writes who it is and why it is one: a line.
+pub fn zombie(out: &mut dyn Write, pid: Pid, stat: &Stat) -> core::fmt::Result {
     name(out, "", pid)?;
     out.write_str(": ")?;
     if stat.threads > 1 {

@@ -12,7 +12,7 @@ use rustix::system::sethostname;
 use super::Launch;
 use super::sync::{Child, FDS};
 use super::workload::{self, Inherited, die_with_launcher, fail};
-use crate::cgroup;
+use crate::cgroup::{self, OwnDirs, Version};
 use crate::error::{Context, Error, Result};
 use crate::init::{Options, serve};
 use crate::net;
@@ -35,6 +35,9 @@ pub struct First {
     pub console: Option<OwnedFd>,
     /// Where the step is noted.
     pub steps: Steps,
+    /// Whether the launcher waits to hear that the root is built: it is in a group whose devices are
+    /// restricted from then on, and makes its own before.
+    pub tells: bool,
 }
 
 /// Builds the container around itself, then becomes the workload or, as PID 1, its reaper.
@@ -81,9 +84,18 @@ fn build(launch: &mut Launch, first: &First) -> Result<Late> {
     if launch.plan.namespaces.is_new(Kind::Mount) {
         with_root(launch, first)
     } else {
+        let fds = wait_go(first)?;
         steps.at("enter its control groups");
-        enter(launch, first.sync.wait_go()?, false)
+        enter(launch, fds, false).map(|(late, _)| late)
     }
+}
+
+fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
+    first.steps.at("wait for the launcher");
+    if first.tells {
+        first.sync.built()?;
+    }
+    first.sync.wait_go()
 }
 
 /// The root file system, with the cgroups in between: their directories are mounted into it.
@@ -108,24 +120,26 @@ fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     steps.at("mask paths");
     root.masks()?;
     // The launcher has saved state.json by then: `finish` hides it.
-    steps.at("wait for the launcher");
-    let fds = first.sync.wait_go()?;
+    let fds = wait_go(first)?;
     steps.at("enter its control groups");
-    let late = enter(launch, fds, root.wants_cgroups())?;
-    if root.wants_cgroups() {
+    let (late, own) = enter(launch, fds, plan.wants_cgroups())?;
+    if let Some(own) = own {
         steps.at("mount its control groups");
-        mount_cgroups(&root, launch)?;
+        mount_cgroups(&root, &own)?;
     }
     steps.at("make the root file system its root");
     root.finish()?;
     Ok(late)
 }
 
-/// Mounts the groups that this process is in now.
-fn mount_cgroups(root: &Root, launch: &Launch) -> Result<()> {
-    let dirs = cgroup::own_dirs(launch.arena)?;
+/// Mounts the groups that this process is in.
+fn mount_cgroups(root: &Root, own: &OwnDirs) -> Result<()> {
+    if let [(Version::V2, _, path)] = own[..] {
+        return root.mount_cgroups(Cgroups::V2(path));
+    }
     let mut list = heapless::Vec::<CgroupDir, FDS>::new();
-    for (hierarchy, path) in dirs {
+    // On a hybrid host the v2 hierarchy has no part in it: the container may have no group there.
+    for (_, hierarchy, path) in own.iter().filter(|(version, ..)| *version == Version::V1) {
         let full = |_| Error::refused("mount the control groups", (), "more than 16 hierarchies");
         list.push(CgroupDir { hierarchy, path }).map_err(full)?;
     }
@@ -134,18 +148,24 @@ fn mount_cgroups(root: &Root, launch: &Launch) -> Result<()> {
 
 /// Enters the cgroups, but for memory's: see `cgroup::Tasks::has_memory`. A new cgroup namespace is
 /// rooted in the groups that its maker is in, and so is what is mounted of them: there is no "late"
-/// then, and a container with either needs a larger memory limit.
-fn enter(launch: &Launch, mut fds: heapless::Vec<OwnedFd, FDS>, mounted: bool) -> Result<Late> {
+/// then, and a container with either needs a larger memory limit. Where they are to be `mounted`,
+/// they are looked for in between: from inside of the namespace they can't be seen on the host.
+fn enter(
+    launch: &Launch,
+    mut fds: heapless::Vec<OwnedFd, FDS>,
+    mounted: bool,
+) -> Result<(Late, Option<OwnDirs>)> {
     let new_namespace = launch.plan.namespaces.is_new(Kind::Cgroup);
     let late = launch.plan.cgroup.is_some() && !mounted && !new_namespace;
     let memory = if late { fds.pop() } else { None };
     for fd in &fds {
         cgroup::enter(fd)?;
     }
+    let own = if mounted { Some(cgroup::own_dirs(launch.arena)?) } else { None };
     if new_namespace {
         unshare(NewNamespaces::NEWCGROUP).doing("unshare the cgroup namespace", ())?;
     }
-    Ok(memory)
+    Ok((memory, own))
 }
 
 /// Enters the namespaces that the plan names by path, but PID's, which the launcher has entered for

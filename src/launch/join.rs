@@ -5,8 +5,6 @@
 //! (CLONE_PARENT); it is outside of the PID namespace itself, so nobody inside ever sees a process
 //! that has the host's root, directory or descriptors (CVE-2016-9962).
 
-use core::ffi::CStr;
-
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -17,7 +15,7 @@ use super::guard::ChildGuard;
 use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
-use super::{Launch, died};
+use super::{Launch, died, paused};
 use crate::cgroup::{self, Tasks};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
@@ -43,11 +41,13 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         let why = "it is in another user namespace, which nsinit can't enter yet";
         return Err(Error::refused("join process", pid_object(running.pid), why));
     }
+    let groups = running.groups(launch.arena)?;
+    paused::await_thaw(launch, running, &groups)?;
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
     let target = Target::open(running)?;
-    let tasks = open_cgroups(launch, running)?;
+    let tasks = Tasks::open(&groups)?;
     let (master, slave) = match pty {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),
@@ -61,7 +61,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     };
     drop((child, slave, target, tasks));
     let mut guard = ChildGuard::new(messenger);
-    let report = parent.report(launch.arena)?;
+    let report = parent.report(launch.arena, &mut || Ok(()))?;
     waitpid(Some(messenger), WaitOptions::empty()).doing("wait for the messenger", ())?;
     guard.disarm();
     let mut guard = report.workload.map(ChildGuard::new);
@@ -164,17 +164,6 @@ fn close_inherited(inside: &Inside) -> Result<()> {
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
     }
     close_all_but(&keep)
-}
-
-/// Opens the `tasks` files of the groups that state.json names.
-fn open_cgroups(launch: &Launch, running: &Running) -> Result<Tasks> {
-    let mut dirs = heapless::Vec::<(&str, &CStr), 16>::new();
-    for (subsystem, path) in running.cgroup_paths.iter() {
-        let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-        // state.json has fewer members than that.
-        let _ = dirs.push((subsystem, path));
-    }
-    cgroup::open_existing(dirs.into_iter())
 }
 
 /// The process to join, held so that its pid can't become another's.

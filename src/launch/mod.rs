@@ -8,6 +8,7 @@ mod attend;
 mod child;
 mod guard;
 mod join;
+mod paused;
 mod place;
 pub mod seal;
 mod start;
@@ -21,6 +22,7 @@ pub use place::{Place, Running};
 use crate::bytes::Arena;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
+use crate::plan::check::Finding;
 use crate::proc::fd_path;
 use crate::security::Original;
 use crate::syscall::cstr::Env;
@@ -38,6 +40,13 @@ pub struct Launch<'a> {
     pub original: Original,
     /// The caller's environment, which nobody inside may see.
     pub env: Option<Env>,
+    /// Whether to wait until a container that is paused goes on, instead of refusing to join it.
+    pub wait: bool,
+    /// Whether to ask systemd for a scope to start in.
+    pub systemd: bool,
+    /// A part of the plan that this host can't carry out, where that is why a start has failed: the
+    /// front end knows its place in the file.
+    pub finding: Option<Finding>,
 }
 
 /// How often a container may end between the look at its state and the joining of it.

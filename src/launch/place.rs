@@ -116,6 +116,26 @@ impl Place {
         Ok(Some((state, alive(&state)?.is_some())))
     }
 
+    /// The container that runs here, to be looked at or signalled: as `running`, but nothing is
+    /// cleaned away, and no plan tells what it must be like. A forged state.json could name any
+    /// process: one that neither has a namespace of its own nor is in a group of nsinit's is refused.
+    pub fn current(&self, arena: &Arena) -> Result<Running> {
+        let none = || Error::refused("use the container of", self.path, "none runs there");
+        let state = state::read(self.dir(), arena)?.ok_or_else(none)?;
+        let (pid, start_time) = alive(&state)?.ok_or_else(none)?;
+        let running = Running::by_pid(pid)?;
+        if running.start_time != start_time {
+            return Err(none());
+        }
+        let running = Running { cgroup_paths: state.cgroup_paths, ..running };
+        if running.apart.is_empty() && !running.groups(arena)?.hold(pid) {
+            let why = "state.json names it, but it is in no namespace and no control group of its \
+                       own; if no container runs here, remove state.json";
+            return Err(Error::refused("use process", pid_object(pid), why));
+        }
+        Ok(running)
+    }
+
     /// Takes away the files and control groups of a container that is gone, or about to be.
     fn clean(&self, state: &State<'static>, launch: &Launch) -> Result<()> {
         let ending = match named(state) {
@@ -146,7 +166,7 @@ impl Place {
         if !launch.plan.namespaces.is_new(Kind::Pid) {
             kill_left_behind(&dirs, launch.plan)?;
         }
-        cgroup::remove_stale(dirs.into_iter())?;
+        cgroup::remove_stale(dirs.into_iter(), launch.arena)?;
         for (key, names) in state.network_state.iter() {
             if key == "veth_host" {
                 net::remove_stale(names, launch.arena)?;

@@ -3,8 +3,10 @@
 
 use core::ffi::CStr;
 
+use linux_raw_sys::general::SIGKILL;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::attend::{Terminal, attend};
@@ -14,19 +16,30 @@ use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
 use crate::bytes::{Arena, Short};
-use crate::cgroup::{self, Created};
-use crate::error::{Context, Error, Result};
+use crate::cgroup::{self, Created, Groups, Site, systemd};
+use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::net::{self, Made};
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::{namespace_file, stat};
+use crate::say;
 use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
-use crate::syscall::process::{Fork, NewNamespaces, fork};
+use crate::syscall::process::{Fork, NewNamespaces, fork, fork_into};
 use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
 pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
+    let scope = enter_scope(launch)?;
+    let site = find_site(launch)?;
+    if scope {
+        systemd::step_down(&site, launch.arena)?;
+    }
+    // Undone from the last to the first if it is left with an error: a group can't be removed while
+    // the child is in it. That of v2 comes first of all: the child is cloned into it.
+    let mut groups = make_cgroups(launch, &site, site.is_unified())?;
+    let mut made = Made::new(launch.arena);
+    let saved;
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
@@ -35,31 +48,48 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
         None => (None, None, None),
     };
-    let first = First { sync: child, slave, console, steps };
-    let pid = match fork(cloned(launch.plan)).doing("clone the container's first process", ())? {
+    let mut first = First { sync: child, slave, console, steps, tells: false };
+    let (fork, entered) = clone_first(launch.plan, groups.groups())?;
+    first.tells = entered && groups.has_program();
+    let pid = match fork {
         Fork::Child => child::run(launch, first),
         Fork::Parent(pid) => pid,
     };
+    let waits = first.tells;
     drop(first);
-    // Undone from the last to the first if it is left with an error: a group can't be removed while
-    // the child is in it.
-    let mut made = Made::new(launch.arena);
-    let groups;
-    let saved;
     let mut guard = ChildGuard::new(pid);
-    groups = make_cgroups(launch)?;
+    if !site.is_unified() {
+        groups = make_cgroups(launch, &site, true)?;
+    }
+    if entered {
+        groups.entered_unified();
+    }
     connect(launch, &mut made, pid)?;
     saved = save_state(launch, place, pid, &groups, &made)?;
-    parent.go(&fds(&groups)?)?;
-    match parent.report(launch.arena)?.outcome {
+    let go = || groups.attach().and_then(|()| parent.go(&fds(&groups)?));
+    if !waits {
+        go()?;
+    }
+    match parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?.outcome {
         Outcome::Started => {}
-        Outcome::Failed(error) => return Err(error),
-        Outcome::Died => return Err(died(steps.last().as_str(), launch.arena)),
+        Outcome::Failed(error) => return Err(short_of_memory(&groups, launch).unwrap_or(error)),
+        Outcome::Died => {
+            let died = || died(steps.last().as_str(), launch.arena);
+            return Err(short_of_memory(&groups, launch).unwrap_or_else(died));
+        }
+    }
+    if launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen) {
+        groups.freeze()?;
     }
     drop((parent, lock));
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
+    if let Some(why) = cgroup::out_of_memory(groups.groups(), launch.arena)
+        && status == STATUS_SIGNAL + SIGKILL as u8
+    {
+        say::warning(format_args!("{why}"));
+    }
     finish(launch, place, groups, saved, made)?;
     Ok(status)
 }
@@ -80,6 +110,12 @@ fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
     let namespace = openat(CWD, path, flags, Mode::empty());
     let namespace = namespace.doing("open the network namespace of", on)?;
     net::connect(made, launch.plan, namespace.as_fd(), joined != Source::New)
+}
+
+/// What a start that failed has failed for, if the kernel has killed a process of it.
+fn short_of_memory(groups: &Created, launch: &Launch) -> Option<Error> {
+    let why = cgroup::out_of_memory(groups.groups(), launch.arena)?;
+    Some(Error::refused("start the container", (), why))
 }
 
 /// The namespaces that clone makes. A cgroup namespace is made later, once the process is in its
@@ -104,14 +140,53 @@ fn prepare_children(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn make_cgroups(launch: &Launch) -> Result<Created> {
+/// Clones it, and whether it is in its v2 group from the start.
+fn clone_first(plan: &Plan, groups: &Groups) -> Result<(Fork, bool)> {
+    const DOING: &str = "clone the container's first process";
+    // What is mounted of the groups, and the root of a new namespace, is where it is then.
+    let early = plan.rootfs.wants_cgroups() || plan.namespaces.is_new(Kind::Cgroup);
+    if let Some(group) = groups.clone_into(early) {
+        match fork_into(cloned(plan), group) {
+            // The kernel can't: it enters as any other process does.
+            Err(Errno::TOOBIG | Errno::INVAL | Errno::NOSYS | Errno::PERM) => {}
+            fork => return fork.doing(DOING, ()).map(|fork| (fork, true)),
+        }
+    }
+    fork(cloned(plan)).doing(DOING, ()).map(|fork| (fork, false))
+}
+
+/// Goes into a scope of systemd's, with all that is started from here on.
+fn enter_scope(launch: &Launch) -> Result<bool> {
+    let slice = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.slice);
+    if !launch.systemd {
+        if slice.is_none() {
+            return Ok(false);
+        }
+        if !systemd::is_there() {
+            say::warning(format_args!("cgroups.slice: systemd does not run here: left out"));
+            return Ok(false);
+        }
+    }
+    let name = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.name);
+    systemd::enter_scope(name.unwrap_or(c"container"), slice, launch.arena)?;
+    Ok(true)
+}
+
+fn find_site(launch: &mut Launch) -> Result<Site> {
     match &launch.plan.cgroup {
-        Some(plan) => cgroup::create(plan, launch.arena),
-        None => Ok(Created::default()),
+        Some(plan) => Site::find(plan, launch.arena, &mut launch.finding),
+        None => Ok(Site::default()),
     }
 }
 
-fn fds(groups: &Created) -> Result<heapless::Vec<BorrowedFd<'_>, FDS>> {
+fn make_cgroups<'a>(launch: &Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
+    match launch.plan.cgroup.as_ref().filter(|_| now) {
+        Some(plan) => cgroup::create(site, plan, launch.arena),
+        None => Ok(Created::none(launch.arena)),
+    }
+}
+
+fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
     let mut fds = heapless::Vec::new();
     for fd in groups.tasks().fds() {
         let full = |_| Error::refused("hand over the cgroups", (), "more than 16 hierarchies");
@@ -131,7 +206,7 @@ fn save_state<'a>(
     let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
     let start_time = Short::<24>::new(format_args!("{start_time}"));
     let mut cgroup_paths = Strings::CGROUPS;
-    for (subsystem, path) in groups.paths() {
+    for (subsystem, path) in groups.groups().names() {
         let path = path.to_str().map_err(|_| {
             Error::refused("write to state.json the path of", path, "it is not UTF-8")
         })?;

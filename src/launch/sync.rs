@@ -1,7 +1,7 @@
 //! The channel between the launcher and a container's processes: a SEQPACKET socketpair.
 //!
-//! Down goes one "go" with the descriptors of the cgroups. Up comes "ready" just before execve, or
-//! the rendered error of a failure. The end of the channel (every process of the container has
+//! Down goes one "go" with the descriptors of the cgroups. Up comes "built" where the launcher waits
+//! for that, "ready" just before execve, or the rendered error of a failure. The end of the channel (every process of the container has
 //! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
 
 use heapless::Vec;
@@ -23,6 +23,7 @@ const GO: u8 = b'g';
 const READY: u8 = b'r';
 const FAILED: u8 = b'f';
 const FORKED: u8 = b'p';
+const BUILT: u8 = b'b';
 
 /// The launcher's end.
 pub struct Parent(OwnedFd);
@@ -66,8 +67,8 @@ impl Parent {
         }
     }
 
-    /// Waits until the command runs or can't.
-    pub fn report(&self, arena: &Arena) -> Result<Report> {
+    /// Waits until the command runs or can't. `built` is called when the child has said so.
+    pub fn report(&self, arena: &Arena, built: &mut dyn FnMut() -> Result<()>) -> Result<Report> {
         let mut report = Report { outcome: Outcome::Died, workload: None };
         let mut buf = [0; TEXT];
         loop {
@@ -85,6 +86,7 @@ impl Parent {
                         report.outcome = Outcome::Started;
                     }
                 }
+                [BUILT] => built()?,
                 [FORKED, a, b, c, d] => {
                     report.workload = Pid::from_raw(i32::from_ne_bytes([a, b, c, d]));
                 }
@@ -130,9 +132,18 @@ impl Child {
         }
     }
 
+    /// "The root file system is built."
+    pub fn built(&self) -> Result<()> {
+        self.tell(BUILT)
+    }
+
     /// "The next call is execve."
     pub fn ready(&self) -> Result<()> {
-        socket::send(self.0.as_fd(), &[IoSlice::new(&[READY])], &[]).doing("tell the launcher", ())
+        self.tell(READY)
+    }
+
+    fn tell(&self, what: u8) -> Result<()> {
+        socket::send(self.0.as_fd(), &[IoSlice::new(&[what])], &[]).doing("tell the launcher", ())
     }
 
     /// "The workload is your child `pid`." If it does not arrive, the launcher is gone, and with it

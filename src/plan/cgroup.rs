@@ -1,6 +1,7 @@
 //! The control group of a plan and its limits.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::Vec;
 
@@ -41,16 +42,16 @@ pub struct Cgroup {
     pub cpuset_mems: Option<&'static CStr>,
     /// 10 to 1000.
     pub blkio_weight: Option<u64>,
-    /// "major:minor weight".
-    pub blkio_weight_device: Option<&'static CStr>,
-    /// "major:minor bytes".
-    pub blkio_throttle_read_bps_device: Option<&'static CStr>,
-    /// "major:minor bytes".
-    pub blkio_throttle_write_bps_device: Option<&'static CStr>,
-    /// "major:minor operations".
-    pub blkio_throttle_read_iops_device: Option<&'static CStr>,
-    /// "major:minor operations".
-    pub blkio_throttle_write_iops_device: Option<&'static CStr>,
+    /// Of one device, 10 to 1000.
+    pub blkio_weight_device: Option<DeviceValue>,
+    /// Of one device, in bytes a second.
+    pub blkio_throttle_read_bps_device: Option<DeviceValue>,
+    /// Of one device, in bytes a second.
+    pub blkio_throttle_write_bps_device: Option<DeviceValue>,
+    /// Of one device, in operations a second.
+    pub blkio_throttle_read_iops_device: Option<DeviceValue>,
+    /// Of one device, in operations a second.
+    pub blkio_throttle_write_iops_device: Option<DeviceValue>,
     /// (page size such as "2MB", bytes).
     pub hugetlb_limit: Vec<(&'static CStr, u64), FEW>,
     /// (interface, priority).
@@ -61,6 +62,23 @@ pub struct Cgroup {
     pub pids_limit: Option<i64>,
     /// Starts frozen.
     pub frozen: bool,
+}
+
+/// A value for one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceValue {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+    /// The value; 0 is no limit.
+    pub value: u64,
+}
+
+impl fmt::Display for DeviceValue {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}:{} {}", i64::from(self.major), i64::from(self.minor), self.value)
+    }
 }
 
 /// Which devices may be used.

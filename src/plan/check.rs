@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use super::{Cgroup, Init, Kind, Mount, Plan, Rootfs, check_network};
+use super::{Init, Kind, Mount, Plan, Rootfs, check_network, limits};
 use crate::bytes::split_by;
 
 /// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
@@ -69,7 +69,7 @@ pub fn check(plan: &Plan) -> Checked {
         }
     }
     plan.process.cwd.map_or(Ok(()), working_dir)?;
-    plan.cgroup.as_ref().map_or(Ok(()), cgroup)
+    plan.cgroup.as_ref().map_or(Ok(()), limits::check)
 }
 
 fn uts(plan: &Plan) -> Checked {
@@ -256,15 +256,4 @@ fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
         true => Ok(()),
         false => Err("without its namespace it would change the host"),
     }
-}
-
-fn cgroup(cgroup: &Cgroup) -> Checked {
-    if cgroup.name.is_none() && cgroup.parent.is_none() {
-        return refuse("cgroups", "limits need a name: they would be those of the caller");
-    }
-    let climbs = |path: &CStr| split_by(path.to_bytes(), b'/').any(|part| part == b"..");
-    if [cgroup.name, cgroup.parent].into_iter().flatten().any(climbs) {
-        return refuse("cgroups", "\"..\" in name or parent");
-    }
-    Ok(())
 }

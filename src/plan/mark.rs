@@ -39,7 +39,12 @@ pub struct KeyMark {
 impl Plan {
     /// The last mark of this part: what a later key overrode does not count.
     pub fn mark(&self, part: &str, index: usize) -> Option<&Mark> {
-        self.marks.iter().rev().find(|mark| mark.part == part && usize::from(mark.index) == index)
+        // Those of `cgroups` go by their keys alone.
+        let is = |mark: &Mark| match part.strip_prefix("cgroups.") {
+            Some(key) => mark.part == key && mark.path[0] == "cgroups",
+            None => mark.part == part,
+        };
+        self.marks.iter().rev().find(|mark| is(mark) && usize::from(mark.index) == index)
     }
 
     /// The place of the value of a key of this part, if that was noted.

@@ -7,6 +7,7 @@
 mod cgroup;
 pub mod check;
 mod check_network;
+pub mod limits;
 pub mod mark;
 mod namespaces;
 mod network;
@@ -18,7 +19,7 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 
-pub use self::cgroup::{Cgroup, DeviceAccess, DeviceRule};
+pub use self::cgroup::{Cgroup, DeviceAccess, DeviceRule, DeviceValue};
 pub use self::namespaces::{Kind, Namespaces, Source};
 pub use self::network::{NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};

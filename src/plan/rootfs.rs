@@ -52,6 +52,11 @@ impl Rootfs {
             mount_label: None,
         }
     }
+
+    /// Whether control groups are mounted.
+    pub fn wants_cgroups(&self) -> bool {
+        self.mounts.iter().any(|mount| mount.fstype == c"cgroup")
+    }
 }
 
 impl Default for Rootfs {

@@ -1,7 +1,7 @@
 //! What a plan can say and nsinit does not do yet. A room that learns one of these takes its line out.
 
 use super::check::{Checked, refuse, refuse_in};
-use super::{Cgroup, Kind, MountCommands, Plan, Relabel, Source};
+use super::{Kind, MountCommands, Plan, Relabel, Source};
 
 /// What a plan says of something that this version does not do.
 const LATER: &str = "this version of nsinit can't do that yet";
@@ -35,38 +35,5 @@ pub fn unbuilt(plan: &Plan) -> Checked {
             return refuse_in("mounts", n, "premount_cmds", why);
         }
     }
-    plan.cgroup.as_ref().map_or(Ok(()), unbuilt_cgroup)
-}
-
-fn unbuilt_cgroup(cgroup: &Cgroup) -> Checked {
-    let keys = [
-        ("cgroups.slice", cgroup.slice.is_some()),
-        ("cgroups.kernel_memory", cgroup.kernel_memory.is_some()),
-        ("cgroups.memory_swappiness", cgroup.memory_swappiness.is_some()),
-        ("cgroups.oom_kill_disable", cgroup.oom_kill_disable),
-        ("cgroups.blkio_weight", cgroup.blkio_weight.is_some()),
-        ("cgroups.blkio_weight_device", cgroup.blkio_weight_device.is_some()),
-        ("cgroups.blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device.is_some()),
-        (
-            "cgroups.blkio_throttle_write_bps_device",
-            cgroup.blkio_throttle_write_bps_device.is_some(),
-        ),
-        (
-            "cgroups.blkio_throttle_read_iops_device",
-            cgroup.blkio_throttle_read_iops_device.is_some(),
-        ),
-        (
-            "cgroups.blkio_throttle_write_iops_device",
-            cgroup.blkio_throttle_write_iops_device.is_some(),
-        ),
-        ("cgroups.hugetlb_limit", !cgroup.hugetlb_limit.is_empty()),
-        ("cgroups.net_prio_ifpriomap", !cgroup.net_prio_ifpriomap.is_empty()),
-        ("cgroups.net_cls_classid", cgroup.net_cls_classid.is_some()),
-        ("cgroups.pids_limit", cgroup.pids_limit.is_some()),
-        ("cgroups.freezer", cgroup.frozen),
-    ];
-    match keys.into_iter().find(|(_, asked)| *asked) {
-        Some((part, _)) => refuse(part, LATER),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -2,8 +2,10 @@
 
 pub mod fds;
 pub mod lines;
+pub mod members;
 pub mod mountinfo;
 pub mod process;
+pub mod status;
 
 use rustix::fd::{AsRawFd, BorrowedFd};
 

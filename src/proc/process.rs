@@ -5,10 +5,12 @@ use core::ffi::CStr;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, openat, statat};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::lines::{Pieces, decimal};
 use crate::bytes::{Short, split_by};
+use crate::syscall::is_absent;
+use crate::syscall::signal::{kill, pidfd_send_signal};
 
 /// What nsinit reads of /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,6 +97,26 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let start_time = decimal(fields.nth(1)?)?;
     let pending = decimal(fields.nth(8)?)?;
     Some(Stat { state, parent, exiting, threads, start_time, pending })
+}
+
+/// Sends signal `n` (0 to 64) to the process that `pid` was at `start_time`. ESRCH: it is gone, and
+/// nobody who has its pid now gets the signal.
+pub fn signal(pid: Pid, start_time: u64, n: u32) -> Result<(), Errno> {
+    let is_it = || match stat("/proc", pid) {
+        Ok(stat) if stat.start_time == start_time => Ok(()),
+        Ok(_) | Err(Errno::NOENT) => Err(Errno::SRCH),
+        Err(errno) => Err(errno),
+    };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        // Looked at once it is held: from here on it can't become another.
+        Ok(pidfd) => match is_it().and_then(|()| pidfd_send_signal(pidfd.as_fd(), n)) {
+            Err(errno) if is_absent(errno) => kill(pid, n),
+            result => result,
+        },
+        // Before Linux 5.3: the pid must be another's within the next microseconds to be mistaken.
+        Err(errno) if is_absent(errno) => is_it().and_then(|()| kill(pid, n)),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Which file this is, whatever it is called: two paths with the same identity are the same

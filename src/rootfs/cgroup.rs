@@ -38,11 +38,6 @@ pub enum Cgroups<'a> {
 const FLAGS: u32 = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 impl Root<'_> {
-    /// Whether the plan mounts control groups: whether `mount_cgroups` has something to do.
-    pub fn wants_cgroups(&self) -> bool {
-        self.plan.mounts.iter().any(|mount| mount.fstype == c"cgroup")
-    }
-
     /// Carries out the mounts of type "cgroup".
     pub fn mount_cgroups(&self, cgroups: Cgroups) -> Result<()> {
         for mount in self.plan.mounts.iter().filter(|mount| mount.fstype == c"cgroup") {

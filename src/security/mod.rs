@@ -26,6 +26,7 @@ use crate::step::Steps;
 use crate::syscall::process::{Prctl, prctl};
 use crate::syscall::signal::{self, Disposition, SigSet, sigaction, sigprocmask};
 use crate::syscall::{cred, fd, is_absent, key};
+pub use user::user_name;
 use user::{Asked, Ids};
 
 /// What nsinit changed about itself and gives back to the workload.

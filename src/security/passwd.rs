@@ -15,7 +15,7 @@ use crate::proc::lines::{Piece, Pieces};
 /// Bytes that are read at a time, and the longest field that is looked at.
 const BUFFER: usize = 8192;
 /// Longest user name, with a NUL (LOGIN_NAME_MAX, limits.h).
-const NAME: usize = 256;
+pub const NAME: usize = 256;
 
 /// A user's line.
 pub struct Entry {
@@ -25,7 +25,8 @@ pub struct Entry {
     pub gid: u32,
     /// Sixth field.
     pub home: &'static CStr,
-    name: Vec<u8, NAME>,
+    /// First field.
+    pub name: Vec<u8, NAME>,
 }
 
 impl Entry {

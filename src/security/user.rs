@@ -8,7 +8,7 @@ use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::Errno;
 
 use super::id::{Groups, Id};
-use super::passwd::{self, Entry, Wanted};
+use super::passwd::{self, Entry, NAME, Wanted};
 use crate::beneath;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
@@ -47,6 +47,14 @@ pub fn look_up<'a>(asked: &Asked, root: BorrowedFd<'_>, arena: &'a Arena) -> Res
     let group = if named || spec.needs_group() { open(root, c"etc/group")? } else { None };
     let (passwd, group) = (passwd.as_ref().map(AsFd::as_fd), group.as_ref().map(AsFd::as_fd));
     resolve(asked, &spec, passwd, group, arena)
+}
+
+/// The name of `uid` in the passwd file below `root`. `None` where it has none, or the file is not
+/// what it should be: this is for display.
+pub fn user_name(uid: u32, root: BorrowedFd<'_>, arena: &Arena) -> Option<heapless::Vec<u8, NAME>> {
+    let file = open(root, c"etc/passwd").ok()??;
+    let entry = passwd::find_user(file.as_fd(), &Id::Number(uid), c"", arena).ok()??;
+    Some(entry.name).filter(|name| !name.is_empty())
 }
 
 /// Opens one of the two files; `None` where there is none. The root may hold anything under these

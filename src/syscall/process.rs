@@ -4,8 +4,8 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_getpgid,
-    __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH, CLONE_PARENT,
-    SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
+    __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH, CLONE_INTO_CGROUP,
+    CLONE_PARENT, SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -51,16 +51,27 @@ pub enum Fork {
 /// The child's side must end in `execve` or `exit_group`: it holds copies of the parent's guards.
 /// CLONE_NEWTIME needs clone3, or unshare(2) before.
 pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
-    clone(u64::from(new.bits()))
+    clone(u64::from(new.bits()), 0)
+}
+
+/// The same, into the v2 control group that `group` is: the new process is in it from its first
+/// instruction. E2BIG or EINVAL before Linux 5.7, ENOSYS before 5.3.
+pub fn fork_into(new: NewNamespaces, group: BorrowedFd<'_>) -> Result<Fork, Errno> {
+    clone(u64::from(new.bits()) | CLONE_INTO_CGROUP, group.as_raw_fd() as u64)
 }
 
 /// The same without namespaces, but the new process is a child of the caller's own parent
 /// (CLONE_PARENT), which waits for it.
 pub fn fork_sibling() -> Result<Fork, Errno> {
-    clone(u64::from(CLONE_PARENT))
+    clone(u64::from(CLONE_PARENT), 0)
 }
 
-fn clone(flags: u64) -> Result<Fork, Errno> {
+/// Both.
+pub fn fork_sibling_into(group: BorrowedFd<'_>) -> Result<Fork, Errno> {
+    clone(u64::from(CLONE_PARENT) | CLONE_INTO_CGROUP, group.as_raw_fd() as u64)
+}
+
+fn clone(flags: u64, cgroup: u64) -> Result<Fork, Errno> {
     let mut args = clone_args {
         flags,
         pidfd: 0,
@@ -73,14 +84,14 @@ fn clone(flags: u64) -> Result<Fork, Errno> {
         tls: 0,
         set_tid: 0,
         set_tid_size: 0,
-        cgroup: 0,
+        cgroup,
     };
     let args_ptr = &raw mut args as usize;
     // SAFETY: `args` is a valid clone_args that outlives the call. Neither CLONE_VM nor a stack is
     // asked for: the child gets a copy of this address space and goes on here.
     let word = unsafe { syscall(__NR_clone3, [args_ptr, size_of::<clone_args>(), 0, 0, 0, 0]) };
     let word = match ret(word) {
-        Err(errno) if is_absent(errno) => {
+        Err(errno) if is_absent(errno) && cgroup == 0 => {
             let flags = (flags | u64::from(SIGCHLD)) as usize;
             // SAFETY: as above; a null stack means "go on with a copy of mine". With the other
             // arguments zero their order, which differs between architectures, does not matter.

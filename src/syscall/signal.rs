@@ -9,7 +9,7 @@ use linux_raw_sys::general::{
     O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP,
     SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, siginfo_t,
 };
-use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -123,6 +123,13 @@ pub fn kill(pid: Pid, n: u32) -> Result<(), Errno> {
     let pid = pid.as_raw_nonzero().get() as usize;
     // SAFETY: kill takes integers.
     ret(unsafe { syscall(__NR_kill, [pid, n as usize, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// pidfd_send_signal(2), Linux 5.1: signal `n`, 0 to 64, to the process that `pidfd` refers to.
+pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, n: u32) -> Result<(), Errno> {
+    let pidfd = pidfd.as_raw_fd() as usize;
+    // SAFETY: integers, and NULL for "as kill(2) makes it".
+    ret(unsafe { syscall(__NR_pidfd_send_signal, [pidfd, n as usize, 0, 0, 0, 0]) }).map(drop)
 }
 
 /// kill(2) of the process group that `leader` leads; of the process itself where it does not lead one

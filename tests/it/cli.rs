@@ -291,13 +291,72 @@ pub fn rename_cgroup(text: &str, name: &str) -> String {
 /// Another program takes it for JSON.
 #[track_caller]
 pub fn valid_json(text: &str) {
-    use std::io::{Seek, Write};
-    let mut file = crate::world::nameless();
-    file.write_all(text.as_bytes()).unwrap();
-    file.rewind().unwrap();
-    let run =
-        spawn(std::process::Command::new("python3").args(["-m", "json.tool"]).stdin(file)).end();
-    assert_eq!(run.status, 0, "{}\n{text}", run.err);
+    let bytes = text.trim().as_bytes();
+    assert_eq!(json_value(bytes), Some(&b""[..]), "{text}");
+}
+
+/// What follows the JSON value (RFC 8259) that `text` begins with; `None` if it begins with none.
+fn json_value(text: &[u8]) -> Option<&[u8]> {
+    let text = text.trim_ascii_start();
+    match *text.first()? {
+        open @ (b'{' | b'[') => {
+            let mut rest = text[1..].trim_ascii_start();
+            // ']' and '}' come two after what opens them.
+            if let Some(rest) = rest.strip_prefix(&[open + 2]) {
+                return Some(rest);
+            }
+            loop {
+                if open == b'{' {
+                    rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
+                    rest = json_string(rest)?.trim_ascii_start().strip_prefix(b":")?;
+                }
+                rest = json_value(rest)?.trim_ascii_start();
+                match rest.split_first()? {
+                    (b',', after) => rest = after,
+                    (close, after) => return (*close == open + 2).then_some(after),
+                }
+            }
+        }
+        b'"' => json_string(&text[1..]),
+        _ => {
+            let end = text.iter().position(|b| b",]} \n\r\t".contains(b)).unwrap_or(text.len());
+            let word = std::str::from_utf8(&text[..end]).ok()?;
+            let number = || word.parse::<f64>().is_ok_and(f64::is_finite);
+            (["true", "false", "null"].contains(&word) || number()).then(|| &text[end..])
+        }
+    }
+}
+
+/// What follows the string whose first quote is gone.
+fn json_string(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        let (first, rest) = text.split_first()?;
+        text = match first {
+            b'"' => return Some(rest),
+            b'\\' => match rest.first()? {
+                b'u' => {
+                    let digits = rest.get(1..5)?;
+                    digits.iter().all(u8::is_ascii_hexdigit).then(|| &rest[5..])?
+                }
+                b if b"\"\\/bfnrt".contains(b) => &rest[1..],
+                _ => return None,
+            },
+            0..32 => return None,
+            _ => rest,
+        }
+    }
+}
+
+#[test]
+fn the_json_check_sees_what_it_should() {
+    for good in ["{}", "[]", "[{\"a\": [1, -2.5, true, null], \"b\\u00e9\\n\":\"\"}]", " 7 "] {
+        valid_json(good);
+    }
+    for bad in
+        ["", "{", "[1,]", "{\"a\"}", "{\"a\":}", "[1}", "\"\n\"", "\"\\x\"", "1 2", "nul", "{a:1}"]
+    {
+        assert_ne!(json_value(bad.as_bytes()), Some(&b""[..]), "{bad:?}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -389,6 +390,70 @@ static int busy(double seconds)
 	return 0;
 }
 
+/* The part of the time that a loop without end gets of the processor, in percent. */
+static int share(double seconds)
+{
+	double start = now(), used;
+	while (now() < start + seconds)
+		;
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	used = t.tv_sec + t.tv_nsec / 1e9;
+	printf("share %d\n", (int)(used / (now() - start) * 100));
+	return 0;
+}
+
+/* How many children there can be at once, and why no more. */
+static int forks(int most)
+{
+	int n = 0, error = 0;
+	pid_t pids[1000];
+	while (n < most && n < 1000) {
+		pid_t pid = fork();
+		if (pid == 0)
+			for (;;)
+				pause();
+		if (pid < 0) {
+			error = errno;
+			break;
+		}
+		pids[n++] = pid;
+	}
+	printf("forks %d\nthen %s\n", n, name_of(error));
+	while (n > 0)
+		kill(pids[--n], SIGKILL);
+	while (wait(NULL) > 0)
+		;
+	return 0;
+}
+
+static int affinity(void)
+{
+	cpu_set_t set;
+	sched_getaffinity(0, sizeof set, &set);
+	printf("affinity");
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set))
+			printf(" %d", i);
+	putchar('\n');
+	return 0;
+}
+
+/* Reads a block device past every cache; how long that took. */
+static int read_device(const char *path, long kib)
+{
+	static char block[65536] __attribute__((aligned(4096)));
+	int fd = open(path, O_RDONLY | O_DIRECT);
+	double start = now();
+	for (long i = 0; i < kib; i += sizeof block / 1024)
+		if (fd < 0 || read(fd, block, sizeof block) < 0) {
+			printf("read %s\n", name_of(errno));
+			return 1;
+		}
+	printf("milliseconds %d\n", (int)((now() - start) * 1000));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 #define IS(n, word) (argc == (n) + 2 && !strcmp(argv[1], word))
@@ -430,6 +495,14 @@ int main(int argc, char **argv)
 		return device(argv[2], atoi(argv[3]), atoi(argv[4]));
 	if (IS(1, "busy"))
 		return busy(atof(argv[2]));
+	if (IS(1, "share"))
+		return share(atof(argv[2]));
+	if (IS(1, "forks"))
+		return forks(atoi(argv[2]));
+	if (IS(0, "affinity"))
+		return affinity();
+	if (IS(2, "read"))
+		return read_device(argv[2], atol(argv[3]));
 	if (IS(1, "exit"))
 		return atoi(argv[2]);
 	if (IS(1, "die")) {

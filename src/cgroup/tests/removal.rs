@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_group_with_somebody_in_it_stays_and_an_empty_one_with_groups_inside_goes() {
+fn a_group_with_somebody_in_it_stays_and_is_named_and_an_empty_one_with_groups_inside_goes() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
     let shared = create(&plan, &arena).unwrap();
@@ -12,7 +12,13 @@ fn a_group_with_somebody_in_it_stays_and_an_empty_one_with_groups_inside_goes() 
     // It is in when the last hierarchy, memory's, has it.
     let procs = path(&shared, "memory").join("cgroup.procs");
     while std::fs::read_to_string(&procs).unwrap().is_empty() {}
-    created.remove().unwrap();
+    let began = std::time::Instant::now();
+    let error = created.remove().unwrap_err().to_string();
+    // Once for all hierarchies, with room for a busy machine.
+    assert!(began.elapsed() < std::time::Duration::from_secs(4));
+    let number = pid.as_raw_pid();
+    assert!(error.starts_with("remove control group /"), "{error}");
+    assert!(error.contains(&format!(": it still has process {number} (")), "{error}");
     assert!(paths.iter().all(|path| path.exists()));
     crate::syscall::signal::kill(pid, 9).unwrap();
     assert_eq!(status(pid), -9);
@@ -43,26 +49,26 @@ fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
 fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
-    let joined = open_existing(created.paths()).unwrap();
+    let joined = Tasks::open(&Groups::open(created.groups().names()).unwrap()).unwrap();
     assert_eq!(joined.fds().count(), created.tasks().fds().count());
     assert!(joined.has_memory());
     let pid = spawn_in(&joined, || 0);
     assert_eq!(status(pid), 0);
-    let paths: std::vec::Vec<_> = created.paths().map(|(_, path)| path).collect();
+    let paths: std::vec::Vec<_> = created.groups().names().map(|(_, path)| path).collect();
     // As a launcher that was killed.
     std::mem::forget(created);
-    remove_stale(paths.iter().copied()).unwrap();
+    remove_stale(paths.iter().copied(), &arena).unwrap();
     assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
-    remove_stale(paths.iter().copied()).unwrap();
-    let error = open_existing([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
-    assert!(error.ends_with("/tasks: No such file or directory (ENOENT)"), "{error}");
+    remove_stale(paths.iter().copied(), &arena).unwrap();
+    let error = Groups::open([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
+    assert!(error.ends_with(": No such file or directory (ENOENT)"), "{error}");
 }
 
 #[test]
 fn stale_paths_outside_of_the_hierarchies_are_not_touched() {
     let dir = std::env::temp_dir().join(name().to_str().unwrap());
     std::fs::create_dir(&dir).unwrap();
-    let error = remove_stale([cstr(dir.to_str().unwrap())].into_iter()).unwrap_err();
+    let error = remove_stale([cstr(dir.to_str().unwrap())].into_iter(), &arena()).unwrap_err();
     let exists = dir.exists();
     std::fs::remove_dir(&dir).unwrap();
     assert!(exists);
@@ -88,7 +94,8 @@ fn many_at_once_with_one_parent_and_one_name_never_trip_over_each_other() {
         }
     });
     let plan = Cgroup { name: Some(shared), parent: Some(parent), ..Cgroup::default() };
-    let created = create(&plan, &arena()).unwrap();
+    let arena = arena();
+    let created = create(&plan, &arena).unwrap();
     let fresh = created.groups.iter().all(|group| group.fresh);
     let paths = all_paths(&created);
     created.remove().unwrap();

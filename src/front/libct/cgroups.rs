@@ -6,12 +6,12 @@ use core::ffi::CStr;
 use super::read::{File, Key, Read, all, v1, v2};
 use crate::bytes::{number, split_by};
 use crate::jsonmin::Value;
-use crate::plan::{Cgroup, DeviceAccess, FEW};
+use crate::plan::{Cgroup, DeviceAccess, DeviceValue, FEW};
 
 pub(super) const CGROUPS: &[Key] = &[
     all("name", |f| f.cgroup_text(|c, v| c.name = v)),
     all("parent", |f| f.cgroup_text(|c, v| c.parent = v)),
-    all("slice", |f| marked(f, "cgroups.slice", |f| f.cgroup_text(|c, v| c.slice = v))),
+    all("slice", |f| f.cgroup_text(|c, v| c.slice = v)),
     v1("device_access", |f| f.allow_all_devices()),
     all("allow_all_devices", |f| f.allow_all_devices()),
     all("allowed_devices", |f| {
@@ -26,22 +26,16 @@ pub(super) const CGROUPS: &[Key] = &[
     all("memory", |f| f.cgroup_int(-1, |c, v| c.memory = v)),
     all("memory_reservation", |f| f.cgroup_int(-1, |c, v| c.memory_reservation = v)),
     all("memory_swap", |f| f.cgroup_int(-1, |c, v| c.memory_swap = v)),
-    v2("kernel_memory", |f| {
-        marked(f, "cgroups.kernel_memory", |f| f.cgroup_int(-1, |c, v| c.kernel_memory = v))
-    }),
+    v2("kernel_memory", |f| f.cgroup_int(-1, |c, v| c.kernel_memory = v)),
     // 0 is a value here: only a file without the key leaves it.
     v2("memory_swappiness", |f| {
-        marked(f, "cgroups.memory_swappiness", |f| {
-            let value = f.int(0, 100)? as u64;
-            f.cgroup().memory_swappiness = Some(value);
-            Ok(())
-        })
+        let value = f.int(0, 100)? as u64;
+        f.cgroup().memory_swappiness = Some(value);
+        Ok(())
     }),
     v2("oom_kill_disable", |f| {
-        marked(f, "cgroups.oom_kill_disable", |f| {
-            let on = f.flag()?;
-            f.cgroup_set(Some(()).filter(|()| on), |c, v| c.oom_kill_disable = v.is_some())
-        })
+        let on = f.flag()?;
+        f.cgroup_set(Some(()).filter(|()| on), |c, v| c.oom_kill_disable = v.is_some())
     }),
     all("cpu_shares", |f| f.cgroup_u64(|c, v| c.cpu_shares = v)),
     all("cpu_quota", |f| f.cgroup_int(-1, |c, v| c.cpu_quota = v)),
@@ -49,53 +43,40 @@ pub(super) const CGROUPS: &[Key] = &[
     all("cpuset_cpus", |f| f.cgroup_text(|c, v| c.cpuset_cpus = v)),
     all("cpuset_mems", |f| f.cgroup_text(|c, v| c.cpuset_mems = v)),
     v2("blkio_weight", |f| {
-        marked(f, "cgroups.blkio_weight", |f| f.cgroup_u64(|c, v| c.blkio_weight = v))?;
-        let weight = f.plan.cgroup.as_ref().and_then(|c| c.blkio_weight);
-        match weight {
+        f.cgroup_u64(|c, v| c.blkio_weight = v)?;
+        match f.plan.cgroup.as_ref().and_then(|c| c.blkio_weight) {
             Some(0..10 | 1001..) => Err(f.fault("expected an integer from 10 to 1000")),
             _ => Ok(()),
         }
     }),
-    v2("blkio_weight_device", |f| {
-        f.device_line("cgroups.blkio_weight_device", |c, v| c.blkio_weight_device = v)
-    }),
+    v2("blkio_weight_device", |f| f.device_line(10..=1000, |c, v| c.blkio_weight_device = v)),
     v2("blkio_throttle_read_bps_device", |f| {
-        f.device_line("cgroups.blkio_throttle_read_bps_device", |c, v| {
-            c.blkio_throttle_read_bps_device = v
-        })
+        f.device_line(0..=u64::MAX, |c, v| c.blkio_throttle_read_bps_device = v)
     }),
     v2("blkio_throttle_write_bps_device", |f| {
-        f.device_line("cgroups.blkio_throttle_write_bps_device", |c, v| {
-            c.blkio_throttle_write_bps_device = v
-        })
+        f.device_line(0..=u64::MAX, |c, v| c.blkio_throttle_write_bps_device = v)
     }),
     v2("blkio_throttle_read_iops_device", |f| {
-        f.device_line("cgroups.blkio_throttle_read_iops_device", |c, v| {
-            c.blkio_throttle_read_iops_device = v
-        })
+        f.device_line(0..=u32::MAX.into(), |c, v| c.blkio_throttle_read_iops_device = v)
     }),
     v2("blkio_throttle_write_iops_device", |f| {
-        f.device_line("cgroups.blkio_throttle_write_iops_device", |c, v| {
-            c.blkio_throttle_write_iops_device = v
-        })
+        f.device_line(0..=u32::MAX.into(), |c, v| c.blkio_throttle_write_iops_device = v)
     }),
     v2("hugetlb_limit", |f| {
         if let Some(cgroup) = &mut f.plan.cgroup {
             cgroup.hugetlb_limit.clear();
         }
-        marked(f, "cgroups.hugetlb_limit", |f| f.list(|f| f.hugetlb()))
+        f.list(|f| f.hugetlb())
     }),
     v2("net_prio_ifpriomap", |f| {
         if let Some(cgroup) = &mut f.plan.cgroup {
             cgroup.net_prio_ifpriomap.clear();
         }
-        marked(f, "cgroups.net_prio_ifpriomap", |f| f.list(|f| f.net_prio()))
+        f.list(|f| f.net_prio())
     }),
-    v2("net_cls_classid", |f| marked(f, "cgroups.net_cls_classid", |f| f.net_cls())),
-    all("pids_limit", |f| {
-        marked(f, "cgroups.pids_limit", |f| f.cgroup_int(-1, |c, v| c.pids_limit = v))
-    }),
-    all("freezer", |f| marked(f, "cgroups.freezer", |f| f.freezer())),
+    v2("net_cls_classid", |f| f.net_cls()),
+    all("pids_limit", |f| f.cgroup_int(-1, |c, v| c.pids_limit = v)),
+    all("freezer", |f| f.freezer()),
 ];
 
 pub(super) const HUGETLB: &[Key] = &[
@@ -107,13 +88,6 @@ pub(super) const NET_PRIO: &[Key] = &[
     all("interface", |f| f.text().map(|name| f.named.0 = name)),
     all("priority", |f| f.u32().map(|priority| f.named.1 = priority.into())),
 ];
-
-/// Notes the place of a key that `check` or `unbuilt` may name.
-fn marked(f: &mut File, part: &'static str, read: fn(&mut File) -> Read) -> Read {
-    let pos = f.json.next_pos();
-    f.mark(part, 0, pos);
-    read(f)
-}
 
 impl File<'_> {
     pub fn cgroups(&mut self) -> Read {
@@ -164,22 +138,29 @@ impl File<'_> {
         Ok(())
     }
 
-    /// "major:minor value", one line: it goes into a file of the kernel as it is.
+    /// "major:minor value", one line.
     fn device_line(
         &mut self,
-        part: &'static str,
-        set: fn(&mut Cgroup, Option<&'static CStr>),
+        values: core::ops::RangeInclusive<u64>,
+        set: fn(&mut Cgroup, Option<DeviceValue>),
     ) -> Read {
-        let pos = self.json.next_pos();
-        self.mark(part, 0, pos);
-        let text = self.text_or_none()?;
-        if text.is_some_and(|text| !is_device_line(text.to_bytes())) {
-            return Err(self.fault("expected \"major:minor value\""));
-        }
-        self.cgroup_set(text, set)
+        let value = match self.text_or_none()? {
+            None => None,
+            Some(text) => match device_value(text.to_bytes()) {
+                Some(line) if values.contains(&line.value) => Some(line),
+                Some(_) => {
+                    let (least, most) = (values.start(), values.end());
+                    return Err(self.composed(format_args!("the value is not {least} to {most}")));
+                }
+                None => return Err(self.fault("expected \"major:minor value\"")),
+            },
+        };
+        self.cgroup_set(value, set)
     }
 
     fn hugetlb(&mut self) -> Read {
+        let (n, pos) = (self.cgroup().hugetlb_limit.len(), self.json.next_pos());
+        self.mark("hugetlb_limit", n, pos);
         let entry = self.pair(HUGETLB, "page_size")?;
         self.cgroup().hugetlb_limit.push(entry).map_err(|_| self.full(FEW, "page sizes"))
     }
@@ -247,15 +228,11 @@ impl File<'_> {
     }
 }
 
-fn is_device_line(line: &[u8]) -> bool {
-    let number = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+fn device_value(line: &[u8]) -> Option<DeviceValue> {
     let mut words = split_by(line, b' ');
-    let (Some(device), Some(value), None) = (words.next(), words.next(), words.next()) else {
-        return false;
-    };
-    let mut numbers = split_by(device, b':');
-    let (Some(major), Some(minor), None) = (numbers.next(), numbers.next(), numbers.next()) else {
-        return false;
-    };
-    number(major) && number(minor) && number(value)
+    let mut numbers = split_by(words.next()?, b':');
+    let mut device = || u32::try_from(number(numbers.next()?, 10)?).ok();
+    let value =
+        DeviceValue { major: device()?, minor: device()?, value: number(words.next()?, 10)? };
+    (words.next().is_none() && numbers.next().is_none()).then_some(value)
 }

@@ -6,7 +6,6 @@
 
 mod cgroups;
 mod devices;
-mod json;
 mod keys;
 mod mounts;
 mod names;

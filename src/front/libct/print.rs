@@ -6,11 +6,11 @@ use core::fmt::{self, Write};
 
 use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 
-use super::json::Json;
 use super::names::capabilities;
 use super::print_cgroup::cgroup;
 use super::settle::beneath;
 use crate::inet::Address;
+use crate::json::Json;
 use crate::plan::{
     Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Network, NetworkKind, Plan,
     Process, Relabel, Rootfs, Route, Seccomp, Source,
@@ -72,7 +72,7 @@ fn mount(j: &mut Json, mount: &Mount, root: Option<&CStr>) {
     j.key("destination");
     // A destination that begins like the root's own path is read as one on the host.
     let root = root.filter(|root| beneath(root, mount.target).is_some()).unwrap_or(c"");
-    j.cstrs(&[root, mount.target]);
+    j.bytes(&[root.to_bytes(), mount.target.to_bytes()]);
     j.key("device");
     j.cstr(mount.fstype);
     j.number("flags", i64::from(mount.flags | mount.propagation | bind));

@@ -2,9 +2,9 @@
 
 use core::ffi::CStr;
 
-use super::json::Json;
 use super::print::kind_number;
-use crate::plan::{Cgroup, DeviceAccess, DeviceRule};
+use crate::json::Json;
+use crate::plan::{Cgroup, DeviceAccess, DeviceRule, DeviceValue};
 
 /// The cgroup with all its limits.
 pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
@@ -28,11 +28,11 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
     j.opt_number("pids_limit", cgroup.pids_limit);
     j.opt("cpuset_cpus", cgroup.cpuset_cpus);
     j.opt("cpuset_mems", cgroup.cpuset_mems);
-    j.opt("blkio_weight_device", cgroup.blkio_weight_device);
-    j.opt("blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device);
-    j.opt("blkio_throttle_write_bps_device", cgroup.blkio_throttle_write_bps_device);
-    j.opt("blkio_throttle_read_iops_device", cgroup.blkio_throttle_read_iops_device);
-    j.opt("blkio_throttle_write_iops_device", cgroup.blkio_throttle_write_iops_device);
+    line(j, "blkio_weight_device", cgroup.blkio_weight_device);
+    line(j, "blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device);
+    line(j, "blkio_throttle_write_bps_device", cgroup.blkio_throttle_write_bps_device);
+    line(j, "blkio_throttle_read_iops_device", cgroup.blkio_throttle_read_iops_device);
+    line(j, "blkio_throttle_write_iops_device", cgroup.blkio_throttle_write_iops_device);
     j.opt("freezer", cgroup.frozen.then_some(c"FROZEN"));
     if cgroup.oom_kill_disable {
         j.bool("oom_kill_disable", true);
@@ -44,6 +44,13 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
         j.raw(format_args!("\"{}\"", i64::from(id)));
     }
     j.close();
+}
+
+fn line(j: &mut Json, name: &str, value: Option<DeviceValue>) {
+    if let Some(value) = value {
+        j.key(name);
+        j.raw(format_args!("\"{value}\""));
+    }
 }
 
 fn devices(j: &mut Json, access: &DeviceAccess) {

@@ -6,6 +6,7 @@ use core::fmt;
 
 use heapless::Vec;
 
+use super::cgroups::CGROUPS;
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
 use super::path::{Path, Step};
@@ -117,6 +118,10 @@ impl File<'_> {
                 let _ = self.plan.key_marks.push(mark);
             }
             if !self.json.null()? {
+                if core::ptr::eq(keys, CGROUPS) {
+                    let pos = self.json.next_pos();
+                    self.mark(key.name, 0, pos);
+                }
                 self.note_foreign(key);
                 (key.read)(self)?;
             }

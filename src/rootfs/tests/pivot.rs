@@ -107,7 +107,7 @@ fn control_groups_are_the_containers_own_and_read_only() {
     }
     let root = Root::open(&p).unwrap();
     root.mounts().unwrap();
-    assert!(root.wants_cgroups());
+    assert!(root.plan.wants_cgroups());
     root.mount_cgroups(Cgroups::V1(&v1)).unwrap();
     root.mount_cgroups(Cgroups::V2(group("unified"))).unwrap();
     let missing = [CgroupDir { hierarchy: c"cpu", path: c"/nonexistent" }];

@@ -42,7 +42,7 @@ fn the_host_is_left_alone() {
             r#"{"cgroups": {"memory": 5}}"#,
             "c.json:1:13: cgroups: limits need a name: they would be those of the caller",
         ),
-        (r#"{"cgroups": {"name": "a/../../b"}}"#, "c.json:1:13: cgroups: \"..\" in name or parent"),
+        (r#"{"cgroups": {"name": "a/../../b"}}"#, "c.json:1:22: cgroups.name: it contains a '/'"),
         (
             r#"{"uid_mappings": [{"size": 1}]}"#,
             "c.json:1:19: uid_mappings[0]: without a new user namespace (NEWUSER)",
@@ -184,12 +184,21 @@ fn what_is_not_built_is_refused_by_name() {
 #[test]
 fn every_cgroup_key_works_or_is_refused() {
     for (key, value) in [
-        ("slice", "\"s\""),
+        ("parent", "\"p\""),
+        ("allow_all_devices", "true"),
+        ("memory", "1"),
+        ("memory_reservation", "1"),
+        ("memory_swap", "-1"),
+        ("cpu_shares", "1"),
+        ("cpu_quota", "1000"),
+        ("cpu_period", "1000"),
+        ("cpuset_cpus", "\"0\""),
+        ("cpuset_mems", "\"0\""),
         ("kernel_memory", "1"),
         ("memory_swappiness", "0"),
         ("oom_kill_disable", "true"),
         ("blkio_weight", "10"),
-        ("blkio_weight_device", "\"8:0 1\""),
+        ("blkio_weight_device", "\"8:0 10\""),
         ("blkio_throttle_read_bps_device", "\"8:0 1\""),
         ("blkio_throttle_write_bps_device", "\"8:0 1\""),
         ("blkio_throttle_read_iops_device", "\"8:0 1\""),
@@ -199,27 +208,41 @@ fn every_cgroup_key_works_or_is_refused() {
         ("net_cls_classid", "\"1\""),
         ("pids_limit", "1"),
         ("freezer", "\"FROZEN\""),
-    ] {
-        let error = later(&format!("{{\"cgroups\": {{\"name\": \"a\",\n\"{key}\": {value}}}}}"));
-        assert!(
-            error.starts_with(&format!("c.json:2:{}: cgroups.{key}: this version", key.len() + 5)),
-            "{error}"
-        );
-    }
-    for (key, value) in [
-        ("parent", "\"p\""),
-        ("allow_all_devices", "true"),
-        ("memory", "1"),
-        ("memory_reservation", "1"),
-        ("memory_swap", "1"),
-        ("cpu_shares", "1"),
-        ("cpu_quota", "1"),
-        ("cpu_period", "1"),
-        ("cpuset_cpus", "\"0\""),
-        ("cpuset_mems", "\"0\""),
-        ("freezer", "\"THAWED\""),
+        ("slice", "\"machine.slice\""),
     ] {
         let plan = good(&format!("{{\"cgroups\": {{\"name\": \"a\", \"{key}\": {value}}}}}"));
         assert_eq!(unbuilt(plan), Ok(()), "{key}");
+    }
+}
+
+#[test]
+fn limits_that_can_t_be_are_refused_with_their_place() {
+    for (keys, column, why) in [
+        ("\"memory\": -2", 11, "memory: expected an integer from -1 to 9223372036854775807"),
+        ("\"memory\": 9223372036854775808", 11, "memory: expected an integer from -1 to"),
+        ("\"cpu_quota\": 999", 14, "cpu_quota: expected -1, or at least 1000 microseconds"),
+        ("\"cpu_period\": 10000000", 15, "cpu_period: expected 1000 to 1000000 microseconds"),
+        ("\"cpu_shares\": 262145", 15, "cpu_shares: expected 2 to 262144"),
+        ("\"memory_swap\": 5", 16, "memory_swap: it is memory and swap together"),
+        ("\"memory\": 6, \"memory_swap\": 5", 29, "memory_swap: it is memory and swap together"),
+        ("\"memory\": 6, \"memory_reservation\": 7", 36, "memory_reservation: more than"),
+        ("\"cpuset_cpus\": \"3-1\"", 16, "cpuset_cpus: not a list of numbers and ranges"),
+        ("\"parent\": \"a/../b\"", 11, "parent: \"..\" would leave the caller's own group"),
+        ("\"pids_limit\": -2", 15, "pids_limit: expected an integer from -1"),
+        ("\"blkio_weight\": 9", 17, "blkio_weight: expected an integer from 10 to 1000"),
+        (
+            "\"blkio_weight_device\": \"8:0 9\"",
+            24,
+            "blkio_weight_device: the value is not 10 to 1000",
+        ),
+        (
+            "\"hugetlb_limit\": [{\"page_size\": \"2MB\"}, {\"page_size\": \"2\"}]",
+            41,
+            "hugetlb_limit[1].page_size: expected a size such as \"2MB\"",
+        ),
+    ] {
+        let error = bad(&format!("{{\"cgroups\": {{\"name\": \"a\",\n{keys}}}}}"));
+        let start = format!("c.json:2:{column}: cgroups.{why}");
+        assert!(error.starts_with(&start), "{error}\n{start}");
     }
 }

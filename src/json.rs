@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 /// Writes one document: short objects on one line, the rest a member a line.
-pub(super) struct Json<'a> {
+pub struct Json<'a> {
     out: &'a mut dyn Write,
     /// One bit for each open level, the innermost lowest: 1 has a member a line.
     broken: u32,
@@ -15,13 +15,22 @@ pub(super) struct Json<'a> {
     fresh: bool,
     /// A key was written: its value comes.
     keyed: bool,
+    /// All on one line.
+    flat: bool,
     /// The first error of `out`, for `end` to tell: a writer of many small pieces need not ask.
     result: fmt::Result,
 }
 
 impl<'a> Json<'a> {
+    /// A document of many lines.
     pub fn new(out: &'a mut dyn Write) -> Json<'a> {
-        Json { out, broken: 0, objects: 0, depth: 0, fresh: true, keyed: false, result: Ok(()) }
+        let (broken, objects, depth, result) = (0, 0, 0, Ok(()));
+        Json { out, broken, objects, depth, fresh: true, keyed: false, flat: false, result }
+    }
+
+    /// A document of one line.
+    pub fn line(out: &'a mut dyn Write) -> Json<'a> {
+        Json { flat: true, ..Json::new(out) }
     }
 
     fn put(&mut self, text: &str) {
@@ -39,7 +48,7 @@ impl<'a> Json<'a> {
         }
         let object = bracket == '{';
         self.put(if object { "{" } else { "[" });
-        self.broken = self.broken << 1 | u32::from(broken);
+        self.broken = self.broken << 1 | u32::from(broken && !self.flat);
         self.objects = self.objects << 1 | u32::from(object);
         self.depth += 1;
         self.fresh = true;
@@ -57,7 +66,7 @@ impl<'a> Json<'a> {
         let (broken, object) = (self.broken & 1 == 1, self.objects & 1 == 1);
         self.depth = self.depth.saturating_sub(1);
         if broken && !self.fresh {
-            self.line();
+            self.indent();
         }
         self.broken >>= 1;
         self.objects >>= 1;
@@ -75,7 +84,8 @@ impl<'a> Json<'a> {
     pub fn key(&mut self, name: &str) {
         self.item();
         self.keyed = true;
-        self.format(format_args!("\"{name}\": "));
+        self.format(format_args!("\"{name}\""));
+        self.colon();
     }
 
     /// A key that needs escapes.
@@ -83,7 +93,11 @@ impl<'a> Json<'a> {
         self.item();
         self.cstr(name);
         self.keyed = true;
-        self.put(": ");
+        self.colon();
+    }
+
+    fn colon(&mut self) {
+        self.put(if self.flat { ":" } else { ": " });
     }
 
     /// What comes before a member: nothing for the value of a key.
@@ -94,16 +108,16 @@ impl<'a> Json<'a> {
         let comma = !core::mem::take(&mut self.fresh);
         let broken = self.broken & 1 == 1;
         match (comma, broken) {
-            (true, true) => self.put(","),
-            (true, false) => self.put(", "),
+            (true, false) if !self.flat => self.put(", "),
+            (true, _) => self.put(","),
             (false, _) => {}
         }
         if broken {
-            self.line();
+            self.indent();
         }
     }
 
-    fn line(&mut self) {
+    fn indent(&mut self) {
         self.put("\n");
         (0..self.depth).for_each(|_| self.put("    "));
     }
@@ -116,13 +130,13 @@ impl<'a> Json<'a> {
 
     /// A string value. What is not UTF-8 can't be one: U+FFFD stands for it.
     pub fn cstr(&mut self, text: &CStr) {
-        self.cstrs(&[text]);
+        self.bytes(&[text.to_bytes()]);
     }
 
     /// A string value of these parts.
-    pub fn cstrs(&mut self, parts: &[&CStr]) {
+    pub fn bytes(&mut self, parts: &[&[u8]]) {
         self.put("\"");
-        for chunk in parts.iter().flat_map(|part| part.to_bytes().utf8_chunks()) {
+        for chunk in parts.iter().flat_map(|part| part.utf8_chunks()) {
             for c in chunk.valid().chars() {
                 match c {
                     '"' => self.put("\\\""),

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use heapless::Vec;
 use rustix::io::Errno;
 
-use super::file::{PATH_MAX, failed, put_text, read, write};
+use super::super::file::{Dir, PATH_MAX};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::Cgroup;
@@ -16,7 +16,7 @@ use crate::plan::Cgroup;
 /// too. `fresh`: `dir` was made just now.
 pub fn set(
     base: &'static CStr,
-    dir: &'static CStr,
+    dir: &Dir,
     plan: &Cgroup,
     fresh: bool,
     arena: &Arena,
@@ -27,28 +27,33 @@ pub fn set(
 
 fn set_file(
     base: &'static CStr,
-    dir: &'static CStr,
+    dir: &Dir,
     file: &'static str,
     own: Option<&'static CStr>,
     fresh: bool,
     arena: &Arena,
 ) -> Result<()> {
-    let path = dir.to_bytes();
+    let path = dir.path.to_bytes();
     let mut buf = [0; PATH_MAX];
-    let inherited =
-        read(base.to_bytes(), file, &mut buf).doing("read", Object::Beneath(base, file));
-    let mut value = Vec::<u8, PATH_MAX>::from_slice(inherited?).unwrap_or_default();
+    let on = Object::Beneath(base, file);
+    let inherited = Dir::open(base).doing("open", base)?.read(file, &mut buf).doing("read", on)?;
+    let mut value = Vec::<u8, PATH_MAX>::from_slice(inherited).unwrap_or_default();
     for end in ends(path, base.to_bytes().len()) {
-        let (group, leaf) = (path.get(..end).unwrap_or(path), end == path.len());
+        let leaf = end == path.len();
         if let Some(own) = own.filter(|_| leaf) {
-            return put_text(dir, file, own.to_bytes(), arena).map_err(explain);
+            return dir.put(file, own.to_bytes(), arena).map_err(explain);
         }
+        let above = match leaf {
+            true => None,
+            false => Some(Dir::above(dir.path, end).doing("open a group above", dir.path)?),
+        };
+        let group = above.as_ref().unwrap_or(dir);
         let text = match leaf && fresh {
             true => &[],
-            false => read(group, file, &mut buf).doing("read", Object::Beneath(dir, file))?,
+            false => group.read(file, &mut buf).doing("read", Object::Beneath(dir.path, file))?,
         };
         if text.is_empty() {
-            write(group, file, &value).map_err(|errno| failed(dir, file, &value, errno, arena))?;
+            group.put(file, &value, arena)?;
         } else {
             value = Vec::from_slice(text).unwrap_or_default();
         }
@@ -98,7 +103,8 @@ mod tests {
         }
         let arena = Arena::new(vec![0; 4096].leak());
         let plan = Cgroup { cpuset_mems: Some(c"1"), ..Cgroup::default() };
-        let result = set(cstr(&dir), cstr(&dir.join("a/b/c")), &plan, true, &arena);
+        let result =
+            set(cstr(&dir), &Dir::open(cstr(&dir.join("a/b/c"))).unwrap(), &plan, true, &arena);
         let read = |sub: &str, file| {
             let text = std::fs::read_to_string(dir.join(sub).join(file)).unwrap();
             text.trim_end().to_string()

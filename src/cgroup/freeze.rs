@@ -1,0 +1,81 @@
+//! Stopping a whole container: the freezer of v1 (Documentation/admin-guide/cgroup-v1/
+//! freezer-subsystem.rst), cgroup.freeze of v2 (cgroup-v2.rst).
+
+use super::file::{Dir, Version};
+use super::groups::{Group, Groups};
+use super::remove::Pause;
+use super::subsystem::Subsystem;
+use crate::error::{Context, Error, Object, Result};
+
+/// How long the processes may take to stop: they finish the system call that they are in, or as much
+/// of it as can't be interrupted.
+const FREEZE_MS: u64 = 10_000;
+
+/// The freezer of a container.
+pub struct Freezer<'a> {
+    dir: &'a Dir,
+    /// The file to write to, and what means "stop" and "go on".
+    file: &'static str,
+    stop: &'static [u8],
+    go: &'static [u8],
+}
+
+impl Freezer<'_> {
+    /// That of `groups`; `None` where the container has no group with one.
+    pub fn of(groups: &Groups) -> Option<Freezer<'_>> {
+        let Group { dir, version, .. } = groups.of(Subsystem::Freezer)?;
+        let (file, stop, go): (_, &'static [u8], &'static [u8]) = match version {
+            Version::V1 => ("freezer.state", b"FROZEN", b"THAWED"),
+            Version::V2 => ("cgroup.freeze", b"1", b"0"),
+        };
+        // Linux 5.2 brought it to v2.
+        dir.has(file).then_some(Freezer { dir, file, stop, go })
+    }
+
+    /// Stops every process and waits until all stand still; if that takes too long, they go on.
+    pub fn freeze(&self) -> Result<()> {
+        let mut pause = Pause::until(FREEZE_MS);
+        loop {
+            // Again and again: on v1 one that was just forked may have been missed.
+            self.write(self.stop).doing("freeze", self.on())?;
+            if self.stands_still().doing("look at", self.on())? {
+                return Ok(());
+            }
+            if !pause.wait(None) {
+                self.thaw()?;
+                let why = "its processes did not stop within ten seconds, and go on";
+                return Err(Error::refused("freeze", self.dir.path, why));
+            }
+        }
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.write(self.go).doing("thaw", self.on())
+    }
+
+    /// Whether they stand still, or are about to.
+    pub fn is_on(&self) -> Result<bool> {
+        let mut buf = [0; 32];
+        let asked = self.dir.read(self.file, &mut buf).doing("read", self.on())? != self.go;
+        // A group above it may be frozen.
+        Ok(asked || self.stands_still().doing("look at", self.on())?)
+    }
+
+    fn write(&self, value: &[u8]) -> rustix::io::Result<()> {
+        self.dir.write(self.file, value)
+    }
+
+    fn stands_still(&self) -> rustix::io::Result<bool> {
+        let mut buf = [0; 128];
+        if self.stop == b"1" {
+            let events = self.dir.read("cgroup.events", &mut buf)?;
+            return Ok(crate::bytes::split_by(events, b'\n').any(|line| line == b"frozen 1"));
+        }
+        Ok(self.dir.read(self.file, &mut buf)? == self.stop)
+    }
+
+    fn on(&self) -> Object {
+        Object::Beneath(self.dir.path, self.file)
+    }
+}

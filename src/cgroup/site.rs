@@ -1,0 +1,275 @@
+//! Where the groups of a plan will be, and whether this host can limit as the plan asks: looked at
+//! before anything is made.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::fs::{AtFlags, CWD, statat};
+use rustix::io::Errno;
+
+use super::detect::{self, Hierarchy};
+use super::file::{Dir, PATH_MAX, Version};
+use super::needs::{V2, needs};
+use super::subsystem::{Subsystem, Subsystems};
+use crate::bytes::{Arena, Short, Show, split_by};
+use crate::error::{Context, Error, Object, Result};
+use crate::plan::check::Finding;
+use crate::plan::limits::{page_size, range};
+use crate::plan::{Cgroup, DeviceValue};
+use crate::say;
+
+/// The hierarchies in which a container gets groups.
+#[derive(Default)]
+pub struct Site {
+    /// In this order: memory's v1 hierarchy is the last.
+    pub places: Vec<Place, { detect::HIERARCHIES }>,
+}
+
+/// One of them.
+pub struct Place {
+    /// The hierarchy.
+    pub hierarchy: Hierarchy,
+    /// The group below which the container's is made: the caller's own, or the top one.
+    pub base: &'static CStr,
+    /// What is limited there.
+    pub subsystems: Subsystems,
+}
+
+/// A key that this host can't carry out. `Launch::finding` takes it to where its position is known.
+fn refuse(finding: &mut Option<Finding>, part: &'static str, why: &'static str) -> Error {
+    *finding = Some(Finding { part, index: None, key: "", text: c"", why });
+    Error::refused("", part, why)
+}
+
+impl Site {
+    /// Whether there will be a v2 group, into which a process can be cloned.
+    pub fn is_unified(&self) -> bool {
+        self.places.iter().any(|place| place.hierarchy.version == Version::V2)
+    }
+
+    /// Finds the place of the plan's groups. Without a name or parent in the plan there is none.
+    pub fn find(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<Site> {
+        let mut site = Site::default();
+        if plan.name.is_none() && plan.parent.is_none() {
+            return Ok(site);
+        }
+        let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
+        let found = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
+        for hierarchy in found {
+            let base = if absolute { Some(hierarchy.top) } else { hierarchy.own };
+            let Some(base) = base else { continue };
+            // As many as were found.
+            let subsystems = hierarchy.subsystems;
+            let _ = site.places.push(Place { hierarchy, base, subsystems });
+        }
+        site.meet(plan, arena, finding)?;
+        site.check_cpuset(plan, arena, finding)?;
+        check_devices(plan, arena, finding)?;
+        check_pages(plan, arena, finding)?;
+        if site.places.is_empty() {
+            say::warning(format_args!(
+                "no control group hierarchy is mounted: the container stays in the caller's groups"
+            ));
+        }
+        Ok(site)
+    }
+
+    /// Finds a controller for each key of the plan. A v1 hierarchy is preferred; the v2 one is used
+    /// for what no v1 hierarchy has, and on a host without any.
+    fn meet(&mut self, plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
+        let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
+        let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
+        let available = match unified.and_then(|n| self.places.get(n)) {
+            Some(place) => controllers(place.base)?,
+            None => Subsystems::NONE,
+        };
+        let mut on_v2 = Subsystems::NONE;
+        for (key, subsystem, v2, asked) in needs(plan) {
+            match v2 {
+                _ if !asked || v1.has(subsystem) => {}
+                V2::Lacks => self.lost(key, plan, finding)?,
+                V2::Has if unified.is_some() && available.has(subsystem) => {
+                    on_v2 = on_v2.union(Subsystems::of(&[subsystem]));
+                }
+                V2::Has => return Err(missing(key, subsystem, v1, available, arena, finding)),
+            }
+        }
+        let Some(place) = unified.map(|n| self.places.remove(n)) else { return Ok(()) };
+        if v1.is_empty() || !on_v2.is_empty() {
+            let place = Place { subsystems: on_v2, ..place };
+            // The one that limits memory comes last; there is room, one was taken out.
+            let n = if v1.has(Subsystem::Memory) { 0 } else { self.places.len() };
+            let _ = self.places.insert(n, place);
+        }
+        Ok(())
+    }
+
+    /// A key that v2 has nothing for.
+    fn lost(&self, key: &'static str, plan: &Cgroup, finding: &mut Option<Finding>) -> Result<()> {
+        let limited = plan.memory.is_some_and(|limit| limit > 0);
+        if key == "cgroups.kernel_memory" && !limited && plan.kernel_memory > Some(0) {
+            // The limit of memory counts it too, so that one stands in for the other.
+            let why = "cgroup v2 limits it with all other memory: give a cgroups.memory";
+            return Err(refuse(finding, key, why));
+        }
+        super::left_out(key);
+        Ok(())
+    }
+
+    /// Refuses CPUs and memory nodes that the caller's group, or the machine, does not have. The
+    /// kernel would take them on v2, and use others.
+    fn check_cpuset(
+        &self,
+        plan: &Cgroup,
+        arena: &Arena,
+        finding: &mut Option<Finding>,
+    ) -> Result<()> {
+        let files = [
+            ("cgroups.cpuset_cpus", plan.cpuset_cpus, "cpuset.cpus", "cpuset.cpus.effective"),
+            ("cgroups.cpuset_mems", plan.cpuset_mems, "cpuset.mems", "cpuset.mems.effective"),
+        ];
+        for (key, list, v1, v2) in files {
+            let Some(list) = list else { continue };
+            let place = self.places.iter().find(|p| p.subsystems.has(Subsystem::Cpuset));
+            let Some(place) = place else { continue };
+            let file = if place.hierarchy.version == Version::V1 { v1 } else { v2 };
+            let mut buf = [0; PATH_MAX];
+            let dir = Dir::open(place.base).doing("open", place.base)?;
+            let there = match dir.read(file, &mut buf) {
+                // The group above gives it no cpuset controller yet.
+                Err(Errno::NOENT) => continue,
+                there => there.doing("read", Object::Beneath(place.base, file))?,
+            };
+            if !split_by(list.to_bytes(), b',').all(|part| is_within(part, there)) {
+                let why = arena.str(format_args!("this host has {}", Show(there)));
+                return Err(refuse(finding, key, why.unwrap_or("this host does not have them")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a member of a list lies within those of another. With a step it is left to the kernel.
+fn is_within(part: &[u8], list: &[u8]) -> bool {
+    let Some((first, last, true)) = range(part) else { return true };
+    let mut next = first;
+    while next <= last {
+        let around = |part| range(part).filter(|(low, high, _)| (*low..=*high).contains(&next));
+        match split_by(list, b',').find_map(around) {
+            Some((_, high, _)) => next = high + 1,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The controllers that a v2 group can give to those below it; devices and freezing need none.
+pub fn controllers(base: &'static CStr) -> Result<Subsystems> {
+    const FILE: &str = "cgroup.controllers";
+    let mut buf = [0; 256];
+    let dir = Dir::open(base).doing("open", base)?;
+    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(base, FILE))?;
+    let without = Subsystems::of(&[Subsystem::Devices, Subsystem::Freezer]);
+    Ok(Subsystems::parse_v2(list).union(without))
+}
+
+/// Says which controller is not there, for which key, and which are.
+fn missing(
+    key: &'static str,
+    subsystem: Subsystem,
+    v1: Subsystems,
+    v2: Subsystems,
+    arena: &Arena,
+    finding: &mut Option<Finding>,
+) -> Error {
+    let mut list = Short::<256>::default();
+    // All names fit twice.
+    for name in v1.iter().map(Subsystem::name) {
+        let _ = list.push(format_args!(" {name}"));
+    }
+    for name in v2.iter().filter_map(Subsystem::name_v2) {
+        let _ = list.push(format_args!(" {name} (v2)"));
+    }
+    let list = if list.as_str().is_empty() { " none" } else { list.as_str() };
+    let name = subsystem.name();
+    let why = arena.str(format_args!(
+        "it needs the control group controller {name}; those that can be had here:{list}"
+    ));
+    refuse(finding, key, why.unwrap_or("its controller can't be had here"))
+}
+
+/// Refuses values for devices that the machine does not have.
+fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
+    let lines: [(_, Option<DeviceValue>); 5] = [
+        ("cgroups.blkio_weight_device", plan.blkio_weight_device),
+        ("cgroups.blkio_throttle_read_bps_device", plan.blkio_throttle_read_bps_device),
+        ("cgroups.blkio_throttle_write_bps_device", plan.blkio_throttle_write_bps_device),
+        ("cgroups.blkio_throttle_read_iops_device", plan.blkio_throttle_read_iops_device),
+        ("cgroups.blkio_throttle_write_iops_device", plan.blkio_throttle_write_iops_device),
+    ];
+    for (key, line) in lines {
+        let Some(DeviceValue { major, minor, .. }) = line else { continue };
+        let (major, minor) = (i64::from(major), i64::from(minor));
+        let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
+        if is_missing(path.as_cstr()) {
+            let why = arena.str(format_args!("there is no block device {major}:{minor}"));
+            return Err(refuse(finding, key, why.unwrap_or("there is no such block device")));
+        }
+    }
+    Ok(())
+}
+
+fn is_missing(path: &CStr) -> bool {
+    matches!(statat(CWD, path, AtFlags::empty()), Err(Errno::NOENT))
+}
+
+/// Refuses sizes of huge pages that the machine does not have.
+fn check_pages(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
+    for (n, (size, _)) in plan.hugetlb_limit.iter().enumerate() {
+        let size = page_size(size.to_bytes()).unwrap_or(0);
+        let path = Short::<64>::new(format_args!("/sys/kernel/mm/hugepages/hugepages-{size}kB"));
+        if is_missing(path.as_cstr()) {
+            let why = arena.str(format_args!("this machine has no pages of {size} KiB"));
+            let error = refuse(finding, "cgroups.hugetlb_limit", why.unwrap_or("no such pages"));
+            if let Some(finding) = finding {
+                (finding.index, finding.key) = (Some(n), "page_size");
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_lies_within_others() {
+        for (part, list) in [("0", "0"), ("0-3", "0-1,2-3"), ("2", "0-7"), ("0-9:1/2", "0")] {
+            assert!(is_within(part.as_bytes(), list.as_bytes()), "{part} {list}");
+        }
+        for (part, list) in [("1", "0"), ("0-3", "0-1,3"), ("8", "0-7"), ("0", "")] {
+            assert!(!is_within(part.as_bytes(), list.as_bytes()), "{part} {list}");
+        }
+        assert!(!is_within(b"0-18446744073709551615", b"0-3"));
+    }
+
+    #[test]
+    fn a_missing_controller_is_named_with_the_key() {
+        let arena = Arena::new(vec![0; 4096].leak());
+        let mut finding = None;
+        let (v1, v2) = (Subsystems::parse(b"cpu,memory"), Subsystems::parse_v2(b"io pids"));
+        let (key, subsystem) = ("cgroups.hugetlb_limit", Subsystem::Hugetlb);
+        let error = missing(key, subsystem, v1, v2, &arena, &mut finding).to_string();
+        assert_eq!(
+            error,
+            "cgroups.hugetlb_limit: it needs the control group controller hugetlb; those that can \
+             be had here: cpu memory io (v2) pids (v2)"
+        );
+        assert_eq!(finding.map(|finding| finding.part), Some(key));
+        let none = Subsystems::NONE;
+        let error = missing(key, subsystem, none, none, &arena, &mut finding).to_string();
+        assert!(error.ends_with("here: none"));
+    }
+}

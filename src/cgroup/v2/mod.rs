@@ -1,0 +1,8 @@
+//! Version 2: one group in the one hierarchy (Documentation/admin-guide/cgroup-v2.rst).
+
+pub mod devices;
+mod limits;
+mod path;
+
+pub use limits::limit;
+pub use path::make;

@@ -1,0 +1,211 @@
+//! What can't be right about a control group and its limits, whatever the host.
+
+use core::ffi::CStr;
+
+use super::check::{Checked, refuse, refuse_in};
+use super::{Cgroup, DeviceKind};
+use crate::bytes::{number, split_by};
+
+/// Longest and shortest period, and shortest quota, in microseconds (kernel/sched/core.c,
+/// tg_set_cfs_bandwidth).
+const PERIODS: core::ops::RangeInclusive<u64> = 1_000..=1_000_000;
+/// Most shares (kernel/sched/sched.h, MAX_SHARES).
+const SHARES: u64 = 1 << 18;
+
+/// Refuses a group that can't be, or limits that can't be met.
+pub(super) fn check(cgroup: &Cgroup) -> Checked {
+    place(cgroup)?;
+    memory(cgroup)?;
+    cpu(cgroup)?;
+    devices(cgroup)?;
+    for (n, (size, _)) in cgroup.hugetlb_limit.iter().enumerate() {
+        if page_size(size.to_bytes()).is_none() {
+            let why = "expected a size such as \"2MB\"";
+            return refuse_in("cgroups.hugetlb_limit", n, "page_size", why);
+        }
+    }
+    Ok(())
+}
+
+/// A name is one directory, and a parent leads down only: nothing escapes from below the caller's
+/// own group, or from the hierarchy.
+fn place(cgroup: &Cgroup) -> Checked {
+    let has_newline = |text: &CStr| text.to_bytes().contains(&b'\n');
+    match cgroup.name.map(CStr::to_bytes) {
+        Some(b"." | b"..") => return refuse("cgroups.name", "\".\" and \"..\" are no names"),
+        Some(name) if name.contains(&b'/') => return refuse("cgroups.name", "it contains a '/'"),
+        Some(name) if name.contains(&b'\n') => {
+            return refuse("cgroups.name", "it contains a newline");
+        }
+        None if cgroup.parent.is_none() => {
+            return refuse("cgroups", "limits need a name: they would be those of the caller");
+        }
+        _ => {}
+    }
+    if cgroup.slice.is_some_and(|slice| !slice.to_bytes().ends_with(b".slice")) {
+        return refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
+    }
+    match cgroup.parent {
+        Some(parent) if split_by(parent.to_bytes(), b'/').any(|part| part == b"..") => {
+            refuse("cgroups.parent", "\"..\" would leave the caller's own group")
+        }
+        Some(parent) if has_newline(parent) => refuse("cgroups.parent", "it contains a newline"),
+        _ => Ok(()),
+    }
+}
+
+fn memory(cgroup: &Cgroup) -> Checked {
+    let limit = cgroup.memory.filter(|limit| *limit != -1);
+    match (limit, cgroup.memory_swap) {
+        (_, None | Some(-1)) => {}
+        (Some(limit), Some(swap)) if swap >= limit => {}
+        _ => {
+            let why = "it is memory and swap together: not less than cgroups.memory";
+            return refuse("cgroups.memory_swap", why);
+        }
+    }
+    match (limit, cgroup.memory_reservation) {
+        (Some(limit), Some(reservation)) if reservation > limit => {
+            refuse("cgroups.memory_reservation", "more than the limit, cgroups.memory")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cpu(cgroup: &Cgroup) -> Checked {
+    if cgroup.cpu_period.is_some_and(|period| !PERIODS.contains(&period)) {
+        return refuse("cgroups.cpu_period", "expected 1000 to 1000000 microseconds");
+    }
+    if matches!(cgroup.cpu_quota, Some(0..1000)) {
+        return refuse("cgroups.cpu_quota", "expected -1, or at least 1000 microseconds");
+    }
+    if cgroup.cpu_shares.is_some_and(|shares| shares > SHARES) {
+        return refuse("cgroups.cpu_shares", "expected 2 to 262144");
+    }
+    for (part, list) in
+        [("cgroups.cpuset_cpus", cgroup.cpuset_cpus), ("cgroups.cpuset_mems", cgroup.cpuset_mems)]
+    {
+        let ranges =
+            |list: &CStr| split_by(list.to_bytes(), b',').all(|part| range(part).is_some());
+        if list.is_some_and(|list| !ranges(list)) {
+            return refuse(part, "not a list of numbers and ranges like 0-3,8");
+        }
+    }
+    Ok(())
+}
+
+fn devices(cgroup: &Cgroup) -> Checked {
+    let Some(devices) = &cgroup.devices else { return Ok(()) };
+    let mut rules = devices.allowed.iter().chain(&devices.denied);
+    match rules.any(|rule| rule.kind == DeviceKind::Fifo) {
+        true => refuse("cgroups.allowed_devices", "a rule is for character or block devices"),
+        false => Ok(()),
+    }
+}
+
+/// A member of a list of CPUs or nodes: first and last, and whether that is all: a range may go on
+/// with ":used/group" (lib/bitmap-str.c, bitmap_parselist).
+pub fn range(text: &[u8]) -> Option<(u64, u64, bool)> {
+    let mut parts = split_by(text, b':');
+    let mut ends = split_by(parts.next()?, b'-');
+    let first = number(ends.next()?, 10)?;
+    let second = ends.next();
+    let last = second.map_or(Some(first), |last| number(last, 10))?;
+    let step = parts.next();
+    if let Some(step) = step {
+        let mut step = split_by(step, b'/').map(|step| number(step, 10));
+        let (used, group) = (step.next()?, step.next()?);
+        (used? > 0 && group? > 0 && step.next().is_none() && second.is_some()).then_some(())?;
+    }
+    let right = first <= last && ends.next().is_none() && parts.next().is_none();
+    right.then_some((first, last, step.is_none()))
+}
+
+/// A size of huge pages, "2MB" or "64KB" (mm/hugetlb_cgroup.c, mem_fmt), in KiB.
+pub fn page_size(text: &[u8]) -> Option<u64> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    let factor: u64 = match unit {
+        b"KB" => 1,
+        b"MB" => 1 << 10,
+        b"GB" => 1 << 20,
+        _ => return None,
+    };
+    number(digits, 10)?.checked_mul(factor).filter(|size| *size > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cpus() {
+        for good in ["0", "0-3", "0-1023:1/2", "7-7"] {
+            assert!(range(good.as_bytes()).is_some(), "{good}");
+        }
+        for bad in ["", "-1", "0-", "3-0", "a", "0 1", "0-3:1", "0:1/2", "0-3:1/0", "0\n", "1-2-3"]
+        {
+            assert!(range(bad.as_bytes()).is_none(), "{bad:?}");
+        }
+        assert_eq!(range(b"2-5"), Some((2, 5, true)));
+        assert_eq!(range(b"2-5:1/2"), Some((2, 5, false)));
+    }
+
+    #[test]
+    fn sizes_of_pages() {
+        assert_eq!(page_size(b"2MB"), Some(2048));
+        assert_eq!(page_size(b"1GB"), Some(1 << 20));
+        for bad in ["", "MB", "2", "2mb", "-2MB", "0KB", "2MB ", "99999999999999999999GB"] {
+            assert_eq!(page_size(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Cgroup)) -> &'static str {
+        let mut cgroup = Cgroup { name: Some(c"x"), ..Cgroup::default() };
+        assert!(check(&cgroup).is_ok());
+        change(&mut cgroup);
+        check(&cgroup).unwrap_err().part
+    }
+
+    #[test]
+    fn a_place_outside_is_refused() {
+        for name in [c".", c"..", c"a/b", c"../x", c"/x", c"a\nb"] {
+            assert_eq!(refused(|c| c.name = Some(name)), "cgroups.name", "{name:?}");
+        }
+        for parent in [c"..", c"a/../b", c"/..", c"a/..", c"a\nb"] {
+            assert_eq!(refused(|c| c.parent = Some(parent)), "cgroups.parent", "{parent:?}");
+        }
+        assert_eq!(refused(|c| (c.name, c.slice) = (Some(c"a"), Some(c"b"))), "cgroups.slice");
+        assert_eq!(refused(|c| (c.name, c.memory) = (None, Some(1))), "cgroups");
+        let fine = Cgroup { name: Some(c"..x"), parent: Some(c"/a//./b..c/"), ..Cgroup::default() };
+        assert!(check(&fine).is_ok());
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let swap = |memory, swap| refused(|c| (c.memory, c.memory_swap) = (memory, Some(swap)));
+        for memory in [Some(2), Some(-1), None] {
+            assert_eq!(swap(memory, 1), "cgroups.memory_swap");
+        }
+        let low = |c: &mut Cgroup| (c.memory, c.memory_reservation) = (Some(2), Some(3));
+        assert_eq!(refused(low), "cgroups.memory_reservation");
+        assert_eq!(refused(|c| c.cpu_quota = Some(999)), "cgroups.cpu_quota");
+        assert_eq!(refused(|c| c.cpu_period = Some(999)), "cgroups.cpu_period");
+        assert_eq!(refused(|c| c.cpu_period = Some(1_000_001)), "cgroups.cpu_period");
+        assert_eq!(refused(|c| c.cpu_shares = Some(262_145)), "cgroups.cpu_shares");
+        assert_eq!(refused(|c| c.cpuset_mems = Some(c"0,")), "cgroups.cpuset_mems");
+        let pages = |c: &mut Cgroup| c.hugetlb_limit.push((c"2M", 0)).unwrap();
+        assert_eq!(refused(pages), "cgroups.hugetlb_limit");
+        let all = Cgroup {
+            name: Some(c"x"),
+            memory: Some(2),
+            memory_swap: Some(2),
+            memory_reservation: Some(2),
+            cpu_quota: Some(-1),
+            cpu_period: Some(1_000),
+            cpu_shares: Some(262_144),
+            cpuset_cpus: Some(c"0-3,8"),
+            ..Cgroup::default()
+        };
+        assert_eq!(check(&all), Ok(()));
+    }
+}

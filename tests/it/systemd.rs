@@ -1,0 +1,162 @@
+//! Scopes of systemd: a machine whose first process is Debian's systemd, with its bus or before there
+//! is one, on version 2 and on the hybrid hierarchy of older hosts.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Config, quote};
+use crate::machine::Machine;
+use crate::world::{Place, skip};
+
+const SYSTEMD: &str = "/usr/lib/systemd/systemd";
+
+/// A machine of systemd's, with a container whose limits are to be found.
+fn machine(place: &Place, bus: bool) -> Option<Machine> {
+    let programs = [SYSTEMD, "/usr/bin/systemctl", "/usr/bin/dbus-daemon"];
+    if programs.iter().any(|program| !Path::new(program).exists()) {
+        skip("no systemd: apt-get install systemd dbus");
+        return None;
+    }
+    let mut machine = Machine::new(place)?;
+    programs.iter().for_each(|program| machine.host_program(Path::new(program)));
+    let file = |path: &str, text: &str| {
+        let path = machine.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let mut passwd = fs::read_to_string(machine.root.join("etc/passwd")).unwrap();
+    passwd += "messagebus:x:100:100::/:/bin/false\n";
+    file("etc/passwd", &passwd);
+    file("etc/group", "root:x:0:\nmessagebus:x:100:\n");
+    file("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    for copy in ["system.conf", "system.d/org.freedesktop.systemd1.conf"] {
+        let path = format!("usr/share/dbus-1/{copy}");
+        file(&path, &fs::read_to_string(format!("/{path}")).unwrap());
+    }
+    let unit = |name: &str, text: &str| {
+        let text = format!("[Unit]\nDefaultDependencies=no\n{text}");
+        file(&format!("etc/systemd/system/{name}"), &text);
+    };
+    unit("dbus.socket", "[Socket]\nListenStream=/run/dbus/system_bus_socket\n");
+    unit(
+        "dbus.service",
+        "Requires=dbus.socket\n[Service]\nType=notify\nExecStart=/usr/bin/dbus-daemon --system \
+         --address=systemd: --nofork --nopidfile --systemd-activation\n",
+    );
+    let bus = if bus { "Requires=dbus.service\nAfter=dbus.service\n" } else { "" };
+    unit("default.target", "Requires=check.service\nAfter=check.service\n");
+    unit(
+        "check.service",
+        &format!(
+            "{bus}[Service]\nType=oneshot\nStandardOutput=tty\nStandardError=tty\n\
+             TTYPath=/dev/ttyS0\nEnvironment=PATH=/bin:/usr/bin\nExecStart=/bin/sh /check\n"
+        ),
+    );
+    let mut config = Config::new("leaf");
+    config.set("cgroups.slice", quote("machine-some.slice")).set("cgroups.memory", "33554432");
+    machine.container("container", &config);
+    machine.append = format!("rdinit={SYSTEMD} systemd.show_status=0 systemd.log_target=null ");
+    machine.limit = Duration::from_secs(100);
+    Some(machine)
+}
+
+/// What the machine says of one start and one join.
+fn said(machine: &Machine) -> String {
+    machine.program(
+        "check",
+        "cd /container\n\
+         nsinit exec /bin/sh -c 'cat /proc/self/cgroup | sed \"s/^/inside /\"; touch /up; sleep 300' &\n\
+         until [ -e up ]; do usleep 50000; done\n\
+         unit=$(systemctl list-units --plain --no-legend --type=scope | sed -n 's/^\\(nsinit[^ ]*\\).*/\\1/p')\n\
+         echo unit $unit\n\
+         systemctl show -p Delegate -p Slice -p ActiveState $unit\n\
+         for file in $(find /sys/fs/cgroup -path '*leaf/memory.max' -o -path '*leaf/memory.limit_in_bytes'); do\n\
+         echo limit $file $(cat $file); done\n\
+         nsinit exec /bin/cat /proc/self/cgroup | sed 's/^/joined /'\n\
+         nsinit stats | grep -o '\"cgroup_stats\"'\n\
+         nsinit kill; wait\n\
+         while systemctl list-units --plain --no-legend --type=scope | grep -q ^nsinit; do usleep 50000; done\n\
+         echo left $(find /sys/fs/cgroup -name 'nsinit-*' -o -name leaf)\n\
+         sed -i 's/machine-some.slice/no slice.slice/' container.json; nsinit exec /bin/true\n\
+         echo refused $?\n\
+         sed -i '/slice/s/\"slice\": \"no slice.slice\", //' container.json\n\
+         nsinit exec --systemd /bin/cat /proc/self/cgroup | sed 's/^/plain /'\n\
+         echo MACHINE ENDS; poweroff -f\n",
+    );
+    let said = machine.boot();
+    assert!(said.contains("MACHINE ENDS"), "{said}");
+    said
+}
+
+/// What every machine says alike.
+#[track_caller]
+fn check(said: &str) {
+    for words in [
+        "unit nsinit-leaf-",
+        "Delegate=yes",
+        "Slice=machine-some.slice",
+        "ActiveState=active",
+        "33554432",
+        "\"cgroup_stats\"",
+        "nsinit: ask systemd for a scope",
+        "refused 125",
+    ] {
+        assert!(said.contains(words), "no {words:?} in\n{said}");
+    }
+    assert!(said.lines().any(|line| line.trim_end() == "left"), "{said}");
+}
+
+/// The groups that lines with this word at their start name, without the number of the hierarchy.
+fn groups<'a>(said: &'a str, word: &str, list: &str) -> Vec<&'a str> {
+    let lines = said.lines().filter_map(|line| line.strip_prefix(word)?.trim().split_once(':'));
+    lines.filter_map(|(_, rest)| rest.strip_prefix(list)?.strip_prefix(':')).collect()
+}
+
+#[test]
+fn a_scope_from_the_bus_on_version_2() {
+    let place = Place::new();
+    let Some(machine) = machine(&place, true) else { return };
+    let said = said(&machine);
+    check(&said);
+    let start = "/machine.slice/machine-some.slice/nsinit-leaf-";
+    for word in ["inside ", "joined "] {
+        let groups = groups(&said, word, "");
+        assert_eq!(groups.len(), 1, "{said}");
+        let scope = groups[0].strip_suffix("/nsinit-test/leaf").unwrap_or_else(|| panic!("{said}"));
+        assert!(scope.starts_with(start) && scope.ends_with(".scope"), "{said}");
+    }
+    let plain = groups(&said, "plain ", "");
+    assert!(plain[0].starts_with("/system.slice/nsinit-leaf-"), "{said}");
+}
+
+#[test]
+fn a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place, false) else { return };
+    machine.append += "systemd.unified_cgroup_hierarchy=0 ";
+    let said = said(&machine);
+    check(&said);
+    for group in groups(&said, "inside ", "name=systemd") {
+        assert!(group.starts_with("/machine.slice/machine-some.slice/nsinit-leaf-"), "{said}");
+    }
+    assert_eq!(groups(&said, "inside ", "name=systemd").len(), 1, "{said}");
+    let memory = groups(&said, "inside ", "memory");
+    assert!(memory[0].ends_with("/nsinit-test/leaf"), "{said}");
+}
+
+#[test]
+fn without_systemd_the_slice_is_left_out_and_the_option_refused() {
+    if Path::new("/run/systemd/private").exists() {
+        // The machine's own systemd: the other tests have one.
+        return;
+    }
+    let mut place = Place::new();
+    place.config.set("cgroups.slice", quote("machine.slice"));
+    let run = place.exec(&["/bin/true"]);
+    run.ends(0);
+    run.says(&["cgroups.slice: systemd does not run here: left out"]);
+    place.exec(&["--systemd", "/bin/true"]).fails(&["connect to /run/", "ENOENT"]);
+    place.config.set("cgroups.slice", quote("machine"));
+    place.exec(&["/bin/true"]).fails(&["cgroups.slice: expected the name of a slice"]);
+}
