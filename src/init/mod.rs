@@ -24,8 +24,8 @@ use crate::signame::Name;
 use crate::syscall::memory::give_back_callers;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::{
-    CHLD, CONT, Disposition, INT, STOP, SigInfo, SigSet, TERM, forward, kill, kill_own_group,
-    sigaction, sigprocmask, sigtimedwait,
+    CHLD, CONT, Disposition, INT, STOP, SigInfo, SigSet, TERM, TTIN, TTOU, forward, kill,
+    kill_group_only, kill_own_group, sigaction, sigprocmask, sigtimedwait,
 };
 use ending::Phase;
 
@@ -106,6 +106,7 @@ impl Reaper<'_> {
                 }
                 Ok(None) => return self.some_are_left(),
                 Err(Errno::CHILD) => return self.none_is_left(),
+                Err(Errno::INTR) => {}
                 Err(errno) => return self.look_again(errno),
             }
         }
@@ -151,7 +152,13 @@ impl Reaper<'_> {
         if Some(pid) != self.main || getpid() == Pid::INIT {
             return;
         }
+        let regained = |tty: &&OwnedFd| {
+            matches!(n, TTIN | TTOU)
+                && self.options.placement == Placement::Group
+                && terminal::regain(tty, pid)
+        };
         let result = match self.tty {
+            Some(tty) if regained(&tty) => kill_group_only(pid, CONT),
             // The kernel drops a terminal's stop where no shell could continue the group.
             Some(_) if n != STOP => sigprocmask(SigSet::ALL.without(n))
                 .and_then(|_| kill_own_group(n))

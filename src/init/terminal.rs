@@ -60,6 +60,17 @@ pub fn hand_back(tty: &OwnedFd, leader: Pid) {
     }
 }
 
+/// After the command was stopped for its use of the terminal: whether it has it now. A shell makes its
+/// job the foreground with every process of a pipeline that it starts, and so takes from the command
+/// what this process has already handed on.
+#[cold]
+pub fn regain(tty: &OwnedFd, leader: Pid) -> bool {
+    is_foreground(tty) && {
+        give(tty, leader);
+        !is_foreground(tty)
+    }
+}
+
 /// At the end: who goes on in this process's group finds itself in the foreground, as without nsinit.
 pub fn take_back(tty: &OwnedFd, leader: Pid) {
     if tcgetpgrp(tty) == Ok(leader)

@@ -93,12 +93,45 @@ fn a_background_job_that_reads_is_stopped_and_gets_the_terminal_with_fg() {
     terminal.end(&mut child);
 }
 
+/// Starts the words after it as a job in the foreground, and once the job's command has taken the
+/// terminal, makes the job the foreground again, as a shell does that starts a pipeline.
+const SHELL_WITH_A_PIPELINE: &str = r#"
+import os, signal, sys, time
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+while os.getpgid(job) != job or os.tcgetpgrp(0) in (job, os.getpid()):
+    time.sleep(0.002)
+os.tcsetpgrp(0, job)
+print("taken back", flush=True)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(job, os.WUNTRACED)[1] & 0xffff))
+"#;
+
+#[test]
+fn a_command_gets_the_terminal_again_that_a_pipelines_start_took_from_it() {
+    let place = Place::new();
+    let mut terminal = Terminal::new(24, 80);
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-c", SHELL_WITH_A_PIPELINE]).arg(nsinit()).args(["init", "sh", "-c"]);
+    command.arg("sleep 0.2; read word; echo \"got $word\"; exit 6");
+    let mut child = terminal.spawn(command.env("NSINIT_PLACE", &place.name));
+    terminal.expect("taken back");
+    terminal.type_in("this\r");
+    terminal.expect("got this");
+    assert_eq!(terminal.end(&mut child), 6);
+}
+
 #[test]
 fn a_pipeline_stops_as_one_job() {
     let place = Place::new();
     let (mut terminal, mut child) = shell(&place);
     terminal.type_in("sh -c 'nsinit init sleep 321; echo en''d' | cat\r");
-    until("it is in the foreground", || foreground(&child) == ["sleep"]);
+    // The shell makes the job the foreground once more when it starts the pipeline's second process.
+    until("it runs", || foreground(&child).iter().any(|name| name == "sleep" || name == "nsinit"));
     terminal.type_in("\x1a");
     terminal.expect("Stopped");
     terminal.type_in("fg\r");
