@@ -7,7 +7,6 @@ use rustix::thread::sched_getaffinity;
 use super::{Failure, answer};
 use crate::bytes::Arena;
 use crate::cgroup::{Groups, stats};
-use crate::error::Context as _;
 use crate::launch::Running;
 use crate::net::stats::{Statistics, statistics};
 use crate::say::{self, Output};
@@ -26,7 +25,12 @@ pub struct Watch {
 
 impl Watch {
     /// Draws the table over the one before.
-    pub fn draw(&mut self, container: &Running, groups: &Groups, arena: &Arena) -> Result<(), Failure> {
+    pub fn draw(
+        &mut self,
+        container: &Running,
+        groups: &Groups,
+        arena: &Arena,
+    ) -> Result<(), Failure> {
         let sample = stats::sample(groups)?;
         let at = monotonic();
         // The first time there is nothing to compare with.
