@@ -19,6 +19,7 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod time;
 
 use rustix::io::Errno;
 

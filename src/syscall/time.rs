@@ -1,0 +1,14 @@
+//! The clock.
+
+use linux_raw_sys::general::{__NR_clock_gettime, __kernel_old_timespec, CLOCK_MONOTONIC};
+
+use super::arch::syscall;
+
+/// Milliseconds of CLOCK_MONOTONIC (clock_gettime(2)), which stands while the machine is suspended.
+pub fn monotonic() -> u64 {
+    let mut now = __kernel_old_timespec { tv_sec: 0, tv_nsec: 0 };
+    let at = &raw mut now as usize;
+    // SAFETY: the kernel fills in the timespec of this call's words. It can't fail.
+    unsafe { syscall(__NR_clock_gettime, [CLOCK_MONOTONIC as usize, at, 0, 0, 0, 0]) };
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+}
