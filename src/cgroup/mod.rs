@@ -8,6 +8,7 @@ mod detect;
 mod devices;
 mod file;
 mod groups;
+mod limits;
 mod memory;
 mod needs;
 mod remove;
@@ -34,7 +35,7 @@ pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
-use crate::bytes::{Arena, Show, split_by};
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
@@ -66,16 +67,6 @@ pub fn create<'a>(site: &Site, plan: &Cgroup, arena: &'a Arena) -> Result<Create
 /// Says that a key has no effect.
 fn left_out(key: &str) {
     say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
-}
-
-/// hugetlb_limit.
-fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
-    for (size, limit) in &plan.hugetlb_limit {
-        let size = Show(size.to_bytes());
-        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
-        dir.put_number(file, limit, arena)?;
-    }
-    Ok(())
 }
 
 /// The groups of a process: the version and the name of each hierarchy's mount point, and the

@@ -15,7 +15,7 @@ use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::check::Finding;
 use crate::plan::limits::{page_size, range};
-use crate::plan::{Cgroup, DeviceValue};
+use crate::plan::{BLKIO, Cgroup, DeviceValue};
 use crate::say;
 
 /// The hierarchies in which a container gets groups.
@@ -84,9 +84,9 @@ impl Site {
             None => Subsystems::NONE,
         };
         let mut on_v2 = Subsystems::NONE;
-        for (key, subsystem, v2, asked) in needs(plan) {
+        for (key, subsystem, v2) in needs(plan) {
             match v2 {
-                _ if !asked || v1.has(subsystem) => {}
+                _ if v1.has(subsystem) => {}
                 V2::Lacks => self.lost(key, plan, finding)?,
                 V2::Has if unified.is_some() && available.has(subsystem) => {
                     on_v2 = on_v2.union(Subsystems::of(&[subsystem]));
@@ -200,14 +200,7 @@ fn missing(
 
 /// Refuses values for devices that the machine does not have.
 fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
-    let lines: [(_, Option<DeviceValue>); 5] = [
-        ("cgroups.blkio_weight_device", plan.blkio_weight_device),
-        ("cgroups.blkio_throttle_read_bps_device", plan.blkio_throttle_read_bps_device),
-        ("cgroups.blkio_throttle_write_bps_device", plan.blkio_throttle_write_bps_device),
-        ("cgroups.blkio_throttle_read_iops_device", plan.blkio_throttle_read_iops_device),
-        ("cgroups.blkio_throttle_write_iops_device", plan.blkio_throttle_write_iops_device),
-    ];
-    for (key, line) in lines {
+    for (key, line) in BLKIO.into_iter().zip(plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
         let (major, minor) = (i64::from(major), i64::from(minor));
         let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
