@@ -6,50 +6,45 @@ use rustix::io::Errno;
 
 use super::file::Dir;
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, Short, Show};
-use crate::error::{Error, Object, Result};
+use crate::bytes::{Arena, Show};
+use crate::error::{Context, Error, Object, Result};
 use crate::plan::Cgroup;
 
-/// What a file gets.
-#[derive(Clone, Copy)]
-pub enum Value<'a> {
-    /// A number as it is.
-    Number(i64),
-    /// A number, and "max" where it is negative.
-    Max(i64),
-    /// Text.
-    Text(&'a [u8]),
-}
+/// A number; "max" where it is negative.
+pub struct Max(pub i64);
 
-impl fmt::Display for Value<'_> {
+impl fmt::Display for Max {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Value::Max(..0) => f.write_str("max"),
-            Value::Number(n) | Value::Max(n) => n.fmt(f),
-            Value::Text(text) => Show(text).fmt(f),
-        }
+        if self.0 < 0 { f.write_str("max") } else { self.0.fmt(f) }
     }
 }
 
-/// A value, if the plan has one, and where it goes.
-pub type Row<'a> = (Subsystem, &'static str, Option<Value<'a>>);
+/// A controller, a file, and whether -1 is "max" there.
+pub type Row = (Subsystem, &'static str, bool);
 
-/// Writes the rows of these controllers. The kernel checks some values against each other: in a
-/// group that was there already the old one of a pair may refuse the new other one. What it calls
-/// invalid is tried again after the rest.
-pub fn write(rows: &[Row], subsystems: Subsystems, dir: &Dir, arena: &Arena) -> Result<()> {
+/// Writes the rows of these controllers for which there are values. The kernel checks some of them
+/// against each other: in a group that was there already the old one of a pair may refuse the new
+/// other one. What it calls invalid is tried again after the rest.
+#[inline(never)]
+pub fn write(
+    rows: &[Row],
+    values: &[Option<i64>],
+    subsystems: Subsystems,
+    dir: &Dir,
+    arena: &Arena,
+) -> Result<()> {
     let mut invalid = None;
     for last in [false, true] {
-        for (n, (subsystem, file, value)) in rows.iter().enumerate() {
+        for (n, ((subsystem, file, max), value)) in rows.iter().zip(values).enumerate() {
             let Some(value) = value.filter(|_| subsystems.has(*subsystem)) else { continue };
             if last && invalid != Some(n) {
                 continue;
             }
-            let text = match value {
-                Value::Text(text) => dir.put(file, text, arena),
-                value => dir.put_number(file, &value, arena),
+            let written = match max {
+                true => dir.put_number(file, &Max(value), arena),
+                false => dir.put_number(file, &value, arena),
             };
-            match text {
+            match written {
                 Err(error) if error.raw() == Some(Errno::INVAL) && invalid.is_none() => {
                     invalid = Some(n);
                 }
@@ -61,11 +56,11 @@ pub fn write(rows: &[Row], subsystems: Subsystems, dir: &Dir, arena: &Arena) -> 
 }
 
 /// hugetlb_limit, in files with this ending.
+#[inline(never)]
 pub fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
     plan.hugetlb_limit.iter().try_for_each(|(size, limit)| {
         let size = Show(size.to_bytes());
-        let file = Short::<64>::new(format_args!("hugetlb.{size}.{ending}"));
-        let file = arena.str(format_args!("{}", file.as_str())).unwrap_or("");
+        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
         dir.put_number(file, limit, arena)
     })
 }
@@ -84,7 +79,8 @@ const HINTS: [(&str, Errno, &str); 8] = [
 const SWAP: &str = "the kernel does not count swap (swapaccount=1 on its command line)";
 const BANDWIDTH: &str = "the kernel has no CONFIG_CFS_BANDWIDTH";
 
-fn explain(error: Error) -> Error {
+/// The error of a write, with what it means.
+pub fn explain(error: Error) -> Error {
     let Object::Beneath(_, file) = error.on() else { return error };
     let is = |row: &&(&str, Errno, _)| row.0 == file && Some(row.1) == error.raw();
     HINTS.iter().find(is).map_or(error, |row| error.hint(row.2))

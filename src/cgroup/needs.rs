@@ -15,9 +15,10 @@ pub enum V2 {
 use V2::{Has, Lacks};
 
 /// A key, and the controller that carries it out.
-type Need = (&'static str, Subsystem, V2);
+pub type Need = (&'static str, Subsystem, V2);
 
-const NEEDS: [Need; 18] = [
+/// All of them.
+pub const NEEDS: [Need; 23] = [
     ("cgroups.allowed_devices", Devices, Has),
     ("cgroups.memory", Memory, Has),
     ("cgroups.memory_reservation", Memory, Has),
@@ -36,11 +37,18 @@ const NEEDS: [Need; 18] = [
     ("cgroups.net_prio_ifpriomap", NetPrio, Lacks),
     ("cgroups.pids_limit", Pids, Has),
     ("cgroups.freezer", Freezer, Has),
+    (BLKIO[0], Blkio, Has),
+    (BLKIO[1], Blkio, Has),
+    (BLKIO[2], Blkio, Has),
+    (BLKIO[3], Blkio, Has),
+    (BLKIO[4], Blkio, Has),
 ];
 
-/// What the plan needs.
-pub fn needs(plan: &Cgroup) -> impl Iterator<Item = Need> {
-    let asked = [
+/// Which of them the plan has.
+#[inline(never)]
+pub fn asked(plan: &Cgroup) -> [bool; NEEDS.len()] {
+    let [weight, read_bps, write_bps, read_iops, write_iops] = plan.blkio;
+    [
         plan.devices.is_some(),
         plan.memory.is_some(),
         plan.memory_reservation.is_some(),
@@ -59,8 +67,10 @@ pub fn needs(plan: &Cgroup) -> impl Iterator<Item = Need> {
         !plan.net_prio_ifpriomap.is_empty(),
         plan.pids_limit.is_some(),
         plan.frozen,
-    ];
-    let blkio = BLKIO.into_iter().zip(plan.blkio);
-    let lines = blkio.filter_map(|(key, line)| line.map(|_| (key, Blkio, Has)));
-    NEEDS.into_iter().zip(asked).filter_map(|(need, asked)| asked.then_some(need)).chain(lines)
+        weight.is_some(),
+        read_bps.is_some(),
+        write_bps.is_some(),
+        read_iops.is_some(),
+        write_iops.is_some(),
+    ]
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
-use super::needs::{V2, needs};
+use super::needs::{NEEDS, V2, asked};
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
@@ -76,17 +76,18 @@ impl Site {
 
     /// Finds a controller for each key of the plan. A v1 hierarchy is preferred; the v2 one is used
     /// for what no v1 hierarchy has, and on a host without any.
+    #[inline(never)]
     fn meet(&mut self, plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let available = match unified.and_then(|n| self.places.get(n)) {
-            Some(place) => controllers(place.base)?,
+            Some(place) => controllers(&Dir::open(place.base).doing("open", place.base)?)?,
             None => Subsystems::NONE,
         };
         let mut on_v2 = Subsystems::NONE;
-        for (key, subsystem, v2) in needs(plan) {
+        for ((key, subsystem, v2), asked) in NEEDS.into_iter().zip(asked(plan)) {
             match v2 {
-                _ if v1.has(subsystem) => {}
+                _ if !asked || v1.has(subsystem) => {}
                 V2::Lacks => self.lost(key, plan, finding)?,
                 V2::Has if unified.is_some() && available.has(subsystem) => {
                     on_v2 = on_v2.union(Subsystems::of(&[subsystem]));
@@ -118,6 +119,7 @@ impl Site {
 
     /// Refuses CPUs and memory nodes that the caller's group, or the machine, does not have. The
     /// kernel would take them on v2, and use others.
+    #[inline(never)]
     fn check_cpuset(
         &self,
         plan: &Cgroup,
@@ -164,16 +166,17 @@ fn is_within(part: &[u8], list: &[u8]) -> bool {
 }
 
 /// The controllers that a v2 group can give to those below it; devices and freezing need none.
-pub fn controllers(base: &'static CStr) -> Result<Subsystems> {
+#[inline(never)]
+pub fn controllers(dir: &Dir) -> Result<Subsystems> {
     const FILE: &str = "cgroup.controllers";
     let mut buf = [0; 256];
-    let dir = Dir::open(base).doing("open", base)?;
-    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(base, FILE))?;
+    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(dir.path, FILE))?;
     let without = Subsystems::of(&[Subsystem::Devices, Subsystem::Freezer]);
     Ok(Subsystems::parse_v2(list).union(without))
 }
 
 /// Says which controller is not there, for which key, and which are.
+#[inline(never)]
 fn missing(
     key: &'static str,
     subsystem: Subsystem,
@@ -199,6 +202,7 @@ fn missing(
 }
 
 /// Refuses values for devices that the machine does not have.
+#[inline(never)]
 fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
     for (key, line) in BLKIO.into_iter().zip(plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
@@ -217,6 +221,7 @@ fn is_missing(path: &CStr) -> bool {
 }
 
 /// Refuses sizes of huge pages that the machine does not have.
+#[inline(never)]
 fn check_pages(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
     for (n, (size, _)) in plan.hugetlb_limit.iter().enumerate() {
         let size = page_size(size.to_bytes()).unwrap_or(0);

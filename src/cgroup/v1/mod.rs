@@ -9,10 +9,9 @@ use core::fmt::Display;
 use rustix::io::Errno;
 
 use super::file::Dir;
-use super::limits::Value::{Max, Number, Text};
 use super::subsystem::{Subsystem, Subsystems};
 use super::{left_out, limits};
-use crate::bytes::{Arena, Short, Show, number};
+use crate::bytes::{Arena, Show, number};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup};
 
@@ -43,32 +42,43 @@ pub fn limit(
         limits::hugetlb(dir, plan, "limit_in_bytes", arena)?;
     }
     for (interface, priority) in &plan.net_prio_ifpriomap {
-        // An interface's name has at most 15 bytes.
-        let name = Show(interface.to_bytes());
-        let line = Short::<64>::new(format_args!("{name} {priority}"));
-        let line = Some(Text(line.as_str().as_bytes()));
-        limits::write(&[(Subsystem::NetPrio, "net_prio.ifpriomap", line)], subsystems, dir, arena)?;
+        if subsystems.has(Subsystem::NetPrio) {
+            let line = format_args!("{} {priority}", Show(interface.to_bytes()));
+            dir.put_number("net_prio.ifpriomap", &line, arena)?;
+        }
     }
     Ok(())
 }
 
 /// Documentation/admin-guide/cgroup-v1, Documentation/scheduler/sched-bwc.rst.
+const FILES: [limits::Row; 10] = [
+    (Subsystem::Memory, "memory.limit_in_bytes", false),
+    (Subsystem::Memory, "memory.memsw.limit_in_bytes", false),
+    (Subsystem::Memory, "memory.soft_limit_in_bytes", false),
+    (Subsystem::Memory, "memory.swappiness", false),
+    (Subsystem::Memory, "memory.oom_control", false),
+    (Subsystem::Cpu, "cpu.shares", false),
+    (Subsystem::Cpu, "cpu.cfs_period_us", false),
+    (Subsystem::Cpu, "cpu.cfs_quota_us", false),
+    (Subsystem::Pids, "pids.max", true),
+    (Subsystem::NetCls, "net_cls.classid", false),
+];
+
+#[inline(never)]
 fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    use Subsystem::*;
-    let unsigned = |n: Option<u64>| n.map(|n| Number(n as i64));
-    let rows = [
-        (Memory, "memory.limit_in_bytes", plan.memory.map(Number)),
-        (Memory, "memory.memsw.limit_in_bytes", plan.memory_swap.map(Number)),
-        (Memory, "memory.soft_limit_in_bytes", plan.memory_reservation.map(Number)),
-        (Memory, "memory.swappiness", unsigned(plan.memory_swappiness)),
-        (Memory, "memory.oom_control", plan.oom_kill_disable.then_some(Number(1))),
-        (Cpu, "cpu.shares", unsigned(plan.cpu_shares)),
-        (Cpu, "cpu.cfs_period_us", unsigned(plan.cpu_period)),
-        (Cpu, "cpu.cfs_quota_us", plan.cpu_quota.map(Number)),
-        (Pids, "pids.max", plan.pids_limit.map(Max)),
-        (NetCls, "net_cls.classid", plan.net_cls_classid.map(|id| Number(id.into()))),
+    let values = [
+        plan.memory,
+        plan.memory_swap,
+        plan.memory_reservation,
+        plan.memory_swappiness.map(|n| n as i64),
+        plan.oom_kill_disable.then_some(1),
+        plan.cpu_shares.map(|n| n as i64),
+        plan.cpu_period.map(|n| n as i64),
+        plan.cpu_quota,
+        plan.pids_limit,
+        plan.net_cls_classid.map(i64::from),
     ];
-    limits::write(&rows, subsystems, dir, arena)
+    limits::write(&FILES, &values, subsystems, dir, arena)
 }
 
 /// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
@@ -91,28 +101,34 @@ fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
 }
 
 /// The weights, which only the scheduler BFQ knows today, and the throttles.
+#[inline(never)]
 fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     let bfq = dir.has("blkio.bfq.weight");
-    let files = [
-        if bfq { "blkio.bfq.weight_device" } else { "blkio.weight_device" },
+    let [weight, of_device] = match bfq {
+        true => ["blkio.bfq.weight", "blkio.bfq.weight_device"],
+        false => ["blkio.weight", "blkio.weight_device"],
+    };
+    if let Some(value) = &plan.blkio_weight {
+        weigh(dir, weight, "cgroups.blkio_weight", value, arena)?;
+    }
+    const THROTTLES: [&str; 4] = [
         "blkio.throttle.read_bps_device",
         "blkio.throttle.write_bps_device",
         "blkio.throttle.read_iops_device",
         "blkio.throttle.write_iops_device",
     ];
-    let weight = if bfq { "blkio.bfq.weight" } else { "blkio.weight" };
-    if let Some(value) = &plan.blkio_weight {
-        put_if_there(dir, weight, "cgroups.blkio_weight", value, arena)?;
+    let [line, throttles @ ..] = &plan.blkio;
+    if let Some(line) = line {
+        weigh(dir, of_device, BLKIO[0], line, arena)?;
     }
-    for ((key, file), line) in BLKIO.into_iter().zip(files).zip(&plan.blkio) {
-        if let Some(line) = line {
-            put_if_there(dir, file, key, line, arena)?;
-        }
+    for (file, line) in THROTTLES.into_iter().zip(throttles) {
+        line.as_ref().map_or(Ok(()), |line| dir.put_number(file, line, arena))?;
     }
     Ok(())
 }
 
-fn put_if_there(
+#[inline(never)]
+fn weigh(
     dir: &Dir,
     file: &'static str,
     key: &str,
@@ -120,7 +136,7 @@ fn put_if_there(
     arena: &Arena,
 ) -> Result<()> {
     match dir.put_number(file, value, arena) {
-        Err(error) if error.raw() == Some(Errno::NOENT) && file.contains("weight") => {
+        Err(error) if error.raw() == Some(Errno::NOENT) => {
             left_out(key);
             Ok(())
         }
