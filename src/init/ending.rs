@@ -2,6 +2,7 @@
 
 use heapless::Vec;
 use rustix::fs::{CWD, readlinkat_raw};
+use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
 use super::{Reaper, exit_status, terminal};
@@ -86,6 +87,14 @@ impl Reaper<'_> {
         }
     }
 
+    /// wait4(2) knows no other error. Should there be one, the signal that brought us here is
+    /// consumed, and no other may come: a time does instead.
+    #[cold]
+    pub fn look_again(&mut self, errno: Errno) {
+        say::warning(format_args!("{}", Error::errno("wait for children", (), errno)));
+        self.due = Some(self.due.unwrap_or(u64::MAX).min(now() + POLL));
+    }
+
     /// What happens when the command has ended.
     #[cold]
     fn end(&mut self) {
@@ -128,10 +137,11 @@ impl Reaper<'_> {
     #[cold]
     pub fn time_is_up(&mut self) {
         match self.phase {
-            Phase::Runs => {
+            Phase::Runs if self.options.kill_orphans => {
                 orphans(self.main, self.options.grace);
                 self.due = Some(now() + ORPHAN_POLL);
             }
+            Phase::Runs => self.due = None,
             Phase::Ended => {}
             Phase::Term if now() < self.deadline => self.due = Some(self.deadline),
             Phase::Term => self.kill_the_rest(0),

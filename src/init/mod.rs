@@ -106,7 +106,8 @@ impl Reaper<'_> {
                 }
                 Ok(None) => return self.some_are_left(),
                 Err(Errno::CHILD) => return self.none_is_left(),
-                Err(_) => return,
+                Err(Errno::INTR) => {}
+                Err(errno) => return self.look_again(errno),
             }
         }
     }
