@@ -137,7 +137,12 @@ impl<'a> Created<'a> {
         fresh: bool,
         plan: &Cgroup,
     ) -> Result<()> {
-        let dir = Dir::open(path).doing("open control group", path)?;
+        let dir = Dir::open(path).doing("open control group", path).inspect_err(|_| {
+            if fresh {
+                // It is not among those that the guard removes. The first error is the one to tell.
+                let _ = remove::remove(path, true, false, self.arena);
+            }
+        })?;
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
         self.groups.push(Group { dir, version, subsystems, fresh })?;
         let Some(group) = self.groups.iter().last() else { return Ok(()) };

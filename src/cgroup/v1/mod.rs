@@ -103,7 +103,8 @@ fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
 /// The weights, which only the scheduler BFQ knows today, and the throttles.
 #[inline(never)]
 fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    let bfq = dir.has("blkio.bfq.weight");
+    let weighs = plan.blkio_weight.is_some() || plan.blkio[0].is_some();
+    let bfq = weighs && dir.has("blkio.bfq.weight");
     let [weight, of_device] = match bfq {
         true => ["blkio.bfq.weight", "blkio.bfq.weight_device"],
         false => ["blkio.weight", "blkio.weight_device"],
