@@ -106,6 +106,7 @@ impl Reaper<'_> {
                 }
                 Ok(None) => return self.some_are_left(),
                 Err(Errno::CHILD) => return self.none_is_left(),
+                Err(Errno::INTR) => {}
                 Err(errno) => return self.look_again(errno),
             }
         }

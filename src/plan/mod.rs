@@ -18,7 +18,7 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 
-pub use self::cgroup::{Cgroup, DeviceAccess, DeviceRule, DeviceValue};
+pub use self::cgroup::{BLKIO, Cgroup, DeviceAccess, DeviceRule, DeviceValue};
 pub use self::namespaces::{Kind, Namespaces, Source};
 pub use self::network::{Network, NetworkKind, Route};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};

@@ -148,6 +148,9 @@ fn the_terminals_stop_signals_are_rewritten_as_asked() {
             running.signal(libc::SIGTSTP);
             running.wait_for(&format!("signal {arrives} "));
             // dumb-init itself stops whatever its command does.
+            if !init.ours {
+                until("it is stopped", || state(running.child.id()) == 'T');
+            }
             running.signal(libc::SIGCONT);
             running.signal(libc::SIGTERM);
             running.end().ends(0);

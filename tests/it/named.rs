@@ -120,14 +120,18 @@ pub fn who_gets_usr1(running: Running) -> (bool, bool) {
     (run.out.contains("first"), run.out.contains("second"))
 }
 
-/// A command whose orphan says who its parent is, once it has one: "adopted" if that is the command's
-/// own parent.
+/// A command whose orphan says who its new parent is: "adopted" if that is the command's own parent.
+/// The command ends later: the end of the pipe between them comes before the orphan's own end.
 pub const ORPHAN: [&str; 3] = [
     "sh",
     "-c",
     "init=$PPID
-     ( ( sleep 0.1; read -r _ _ _ parent _ </proc/self/stat
-         [ $parent = $init ] && echo adopted || echo lost ) & )
+     echo $( ( ( for i in $(seq 50); do
+         read -r _ _ _ parent _ </proc/self/stat
+         [ $parent = $init ] && break
+         sleep 0.02
+       done
+       [ $parent = $init ] && echo adopted || echo lost ) & ) )
      sleep 0.3",
 ];
 

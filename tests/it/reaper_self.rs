@@ -303,6 +303,7 @@ fn what_goes_wrong_while_the_command_runs_is_warned_of_and_survived() {
         ("kill:error=EPERM:when=1", &["SIGTERM", "EPERM"]),
         ("rt_sigtimedwait:error=EINTR:when=1..3", &[]),
         ("wait4:error=EINTR:when=1", &[]),
+        ("wait4:error=EPERM:when=2", &["wait for children", "EPERM"]),
     ] {
         let trace = format!("trace={}", inject.split(':').next().unwrap());
         let inject = format!("inject={inject}");
