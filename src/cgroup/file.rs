@@ -155,3 +155,22 @@ impl Path {
 pub fn parent(path: &[u8], end: usize) -> usize {
     path.get(..end).and_then(|path| path.iter().rposition(|&b| b == b'/')).unwrap_or(0)
 }
+
+/// Where the directories of `path` end that are longer than `from`: "/a/b/c" from 2: 4, 6.
+pub fn ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
+    let is_end = move |n: &usize| *n == path.len() || path.get(*n) == Some(&b'/');
+    (from + 1..=path.len()).filter(is_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directory_below_the_base() {
+        let all = |path: &[u8], from| ends(path, from).collect::<std::vec::Vec<_>>();
+        assert_eq!(all(b"/a/b/c", 2), [4, 6]);
+        assert_eq!(all(b"/a/bc", 2), [5]);
+        assert_eq!(all(b"/a", 2), []);
+    }
+}

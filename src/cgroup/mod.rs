@@ -10,6 +10,7 @@ mod events;
 mod file;
 mod freeze;
 mod groups;
+mod limits;
 mod memory;
 mod needs;
 mod remove;
@@ -40,10 +41,11 @@ pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
-use crate::bytes::{Arena, Show, split_by};
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
+use detect::Hierarchy;
 use file::{PATH_MAX, Path};
 
 /// The groups of a container: a guard that removes them.
@@ -60,28 +62,14 @@ pub struct Created<'a> {
 /// parent in the plan there are none: the container stays in the caller's groups.
 pub fn create<'a>(site: &Site, plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
     let mut created = Created::none(arena);
-    for place in &site.places {
-        match place.hierarchy.version {
-            Version::V1 => created.add(place, plan, arena)?,
-            Version::V2 => created.add_unified(place, plan, arena)?,
-        }
-    }
+    site.places.iter().try_for_each(|place| created.add(place, plan))?;
     Ok(created)
 }
 
 /// Says that a key has no effect.
+#[inline(never)]
 fn left_out(key: &str) {
     say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
-}
-
-/// hugetlb_limit.
-fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
-    for (size, limit) in &plan.hugetlb_limit {
-        let size = Show(size.to_bytes());
-        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
-        dir.put_number(file, limit, arena)?;
-    }
-    Ok(())
 }
 
 /// The groups of a process: the version and the name of each hierarchy's mount point, and the
@@ -89,6 +77,7 @@ fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> 
 pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
 
 /// The caller's own groups.
+#[inline(never)]
 pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
     let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
     let mut dirs = Vec::new();
@@ -114,13 +103,22 @@ impl<'a> Created<'a> {
         Created { arena, groups: Groups::default(), tasks: Tasks::new(), program: None }
     }
 
-    /// Makes, limits and opens the group in one v1 hierarchy.
-    fn add(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
-        let path = place(at.base, plan, arena)?;
+    /// Makes, limits and opens the group in one hierarchy.
+    fn add(&mut self, at: &Place, plan: &Cgroup) -> Result<()> {
+        let mut base = at.base;
+        if at.hierarchy.version == Version::V2 {
+            if at.subsystems.has(Subsystem::Devices)
+                && let Some(access) = &plan.devices
+            {
+                self.program = v2::devices::load(access, self.arena)?;
+            }
+            base = v2::base(at, self.arena)?;
+        }
+        let path = place(base, plan, self.arena)?;
         let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
             let fresh = make(path).doing("make control group", path)?;
-            match self.fill(at, path, fresh, plan, arena) {
+            match self.fill(at, base, path, fresh, plan) {
                 // The group went away, or one of its files is not there: the next tries tell. One
                 // whose parent is just going has no CPUs to give, which reads as EACCES.
                 Err(error)
@@ -136,43 +134,32 @@ impl<'a> Created<'a> {
     }
 
     /// Limits first: whoever enters finds them.
+    #[inline(never)]
     fn fill(
         &mut self,
         at: &Place,
+        base: &'static CStr,
         path: &'static CStr,
         fresh: bool,
         plan: &Cgroup,
-        arena: &Arena,
     ) -> Result<()> {
-        let dir = Dir::open(path).doing("open control group", path)?;
-        let group = self.push(dir, at, fresh)?;
-        v1::limit(at.subsystems, at.base, &group.dir, plan, fresh, arena)?;
-        self.open_last()
-    }
-
-    /// The same in the v2 hierarchy.
-    fn add_unified(&mut self, at: &Place, plan: &Cgroup, arena: &Arena) -> Result<()> {
-        if let Some(access) =
-            plan.devices.as_ref().filter(|_| at.subsystems.has(Subsystem::Devices))
-        {
-            self.program = v2::devices::load(access, arena)?;
-        }
-        let (dir, fresh) = v2::make(at, plan, arena)?;
-        let group = self.push(dir, at, fresh)?;
-        v2::limit(at.subsystems, &group.dir, plan, arena)?;
-        self.open_last()
-    }
-
-    fn push(&mut self, dir: Dir, at: &Place, fresh: bool) -> Result<&Group> {
-        let version = at.hierarchy.version;
-        let (path, subsystems) = (dir.path, at.hierarchy.subsystems);
+        let dir = Dir::open(path).doing("open control group", path).inspect_err(|_| {
+            if fresh {
+                // It is not among those that the guard removes. The first error is the one to tell.
+                let _ = remove::remove(path, true, false, self.arena);
+            }
+        })?;
+        let Hierarchy { version, subsystems, .. } = at.hierarchy;
         self.groups.push(Group { dir, version, subsystems, fresh })?;
-        let lost = || Error::refused("use", path, "it is gone");
-        self.groups.iter().last().ok_or_else(lost)
-    }
-
-    fn open_last(&mut self) -> Result<()> {
-        self.groups.iter().last().map_or(Ok(()), |group| self.tasks.add(group))
+        let Some(group) = self.groups.iter().last() else { return Ok(()) };
+        match version {
+            Version::V1 => v1::limit(at.subsystems, base, &group.dir, plan, fresh, self.arena)?,
+            Version::V2 => {
+                v2::give_down(base, path, at, self.arena)?;
+                v2::limit(at.subsystems, &group.dir, plan, self.arena)?;
+            }
+        }
+        self.tasks.add(group)
     }
 
     /// Whether `attach` has something to do.
@@ -252,6 +239,7 @@ impl Drop for Created<'_> {
 }
 
 /// `base`/parent/name, without empty parts and ".".
+#[inline(never)]
 fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static CStr> {
     const DOING: &str = "name control group";
     let too_long = |_| Error::refused(DOING, base, "the path is longer than 4095 bytes");
@@ -270,6 +258,7 @@ fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static C
 /// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that
 /// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
 /// Returns whether the last directory is fresh: made now, with its parent's settings.
+#[inline(never)]
 fn make(path: &CStr) -> rustix::io::Result<bool> {
     let bytes = path.to_bytes();
     let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());

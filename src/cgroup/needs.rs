@@ -1,7 +1,7 @@
 //! Which controller each key needs, and what a host without it means.
 
-use super::subsystem::Subsystem;
-use crate::plan::Cgroup;
+use super::subsystem::Subsystem::{self, *};
+use crate::plan::{BLKIO, Cgroup};
 
 /// What v2 has for a key of a v1 controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,43 +12,65 @@ pub enum V2 {
     Lacks,
 }
 
-/// A key, the controller that carries it out, and whether the plan has it.
-pub type Need = (&'static str, Subsystem, V2, bool);
+use V2::{Has, Lacks};
+
+/// A key, and the controller that carries it out.
+pub type Need = (&'static str, Subsystem, V2);
 
 /// All of them.
-pub fn needs(plan: &Cgroup) -> [Need; 23] {
-    use Subsystem::*;
-    use V2::*;
-    let throttle = [
-        plan.blkio_throttle_read_bps_device,
-        plan.blkio_throttle_write_bps_device,
-        plan.blkio_throttle_read_iops_device,
-        plan.blkio_throttle_write_iops_device,
-    ];
-    let [read_bps, write_bps, read_iops, write_iops] = throttle.map(|value| value.is_some());
+pub const NEEDS: [Need; 23] = [
+    ("cgroups.allowed_devices", Devices, Has),
+    ("cgroups.memory", Memory, Has),
+    ("cgroups.memory_reservation", Memory, Has),
+    ("cgroups.memory_swap", Memory, Has),
+    ("cgroups.kernel_memory", Memory, Lacks),
+    ("cgroups.memory_swappiness", Memory, Lacks),
+    ("cgroups.oom_kill_disable", Memory, Lacks),
+    ("cgroups.cpu_shares", Cpu, Has),
+    ("cgroups.cpu_quota", Cpu, Has),
+    ("cgroups.cpu_period", Cpu, Has),
+    ("cgroups.cpuset_cpus", Cpuset, Has),
+    ("cgroups.cpuset_mems", Cpuset, Has),
+    ("cgroups.blkio_weight", Blkio, Has),
+    ("cgroups.hugetlb_limit", Hugetlb, Has),
+    ("cgroups.net_cls_classid", NetCls, Lacks),
+    ("cgroups.net_prio_ifpriomap", NetPrio, Lacks),
+    ("cgroups.pids_limit", Pids, Has),
+    ("cgroups.freezer", Freezer, Has),
+    (BLKIO[0], Blkio, Has),
+    (BLKIO[1], Blkio, Has),
+    (BLKIO[2], Blkio, Has),
+    (BLKIO[3], Blkio, Has),
+    (BLKIO[4], Blkio, Has),
+];
+
+/// Which of them the plan has.
+#[inline(never)]
+pub fn asked(plan: &Cgroup) -> [bool; NEEDS.len()] {
+    let [weight, read_bps, write_bps, read_iops, write_iops] = plan.blkio;
     [
-        ("cgroups.allowed_devices", Devices, Has, plan.devices.is_some()),
-        ("cgroups.memory", Memory, Has, plan.memory.is_some()),
-        ("cgroups.memory_reservation", Memory, Has, plan.memory_reservation.is_some()),
-        ("cgroups.memory_swap", Memory, Has, plan.memory_swap.is_some()),
-        ("cgroups.kernel_memory", Memory, Lacks, plan.kernel_memory.is_some()),
-        ("cgroups.memory_swappiness", Memory, Lacks, plan.memory_swappiness.is_some()),
-        ("cgroups.oom_kill_disable", Memory, Lacks, plan.oom_kill_disable),
-        ("cgroups.cpu_shares", Cpu, Has, plan.cpu_shares.is_some()),
-        ("cgroups.cpu_quota", Cpu, Has, plan.cpu_quota.is_some()),
-        ("cgroups.cpu_period", Cpu, Has, plan.cpu_period.is_some()),
-        ("cgroups.cpuset_cpus", Cpuset, Has, plan.cpuset_cpus.is_some()),
-        ("cgroups.cpuset_mems", Cpuset, Has, plan.cpuset_mems.is_some()),
-        ("cgroups.blkio_weight", Blkio, Has, plan.blkio_weight.is_some()),
-        ("cgroups.blkio_weight_device", Blkio, Has, plan.blkio_weight_device.is_some()),
-        ("cgroups.blkio_throttle_read_bps_device", Blkio, Has, read_bps),
-        ("cgroups.blkio_throttle_write_bps_device", Blkio, Has, write_bps),
-        ("cgroups.blkio_throttle_read_iops_device", Blkio, Has, read_iops),
-        ("cgroups.blkio_throttle_write_iops_device", Blkio, Has, write_iops),
-        ("cgroups.hugetlb_limit", Hugetlb, Has, !plan.hugetlb_limit.is_empty()),
-        ("cgroups.net_cls_classid", NetCls, Lacks, plan.net_cls_classid.is_some()),
-        ("cgroups.net_prio_ifpriomap", NetPrio, Lacks, !plan.net_prio_ifpriomap.is_empty()),
-        ("cgroups.pids_limit", Pids, Has, plan.pids_limit.is_some()),
-        ("cgroups.freezer", Freezer, Has, plan.frozen),
+        plan.devices.is_some(),
+        plan.memory.is_some(),
+        plan.memory_reservation.is_some(),
+        plan.memory_swap.is_some(),
+        plan.kernel_memory.is_some(),
+        plan.memory_swappiness.is_some(),
+        plan.oom_kill_disable,
+        plan.cpu_shares.is_some(),
+        plan.cpu_quota.is_some(),
+        plan.cpu_period.is_some(),
+        plan.cpuset_cpus.is_some(),
+        plan.cpuset_mems.is_some(),
+        plan.blkio_weight.is_some(),
+        !plan.hugetlb_limit.is_empty(),
+        plan.net_cls_classid.is_some(),
+        !plan.net_prio_ifpriomap.is_empty(),
+        plan.pids_limit.is_some(),
+        plan.frozen,
+        weight.is_some(),
+        read_bps.is_some(),
+        write_bps.is_some(),
+        read_iops.is_some(),
+        write_iops.is_some(),
     ]
 }

@@ -9,13 +9,13 @@ use rustix::io::Errno;
 
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
-use super::needs::{V2, needs};
+use super::needs::{NEEDS, V2, asked};
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::check::Finding;
 use crate::plan::limits::{page_size, range};
-use crate::plan::{Cgroup, DeviceValue};
+use crate::plan::{BLKIO, Cgroup, DeviceValue};
 use crate::say;
 
 /// The hierarchies in which a container gets groups.
@@ -76,15 +76,16 @@ impl Site {
 
     /// Finds a controller for each key of the plan. A v1 hierarchy is preferred; the v2 one is used
     /// for what no v1 hierarchy has, and on a host without any.
+    #[inline(never)]
     fn meet(&mut self, plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let available = match unified.and_then(|n| self.places.get(n)) {
-            Some(place) => controllers(place.base)?,
+            Some(place) => controllers(&Dir::open(place.base).doing("open", place.base)?)?,
             None => Subsystems::NONE,
         };
         let mut on_v2 = Subsystems::NONE;
-        for (key, subsystem, v2, asked) in needs(plan) {
+        for ((key, subsystem, v2), asked) in NEEDS.into_iter().zip(asked(plan)) {
             match v2 {
                 _ if !asked || v1.has(subsystem) => {}
                 V2::Lacks => self.lost(key, plan, finding)?,
@@ -118,6 +119,7 @@ impl Site {
 
     /// Refuses CPUs and memory nodes that the caller's group, or the machine, does not have. The
     /// kernel would take them on v2, and use others.
+    #[inline(never)]
     fn check_cpuset(
         &self,
         plan: &Cgroup,
@@ -164,16 +166,17 @@ fn is_within(part: &[u8], list: &[u8]) -> bool {
 }
 
 /// The controllers that a v2 group can give to those below it; devices and freezing need none.
-pub fn controllers(base: &'static CStr) -> Result<Subsystems> {
+#[inline(never)]
+pub fn controllers(dir: &Dir) -> Result<Subsystems> {
     const FILE: &str = "cgroup.controllers";
     let mut buf = [0; 256];
-    let dir = Dir::open(base).doing("open", base)?;
-    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(base, FILE))?;
+    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(dir.path, FILE))?;
     let without = Subsystems::of(&[Subsystem::Devices, Subsystem::Freezer]);
     Ok(Subsystems::parse_v2(list).union(without))
 }
 
 /// Says which controller is not there, for which key, and which are.
+#[inline(never)]
 fn missing(
     key: &'static str,
     subsystem: Subsystem,
@@ -199,15 +202,9 @@ fn missing(
 }
 
 /// Refuses values for devices that the machine does not have.
+#[inline(never)]
 fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
-    let lines: [(_, Option<DeviceValue>); 5] = [
-        ("cgroups.blkio_weight_device", plan.blkio_weight_device),
-        ("cgroups.blkio_throttle_read_bps_device", plan.blkio_throttle_read_bps_device),
-        ("cgroups.blkio_throttle_write_bps_device", plan.blkio_throttle_write_bps_device),
-        ("cgroups.blkio_throttle_read_iops_device", plan.blkio_throttle_read_iops_device),
-        ("cgroups.blkio_throttle_write_iops_device", plan.blkio_throttle_write_iops_device),
-    ];
-    for (key, line) in lines {
+    for (key, line) in BLKIO.into_iter().zip(plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
         let (major, minor) = (i64::from(major), i64::from(minor));
         let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
@@ -224,6 +221,7 @@ fn is_missing(path: &CStr) -> bool {
 }
 
 /// Refuses sizes of huge pages that the machine does not have.
+#[inline(never)]
 fn check_pages(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
     for (n, (size, _)) in plan.hugetlb_limit.iter().enumerate() {
         let size = page_size(size.to_bytes()).unwrap_or(0);

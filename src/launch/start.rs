@@ -85,8 +85,8 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
-    if let Some(why) = cgroup::out_of_memory(groups.groups(), launch.arena)
-        && status == STATUS_SIGNAL + SIGKILL as u8
+    if status == STATUS_SIGNAL + SIGKILL as u8
+        && let Some(why) = cgroup::out_of_memory(groups.groups(), launch.arena)
     {
         say::warning(format_args!("{why}"));
     }

@@ -7,6 +7,15 @@ use heapless::Vec;
 
 use super::{DEVICES, DeviceKind, FEW};
 
+/// The keys of `Cgroup::blkio`: a weight from 10 to 1000, bytes and operations a second.
+pub const BLKIO: [&str; 5] = [
+    "cgroups.blkio_weight_device",
+    "cgroups.blkio_throttle_read_bps_device",
+    "cgroups.blkio_throttle_write_bps_device",
+    "cgroups.blkio_throttle_read_iops_device",
+    "cgroups.blkio_throttle_write_iops_device",
+];
+
 /// A control group and its limits. `None` leaves a limit as it is.
 #[derive(Debug, Default)]
 pub struct Cgroup {
@@ -42,16 +51,8 @@ pub struct Cgroup {
     pub cpuset_mems: Option<&'static CStr>,
     /// 10 to 1000.
     pub blkio_weight: Option<u64>,
-    /// Of one device, 10 to 1000.
-    pub blkio_weight_device: Option<DeviceValue>,
-    /// Of one device, in bytes a second.
-    pub blkio_throttle_read_bps_device: Option<DeviceValue>,
-    /// Of one device, in bytes a second.
-    pub blkio_throttle_write_bps_device: Option<DeviceValue>,
-    /// Of one device, in operations a second.
-    pub blkio_throttle_read_iops_device: Option<DeviceValue>,
-    /// Of one device, in operations a second.
-    pub blkio_throttle_write_iops_device: Option<DeviceValue>,
+    /// Values of one device each, in the order of `BLKIO`.
+    pub blkio: [Option<DeviceValue>; BLKIO.len()],
     /// (page size such as "2MB", bytes).
     pub hugetlb_limit: Vec<(&'static CStr, u64), FEW>,
     /// (interface, priority).

@@ -66,11 +66,6 @@ pub fn fork_sibling() -> Result<Fork, Errno> {
     clone(u64::from(CLONE_PARENT), 0)
 }
 
-/// Both.
-pub fn fork_sibling_into(group: BorrowedFd<'_>) -> Result<Fork, Errno> {
-    clone(u64::from(CLONE_PARENT) | CLONE_INTO_CGROUP, group.as_raw_fd() as u64)
-}
-
 fn clone(flags: u64, cgroup: u64) -> Result<Fork, Errno> {
     let mut args = clone_args {
         flags,

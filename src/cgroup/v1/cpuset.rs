@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use heapless::Vec;
 use rustix::io::Errno;
 
-use super::super::file::{Dir, PATH_MAX};
+use super::super::file::{Dir, PATH_MAX, ends};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::Cgroup;
@@ -61,12 +61,6 @@ fn set_file(
     Ok(())
 }
 
-/// Where the directories of `path` end that are longer than `from`: "/a/b/c" from 2: 4, 6.
-fn ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
-    let is_end = move |n: &usize| *n == path.len() || path.get(*n) == Some(&b'/');
-    (from + 1..=path.len()).filter(is_end)
-}
-
 fn explain(error: Error) -> Error {
     match error.raw() {
         Some(Errno::ACCESS) => error.hint("the parent group does not have all of them"),
@@ -78,14 +72,6 @@ fn explain(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_directory_below_the_base() {
-        let all = |path: &[u8], from| ends(path, from).collect::<std::vec::Vec<_>>();
-        assert_eq!(all(b"/a/b/c", 2), [4, 6]);
-        assert_eq!(all(b"/a/bc", 2), [5]);
-        assert_eq!(all(b"/a", 2), []);
-    }
 
     #[test]
     fn groups_between_get_what_they_lack_and_keep_what_they_have() {

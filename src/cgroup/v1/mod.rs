@@ -2,15 +2,18 @@
 
 mod cpuset;
 mod devices;
-mod limits;
 
 use core::ffi::CStr;
+use core::fmt::Display;
+
+use rustix::io::Errno;
 
 use super::file::Dir;
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::Arena;
+use super::{left_out, limits};
+use crate::bytes::{Arena, Show, number};
 use crate::error::Result;
-use crate::plan::Cgroup;
+use crate::plan::{BLKIO, Cgroup};
 
 /// Limits the group at `dir`, in the hierarchy of these subsystems, below `base`. `fresh`: it was
 /// made just now, with its parent's settings.
@@ -25,24 +28,119 @@ pub fn limit(
     if let Some(devices) = plan.devices.as_ref().filter(|_| subsystems.has(Subsystem::Devices)) {
         devices::set(dir, devices, fresh, arena)?;
     }
-    if subsystems.has(Subsystem::Memory) {
-        limits::memory(dir, plan, arena)?;
-        limits::memory_ways(dir, plan, arena)?;
-    }
-    if subsystems.has(Subsystem::Cpu) {
-        limits::cpu(dir, plan, arena)?;
-    }
     if subsystems.has(Subsystem::Cpuset) {
         cpuset::set(base, dir, plan, fresh, arena)?;
     }
-    if subsystems.has(Subsystem::Pids) {
-        limits::pids(dir, plan, arena)?;
+    numbers(subsystems, dir, plan, arena)?;
+    if let Some(limit) = plan.kernel_memory.filter(|_| subsystems.has(Subsystem::Memory)) {
+        kernel_memory(dir, limit, arena)?;
     }
     if subsystems.has(Subsystem::Blkio) {
-        limits::blkio(dir, plan, arena)?;
+        blkio(dir, plan, arena)?;
     }
     if subsystems.has(Subsystem::Hugetlb) {
-        super::hugetlb(dir, plan, "limit_in_bytes", arena)?;
+        limits::hugetlb(dir, plan, "limit_in_bytes", arena)?;
     }
-    limits::net(subsystems, dir, plan, arena)
+    for (interface, priority) in &plan.net_prio_ifpriomap {
+        if subsystems.has(Subsystem::NetPrio) {
+            let line = format_args!("{} {priority}", Show(interface.to_bytes()));
+            dir.put_number("net_prio.ifpriomap", &line, arena)?;
+        }
+    }
+    Ok(())
+}
+
+/// Documentation/admin-guide/cgroup-v1, Documentation/scheduler/sched-bwc.rst.
+const FILES: [limits::Row; 10] = [
+    (Subsystem::Memory, "memory.limit_in_bytes", false),
+    (Subsystem::Memory, "memory.memsw.limit_in_bytes", false),
+    (Subsystem::Memory, "memory.soft_limit_in_bytes", false),
+    (Subsystem::Memory, "memory.swappiness", false),
+    (Subsystem::Memory, "memory.oom_control", false),
+    (Subsystem::Cpu, "cpu.shares", false),
+    (Subsystem::Cpu, "cpu.cfs_period_us", false),
+    (Subsystem::Cpu, "cpu.cfs_quota_us", false),
+    (Subsystem::Pids, "pids.max", true),
+    (Subsystem::NetCls, "net_cls.classid", false),
+];
+
+#[inline(never)]
+fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+    let values = [
+        plan.memory,
+        plan.memory_swap,
+        plan.memory_reservation,
+        plan.memory_swappiness.map(|n| n as i64),
+        plan.oom_kill_disable.then_some(1),
+        plan.cpu_shares.map(|n| n as i64),
+        plan.cpu_period.map(|n| n as i64),
+        plan.cpu_quota,
+        plan.pids_limit,
+        plan.net_cls_classid.map(i64::from),
+    ];
+    limits::write(&FILES, &values, subsystems, dir, arena)
+}
+
+/// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
+fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
+    const FILE: &str = "memory.kmem.limit_in_bytes";
+    let taken = match dir.put_number(FILE, &limit, arena) {
+        Err(error) if matches!(error.raw(), Some(Errno::OPNOTSUPP | Errno::NOENT)) => false,
+        Err(error) => return Err(error),
+        Ok(()) => {
+            let mut buf = [0; 32];
+            let now = dir.read(FILE, &mut buf).ok().and_then(|text| number(text, 10));
+            // The kernel rounds to pages.
+            limit < 0 || now.is_some_and(|now| now <= limit as u64)
+        }
+    };
+    if !taken {
+        left_out("cgroups.kernel_memory");
+    }
+    Ok(())
+}
+
+/// The weights, which only the scheduler BFQ knows today, and the throttles.
+#[inline(never)]
+fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+    let weighs = plan.blkio_weight.is_some() || plan.blkio[0].is_some();
+    let bfq = weighs && dir.has("blkio.bfq.weight");
+    let [weight, of_device] = match bfq {
+        true => ["blkio.bfq.weight", "blkio.bfq.weight_device"],
+        false => ["blkio.weight", "blkio.weight_device"],
+    };
+    if let Some(value) = &plan.blkio_weight {
+        weigh(dir, weight, "cgroups.blkio_weight", value, arena)?;
+    }
+    const THROTTLES: [&str; 4] = [
+        "blkio.throttle.read_bps_device",
+        "blkio.throttle.write_bps_device",
+        "blkio.throttle.read_iops_device",
+        "blkio.throttle.write_iops_device",
+    ];
+    let [line, throttles @ ..] = &plan.blkio;
+    if let Some(line) = line {
+        weigh(dir, of_device, BLKIO[0], line, arena)?;
+    }
+    for (file, line) in THROTTLES.into_iter().zip(throttles) {
+        line.as_ref().map_or(Ok(()), |line| dir.put_number(file, line, arena))?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn weigh(
+    dir: &Dir,
+    file: &'static str,
+    key: &str,
+    value: &dyn Display,
+    arena: &Arena,
+) -> Result<()> {
+    match dir.put_number(file, value, arena) {
+        Err(error) if error.raw() == Some(Errno::NOENT) => {
+            left_out(key);
+            Ok(())
+        }
+        result => result,
+    }
 }

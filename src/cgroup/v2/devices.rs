@@ -52,6 +52,7 @@ struct Program {
 
 impl Program {
     /// Appends an instruction. Every machine that nsinit is built for has its bytes in this order.
+    #[inline(never)]
     fn put(&mut self, code: u8, to: u8, from: u8, offset: usize, value: i32) {
         let ([a, b], [c, d, e, f]) = ((offset as i16).to_le_bytes(), value.to_le_bytes());
         if let Some(room) = self.bytes.get_mut(self.len..self.len + INSN) {
@@ -70,6 +71,7 @@ impl Program {
         self.put(LOAD_WORD, MINOR, QUESTION, 8, 0);
     }
 
+    #[inline(never)]
     fn answer(&mut self, yes: bool) {
         self.put(MOVE, ANSWER, 0, 0, yes.into());
         self.put(EXIT, 0, 0, 0, 0);
@@ -77,6 +79,7 @@ impl Program {
 
     /// One rule: if it is about this device, and speaks of all that is wanted, the answer is yes;
     /// where the rules deny, it is no as soon as the rule speaks of any of it. As on v1.
+    #[inline(never)]
     fn rule(&mut self, rule: &DeviceRule, wanted: i32, allows: bool) {
         if wanted == 0 {
             return;
@@ -102,6 +105,7 @@ impl Program {
 
 /// What all rules for the same devices say together, if this is the first of them: "r" and "w" in
 /// two rules are "rw".
+#[inline(never)]
 fn wanted(rules: &[DeviceRule], n: usize) -> i32 {
     let key = |rule: &DeviceRule| (rule.kind, rule.major, rule.minor);
     let same = |rule: &&DeviceRule| rules.get(n).map(key) == Some(key(rule));
@@ -116,6 +120,7 @@ fn wanted(rules: &[DeviceRule], n: usize) -> i32 {
 }
 
 /// The program for a list.
+#[inline(never)]
 fn assemble(access: &DeviceAccess, arena: &Arena) -> Result<&'static [u8]> {
     let allows = !access.allow_all;
     let rules = if allows { allowed(access) } else { &access.denied };
@@ -131,6 +136,7 @@ fn assemble(access: &DeviceAccess, arena: &Arena) -> Result<&'static [u8]> {
 }
 
 /// Loads the program for a list; `None` if everything is allowed.
+#[inline(never)]
 pub fn load(access: &DeviceAccess, arena: &Arena) -> Result<Option<OwnedFd>> {
     if access.allow_all && access.denied.is_empty() {
         return Ok(None);
@@ -146,6 +152,7 @@ pub fn load(access: &DeviceAccess, arena: &Arena) -> Result<Option<OwnedFd>> {
 const PART: &str = "cgroups.allowed_devices";
 
 /// Makes it the program of the group. `fresh`: there is none yet; others are replaced.
+#[inline(never)]
 pub fn attach(dir: &Dir, program: &OwnedFd, fresh: bool) -> Result<()> {
     let mut old = [0; PROGRAMS];
     let count = if fresh { 0 } else { bpf::attached(dir.fd(), &mut old).unwrap_or(0) };

@@ -1,118 +1,95 @@
 //! Limits of a v2 group, from the keys of v1.
 
-use rustix::io::Errno;
-
 use super::super::file::Dir;
+use super::super::limits::{self, Max, explain};
 use super::super::subsystem::{Subsystem, Subsystems};
 use super::super::{left_out, weight};
 use crate::bytes::{Arena, Short};
-use crate::error::{Error, Result};
-use crate::plan::{Cgroup, DeviceValue};
+use crate::error::Result;
+use crate::plan::{BLKIO, Cgroup, DeviceValue};
+
+const FILES: [limits::Row; 5] = [
+    (Subsystem::Memory, "memory.max", true),
+    (Subsystem::Memory, "memory.swap.max", true),
+    (Subsystem::Memory, "memory.low", false),
+    (Subsystem::Cpu, "cpu.weight", false),
+    (Subsystem::Pids, "pids.max", true),
+];
 
 /// Writes those that these controllers carry out. What v2 has nothing for has been told by then.
+#[inline(never)]
 pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    if subsystems.has(Subsystem::Memory) {
-        memory(dir, plan, arena)?;
-    }
+    // v1 counts both together, and `plan::limits` has seen that it is not less than the limit.
+    let swap = plan.memory_swap.map(|swap| match swap {
+        ..0 => swap,
+        _ => swap - plan.memory.unwrap_or(0),
+    });
+    let values = [
+        plan.memory,
+        swap,
+        // No reservation is 0 here, and without bounds on v1.
+        plan.memory_reservation.map(|low| low.max(0)),
+        plan.cpu_shares.map(|shares| weight::of_shares(shares) as i64),
+        plan.pids_limit,
+    ];
+    limits::write(&FILES, &values, subsystems, dir, arena)?;
     if subsystems.has(Subsystem::Cpu) {
-        cpu(dir, plan, arena)?;
+        cpu_max(dir, plan, arena)?;
     }
-    if subsystems.has(Subsystem::Cpuset) {
-        for (file, list) in [("cpuset.cpus", plan.cpuset_cpus), ("cpuset.mems", plan.cpuset_mems)] {
-            if let Some(list) = list {
-                dir.put(file, list.to_bytes(), arena)?;
-            }
+    let lists = [("cpuset.cpus", plan.cpuset_cpus), ("cpuset.mems", plan.cpuset_mems)];
+    for (file, list) in lists {
+        if let Some(list) = list.filter(|_| subsystems.has(Subsystem::Cpuset)) {
+            dir.put(file, list.to_bytes(), arena)?;
         }
     }
     if subsystems.has(Subsystem::Blkio) {
         io(dir, plan, arena)?;
     }
-    if let Some(limit) = plan.pids_limit.filter(|_| subsystems.has(Subsystem::Pids)) {
-        put_or_max(dir, "pids.max", limit, arena)?;
-    }
     if subsystems.has(Subsystem::Hugetlb) {
-        super::super::hugetlb(dir, plan, "max", arena)?;
+        limits::hugetlb(dir, plan, "max", arena)?;
     }
     Ok(())
 }
 
-/// A number; -1 is "max".
-fn put_or_max(dir: &Dir, file: &'static str, value: i64, arena: &Arena) -> Result<()> {
-    match value {
-        ..0 => dir.put(file, b"max", arena),
-        _ => dir.put_number(file, &value, arena),
+/// "QUOTA PERIOD", or a quota alone, which leaves the period.
+fn cpu_max(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+    let quota = Max(plan.cpu_quota.unwrap_or(-1));
+    match (plan.cpu_quota, plan.cpu_period) {
+        (_, Some(period)) => dir.put_number("cpu.max", &format_args!("{quota} {period}"), arena),
+        (Some(_), None) => dir.put_number("cpu.max", &quota, arena),
+        (None, None) => Ok(()),
     }
+    .map_err(explain)
 }
 
-fn memory(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    if let Some(limit) = plan.memory {
-        put_or_max(dir, "memory.max", limit, arena)?;
-    }
-    if let Some(swap) = plan.memory_swap {
-        // v1 counts both together, and `check` has seen that it is not less than the limit.
-        let alone = if swap == -1 { -1 } else { swap - plan.memory.unwrap_or(0) };
-        put_or_max(dir, "memory.swap.max", alone, arena).map_err(|error| match error.raw() {
-            Some(Errno::NOENT) => error.hint("the kernel does not count swap"),
-            _ => error,
-        })?;
-    }
-    // No reservation is 0 here, and without bounds on v1.
-    let Some(low) = plan.memory_reservation else { return Ok(()) };
-    dir.put_number("memory.low", &low.max(0), arena)
-}
-
-fn cpu(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    if let Some(shares) = plan.cpu_shares {
-        dir.put_number("cpu.weight", &weight::of_shares(shares), arena)?;
-    }
-    let mut max = Short::<48>::default();
-    // Two numbers fit.
-    let _ = match plan.cpu_quota {
-        None if plan.cpu_period.is_none() => return Ok(()),
-        None | Some(..0) => max.push(format_args!("max")),
-        Some(quota) => max.push(format_args!("{quota}")),
-    };
-    if let Some(period) = plan.cpu_period {
-        let _ = max.push(format_args!(" {period}"));
-    }
-    dir.put("cpu.max", max.as_str().as_bytes(), arena).map_err(|error: Error| match error.raw() {
-        Some(Errno::NOENT) => error.hint("the kernel has no CONFIG_CFS_BANDWIDTH"),
-        _ => error,
-    })
-}
-
+#[inline(never)]
 fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     // BFQ's weights are those of v1.
     let bfq = dir.has("io.bfq.weight");
     let file = if bfq { "io.bfq.weight" } else { "io.weight" };
-    let value = |value| if bfq { value } else { weight::of_blkio(value) };
+    let weight = |value| if bfq { value } else { weight::of_blkio(value) };
     let there = bfq || dir.has(file);
     match plan.blkio_weight {
-        Some(weight) if there => dir.put_number(file, &value(weight), arena)?,
+        Some(value) if there => dir.put_number(file, &weight(value), arena)?,
         Some(_) => left_out("cgroups.blkio_weight"),
         None => {}
     }
-    match plan.blkio_weight_device {
-        Some(line) if there => {
-            dir.put_number(file, &DeviceValue { value: value(line.value), ..line }, arena)?;
-        }
-        Some(_) => left_out("cgroups.blkio_weight_device"),
-        None => {}
-    }
-    let lines = [
-        ("rbps", plan.blkio_throttle_read_bps_device),
-        ("wbps", plan.blkio_throttle_write_bps_device),
-        ("riops", plan.blkio_throttle_read_iops_device),
-        ("wiops", plan.blkio_throttle_write_iops_device),
-    ];
-    for (name, line) in lines {
+    for ((name, key), line) in
+        ["", "rbps=", "wbps=", "riops=", "wiops="].iter().zip(BLKIO).zip(plan.blkio)
+    {
         let Some(DeviceValue { major, minor, value }) = line else { continue };
-        let (major, minor) = (i64::from(major), i64::from(minor));
-        let text = match value {
-            0 => Short::<64>::new(format_args!("{major}:{minor} {name}=max")),
-            _ => Short::<64>::new(format_args!("{major}:{minor} {name}={value}")),
+        let (file, value) = match (*name, value) {
+            ("", _) if !there => {
+                left_out(key);
+                continue;
+            }
+            ("", value) => (file, weight(value) as i64),
+            (_, 0) => ("io.max", -1),
+            (_, value) => ("io.max", i64::try_from(value).unwrap_or(-1)),
         };
-        dir.put("io.max", text.as_str().as_bytes(), arena)?;
+        let (major, minor) = (i64::from(major), i64::from(minor));
+        let text = Short::<64>::new(format_args!("{major}:{minor} {name}{}", Max(value)));
+        dir.put(file, text.as_str().as_bytes(), arena)?;
     }
     Ok(())
 }

@@ -5,4 +5,4 @@ mod limits;
 mod path;
 
 pub use limits::limit;
-pub use path::make;
+pub use path::{base, give_down};

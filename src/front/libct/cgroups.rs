@@ -49,19 +49,11 @@ pub(super) const CGROUPS: &[Key] = &[
             _ => Ok(()),
         }
     }),
-    v2("blkio_weight_device", |f| f.device_line(10..=1000, |c, v| c.blkio_weight_device = v)),
-    v2("blkio_throttle_read_bps_device", |f| {
-        f.device_line(0..=u64::MAX, |c, v| c.blkio_throttle_read_bps_device = v)
-    }),
-    v2("blkio_throttle_write_bps_device", |f| {
-        f.device_line(0..=u64::MAX, |c, v| c.blkio_throttle_write_bps_device = v)
-    }),
-    v2("blkio_throttle_read_iops_device", |f| {
-        f.device_line(0..=u32::MAX.into(), |c, v| c.blkio_throttle_read_iops_device = v)
-    }),
-    v2("blkio_throttle_write_iops_device", |f| {
-        f.device_line(0..=u32::MAX.into(), |c, v| c.blkio_throttle_write_iops_device = v)
-    }),
+    v2("blkio_weight_device", |f| f.device_line(0, 10, 1000)),
+    v2("blkio_throttle_read_bps_device", |f| f.device_line(1, 0, u64::MAX)),
+    v2("blkio_throttle_write_bps_device", |f| f.device_line(2, 0, u64::MAX)),
+    v2("blkio_throttle_read_iops_device", |f| f.device_line(3, 0, u32::MAX.into())),
+    v2("blkio_throttle_write_iops_device", |f| f.device_line(4, 0, u32::MAX.into())),
     v2("hugetlb_limit", |f| {
         if let Some(cgroup) = &mut f.plan.cgroup {
             cgroup.hugetlb_limit.clear();
@@ -138,24 +130,19 @@ impl File<'_> {
         Ok(())
     }
 
-    /// "major:minor value", one line.
-    fn device_line(
-        &mut self,
-        values: core::ops::RangeInclusive<u64>,
-        set: fn(&mut Cgroup, Option<DeviceValue>),
-    ) -> Read {
-        let value = match self.text_or_none()? {
-            None => None,
-            Some(text) => match device_value(text.to_bytes()) {
-                Some(line) if values.contains(&line.value) => Some(line),
-                Some(_) => {
-                    let (least, most) = (values.start(), values.end());
-                    return Err(self.composed(format_args!("the value is not {least} to {most}")));
-                }
-                None => return Err(self.fault("expected \"major:minor value\"")),
-            },
+    /// "major:minor value", one line: number `n` of `plan::BLKIO`.
+    fn device_line(&mut self, n: usize, least: u64, most: u64) -> Read {
+        let value = match self.text_or_none()?.map(|text| device_value(text.to_bytes())) {
+            Some(None) => return Err(self.fault("expected \"major:minor value\"")),
+            Some(Some(line)) if !(least..=most).contains(&line.value) => {
+                return Err(self.composed(format_args!("the value is not {least} to {most}")));
+            }
+            line => line.flatten(),
         };
-        self.cgroup_set(value, set)
+        if value.is_some() || self.plan.cgroup.is_some() {
+            self.cgroup().blkio[n] = value;
+        }
+        Ok(())
     }
 
     fn hugetlb(&mut self) -> Read {

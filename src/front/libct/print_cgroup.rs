@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::print::kind_number;
 use crate::json::Json;
-use crate::plan::{Cgroup, DeviceAccess, DeviceRule, DeviceValue};
+use crate::plan::{BLKIO, Cgroup, DeviceAccess, DeviceRule};
 
 /// The cgroup with all its limits.
 pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
@@ -28,11 +28,12 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
     j.opt_number("pids_limit", cgroup.pids_limit);
     j.opt("cpuset_cpus", cgroup.cpuset_cpus);
     j.opt("cpuset_mems", cgroup.cpuset_mems);
-    line(j, "blkio_weight_device", cgroup.blkio_weight_device);
-    line(j, "blkio_throttle_read_bps_device", cgroup.blkio_throttle_read_bps_device);
-    line(j, "blkio_throttle_write_bps_device", cgroup.blkio_throttle_write_bps_device);
-    line(j, "blkio_throttle_read_iops_device", cgroup.blkio_throttle_read_iops_device);
-    line(j, "blkio_throttle_write_iops_device", cgroup.blkio_throttle_write_iops_device);
+    for (key, value) in BLKIO.iter().zip(cgroup.blkio) {
+        if let (Some(name), Some(value)) = (key.strip_prefix("cgroups."), value) {
+            j.key(name);
+            j.raw(format_args!("\"{value}\""));
+        }
+    }
     j.opt("freezer", cgroup.frozen.then_some(c"FROZEN"));
     if cgroup.oom_kill_disable {
         j.bool("oom_kill_disable", true);
@@ -44,13 +45,6 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
         j.raw(format_args!("\"{}\"", i64::from(id)));
     }
     j.close();
-}
-
-fn line(j: &mut Json, name: &str, value: Option<DeviceValue>) {
-    if let Some(value) = value {
-        j.key(name);
-        j.raw(format_args!("\"{value}\""));
-    }
 }
 
 fn devices(j: &mut Json, access: &DeviceAccess) {

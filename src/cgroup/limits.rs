@@ -1,0 +1,87 @@
+//! What is written to the files of a group: rows of controller, file and value, for either version.
+
+use core::fmt;
+
+use rustix::io::Errno;
+
+use super::file::Dir;
+use super::subsystem::{Subsystem, Subsystems};
+use crate::bytes::{Arena, Show};
+use crate::error::{Context, Error, Object, Result};
+use crate::plan::Cgroup;
+
+/// A number; "max" where it is negative.
+pub struct Max(pub i64);
+
+impl fmt::Display for Max {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.0 < 0 { f.write_str("max") } else { self.0.fmt(f) }
+    }
+}
+
+/// A controller, a file, and whether -1 is "max" there.
+pub type Row = (Subsystem, &'static str, bool);
+
+/// Writes the rows of these controllers for which there are values. The kernel checks some of them
+/// against each other: in a group that was there already the old one of a pair may refuse the new
+/// other one. What it calls invalid is tried again after the rest.
+#[inline(never)]
+pub fn write(
+    rows: &[Row],
+    values: &[Option<i64>],
+    subsystems: Subsystems,
+    dir: &Dir,
+    arena: &Arena,
+) -> Result<()> {
+    let mut invalid = None;
+    for last in [false, true] {
+        for (n, ((subsystem, file, max), value)) in rows.iter().zip(values).enumerate() {
+            let Some(value) = value.filter(|_| subsystems.has(*subsystem)) else { continue };
+            if last && invalid != Some(n) {
+                continue;
+            }
+            let written = match max {
+                true => dir.put_number(file, &Max(value), arena),
+                false => dir.put_number(file, &value, arena),
+            };
+            match written {
+                Err(error) if error.raw() == Some(Errno::INVAL) && invalid.is_none() => {
+                    invalid = Some(n);
+                }
+                result => result.map_err(explain)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// hugetlb_limit, in files with this ending.
+#[inline(never)]
+pub fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
+    plan.hugetlb_limit.iter().try_for_each(|(size, limit)| {
+        let size = Show(size.to_bytes());
+        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
+        dir.put_number(file, limit, arena)
+    })
+}
+
+/// What an errno of a file means.
+const HINTS: [(&str, Errno, &str); 8] = [
+    ("memory.memsw.limit_in_bytes", Errno::NOENT, SWAP),
+    ("memory.memsw.limit_in_bytes", Errno::ACCESS, SWAP),
+    ("memory.swap.max", Errno::NOENT, SWAP),
+    ("memory.limit_in_bytes", Errno::BUSY, "what runs in the group uses more"),
+    ("cpu.cfs_quota_us", Errno::INVAL, "no greater part of the period than the parent's"),
+    ("cpu.cfs_quota_us", Errno::NOENT, BANDWIDTH),
+    ("cpu.cfs_period_us", Errno::NOENT, BANDWIDTH),
+    ("cpu.max", Errno::NOENT, BANDWIDTH),
+];
+const SWAP: &str = "the kernel does not count swap (swapaccount=1 on its command line)";
+const BANDWIDTH: &str = "the kernel has no CONFIG_CFS_BANDWIDTH";
+
+/// The error of a write, with what it means.
+pub fn explain(error: Error) -> Error {
+    let Object::Beneath(_, file) = error.on() else { return error };
+    let is = |row: &&(&str, Errno, _)| row.0 == file && Some(row.1) == error.raw();
+    HINTS.iter().find(is).map_or(error, |row| error.hint(row.2))
+}
