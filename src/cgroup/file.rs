@@ -67,9 +67,9 @@ impl Dir {
         openat(&self.fd, name.as_cstr(), flags | OFlags::CLOEXEC, Mode::empty())
     }
 
-    /// Whether it has this file.
+    /// Whether it has this file. One that can't be looked at is there: its use tells why not.
     pub fn has(&self, file: &str) -> bool {
-        self.file(file, OFlags::PATH).is_ok()
+        !matches!(self.file(file, OFlags::PATH), Err(Errno::NOENT))
     }
 
     /// Writes `value`: the kernel takes each write as a whole.

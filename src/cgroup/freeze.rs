@@ -29,7 +29,8 @@ impl Freezer<'_> {
             Version::V2 => ("cgroup.freeze", b"1", b"0"),
         };
         // Linux 5.2 brought it to v2.
-        dir.has(file).then_some(Freezer { dir, file, stop, go })
+        let there = *version == Version::V1 || dir.has(file);
+        there.then_some(Freezer { dir, file, stop, go })
     }
 
     /// Stops every process and waits until all stand still; if that takes too long, they go on.

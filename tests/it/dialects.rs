@@ -262,8 +262,8 @@ fn what_is_not_built_yet_is_refused_not_left_out() {
         ("seccomp", r#"{"syscalls": [{"value": 59, "action": 1}]}"#.into()),
         ("namespaces.NEWUSER", "true".into()),
         ("uid_mappings", r#"[{"container_id": 0, "host_id": 1000, "size": 1}]"#.into()),
-        ("cgroups.blkio_weight", "500".into()),
-        ("cgroups.freezer", quote("FROZEN")),
+        ("gid_mappings", r#"[{"container_id": 0, "host_id": 1000, "size": 1}]"#.into()),
+        ("mount_label", quote("system_u:object_r:svirt_sandbox_file_t:s0")),
         ("system_properties", r#"{"kernel.core_pattern": "|/bin/evil"}"#.into()),
     ];
     for (key, json) in cases {

@@ -87,7 +87,7 @@ fn every_key_round_trips() {
             "interface_name": "eth0", "on_link": true}, {"gateway": "1.2.3.1"}],
         "uid_mappings": [{"container_id": 0, "host_id": 1000, "size": 5}],
         "gid_mappings": [{"container_id": 0, "host_id": 1000, "size": 5}],
-        "cgroups": {"name": "n", "parent": "/p", "slice": "s", "memory": -1, "memory_reservation": 2,
+        "cgroups": {"name": "n", "parent": "/p", "slice": "s.slice", "memory": -1, "memory_reservation": 2,
             "memory_swap": -1, "kernel_memory": 4, "memory_swappiness": 0, "oom_kill_disable": true,
             "cpu_shares": 5, "cpu_quota": -1, "cpu_period": 6000, "cpuset_cpus": "0-1", "cpuset_mems": "0",
             "blkio_weight": 10, "blkio_weight_device": "8:0 10",
