@@ -39,7 +39,9 @@ fn every_process_with_both_pids_user_state_and_command() {
     place.config.set("user", quote("alice"));
     place.write_config();
     let joined = spawn(&mut place.command(&["exec", "/bin/sleep", "222"]));
-    until("it has joined", || place.run(&["ps"]).out.contains(" /bin/sleep 222"));
+    until("it has joined, and all sleep", || {
+        place.run(&["ps"]).out.lines().filter(|line| line.contains(" S ")).count() == 4
+    });
     let table = table(&place);
     assert_eq!(table.len(), 4, "{table:?}");
     for (command, user) in
