@@ -6,9 +6,9 @@ pub mod libct;
 mod config;
 mod exec;
 mod failure;
-mod load;
+pub mod load;
 mod nsenter;
-mod options;
+pub mod options;
 mod state;
 
 use core::fmt::Write;
@@ -93,7 +93,10 @@ fn run_verb(verb: &'static Verb, context: Context) -> Result<u8, Failure> {
     let words = context.args.get(2..).unwrap_or(&[None]);
     match options::parse(verb, words, context.arena)? {
         None => answer(verb_help(verb)),
-        Some(options) => (verb.run)(context, options),
+        Some(mut options) => {
+            load::booted(&mut options, context.arena)?;
+            (verb.run)(context, options)
+        }
     }
 }
 

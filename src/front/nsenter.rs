@@ -35,7 +35,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     load::built(plan, c"--containerjson", arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
-    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env) };
+    let mut launch = Launch { plan, arena, stdio: stdio(), original, env: Some(env), ready: None };
     let status = launch::join(&mut launch, &running)?;
     status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
 }

@@ -35,6 +35,8 @@ pub struct Options {
     pub containerjson: Option<&'static CStr>,
     /// --no-init.
     pub no_init: bool,
+    /// --ready-fd.
+    pub ready_fd: Option<&'static CStr>,
     /// --strict.
     pub strict: bool,
     /// --json.
@@ -82,6 +84,12 @@ pub const OPTIONS: &[Opt] = &[
         value: "",
         help: "an unknown key is an error",
         set: |o, _| o.strict = true,
+    },
+    Opt {
+        name: "ready-fd",
+        value: "FD",
+        help: "gets a line when the command runs, and is closed",
+        set: |o, value| o.ready_fd = Some(value),
     },
     Opt {
         name: "new",

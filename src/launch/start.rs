@@ -51,6 +51,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         Outcome::Died => return Err(died(steps.last().as_str(), launch.arena)),
     }
     drop((parent, lock));
+    launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();

@@ -6,11 +6,13 @@
 #![allow(unsafe_code)] // the lint's home: lib.rs denies it everywhere else
 
 mod arch;
+pub mod clock;
 pub mod cred;
 pub mod cstr;
 pub mod fd;
 pub mod key;
 pub mod lock;
+pub mod loopdev;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

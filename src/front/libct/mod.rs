@@ -18,6 +18,7 @@ mod print_cgroup;
 mod process;
 mod read;
 mod seccomp;
+mod service;
 mod settle;
 
 use core::fmt;

@@ -1,0 +1,137 @@
+//! The process of a container between PID 1's fork and the launcher: it reads container.json, tells
+//! PID 1 what that says, waits for its turn, prepares the root file system and becomes
+//! `nsinit exec`. Whatever is wrong with the file or its root hits this process alone.
+
+use core::ffi::CStr;
+
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{chdir, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::image;
+use super::unit::{Kind, Set, Settings, Unit};
+use crate::bytes::Arena;
+use crate::error::{Context as _, Error, STATUS_NSINIT};
+use crate::front::options::Options;
+use crate::front::{Failure, libct, load};
+use crate::plan::Plan;
+use crate::plan::check::Finding;
+use crate::syscall::cstr::ThinCStr;
+use crate::syscall::process::{execve, exit_group};
+use crate::syscall::signal::{SigSet, sigprocmask};
+
+/// What it needs to know.
+pub struct Child<'a> {
+    /// The directory of its kind's directory.
+    pub containers: &'static CStr,
+    /// Its name and kind.
+    pub name: &'static CStr,
+    /// See there.
+    pub kind: Kind,
+    /// All of them: names in `after` are looked up.
+    pub units: &'a [Unit],
+    /// Its end of the pipe.
+    pub output: BorrowedFd<'a>,
+    /// To PID 1.
+    pub talk: OwnedFd,
+    /// Memory for its plan.
+    pub plan: &'a mut Plan,
+    /// Memory for its strings.
+    pub arena: &'a Arena,
+}
+
+/// Runs it.
+pub fn run(child: Child) -> ! {
+    let arena = child.arena;
+    let status = match become_launcher(child) {
+        Ok(never) => match never {},
+        Err(failure) => failure.tell(arena),
+    };
+    exit_group(if status == 0 { STATUS_NSINIT } else { status })
+}
+
+fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
+    let Child { containers, name, kind, units, output, talk, plan, arena } = child;
+    sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
+    standard(output).doing("make standard input and output", ())?;
+    setsid().doing("make a session", ())?;
+    let dir = directory(containers, kind, name, arena)?;
+    chdir(dir).doing("change directory to", dir)?;
+    read(plan, arena)?;
+    let after = after(plan, units, kind, arena);
+    // PID 1 is there as long as this process.
+    rustix::io::write(&talk, &Settings::of(&plan.service, after).record())
+        .doing("tell the settings", ())?;
+    let mut go = [0];
+    match rustix::io::retry_on_intr(|| rustix::io::read(&talk, &mut go)) {
+        Ok(1) => {}
+        // It is not wanted any more.
+        _ => exit_group(STATUS_NSINIT),
+    }
+    image::prepare(dir, name, plan, arena)?;
+    fcntl_setfd(&talk, FdFlags::empty()).doing("keep the socket", ())?;
+    let ready = arena.cstr(format_args!("{}", talk.as_raw_fd())).doing("name the socket", ())?;
+    let words = [c"nsinit", c"exec", c"--id", name, c"--ready-fd", ready];
+    let mut argv = [None; 7];
+    argv.iter_mut().zip(words).for_each(|(to, word)| *to = Some(ThinCStr::from(word)));
+    let errno = execve(c"/proc/self/exe", &argv, &[None]);
+    Err(Error::errno("execute", "/proc/self/exe", errno).into())
+}
+
+/// The directory of a container.
+pub fn directory(
+    containers: &CStr,
+    kind: Kind,
+    name: &CStr,
+    arena: &Arena,
+) -> Result<&'static CStr, Error> {
+    let kind = kind.dir().as_bytes();
+    let parts = [containers.to_bytes(), b"/", kind, b"/", name.to_bytes()];
+    arena.concat(&parts).doing("name the directory of a container", ())
+}
+
+/// Fills the plan from the file in the working directory.
+pub fn read(plan: &mut Plan, arena: &Arena) -> Result<(), Failure> {
+    const CONFIG: &CStr = c"container.json";
+    *plan = Plan::new();
+    if let Err(errno @ Errno::NOENT) = rustix::fs::stat(CONFIG) {
+        let oci = rustix::fs::stat(c"config.json").is_ok();
+        let error = Error::errno("look at", CONFIG, errno);
+        let hint = "there is a config.json, which nsinit does not read: write a container.json";
+        return Err(if oci { error.hint(hint) } else { error }.into());
+    }
+    load::plan(plan, CONFIG, &Options::default(), arena)?;
+    load::built(plan, CONFIG, arena)?;
+    Ok(load::has_command(plan)?)
+}
+
+/// The names in "after" as a set; those that nobody has are left out, loudly.
+fn after(plan: &Plan, units: &[Unit], kind: Kind, arena: &Arena) -> Set {
+    let mut set = 0;
+    for (n, name) in plan.service.after.iter().enumerate() {
+        match units.iter().position(|unit| unit.kind == kind && unit.name == *name) {
+            Some(at) => set |= 1 << at,
+            None => drop(unknown(plan, n, arena).tell(arena)),
+        }
+    }
+    set
+}
+
+/// The fault of a name in "after" that no container has.
+pub fn unknown(plan: &Plan, n: usize, arena: &Arena) -> Failure {
+    let why = "there is no such container";
+    let finding = Finding { part: "after", index: Some(n), key: "", why };
+    Failure::in_file(libct::place(plan, "container.json", finding, arena), None)
+}
+
+/// Nothing to read, and the pipe to write to. /dev/null may not exist: a pipe without a writer is as
+/// good.
+fn standard(output: BorrowedFd) -> rustix::io::Result<()> {
+    let (nothing, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    drop(writer);
+    dup2_stdin(&nothing)?;
+    dup2_stdout(output)?;
+    dup2_stderr(output)
+}

@@ -1,0 +1,265 @@
+//! A container as the machine's PID 1 keeps it: what it is, how it is, when it became so.
+
+use core::ffi::CStr;
+
+use rustix::fd::OwnedFd;
+use rustix::process::Pid;
+
+use super::output::Output;
+use crate::plan::service::{OnFailure, Restart, Service};
+
+/// Most containers of all kinds together. A set of them is a word of as many bits.
+pub const UNITS: usize = 128;
+
+/// What a container is there for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Runs once, before the services, and must end with 0.
+    Onboot,
+    /// Runs as long as the machine.
+    Service,
+    /// Runs once, when the services have ended.
+    Onshutdown,
+}
+
+impl Kind {
+    /// In the order of a machine's life.
+    pub const ALL: [Kind; 3] = [Kind::Onboot, Kind::Service, Kind::Onshutdown];
+
+    /// The name of its directory.
+    pub fn dir(self) -> &'static str {
+        match self {
+            Kind::Onboot => "onboot",
+            Kind::Service => "services",
+            Kind::Onshutdown => "onshutdown",
+        }
+    }
+}
+
+/// How a container is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Its turn has not come.
+    Idle,
+    /// Its process reads container.json.
+    Reading,
+    /// It waits for those that it is `after`.
+    Waiting,
+    /// Its process builds it.
+    Starting,
+    /// The command runs.
+    Running,
+    /// It has ended, and is started again at its deadline.
+    BackOff,
+    /// It was asked to end; at its deadline it is killed.
+    Stopping,
+    /// It has ended as it should.
+    Ended,
+    /// It has ended as somebody asked it to.
+    Stopped,
+    /// It could not be started, or has failed for good.
+    Failed,
+}
+
+impl State {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Idle => "idle",
+            State::Reading | State::Waiting => "waiting",
+            State::Starting => "starting",
+            State::Running => "running",
+            State::BackOff => "back-off",
+            State::Stopping => "stopping",
+            State::Ended => "ended",
+            State::Stopped => "stopped",
+            State::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more is to come of it unasked.
+    pub fn is_over(self) -> bool {
+        matches!(self, State::Ended | State::Stopped | State::Failed)
+    }
+}
+
+/// A set of containers by their number in the table.
+pub type Set = u128;
+
+/// What container.json says about keeping it, as far as PID 1 has to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Those that begin before it.
+    pub after: Set,
+    /// See `plan::service::Service`, whose members these are.
+    pub restart: Restart,
+    /// So often in a row; 0 is no end.
+    pub restart_max: u32,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+    /// Asks it to end.
+    pub stop_signal: u32,
+    /// Milliseconds.
+    pub grace: u32,
+    /// Milliseconds; 0 is no end.
+    pub timeout: u32,
+    /// Bits.
+    pub log: u32,
+    /// Bytes.
+    pub log_size: u32,
+}
+
+/// The settings as they cross the socket from the process that has read them.
+pub type Record = [u8; 48];
+
+const RESTARTS: [Restart; 3] = [Restart::No, Restart::OnFailure, Restart::Always];
+const FAILURES: [OnFailure; 6] = [
+    OnFailure::Stop,
+    OnFailure::Continue,
+    OnFailure::Reboot,
+    OnFailure::Poweroff,
+    OnFailure::Halt,
+    OnFailure::Shell,
+];
+
+impl Settings {
+    /// Of a container whose file has not been read.
+    pub const UNREAD: Settings = Settings {
+        after: 0,
+        restart: Service::DEFAULT.restart,
+        restart_max: Service::DEFAULT.restart_max,
+        on_failure: Service::DEFAULT.on_failure,
+        stop_signal: Service::DEFAULT.stop_signal,
+        grace: Service::DEFAULT.grace,
+        timeout: Service::DEFAULT.timeout,
+        log: Service::DEFAULT.log,
+        log_size: Service::DEFAULT.log_size,
+    };
+
+    /// What `service` says, with its names as a set.
+    pub fn of(service: &Service, after: Set) -> Settings {
+        Settings {
+            after,
+            restart: service.restart,
+            restart_max: service.restart_max,
+            on_failure: service.on_failure,
+            stop_signal: service.stop_signal,
+            grace: service.grace,
+            timeout: service.timeout,
+            log: service.log,
+            log_size: service.log_size,
+        }
+    }
+
+    /// As bytes.
+    pub fn record(&self) -> Record {
+        let words = [
+            self.restart as u32,
+            self.restart_max,
+            self.on_failure as u32,
+            self.stop_signal,
+            self.grace,
+            self.timeout,
+            self.log,
+            self.log_size,
+        ];
+        let mut record = [0; 48];
+        let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
+        let after = self.after.to_ne_bytes();
+        record.iter_mut().zip(after.into_iter().chain(bytes)).for_each(|(to, from)| *to = from);
+        record
+    }
+
+    /// From bytes; what they can't mean is what a file says that says nothing.
+    pub fn from_record(record: &Record) -> Settings {
+        let (after, words) = record.split_at(16);
+        let after = after.try_into().map_or(0, u128::from_ne_bytes);
+        let word = |n: usize| {
+            let bytes = words.get(4 * n..4 * n + 4).unwrap_or(&[]);
+            bytes.try_into().map_or(0, u32::from_ne_bytes)
+        };
+        Settings {
+            after,
+            restart: RESTARTS.get(word(0) as usize).copied().unwrap_or(Restart::OnFailure),
+            restart_max: word(1),
+            on_failure: FAILURES.get(word(2) as usize).copied().unwrap_or(OnFailure::Stop),
+            stop_signal: word(3),
+            grace: word(4),
+            timeout: word(5),
+            log: word(6),
+            log_size: word(7),
+        }
+    }
+}
+
+/// One container.
+pub struct Unit {
+    /// The name of its directory, of which state.json, log file and socket have theirs.
+    pub name: &'static CStr,
+    /// What it is there for.
+    pub kind: Kind,
+    /// How it is.
+    pub state: State,
+    /// What its file says; the last one that could be read.
+    pub settings: Settings,
+    /// Its launcher, PID 1's child.
+    pub pid: Option<Pid>,
+    /// What it says.
+    pub output: Option<Output>,
+    /// To its launcher: the settings come up, "go" goes down, and it ends when the command runs.
+    pub talk: Option<OwnedFd>,
+    /// When something is to be done about it, in microseconds since boot; 0 is never.
+    pub deadline: u64,
+    /// So often it has failed in a row.
+    pub failures: u32,
+    /// So often it was started again.
+    pub restarts: u32,
+    /// How it ended the last time.
+    pub status: Option<u8>,
+    /// Start it again once it has ended.
+    pub again: bool,
+    /// It was stopped because it took too long.
+    pub timed_out: bool,
+    /// So often it was killed, as it did not end.
+    pub kills: u32,
+    /// Microseconds since boot: its process began, its command began, it ended.
+    pub times: [u64; 3],
+    /// It has begun, or failed to: whoever waits for it need not wait longer.
+    pub seen: bool,
+}
+
+/// Members of `Unit::times`.
+pub const FORKED: usize = 0;
+/// The same.
+pub const BEGAN: usize = 1;
+/// The same.
+pub const ENDED: usize = 2;
+
+impl Unit {
+    /// One that has not been looked at.
+    pub fn new(name: &'static CStr, kind: Kind) -> Unit {
+        Unit {
+            name,
+            kind,
+            state: State::Idle,
+            settings: Settings::UNREAD,
+            pid: None,
+            output: None,
+            talk: None,
+            deadline: 0,
+            failures: 0,
+            restarts: 0,
+            status: None,
+            again: false,
+            timed_out: false,
+            kills: 0,
+            times: [0; 3],
+            seen: false,
+        }
+    }
+
+    /// Its name as text.
+    pub fn label(&self) -> &'static str {
+        self.name.to_str().unwrap_or("?")
+    }
+}

@@ -1,0 +1,124 @@
+//! "service": what a booted machine does with the container. It is nsinit's own; every launcher but
+//! the machine's PID 1 passes it over.
+
+use core::ffi::CStr;
+
+use super::read::{File, Key, Read, all};
+use crate::bytes::{number, same_in_any_case};
+use crate::jsonmin::Value;
+use crate::plan::FEW;
+use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG, OnFailure, Restart};
+
+pub(super) const SERVICE: &[Key] = &[
+    all("after", |f| {
+        f.plan.service.after.clear();
+        f.list(|f| {
+            let name = f.text()?;
+            f.mark("after", f.plan.service.after.len(), f.json.pos());
+            f.plan.service.after.push(name).map_err(|_| f.full(FEW, "names"))
+        })
+    }),
+    all("restart", |f| f.word(RESTART).map(|n| f.plan.service.restart = n)),
+    all("restart_max", |f| f.u32().map(|n| f.plan.service.restart_max = n)),
+    all("on_failure", |f| f.word(ON_FAILURE).map(|n| f.plan.service.on_failure = n)),
+    all("stop_signal", |f| f.signal().map(|n| f.plan.service.stop_signal = n)),
+    all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.grace = n)),
+    all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.timeout = n)),
+    all("log", |f| {
+        f.plan.service.log = 0;
+        f.list(|f| f.word(LOGS).map(|bit| f.plan.service.log |= bit))
+    }),
+    all("log_size", |f| f.measure(SIZES).map(|n| f.plan.service.log_size = n)),
+    all("overlay", |f| {
+        f.text_to(|f| &mut f.plan.service.overlay)?;
+        match f.plan.service.overlay.map(CStr::to_bytes) {
+            Some(path) if path != b"tmpfs" && !path.starts_with(b"/") => {
+                Err(f.fault("expected \"tmpfs\" or an absolute path"))
+            }
+            _ => Ok(()),
+        }
+    }),
+    all("overlay_size", |f| f.text_to(|f| &mut f.plan.service.overlay_size)),
+];
+
+/// Words and what they mean.
+type Words<T> = &'static [(&'static str, T)];
+
+pub(super) const RESTART: Words<Restart> =
+    &[("no", Restart::No), ("on-failure", Restart::OnFailure), ("always", Restart::Always)];
+
+pub(super) const ON_FAILURE: Words<OnFailure> = &[
+    ("stop", OnFailure::Stop),
+    ("continue", OnFailure::Continue),
+    ("reboot", OnFailure::Reboot),
+    ("poweroff", OnFailure::Poweroff),
+    ("halt", OnFailure::Halt),
+    ("shell", OnFailure::Shell),
+];
+
+pub(super) const LOGS: Words<u32> =
+    &[("console", LOG_CONSOLE), ("kmsg", LOG_KMSG), ("file", LOG_FILE), ("none", 0)];
+
+/// Units of time in milliseconds; a bare number is seconds.
+const TIMES: Words<u64> = &[("ms", 1), ("s", 1000), ("", 1000), ("m", 60_000), ("h", 3_600_000)];
+/// Units of size in bytes.
+const SIZES: Words<u64> = &[("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
+
+/// The signals that ask a program to end, by name.
+const SIGNALS: Words<u32> = &[
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("USR2", 12),
+    ("TERM", 15),
+    ("WINCH", 28),
+    ("PWR", 30),
+];
+
+impl File<'_> {
+    /// One of these words.
+    fn word<T: Copy>(&mut self, words: Words<T>) -> Read<T> {
+        let text = self.text()?.to_bytes();
+        let found = words.iter().find(|(word, _)| word.as_bytes() == text);
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| self.fault("no such word for this key"))
+    }
+
+    /// A signal, by number or name.
+    fn signal(&mut self) -> Read<u32> {
+        match self.json.value()? {
+            Value::Number(number) => self.within(number, 1, 64).map(|n| n as u32),
+            Value::Str(name) => {
+                let name = name.to_bytes();
+                let bare = name.strip_prefix(b"SIG").unwrap_or(name);
+                let known =
+                    SIGNALS.iter().find(|(name, _)| same_in_any_case(name.as_bytes(), bare));
+                known.map(|(_, n)| *n).ok_or_else(|| {
+                    self.fault("expected HUP INT QUIT KILL USR1 USR2 TERM WINCH PWR or a number")
+                })
+            }
+            found => Err(self.expected("a string or an integer", found)),
+        }
+    }
+
+    /// A number, or a string of a number and its unit.
+    fn measure(&mut self, units: Words<u64>) -> Read<u32> {
+        let unit = |name: &[u8]| {
+            units.iter().find(|(unit, _)| same_in_any_case(unit.as_bytes(), name)).map(|(_, n)| *n)
+        };
+        let found = match self.json.value()? {
+            Value::Number(number) => number.as_u64().zip(unit(b"")),
+            Value::Str(text) => {
+                let text = text.to_bytes();
+                let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                text.split_at_checked(digits)
+                    .and_then(|(digits, name)| number(digits, 10).zip(unit(name)))
+            }
+            found => return Err(self.expected("a number or a string", found)),
+        };
+        found.and_then(|(n, unit)| n.checked_mul(unit)?.try_into().ok()).ok_or_else(|| {
+            self.fault("expected a number with its unit, as \"500ms\", \"5s\", \"2m\" or \"64k\"")
+        })
+    }
+}
