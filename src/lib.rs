@@ -13,6 +13,7 @@
 #![deny(unsafe_code)]
 
 pub mod beneath;
+pub mod boot;
 pub mod bytes;
 pub mod cgroup;
 pub mod errno;
@@ -42,8 +43,12 @@ use syscall::cstr::{Env, List};
 /// strings, and an empty plan.
 pub fn run(args: List<'static>, env: Env, arena: &'static mut [u8], plan: &'static mut Plan) -> ! {
     let arena = Arena::new(arena);
+    let context = front::Context { args, env, arena: &arena, plan };
+    if boot::is_init(args) {
+        boot::run(context);
+    }
     let status = match front::ready() {
-        Ok(()) => front::run(front::Context { args, env, arena: &arena, plan }),
+        Ok(()) => front::run(context),
         Err(error) => {
             say::error(format_args!("{error}"));
             error.status()

@@ -20,6 +20,8 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod time;
+pub mod watchdog;
 
 use rustix::io::Errno;
 

@@ -1,11 +1,15 @@
 //! Signals by number, 1 to 64, realtime ones and their payload included: rt_sigprocmask,
 //! rt_sigaction, rt_sigtimedwait, signalfd4, kill, rt_sigqueueinfo.
 
+use core::cell::UnsafeCell;
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 
 use linux_raw_sys::general::{
     __NR_kill, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait,
-    __NR_signalfd4, O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, siginfo_t,
+    __NR_sigaltstack, __NR_signalfd4, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_RESTORER, SA_SIGINFO,
+    SIG_SETMASK, SIGCHLD, siginfo_t, stack_t,
 };
 use rustix::fd::{FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -83,6 +87,48 @@ pub fn sigaction(n: u32, disposition: Disposition) -> Result<Disposition, Errno>
     Ok(if old.0[0] == 1 { Disposition::Ignore } else { Disposition::Default })
 }
 
+/// What is called for a fault: the signal, and the address that it is about.
+pub type OnFault = fn(u32, usize) -> !;
+
+/// The handlers' code, as a number: an atomic has no place for a function.
+static ON_FAULT: AtomicUsize = AtomicUsize::new(0);
+
+/// Stack of the fault handlers: the fault may be that of the ordinary one.
+const STACK: usize = 32 << 10;
+
+struct Stack(UnsafeCell<[u8; STACK]>);
+// SAFETY: only the kernel writes to it, on behalf of the one handler that runs.
+unsafe impl Sync for Stack {}
+static FAULT_STACK: Stack = Stack(UnsafeCell::new([0; STACK]));
+
+extern "C" fn fault_handler(n: c_int, info: *const siginfo_t, _: usize) {
+    // SAFETY: stored below, from an OnFault, before the handler is.
+    let handler: OnFault = unsafe { core::mem::transmute(ON_FAULT.load(Ordering::Relaxed)) };
+    // SAFETY: with SA_SIGINFO the kernel passes a siginfo_t, and faults have the address in it.
+    let address = unsafe { (*info).__bindgen_anon_1.__bindgen_anon_1._sifields._sigfault._addr };
+    handler(n as u32, address as usize)
+}
+
+/// sigaltstack(2) and rt_sigaction(2): calls `handler` for the fault signal `n`. It does not return,
+/// so that what the fault has interrupted need not be whole.
+pub fn on_fault(n: u32, handler: OnFault) -> Result<(), Errno> {
+    ON_FAULT.store(handler as usize, Ordering::Relaxed);
+    let stack = stack_t { ss_sp: FAULT_STACK.0.get().cast(), ss_flags: 0, ss_size: STACK as _ };
+    // SAFETY: a stack_t that names memory which nothing else uses.
+    ret(unsafe { syscall(__NR_sigaltstack, [&raw const stack as usize, 0, 0, 0, 0, 0]) })?;
+    let entry = fault_handler as *const () as usize;
+    // Where the architecture has a restorer it comes third, and the kernel insists on one (x86); it
+    // is the address to return to, and nobody returns.
+    #[cfg(not(target_arch = "riscv64"))]
+    let new = Action([entry, (SA_SIGINFO | SA_ONSTACK | SA_RESTORER) as usize, entry, 0], [0; 2]);
+    #[cfg(target_arch = "riscv64")]
+    let new = Action([entry, (SA_SIGINFO | SA_ONSTACK) as usize, 0, 0], [0; 2]);
+    let new = &raw const new as usize;
+    // SAFETY: as large as the kernel's struct, with the mask empty; the handler has the signature
+    // that SA_SIGINFO wants and never returns into what it interrupted.
+    ret(unsafe { syscall(__NR_rt_sigaction, [n as usize, new, 0, SIGSET_SIZE, 0, 0]) }).map(drop)
+}
+
 /// A signal that was received, with its payload.
 pub struct SigInfo(siginfo_t);
 
@@ -109,6 +155,26 @@ pub fn sigwaitinfo(set: SigSet) -> Result<SigInfo, Errno> {
     // SAFETY: a set of SIGSET_SIZE bytes, a siginfo_t, and NULL for "no timeout".
     ret(unsafe { syscall(__NR_rt_sigtimedwait, [set, info_ptr, 0, SIGSET_SIZE, 0, 0]) })?;
     Ok(info)
+}
+
+/// The same, for at most `timeout`: EAGAIN when it is over.
+pub fn sigtimedwait(set: SigSet, timeout: Duration) -> Result<SigInfo, Errno> {
+    // struct timespec of the old call: two longs, on every architecture.
+    let seconds = isize::try_from(timeout.as_secs()).unwrap_or(isize::MAX);
+    let timeout = [seconds, timeout.subsec_nanos() as isize];
+    // SAFETY: as above.
+    let mut info = SigInfo(unsafe { core::mem::zeroed() });
+    let (set, info_ptr) = (&raw const set as usize, &raw mut info as usize);
+    let timeout = timeout.as_ptr() as usize;
+    // SAFETY: as above, and a timespec.
+    ret(unsafe { syscall(__NR_rt_sigtimedwait, [set, info_ptr, timeout, SIGSET_SIZE, 0, 0]) })?;
+    Ok(info)
+}
+
+/// kill(2) with -1: signal `n` to every process but PID 1 and the caller. ESRCH: there is none.
+pub fn kill_all(n: u32) -> Result<(), Errno> {
+    // SAFETY: kill takes integers.
+    ret(unsafe { syscall(__NR_kill, [usize::MAX, n as usize, 0, 0, 0, 0]) }).map(drop)
 }
 
 /// kill(2): signal `n`, 0 to 64, to one process.

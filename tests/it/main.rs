@@ -5,6 +5,7 @@
 //! `cargo nextest run`; the harness counts on one process per test.
 
 mod config;
+mod machine;
 mod pty;
 mod trace;
 mod world;

@@ -21,8 +21,8 @@ const LAYERS: [&[&str]; 9] = [
 /// Layers whose rooms may use each other: the small words of layer 1, and readers.
 const OPEN: [usize; 4] = [0, 1, 2, 6];
 
-/// Largest program, in bytes.
-const SIZE: u64 = 200_000;
+/// Largest program, in bytes: what a release may weigh (docs/design.md, "Small is measured").
+const SIZE: u64 = 256_000;
 
 fn layer(room: &str) -> Option<usize> {
     LAYERS.iter().position(|rooms| rooms.contains(&room))

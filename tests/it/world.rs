@@ -208,16 +208,22 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub fn end(mut self) -> Run {
+    pub fn end(self) -> Run {
+        self.end_within(LIMIT)
+    }
+
+    /// Waits for its end, for longer than most things may take.
+    #[track_caller]
+    pub fn end_within(mut self, limit: Duration) -> Run {
         let mut pause = Duration::from_micros(200);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if self.since.elapsed() > LIMIT {
+            if self.since.elapsed() > limit {
                 let processes = processes_report(self.child.id());
                 panic!(
-                    "still running after {LIMIT:?}\n--- out\n{}\n--- err\n{}\n--- processes\n{processes}",
+                    "still running after {limit:?}\n--- out\n{}\n--- err\n{}\n--- processes\n{processes}",
                     self.out(),
                     self.err()
                 );

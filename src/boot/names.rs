@@ -1,0 +1,45 @@
+//! The names in a directory, in order: of containers, of kernel modules.
+
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+
+use heapless::Vec;
+use rustix::fd::BorrowedFd;
+use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
+use rustix::io;
+
+use crate::bytes::Arena;
+use crate::error::{Context, Error, Result};
+
+/// Most names in one directory.
+pub const NAMES: usize = 128;
+
+/// The names in `dir`, sorted byte by byte, but those that begin with a dot.
+pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NAMES>> {
+    let mut names = Vec::new();
+    let mut result = Ok(());
+    each(dir, &mut |_, name| {
+        let name = arena.concat(&[name.to_bytes()]).doing("keep a name in", dir);
+        let full = |_| Error::refused("read", dir, "there are more than 128 names in it");
+        result = result.and_then(|()| names.push(name?).map_err(full));
+    })
+    .doing("read the directory", dir)?;
+    names.sort_unstable();
+    result.map(|()| names)
+}
+
+/// Calls `f` with the open directory and each name in it that does not begin with a dot.
+pub fn each(dir: &CStr, f: &mut dyn FnMut(BorrowedFd, &CStr)) -> io::Result<()> {
+    use rustix::fd::AsFd;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let file = openat(CWD, dir, flags, Mode::empty())?;
+    let mut buf = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&file, &mut buf);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if !entry.file_name().to_bytes().starts_with(b".") {
+            f(file.as_fd(), entry.file_name());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The end of the machine: no process is left, then no file system that can be written to, then the
+//! kernel is told (reboot(2)).
+
+use core::ffi::CStr;
+use core::time::Duration;
+
+use linux_raw_sys::general::{SIGCONT, SIGKILL, SIGTERM};
+use rustix::fs::sync;
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
+use rustix::system::{RebootCommand, reboot};
+
+use super::{Action, Machine};
+use crate::bytes::Arena;
+use crate::error::Context;
+use crate::proc::mountinfo::{self, Lines};
+use crate::say;
+use crate::syscall::process::{exit_group, wait_any};
+use crate::syscall::signal::{SigSet, kill_all, sigtimedwait};
+use crate::syscall::time::monotonic;
+
+/// What SIGKILL may take: a process that does not die in that time waits for a device, and would for
+/// ever.
+const KILL: Duration = Duration::from_secs(2);
+/// How often the mounts are gone through while some can still be taken away.
+const PASSES: u32 = 8;
+
+/// Ends everything, and does `action` to the machine.
+pub fn end(machine: &mut Machine, action: Action) -> ! {
+    let words = match action {
+        Action::PowerOff => "power off",
+        Action::Halt => "halt",
+        Action::Kexec => "the next kernel",
+        _ => "reboot",
+    };
+    say::error(format_args!("the machine ends: {words}"));
+    machine.watchdog.kick();
+    let grace = Duration::from_secs(u64::from(machine.cmdline.grace));
+    // A stopped process takes TERM only once it goes on.
+    if !all_end(&[SIGTERM, SIGCONT], grace) {
+        say::warning(format_args!("not all processes have ended in time: they are killed"));
+        all_end(&[SIGKILL], KILL);
+    }
+    machine.watchdog.kick();
+    if machine.is_real {
+        sync();
+        unmount_all(machine.arena);
+        if action == Action::Halt {
+            machine.watchdog.disarm();
+        }
+    }
+    now(action)
+}
+
+/// Sends `signals` to every process and waits until all have ended, at most for `limit`: whether
+/// they have. PID 1 is at last everybody's parent, so that ECHILD means that nobody is left.
+fn all_end(signals: &[u32], limit: Duration) -> bool {
+    let end = monotonic() + limit;
+    for n in signals {
+        // ESRCH: there is none.
+        let _ = kill_all(*n);
+    }
+    loop {
+        loop {
+            match wait_any() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return true,
+            }
+        }
+        match end.checked_sub(monotonic()) {
+            None | Some(Duration::ZERO) => return false,
+            // SIGCHLD ends the wait, or any other signal: then once more.
+            Some(rest) => drop(sigtimedwait(SigSet::ALL, rest)),
+        }
+    }
+}
+
+/// Unmounts what can be, the youngest mounts first, and makes the rest read-only.
+fn unmount_all(arena: &Arena) {
+    for _ in 0..PASSES {
+        if each(arena, &mut |point| unmount(point, UnmountFlags::NOFOLLOW)) == 0 {
+            break;
+        }
+    }
+    each(arena, &mut |point| mount_remount(point, MountFlags::RDONLY, c""));
+    if let Err(error) = mount_remount(c"/", MountFlags::RDONLY, c"").doing("make read-only", c"/")
+        // The root of an initramfs can't be, and holds nothing.
+        && error.raw() != Some(Errno::INVAL)
+    {
+        say::warning(format_args!("{error}"));
+    }
+}
+
+/// Calls `f` with the mount points that matter, the last first; how often it worked.
+fn each(arena: &Arena, f: &mut dyn FnMut(&CStr) -> rustix::io::Result<()>) -> u32 {
+    let mut points = heapless::Vec::<&CStr, 256>::new();
+    let Ok(file) = mountinfo::open(c"/proc/self/mountinfo") else { return 0 };
+    let Ok(mut lines) = Lines::new(rustix::fd::AsFd::as_fd(&file)) else { return 0 };
+    while let Ok(Some(mount)) = lines.next_mount() {
+        // proc is needed to the last, and a mount of the kernel's own files holds no data.
+        let kept = matches!(mount.fstype.to_bytes(), b"proc" | b"sysfs" | b"devtmpfs" | b"rootfs");
+        if !kept
+            && mount.point != c"/"
+            && let Ok(point) = arena.concat(&[mount.point.to_bytes()])
+        {
+            if points.is_full() {
+                points.remove(0);
+            }
+            // There is room now.
+            let _ = points.push(point);
+        }
+    }
+    points.iter().rev().filter(|point| f(point).is_ok()).count() as u32
+}
+
+/// reboot(2), without more ado. In a PID namespace it ends that alone (pid_namespaces(7)); where it
+/// is refused, PID 1 ends, and the container with it.
+pub fn now(action: Action) -> ! {
+    sync();
+    let command = match action {
+        Action::PowerOff => RebootCommand::PowerOff,
+        Action::Halt => RebootCommand::Halt,
+        Action::Kexec => RebootCommand::Kexec,
+        _ => RebootCommand::Restart,
+    };
+    // No kernel is loaded: the ordinary way round.
+    if reboot(command).is_err() && action == Action::Kexec {
+        let _ = reboot(RebootCommand::Restart);
+    }
+    exit_group(0)
+}

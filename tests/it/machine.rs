@@ -1,0 +1,177 @@
+//! A virtual machine: a stock kernel that boots an initramfs which a test lays out. Its console is
+//! the serial line, and what it said there is what a test looks at.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::world::{LIMIT, Place, lay_out, nameless, nsinit, skip, spawn};
+
+/// What the machine says before it ends, where a script is its /init.
+const END: &str = "MACHINE ENDS";
+
+/// A machine that has not booted yet.
+pub struct Machine {
+    /// The root of its initramfs.
+    pub root: PathBuf,
+    /// Words added to the kernel's command line.
+    pub append: String,
+    /// Longest time that it may run.
+    pub limit: Duration,
+    /// Words added to qemu's command line.
+    pub qemu: Vec<String>,
+    /// Kernel modules, in the order in which they are loaded.
+    modules: Vec<String>,
+    vm: PathBuf,
+}
+
+impl Machine {
+    /// A machine with BusyBox in /bin and nsinit as /bin/nsinit. `None` where none can be had: the
+    /// test is skipped then.
+    pub fn new(place: &Place) -> Option<Machine> {
+        let vm = std::env::var_os("NSINIT_VM").map(PathBuf::from);
+        let vm = vm.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("../vm"));
+        let qemu = Command::new("qemu-system-x86_64").arg("--version").output().is_ok();
+        if !(vm.join("vmlinuz").exists() && qemu && cfg!(target_arch = "x86_64")) {
+            skip("no kernel or no qemu: scripts/vm-kernel");
+            return None;
+        }
+        let root = place.dir.join("initramfs");
+        lay_out(&root);
+        for link in ["poweroff", "sh"] {
+            // `lay_out` may have made it.
+            let _ = symlink("busybox", root.join("bin").join(link));
+        }
+        fs::copy(nsinit(), root.join("bin/nsinit")).unwrap();
+        let (append, modules, qemu) = (String::new(), Vec::new(), Vec::new());
+        Some(Machine { root, append, limit: LIMIT, qemu, modules, vm })
+    }
+
+    /// Lays out a container at `path` in the machine: a root file system with its container.json.
+    pub fn container(&self, path: &str, config: &Config) {
+        let container = self.root.join(path);
+        lay_out(&container);
+        fs::write(container.join("container.json"), config.text()).unwrap();
+    }
+
+    /// Writes an executable file.
+    pub fn program(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Takes a kernel module along, after the modules that it needs; `script` loads them.
+    pub fn module(&mut self, name: &str) {
+        let file = find(&self.vm.join("modules"), &format!("{name}.ko"))
+            .unwrap_or_else(|| panic!("the kernel has no module {name}"));
+        let bytes = fs::read(&file).unwrap();
+        for needed in needs(&bytes) {
+            self.module(&needed.replace('-', "_"));
+        }
+        if !self.modules.iter().any(|module| module == name) {
+            fs::create_dir_all(self.root.join("modules")).unwrap();
+            fs::write(self.root.join(format!("modules/{name}.ko")), bytes).unwrap();
+            self.modules.push(name.to_owned());
+        }
+    }
+
+    /// Takes a program of the host along, at its path, with the shared libraries that it is linked
+    /// with.
+    pub fn host_program(&self, path: &Path) {
+        let ldd = Command::new("ldd").arg(path).output().unwrap();
+        let list = String::from_utf8(ldd.stdout).unwrap();
+        let files = list.split_whitespace().filter(|word| word.starts_with('/'));
+        for file in files.map(Path::new).chain([path]) {
+            let target = self.root.join(file.strip_prefix("/").unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(file, target).unwrap();
+        }
+    }
+
+    /// Boots it with a shell script as /init, which finds /proc, /sys and /dev mounted and the
+    /// modules loaded; what it said.
+    #[track_caller]
+    pub fn script(&self, script: &str) -> String {
+        let mut insmod = String::new();
+        for module in &self.modules {
+            insmod += &format!("insmod /modules/{module}.ko\n");
+        }
+        self.program(
+            "init",
+            &format!(
+                "#!/bin/sh\nexport PATH=/bin\nmount -t proc proc /proc\nmount -t sysfs sys /sys\n\
+                 mount -t devtmpfs dev /dev\n{insmod}{script}\necho {END}\npoweroff -f\n"
+            ),
+        );
+        let said = self.boot();
+        assert!(said.contains(END), "{said}");
+        said
+    }
+
+    /// Boots what is /init; what it said until it powered off.
+    #[track_caller]
+    pub fn boot(&self) -> String {
+        let run = spawn(&mut self.command()).end_within(self.limit);
+        run.out.replace('\r', "") + &run.err
+    }
+
+    /// Packs the initramfs; the command that boots it, with the serial line on its output.
+    pub fn command(&self) -> Command {
+        let image = self.root.with_extension("cpio");
+        let pack = Command::new("sh")
+            .args(["-c", "find . | cpio -o -H newc --quiet > \"$1\"", "sh"])
+            .arg(&image)
+            .current_dir(&self.root)
+            .status()
+            .unwrap();
+        assert!(pack.success(), "apt-get install cpio");
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args([
+            "-accel",
+            "tcg",
+            "-m",
+            "512",
+            "-nographic",
+            "-nic",
+            "none",
+            "-no-reboot",
+            "-kernel",
+        ])
+        .arg(self.vm.join("vmlinuz"))
+        .arg("-initrd")
+        .arg(&image)
+        .arg("-append")
+        .arg(format!("console=ttyS0 panic=-1 quiet {}", self.append))
+        .args(&self.qemu)
+        .stdin(Stdio::from(nameless()));
+        qemu
+    }
+}
+
+/// The file of this name below `dir`; a dash in it is as good as an underscore.
+fn find(dir: &Path, name: &str) -> Option<PathBuf> {
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if let Some(found) = find(&path, name) {
+                return Some(found);
+            }
+        } else if entry.file_name().to_string_lossy().replace('-', "_") == name {
+            return Some(path);
+        }
+    }
+    None
+}
+
+/// The modules that a module says it depends on: "depends=a,b" in its .modinfo section.
+fn needs(module: &[u8]) -> Vec<String> {
+    let mut entries = module.split(|byte| *byte == 0);
+    let list = entries.find_map(|entry| entry.strip_prefix(b"depends=")).unwrap_or_default();
+    let list = String::from_utf8_lossy(list);
+    list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
