@@ -37,7 +37,7 @@ pub fn signal_for(action: Action) -> Option<u32> {
 }
 
 /// Most power buttons.
-const BUTTONS: usize = 4;
+pub const BUTTONS: usize = 4;
 /// include/uapi/linux/input-event-codes.h
 const EV_KEY: u16 = 1;
 const KEY_POWER: u16 = 116;

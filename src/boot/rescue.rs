@@ -17,7 +17,8 @@ use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::{Fork, NewNamespaces, execve, exit_group, fork, wait_any};
 use crate::syscall::signal::{SigSet, sigprocmask, sigtimedwait};
 
-const SHELL: &CStr = c"/bin/sh";
+/// The shell that a machine has.
+pub const SHELL: &CStr = c"/bin/sh";
 
 /// Gives the console to a shell and waits until it ends, or until somebody asks for the end of the
 /// machine. `None`: go on. The watchdog is kicked meanwhile.
@@ -61,7 +62,8 @@ pub fn after_crash() {
     }
 }
 
-fn start(shell: &'static CStr, terminal: &CStr) -> Result<Pid> {
+/// Begins a shell on this terminal.
+pub fn start(shell: &'static CStr, terminal: &CStr) -> Result<Pid> {
     match fork(NewNamespaces::empty()).doing("fork", shell)? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {

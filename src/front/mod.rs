@@ -7,6 +7,7 @@ mod config;
 mod exec;
 mod failure;
 pub mod load;
+mod machine;
 mod nsenter;
 pub mod options;
 mod state;
@@ -52,11 +53,24 @@ pub struct Verb {
 impl Verb {
     /// Whether words may follow the options.
     fn takes_command(&self) -> bool {
-        self.usage.ends_with("[ARGUMENT…]]") || self.usage.ends_with("[ARGUMENT…]")
+        self.usage.ends_with("[ARGUMENT…]]")
+            || self.usage.ends_with("[ARGUMENT…]")
+            || self.usage == "NAME"
     }
 }
 
-const VERBS: &[Verb] = &[exec::VERB, state::VERB, config::VERB, nsenter::VERB];
+const VERBS: &[Verb] = &[
+    exec::VERB,
+    state::VERB,
+    config::VERB,
+    nsenter::VERB,
+    machine::LIST_VERB,
+    machine::LOGS,
+    machine::START,
+    machine::STOP,
+    machine::RESTART,
+    machine::BLAME,
+];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are

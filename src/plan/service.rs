@@ -12,6 +12,17 @@ use super::FEW;
 pub struct Service {
     /// Those of its kind that begin before it.
     pub after: Vec<&'static CStr, FEW>,
+    /// A writable layer over its root: "tmpfs", or a directory of a disk.
+    pub overlay: Option<&'static CStr>,
+    /// Size of a tmpfs layer, in the kernel's words.
+    pub overlay_size: Option<&'static CStr>,
+    /// The rest.
+    pub keep: Keep,
+}
+
+/// What the machine's PID 1 has to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
     /// Whether it is started again when it has ended.
     pub restart: Restart,
     /// So often in a row before nsinit gives up; 0 is no end.
@@ -28,10 +39,6 @@ pub struct Service {
     pub log: u32,
     /// Largest log file in bytes, the one before it not counted.
     pub log_size: u32,
-    /// A writable layer over its root: "tmpfs", or a directory of a disk.
-    pub overlay: Option<&'static CStr>,
-    /// Size of a tmpfs layer, in the kernel's words.
-    pub overlay_size: Option<&'static CStr>,
 }
 
 /// The machine's console.
@@ -72,8 +79,13 @@ pub enum OnFailure {
 
 impl Service {
     /// What a file says that says nothing.
-    pub const DEFAULT: Service = Service {
-        after: Vec::new(),
+    pub const DEFAULT: Service =
+        Service { after: Vec::new(), overlay: None, overlay_size: None, keep: Keep::DEFAULT };
+}
+
+impl Keep {
+    /// The same.
+    pub const DEFAULT: Keep = Keep {
         restart: Restart::OnFailure,
         restart_max: 0,
         on_failure: OnFailure::Stop,
@@ -82,7 +94,5 @@ impl Service {
         timeout: 0,
         log: LOG_CONSOLE | LOG_FILE,
         log_size: 64 << 10,
-        overlay: None,
-        overlay_size: None,
     };
 }

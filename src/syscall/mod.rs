@@ -6,7 +6,6 @@
 #![allow(unsafe_code)] // the lint's home: lib.rs denies it everywhere else
 
 mod arch;
-pub mod clock;
 pub mod cred;
 pub mod cstr;
 pub mod fd;

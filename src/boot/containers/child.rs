@@ -11,7 +11,7 @@ use rustix::process::{chdir, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::image;
-use super::unit::{Kind, Set, Settings, Unit};
+use super::unit::{Kind, Set, Unit, record};
 use crate::bytes::Arena;
 use crate::error::{Context as _, Error, STATUS_NSINIT};
 use crate::front::options::Options;
@@ -62,8 +62,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     read(plan, arena)?;
     let after = after(plan, units, kind, arena);
     // PID 1 is there as long as this process.
-    rustix::io::write(&talk, &Settings::of(&plan.service, after).record())
-        .doing("tell the settings", ())?;
+    rustix::io::write(&talk, &record(after, &plan.service.keep)).doing("tell the settings", ())?;
     let mut go = [0];
     match rustix::io::retry_on_intr(|| rustix::io::read(&talk, &mut go)) {
         Ok(1) => {}

@@ -6,7 +6,8 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdir, mknodat, openat, stat, statat, symlink, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdir, mknodat, openat, stat, statat, symlink,
+    unlinkat,
 };
 use rustix::io::{Errno, pread};
 use rustix::mount::{MountFlags, mount};
@@ -56,7 +57,9 @@ pub fn base(plan: &Plan) -> Result<Base> {
 /// Makes everything ready for `nsinit exec --id NAME`.
 pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Arena) -> Result<()> {
     let own = |end: &[u8]| {
-        arena.concat(&[RUN.to_bytes(), b"/", name.to_bytes(), end]).doing("name a directory of", name)
+        arena
+            .concat(&[RUN.to_bytes(), b"/", name.to_bytes(), end])
+            .doing("name a directory of", name)
     };
     make(own(b"")?)?;
     let rootfs = own(b"/rootfs")?;
@@ -127,7 +130,9 @@ fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
     mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(|error| {
         match error.raw() {
             Some(Errno::NODEV) => error.hint("this kernel does not know its file system"),
-            Some(Errno::INVAL) => error.hint("it is damaged, or of a kind that this kernel does not know"),
+            Some(Errno::INVAL) => {
+                error.hint("it is damaged, or of a kind that this kernel does not know")
+            }
             _ => error,
         }
     })
@@ -195,7 +200,8 @@ fn tmpfs(on: &'static CStr, size: Option<&'static CStr>) -> Result<&'static CStr
         return Err(Error::refused("use", size, "expected a size, as \"64m\" or \"10%\""));
     }
     make(on)?;
-    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data.as_cstr())).doing("mount tmpfs on", on)?;
+    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data.as_cstr()))
+        .doing("mount tmpfs on", on)?;
     Ok(on)
 }
 

@@ -9,7 +9,6 @@
 //! with a container is said, and is that container's matter.
 
 mod backlog;
-pub mod check;
 mod child;
 mod control;
 mod image;
@@ -19,18 +18,19 @@ mod turn;
 mod unit;
 mod wait;
 
-pub use control::{REQUESTS, SOCKET, ask};
+pub use control::{LIST, ask};
 pub use output::path as log_path;
 
 use core::fmt;
 
 use heapless::Vec;
+use rustix::process::Pid;
 
 use self::backlog::Backlog;
 use self::control::Control;
 use self::output::Sinks;
-use self::unit::{Set, Unit, UNITS};
-use super::{Action, Machine};
+use self::unit::{Set, UNITS, Unit};
+use super::{Action, Machine, rescue};
 use crate::syscall::lock::Lock;
 use crate::syscall::signal::{SigSet, signalfd};
 
@@ -66,6 +66,8 @@ struct Room<'a, 'm> {
     phase: Phase,
     /// How the machine ends, once it is to.
     action: Action,
+    /// A shell on the console, and when it began.
+    shell: Option<(Pid, u64)>,
 }
 
 /// Runs the containers until the machine is to end; how.
@@ -78,13 +80,17 @@ pub fn run(machine: &mut Machine) -> Action {
             control: Control::default(),
             phase: Phase::Onboot,
             action: Action::PowerOff,
+            shell: None,
         };
         room.directories();
         room.find();
         let action = room.serve();
         let Room { sinks, machine, .. } = room;
         sinks.backlog.flush(machine.consoles.fds());
-        action
+        match action {
+            Action::Shell => rescue::shell(machine).unwrap_or(Action::Reboot),
+            action => action,
+        }
     })
 }
 

@@ -9,10 +9,10 @@ use rustix::fs::{CWD, Mode, OFlags, fstat, openat, rename};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::backlog::Backlog;
-use super::unit::{Settings, Unit};
+use super::unit::Unit;
 use crate::bytes::{Short, split_by};
 use crate::errno;
-use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG};
+use crate::plan::service::{Keep, LOG_CONSOLE, LOG_FILE, LOG_KMSG};
 
 /// Longest line in one piece: with its name it fits a record of the kernel's log
 /// (PRINTKRB_RECORD_MAX is 1024, kernel/printk/printk.c).
@@ -70,7 +70,7 @@ impl<'a> Sinks<'a> {
 
     /// Reads what a container has said; whether there was anything.
     pub fn pump(&mut self, unit: &mut Unit) -> bool {
-        let Unit { output: Some(output), settings, name, .. } = unit else { return false };
+        let Unit { output: Some(output), keep, name, .. } = unit else { return false };
         let name = name.to_str().unwrap_or("?");
         let mut piece = [0; PIECE];
         let n = match rustix::io::read(&output.read, &mut piece) {
@@ -78,11 +78,11 @@ impl<'a> Sinks<'a> {
             _ => return false,
         };
         let text = piece.get(..n).unwrap_or(&[]);
-        self.file(name, settings, text);
+        self.file(name, keep, text);
         let mut parts = split_by(text, b'\n').peekable();
         while let Some(part) = parts.next() {
             let ends = parts.peek().is_some();
-            self.part(name, settings, output, part, ends);
+            self.part(name, keep, output, part, ends);
         }
         true
     }
@@ -92,16 +92,16 @@ impl<'a> Sinks<'a> {
         // Something that outlives its container could go on for ever.
         const ROUNDS: usize = 64;
         (0..ROUNDS).take_while(|_| self.pump(unit)).for_each(drop);
-        if let Unit { output: Some(output), settings, name, .. } = unit
+        if let Unit { output: Some(output), keep, name, .. } = unit
             && output.len > 0
         {
-            self.line(name.to_str().unwrap_or("?"), settings, &output.held[..output.len]);
+            self.line(name.to_str().unwrap_or("?"), keep, &output.held[..output.len]);
             output.len = 0;
         }
     }
 
     /// A part of a line, behind what is held of it.
-    fn part(&mut self, name: &str, settings: &Settings, output: &mut Output, part: &[u8], ends: bool) {
+    fn part(&mut self, name: &str, keep: &Keep, output: &mut Output, part: &[u8], ends: bool) {
         let mut rest = part;
         loop {
             let fits = rest.len().min(LINE - output.len);
@@ -114,7 +114,7 @@ impl<'a> Sinks<'a> {
                 return;
             }
             let len = core::mem::take(&mut output.len);
-            self.line(name, settings, &output.held[..len]);
+            self.line(name, keep, &output.held[..len]);
             if rest.is_empty() {
                 return;
             }
@@ -122,7 +122,7 @@ impl<'a> Sinks<'a> {
     }
 
     /// One line of a container.
-    fn line(&mut self, name: &str, settings: &Settings, text: &[u8]) {
+    fn line(&mut self, name: &str, keep: &Keep, text: &[u8]) {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
         // kern.info of a user (syslog(2)): cut off for the console.
@@ -136,10 +136,10 @@ impl<'a> Sinks<'a> {
         }
         line.push(b"\n");
         let whole = line.bytes.get(..line.len).unwrap_or(&[]);
-        if settings.log & LOG_CONSOLE != 0 {
+        if keep.log & LOG_CONSOLE != 0 {
             self.backlog.push(whole.get(4..).unwrap_or(&[]));
         }
-        if settings.log & LOG_KMSG != 0
+        if keep.log & LOG_KMSG != 0
             && let Some(kmsg) = self.kmsg()
         {
             // EAGAIN, EINVAL: the kernel does not want it, and the console may have it.
@@ -154,8 +154,8 @@ impl<'a> Sinks<'a> {
         // It is cut where it is too long.
         let _ = write!(line, "nsinit: {text}\n");
         let len = line.len;
-        self.file(unit.label(), &unit.settings, line.bytes.get(..len).unwrap_or(&[]));
-        let shown = Settings { log: unit.settings.log | LOG_CONSOLE, ..unit.settings };
+        self.file(unit.label(), &unit.keep, line.bytes.get(..len).unwrap_or(&[]));
+        let shown = Keep { log: unit.keep.log | LOG_CONSOLE, ..unit.keep };
         self.line(unit.label(), &shown, line.bytes.get(..len.saturating_sub(1)).unwrap_or(&[]));
     }
 
@@ -184,11 +184,11 @@ impl<'a> Sinks<'a> {
     }
 
     /// Appends to a container's file; where that is full, it becomes the old one.
-    fn file(&mut self, name: &str, settings: &Settings, text: &[u8]) {
-        if settings.log & LOG_FILE == 0 {
+    fn file(&mut self, name: &str, keep: &Keep, text: &[u8]) {
+        if keep.log & LOG_FILE == 0 {
             return;
         }
-        if let Err(errno) = append(name, settings.log_size, text)
+        if let Err(errno) = append(name, keep.log_size, text)
             && !core::mem::replace(&mut self.lossy, true)
         {
             let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };

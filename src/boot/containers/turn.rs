@@ -9,17 +9,18 @@ use rustix::process::Pid;
 
 use super::child::{self, Child};
 use super::output::Output;
-use super::unit::{BEGAN, ENDED, FORKED, Kind, Record, Settings, State, Unit};
+use super::unit::{BEGAN, ENDED, FORKED, Kind, Record, State, Unit, from_record};
 use super::{Phase, Room};
 use crate::boot::Action;
+use crate::boot::rescue::{self, SHELL};
 use crate::bytes::{Short, number, split_by};
 use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::init::exit_status;
 use crate::plan::service::{OnFailure, Restart};
 use crate::proc::process;
-use crate::syscall::clock::boottime;
 use crate::syscall::process::{Fork, NewNamespaces, fork};
 use crate::syscall::signal::kill;
+use crate::syscall::time::boottime;
 
 /// The first pause before a container is started again; each further one is twice as long.
 const PAUSE: u64 = 100_000;
@@ -108,15 +109,22 @@ impl Room<'_, '_> {
     fn services(&mut self) -> bool {
         let mut progress = false;
         for n in 0..self.units.len() {
-            if self.units.get(n).is_some_and(|u| u.kind == Kind::Service && u.state == State::Idle) {
+            if self.units.get(n).is_some_and(|u| u.kind == Kind::Service && u.state == State::Idle)
+            {
                 self.launch(n);
                 progress = true;
+            }
+        }
+        for n in 0..self.units.len() {
+            let begins = |unit: &Unit| unit.by_hand && unit.state == State::Waiting;
+            if self.units.get(n).is_some_and(begins) {
+                self.go(n);
             }
         }
         let seen = self.set(|unit| unit.seen);
         let waiting = self.set(|unit| unit.kind == Kind::Service && unit.state == State::Waiting);
         for n in 0..self.units.len() {
-            let ready = |unit: &Unit| unit.settings.after & !seen == 0;
+            let ready = |unit: &Unit| unit.after & !seen == 0;
             if waiting & 1 << n != 0 && self.units.get(n).is_some_and(ready) {
                 self.go(n);
                 progress = true;
@@ -138,7 +146,7 @@ impl Room<'_, '_> {
     /// Nobody of these will see what it waits for: they wait for each other.
     fn stuck(&self, waiting: u128, seen: u128) -> bool {
         let waits_outside = |n: usize| {
-            let after = self.units.get(n).map_or(0, |unit| unit.settings.after);
+            let after = self.units.get(n).map_or(0, |unit| unit.after);
             after & !seen & !waiting != 0
         };
         !(0..self.units.len()).any(|n| waiting & 1 << n != 0 && waits_outside(n))
@@ -154,6 +162,7 @@ impl Room<'_, '_> {
         match (ran, idle) {
             _ if by_hand => {}
             (false, _) => self.hold(format_args!("no container could be started")),
+            (true, Action::Shell) => self.shell(),
             (true, Action::Stay) => self.say(format_args!("nothing is left to run")),
             (true, action) => self.end(action),
         }
@@ -164,6 +173,29 @@ impl Room<'_, '_> {
     fn hold(&mut self, why: core::fmt::Arguments) {
         self.say(format_args!("{why}: nothing further is started, and the machine stays up"));
         self.phase = Phase::Held;
+        if self.machine.is_real {
+            self.shell();
+        }
+    }
+
+    /// A shell on the console, side by side with everything else.
+    pub fn shell(&mut self) {
+        let shell = self.machine.cmdline.shell.unwrap_or(SHELL);
+        match rescue::start(shell, self.machine.consoles.terminal()) {
+            Ok(pid) => {
+                self.say(format_args!("a shell is on the console"));
+                self.shell = Some((pid, boottime()));
+            }
+            Err(error) => self.say(format_args!("{error}")),
+        }
+    }
+
+    /// A shell that was left gives way to another; one that can't be does not.
+    pub fn shell_ended(&mut self, began: u64) {
+        self.shell = None;
+        if self.phase == Phase::Held && boottime().saturating_sub(began) > PAUSE_MAX / 30 {
+            self.shell();
+        }
     }
 
     /// The machine is to end so.
@@ -178,7 +210,7 @@ impl Room<'_, '_> {
     fn stopping(&mut self) -> bool {
         let mut needed = 0;
         for unit in self.units.iter().filter(|unit| unit.pid.is_some()) {
-            needed |= unit.settings.after;
+            needed |= unit.after;
         }
         for n in 0..self.units.len() {
             let Some(unit) = self.units.get_mut(n) else { break };
@@ -208,9 +240,9 @@ impl Room<'_, '_> {
             (_, Some(pid)) => {
                 // Not told to go yet, it has nothing to end but itself.
                 let early = matches!(unit.state, State::Reading | State::Waiting);
-                let signal = if early { SIGKILL } else { unit.settings.stop_signal };
+                let signal = if early { SIGKILL } else { unit.keep.stop_signal };
                 unit.state = State::Stopping;
-                unit.deadline = boottime() + u64::from(unit.settings.grace) * 1000;
+                unit.deadline = boottime() + u64::from(unit.keep.grace) * 1000;
                 unit.kills = 0;
                 // Our own unreaped child: it can be signalled.
                 let _ = kill(pid, signal);
@@ -298,7 +330,7 @@ impl Room<'_, '_> {
         let mut record: Record = [0; _];
         match (rustix::io::read(talk, &mut record), unit.state) {
             (Ok(n), State::Reading) if n == record.len() => {
-                unit.settings = Settings::from_record(&record);
+                (unit.after, unit.keep) = from_record(&record);
                 unit.state = State::Waiting;
                 unit.deadline = 0;
             }
@@ -316,10 +348,11 @@ impl Room<'_, '_> {
     /// Lets it begin.
     fn go(&mut self, n: usize) {
         let Some(unit) = self.units.get_mut(n) else { return };
-        let own = u64::from(unit.settings.timeout) * 1000;
+        let own = u64::from(unit.keep.timeout) * 1000;
         let most = if own == 0 && unit.kind == Kind::Onshutdown { LAST } else { own };
         unit.deadline = if most == 0 { 0 } else { boottime() + most };
         unit.state = State::Starting;
+        unit.by_hand = false;
         if let Some(talk) = &unit.talk {
             // It fails where it has ended meanwhile, which the next SIGCHLD tells.
             let _ = rustix::io::write(talk.as_fd(), b"g");
@@ -353,7 +386,7 @@ impl Room<'_, '_> {
                 self.say_of(n, format_args!("it is not started"));
             }
             _ if status == 0 && unit.kind != Kind::Service => unit.state = State::Ended,
-            _ if status == 0 && unit.settings.restart != Restart::Always => unit.state = State::Ended,
+            _ if status == 0 && unit.keep.restart != Restart::Always => unit.state = State::Ended,
             _ => self.failed(n, status),
         }
     }
@@ -362,7 +395,9 @@ impl Room<'_, '_> {
     fn failed(&mut self, n: usize, status: u8) {
         let Some(unit) = self.units.get_mut(n) else { return };
         let how = match status.checked_sub(STATUS_SIGNAL) {
-            Some(signal @ 1..=64) => Short::<40>::new(format_args!("was killed by signal {signal}")),
+            Some(signal @ 1..=64) => {
+                Short::<40>::new(format_args!("was killed by signal {signal}"))
+            }
             _ => Short::new(format_args!("ended with status {status}")),
         };
         let how = how.as_str();
@@ -372,9 +407,9 @@ impl Room<'_, '_> {
             unit.failures = 0;
         }
         unit.failures += 1;
-        let most = unit.settings.restart_max;
+        let most = unit.keep.restart_max;
         let again = unit.kind == Kind::Service
-            && unit.settings.restart != Restart::No
+            && unit.keep.restart != Restart::No
             && (most == 0 || unit.failures <= most)
             && self.phase < Phase::Stopping;
         if again {
@@ -386,7 +421,7 @@ impl Room<'_, '_> {
         }
         unit.state = State::Failed;
         let kind = unit.kind;
-        let action = unit.settings.on_failure;
+        let action = unit.keep.on_failure;
         self.say_of(n, format_args!("it {how}, and is not started again"));
         if self.phase >= Phase::Stopping {
             return;

@@ -6,7 +6,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 
 use super::output::Output;
-use crate::plan::service::{OnFailure, Restart, Service};
+use crate::plan::service::{Keep, OnFailure, Restart};
 
 /// Most containers of all kinds together. A set of them is a word of as many bits.
 pub const UNITS: usize = 128;
@@ -86,30 +86,8 @@ impl State {
 /// A set of containers by their number in the table.
 pub type Set = u128;
 
-/// What container.json says about keeping it, as far as PID 1 has to know.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Those that begin before it.
-    pub after: Set,
-    /// See `plan::service::Service`, whose members these are.
-    pub restart: Restart,
-    /// So often in a row; 0 is no end.
-    pub restart_max: u32,
-    /// What its failure means.
-    pub on_failure: OnFailure,
-    /// Asks it to end.
-    pub stop_signal: u32,
-    /// Milliseconds.
-    pub grace: u32,
-    /// Milliseconds; 0 is no end.
-    pub timeout: u32,
-    /// Bits.
-    pub log: u32,
-    /// Bytes.
-    pub log_size: u32,
-}
-
-/// The settings as they cross the socket from the process that has read them.
+/// What a file says about keeping its container, as it crosses the socket from the process that has
+/// read it.
 pub type Record = [u8; 48];
 
 const RESTARTS: [Restart; 3] = [Restart::No, Restart::OnFailure, Restart::Always];
@@ -122,74 +100,44 @@ const FAILURES: [OnFailure; 6] = [
     OnFailure::Shell,
 ];
 
-impl Settings {
-    /// Of a container whose file has not been read.
-    pub const UNREAD: Settings = Settings {
-        after: 0,
-        restart: Service::DEFAULT.restart,
-        restart_max: Service::DEFAULT.restart_max,
-        on_failure: Service::DEFAULT.on_failure,
-        stop_signal: Service::DEFAULT.stop_signal,
-        grace: Service::DEFAULT.grace,
-        timeout: Service::DEFAULT.timeout,
-        log: Service::DEFAULT.log,
-        log_size: Service::DEFAULT.log_size,
+/// As bytes.
+pub fn record(after: Set, keep: &Keep) -> Record {
+    let words = [
+        keep.restart as u32,
+        keep.restart_max,
+        keep.on_failure as u32,
+        keep.stop_signal,
+        keep.grace,
+        keep.timeout,
+        keep.log,
+        keep.log_size,
+    ];
+    let mut record = [0; 48];
+    let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
+    let after = after.to_ne_bytes();
+    record.iter_mut().zip(after.into_iter().chain(bytes)).for_each(|(to, from)| *to = from);
+    record
+}
+
+/// From bytes; what they can't mean is what a file says that says nothing.
+pub fn from_record(record: &Record) -> (Set, Keep) {
+    let (after, words) = record.split_at(16);
+    let after = after.try_into().map_or(0, u128::from_ne_bytes);
+    let word = |n: usize| {
+        let bytes = words.get(4 * n..4 * n + 4).unwrap_or(&[]);
+        bytes.try_into().map_or(0, u32::from_ne_bytes)
     };
-
-    /// What `service` says, with its names as a set.
-    pub fn of(service: &Service, after: Set) -> Settings {
-        Settings {
-            after,
-            restart: service.restart,
-            restart_max: service.restart_max,
-            on_failure: service.on_failure,
-            stop_signal: service.stop_signal,
-            grace: service.grace,
-            timeout: service.timeout,
-            log: service.log,
-            log_size: service.log_size,
-        }
-    }
-
-    /// As bytes.
-    pub fn record(&self) -> Record {
-        let words = [
-            self.restart as u32,
-            self.restart_max,
-            self.on_failure as u32,
-            self.stop_signal,
-            self.grace,
-            self.timeout,
-            self.log,
-            self.log_size,
-        ];
-        let mut record = [0; 48];
-        let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
-        let after = self.after.to_ne_bytes();
-        record.iter_mut().zip(after.into_iter().chain(bytes)).for_each(|(to, from)| *to = from);
-        record
-    }
-
-    /// From bytes; what they can't mean is what a file says that says nothing.
-    pub fn from_record(record: &Record) -> Settings {
-        let (after, words) = record.split_at(16);
-        let after = after.try_into().map_or(0, u128::from_ne_bytes);
-        let word = |n: usize| {
-            let bytes = words.get(4 * n..4 * n + 4).unwrap_or(&[]);
-            bytes.try_into().map_or(0, u32::from_ne_bytes)
-        };
-        Settings {
-            after,
-            restart: RESTARTS.get(word(0) as usize).copied().unwrap_or(Restart::OnFailure),
-            restart_max: word(1),
-            on_failure: FAILURES.get(word(2) as usize).copied().unwrap_or(OnFailure::Stop),
-            stop_signal: word(3),
-            grace: word(4),
-            timeout: word(5),
-            log: word(6),
-            log_size: word(7),
-        }
-    }
+    let keep = Keep {
+        restart: RESTARTS.get(word(0) as usize).copied().unwrap_or(Restart::OnFailure),
+        restart_max: word(1),
+        on_failure: FAILURES.get(word(2) as usize).copied().unwrap_or(OnFailure::Stop),
+        stop_signal: word(3),
+        grace: word(4),
+        timeout: word(5),
+        log: word(6),
+        log_size: word(7),
+    };
+    (after, keep)
 }
 
 /// One container.
@@ -200,8 +148,10 @@ pub struct Unit {
     pub kind: Kind,
     /// How it is.
     pub state: State,
+    /// Those that begin before it.
+    pub after: Set,
     /// What its file says; the last one that could be read.
-    pub settings: Settings,
+    pub keep: Keep,
     /// Its launcher, PID 1's child.
     pub pid: Option<Pid>,
     /// What it says.
@@ -218,6 +168,8 @@ pub struct Unit {
     pub status: Option<u8>,
     /// Start it again once it has ended.
     pub again: bool,
+    /// Somebody has asked for its start: it waits for no other.
+    pub by_hand: bool,
     /// It was stopped because it took too long.
     pub timed_out: bool,
     /// So often it was killed, as it did not end.
@@ -242,7 +194,8 @@ impl Unit {
             name,
             kind,
             state: State::Idle,
-            settings: Settings::UNREAD,
+            after: 0,
+            keep: Keep::DEFAULT,
             pid: None,
             output: None,
             talk: None,
@@ -251,6 +204,7 @@ impl Unit {
             restarts: 0,
             status: None,
             again: false,
+            by_hand: false,
             timed_out: false,
             kills: 0,
             times: [0; 3],

@@ -9,12 +9,12 @@ use rustix::io::Errno;
 use super::Room;
 use super::control::CLIENTS;
 use super::unit::UNITS;
+use crate::boot::Action;
 use crate::boot::console::CONSOLES;
 use crate::boot::power::{BUTTONS, Buttons, asked};
-use crate::boot::Action;
-use crate::syscall::clock::boottime;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::read_signalfd;
+use crate::syscall::time::boottime;
 
 /// What woke it.
 #[derive(Clone, Copy)]
@@ -105,7 +105,8 @@ impl Room<'_, '_> {
         for (fd, event) in polled.fds.iter().zip(&polled.events) {
             if !fd.revents().is_empty() {
                 // As many fit as were polled.
-                let _ = came.push((*event, fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)));
+                let _ =
+                    came.push((*event, fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)));
             }
         }
     }
@@ -137,6 +138,11 @@ impl Room<'_, '_> {
         while let Ok(Some((pid, word))) = wait_any() {
             if let Some(n) = self.units.iter().position(|unit| unit.pid == Some(pid)) {
                 self.ended(n, word);
+            }
+            if let Some((shell, began)) = self.shell
+                && shell == pid
+            {
+                self.shell_ended(began);
             }
         }
     }

@@ -18,17 +18,17 @@ pub(super) const SERVICE: &[Key] = &[
             f.plan.service.after.push(name).map_err(|_| f.full(FEW, "names"))
         })
     }),
-    all("restart", |f| f.word(RESTART).map(|n| f.plan.service.restart = n)),
-    all("restart_max", |f| f.u32().map(|n| f.plan.service.restart_max = n)),
-    all("on_failure", |f| f.word(ON_FAILURE).map(|n| f.plan.service.on_failure = n)),
-    all("stop_signal", |f| f.signal().map(|n| f.plan.service.stop_signal = n)),
-    all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.grace = n)),
-    all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.timeout = n)),
+    all("restart", |f| f.word(RESTART).map(|n| f.plan.service.keep.restart = n)),
+    all("restart_max", |f| f.u32().map(|n| f.plan.service.keep.restart_max = n)),
+    all("on_failure", |f| f.word(ON_FAILURE).map(|n| f.plan.service.keep.on_failure = n)),
+    all("stop_signal", |f| f.signal().map(|n| f.plan.service.keep.stop_signal = n)),
+    all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.keep.grace = n)),
+    all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.keep.timeout = n)),
     all("log", |f| {
-        f.plan.service.log = 0;
-        f.list(|f| f.word(LOGS).map(|bit| f.plan.service.log |= bit))
+        f.plan.service.keep.log = 0;
+        f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
     }),
-    all("log_size", |f| f.measure(SIZES).map(|n| f.plan.service.log_size = n)),
+    all("log_size", |f| f.measure(SIZES).map(|n| f.plan.service.keep.log_size = n)),
     all("overlay", |f| {
         f.text_to(|f| &mut f.plan.service.overlay)?;
         match f.plan.service.overlay.map(CStr::to_bytes) {
