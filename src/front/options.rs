@@ -37,6 +37,8 @@ pub struct Options {
     pub no_init: bool,
     /// --strict.
     pub strict: bool,
+    /// --force.
+    pub force: bool,
     /// --json.
     pub json: bool,
     /// --new.
@@ -88,6 +90,12 @@ pub const OPTIONS: &[Opt] = &[
         value: "",
         help: "print the configuration to start from",
         set: |o, _| o.new = true,
+    },
+    Opt {
+        name: "force",
+        value: "",
+        help: "at once, without PID 1: nothing is stopped or unmounted",
+        set: |o, _| o.force = true,
     },
     Opt { name: "json", value: "", help: "one JSON object", set: |o, _| o.json = true },
     Opt {
