@@ -7,6 +7,7 @@ use heapless::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{self, Errno, fcntl_dupfd_cloexec};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::mounts;
 use crate::bytes::Short;
@@ -80,9 +81,7 @@ impl Consoles {
         let null = || open(c"/dev/null").or_else(|_| open_path());
         let main = self.fds.first().map_or_else(null, |fd| fcntl_dupfd_cloexec(fd, 3));
         if let Ok(main) = main {
-            use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-            // There is nobody to tell.
-            let _ = dup2_stdin(&main).and(dup2_stdout(&main)).and(dup2_stderr(&main));
+            become_stdio(&main);
         }
         for other in self.fds.iter().skip(1) {
             if let Ok(other) = fcntl_dupfd_cloexec(other, 3) {
@@ -96,11 +95,24 @@ impl Consoles {
         &self.fds
     }
 
+    /// The standard descriptors as the kernel opens them, for the init of another root.
+    pub fn make_blocking(&self) {
+        if let Ok(main) = openat(CWD, self.terminal(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())
+        {
+            become_stdio(&main);
+        }
+    }
+
     /// Where a shell may have its terminal: /dev/console can't be one (tty_open() in
     /// drivers/tty/tty_io.c).
     pub fn terminal(&self) -> &CStr {
         self.main.as_cstr()
     }
+}
+
+fn become_stdio(main: &OwnedFd) {
+    // Three valid numbers; and there is nobody to tell.
+    let _ = dup2_stdin(main).and(dup2_stdout(main)).and(dup2_stderr(main));
 }
 
 /// A serial line may wait for its carrier already in open(2).

@@ -5,11 +5,13 @@
 //!
 //! `containers` is what runs in between; all else is in the order in which it is called here.
 
+pub mod ask;
 mod cgroups;
 pub mod cmdline;
 mod console;
 pub mod containers;
 pub mod crash;
+mod device;
 mod modules;
 mod mounts;
 pub mod names;
@@ -18,10 +20,11 @@ pub mod power;
 pub mod rescue;
 mod root;
 pub mod shutdown;
+mod superblock;
 pub mod watchdog;
 
 use rustix::process::getpid;
-use rustix::system::{RebootCommand, reboot};
+use rustix::system::{RebootCommand, reboot, sethostname};
 
 use crate::bytes::Arena;
 use crate::error::{Context as _, Result};
@@ -122,27 +125,33 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
         }
     };
     early.into_iter().for_each(|error| warn(Err(error)));
+    if machine.is_real {
+        // Ctrl-Alt-Del is a signal to PID 1, and no reset.
+        warn(reboot(RebootCommand::CadOff).doing("ask for Ctrl-Alt-Del", ()));
+        modules::load(machine.arena);
+        if let Some(spec) = machine.cmdline.root
+            && root::is_initramfs()
+        {
+            root::enter(machine, spec)?;
+        }
+    }
     mounts::SYSTEM.iter().for_each(|entry| warn(mounts::one(entry)));
     // As their comment says.
     mounts::EXTRA.iter().for_each(|entry| _ = mounts::one(entry));
     warn(cgroups::make(machine.cmdline.cgroup));
     warn(crate::net::loopback_up(machine.arena));
+    if let Some(name) = machine.cmdline.hostname {
+        warn(sethostname(name.to_bytes()).doing("set the host name to", name));
+    }
     if machine.is_real {
-        real(machine, &warn);
+        machine.buttons = Buttons::open(machine.arena);
+        // Last: from here on somebody must kick it.
+        match Watchdog::arm(machine.cmdline.watchdog) {
+            Ok(watchdog) => machine.watchdog = watchdog,
+            Err(error) => warn(Err(error)),
+        }
     }
     Ok(())
-}
-
-/// What is done to a machine, and to no container.
-fn real(machine: &mut Machine, warn: &dyn Fn(Result<()>)) {
-    // Ctrl-Alt-Del is a signal to PID 1, and no reset.
-    warn(reboot(RebootCommand::CadOff).doing("ask for Ctrl-Alt-Del", ()));
-    modules::load(machine.arena);
-    match Watchdog::arm(machine.cmdline.watchdog) {
-        Ok(watchdog) => machine.watchdog = watchdog,
-        Err(error) => warn(Err(error)),
-    }
-    machine.buttons = Buttons::open(machine.arena);
 }
 
 /// A container has another PID namespace than the machine, whose is always the same

@@ -9,28 +9,43 @@ use rustix::system::finit_module;
 
 use super::names;
 use crate::bytes::Arena;
-use crate::error::Context;
+use crate::error::{Context, Error, Result};
 use crate::say;
 
 const DIR: &CStr = c"/modules";
 
-/// Loads the files of /modules in the order of their names; whether one was loaded. One that can't
-/// be is warned of: what depends on it says more.
-pub fn load(arena: &Arena) -> bool {
-    let mut loaded = false;
+/// Loads the files of /modules, whatever their order: one that needs another is tried again after it.
+/// One that can't be loaded is warned of: what depends on it says more.
+pub fn load(arena: &Arena) {
     // Without the directory there is nothing to load.
-    for name in names::sorted(DIR, arena).unwrap_or_default() {
-        let path = arena.concat(&[DIR.to_bytes(), b"/", name.to_bytes()]).doing("name", name);
-        match path.and_then(|path| one(path).doing("load the module", path)) {
-            Ok(()) => loaded = true,
-            Err(error) if error.raw() == Some(Errno::EXIST) => {}
-            Err(error) => say::warning(format_args!("{error}")),
+    let mut names = names::sorted(DIR, arena).unwrap_or_default();
+    loop {
+        let before = names.len();
+        names.retain(
+            |name| matches!(one(name, arena), Err(error) if error.raw() == Some(Errno::NOENT)),
+        );
+        if names.len() == before {
+            break;
         }
     }
-    loaded
+    for error in names.iter().filter_map(|name| one(name, arena).err()) {
+        say::warning(format_args!("{}", error.hint("it needs another module, or another kernel")));
+    }
 }
 
-fn one(path: &CStr) -> rustix::io::Result<()> {
+fn one(name: &CStr, arena: &Arena) -> Result<()> {
+    let path = arena.concat(&[DIR.to_bytes(), b"/", name.to_bytes()]).doing("name", "a module")?;
+    match insert(path) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno @ Errno::NOENT) => Err(errno).doing("load the module", path),
+        Err(errno) => {
+            say::warning(format_args!("{}", Error::errno("load the module", path, errno)));
+            Ok(())
+        }
+    }
+}
+
+fn insert(path: &CStr) -> rustix::io::Result<()> {
     /// include/uapi/linux/module.h, Linux 5.17
     const MODULE_INIT_COMPRESSED_FILE: i32 = 4;
     let plain = path.to_bytes().ends_with(b".ko");

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use heapless::Vec;
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io;
 
@@ -30,15 +30,23 @@ pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NA
 
 /// Calls `f` with the open directory and each name in it that does not begin with a dot.
 pub fn each(dir: &CStr, f: &mut dyn FnMut(BorrowedFd, &CStr)) -> io::Result<()> {
-    use rustix::fd::AsFd;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let file = openat(CWD, dir, flags, Mode::empty())?;
+    each_in(file.as_fd(), &mut |dir, name| {
+        if !name.to_bytes().starts_with(b".") {
+            f(dir, name);
+        }
+    })
+}
+
+/// The same for an open directory, and for all names but "." and "..".
+pub fn each_in(dir: BorrowedFd, f: &mut dyn FnMut(BorrowedFd, &CStr)) -> io::Result<()> {
     let mut buf = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(&file, &mut buf);
+    let mut entries = RawDir::new(dir, &mut buf);
     while let Some(entry) = entries.next() {
         let entry = entry?;
-        if !entry.file_name().to_bytes().starts_with(b".") {
-            f(file.as_fd(), entry.file_name());
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            f(dir, entry.file_name());
         }
     }
     Ok(())

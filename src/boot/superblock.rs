@@ -1,0 +1,107 @@
+//! What is on a disk, as far as a root can be named by it: the type of a file system, its label, its
+//! UUID. The offsets are those of each file system's own documentation in the kernel's fs/, and of
+//! libblkid, whose names they give.
+
+use core::ffi::CStr;
+
+use rustix::fd::BorrowedFd;
+use rustix::io::pread;
+
+use crate::bytes::{Short, same_in_any_case};
+
+/// Where a file system has its marks.
+struct Format {
+    kind: &'static CStr,
+    magic: (u64, &'static [u8]),
+    /// At which byte, and how many: 16, or a FAT's 4, or none.
+    uuid: (u64, usize),
+    label: (u64, usize),
+}
+
+const fn format(
+    kind: &'static CStr,
+    magic: (u64, &'static [u8]),
+    uuid: (u64, usize),
+    label: (u64, usize),
+) -> Format {
+    Format { kind, magic, uuid, label }
+}
+
+const FORMATS: [Format; 9] = [
+    format(c"ext4", (0x438, b"\x53\xef"), (0x468, 16), (0x478, 16)),
+    format(c"squashfs", (0, b"hsqs"), (0, 0), (0, 0)),
+    format(c"erofs", (0x400, b"\xe2\xe1\xf5\xe0"), (0x430, 16), (0x440, 16)),
+    format(c"xfs", (0, b"XFSB"), (32, 16), (108, 12)),
+    format(c"btrfs", (0x10040, b"_BHRfS_M"), (0x10020, 16), (0x1012b, 256)),
+    format(c"f2fs", (0x400, b"\x10\x20\xf5\xf2"), (0x46c, 16), (0, 0)),
+    format(c"vfat", (82, b"FAT32"), (67, 4), (71, 11)),
+    format(c"vfat", (54, b"FAT1"), (39, 4), (43, 11)),
+    format(c"iso9660", (0x8001, b"CD001"), (0, 0), (0x8028, 32)),
+];
+
+/// By what a root is named.
+#[derive(Clone, Copy)]
+pub enum Mark<'a> {
+    /// LABEL=
+    Label(&'a [u8]),
+    /// UUID=, in either case
+    Uuid(&'a [u8]),
+}
+
+/// The bytes of `device` at `at`; empty where it has none.
+pub fn bytes<'a>(device: BorrowedFd, at: u64, buf: &'a mut [u8]) -> &'a [u8] {
+    match pread(device, &mut *buf, at) {
+        Ok(n) if n == buf.len() => buf,
+        _ => &[],
+    }
+}
+
+fn format_of(device: BorrowedFd) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| {
+        let (at, magic) = format.magic;
+        let mut buf = [0; 8];
+        buf.get_mut(..magic.len()).is_some_and(|buf| bytes(device, at, buf) == magic)
+    })
+}
+
+/// The type of the file system on `device`.
+pub fn kind(device: BorrowedFd) -> Option<&'static CStr> {
+    format_of(device).map(|format| format.kind)
+}
+
+/// Whether the file system on `device` has this mark.
+pub fn has(device: BorrowedFd, mark: Mark) -> bool {
+    let Some(format) = format_of(device) else { return false };
+    let mut buf = [0; 256];
+    match mark {
+        Mark::Label(want) => {
+            let (at, len) = format.label;
+            let label = bytes(device, at, buf.get_mut(..len).unwrap_or(&mut []));
+            let end = label.iter().position(|byte| *byte == 0).unwrap_or(label.len());
+            !want.is_empty() && label.get(..end).unwrap_or(&[]).trim_ascii_end() == want
+        }
+        Mark::Uuid(want) => {
+            let (at, len) = format.uuid;
+            let uuid = bytes(device, at, buf.get_mut(..len).unwrap_or(&mut []));
+            same_in_any_case(text(uuid, false).as_cstr().to_bytes(), want)
+        }
+    }
+}
+
+/// A UUID as text: 16 bytes in the order in which they lie, or, of a GPT, with the first three
+/// groups as little-endian numbers; or the 4 bytes of a FAT.
+pub fn text(uuid: &[u8], gpt: bool) -> Short<40> {
+    const GPT: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut text = Short::default();
+    for (n, byte) in uuid.iter().enumerate() {
+        let byte = match (gpt, uuid.len()) {
+            (true, 16) => GPT.get(n).and_then(|n| uuid.get(*n)),
+            (_, 4) => uuid.get(3 - n),
+            _ => Some(byte),
+        };
+        let dash = matches!((uuid.len(), n), (16, 4 | 6 | 8 | 10) | (4, 2));
+        // 36 characters fit.
+        text.push(format_args!("{}{:02x}", if dash { "-" } else { "" }, byte.unwrap_or(&0)));
+    }
+    text
+}

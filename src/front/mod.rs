@@ -14,13 +14,15 @@ mod state;
 
 use core::fmt::Write;
 
+use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
 pub use failure::Failure;
-use options::{OPTIONS, Options};
+use options::OPTIONS;
+pub use options::Options;
 
 /// What a verb works with.
 pub struct Context<'a> {
@@ -87,13 +89,18 @@ pub fn ready() -> crate::error::Result<()> {
 /// Carries out what the command line says; the exit status.
 pub fn run(context: Context) -> u8 {
     let arena = context.arena;
-    let mut words = context.args.iter().flatten().skip(1);
+    let mut words = context.args.iter().flatten();
+    let name = words.next().map_or(b"".as_slice(), |word| word.bytes());
+    let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
+    if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
+        return run_verb(verb, context, 1).unwrap_or_else(|failure| failure.tell(arena));
+    }
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
         Some(b"--help" | b"-h" | b"help") => answer(help()),
         Some(b"--version") => answer(version()),
-        Some(word) => match VERBS.iter().find(|verb| verb.name.as_bytes() == word) {
-            Some(verb) => run_verb(verb, context),
+        Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
+            Some(verb) => run_verb(verb, context, 2),
             None => {
                 let word = arena.str(format_args!("{}", Show(word))).unwrap_or("this word");
                 Err(usage(word, "no such verb (try nsinit --help)"))
@@ -103,8 +110,14 @@ pub fn run(context: Context) -> u8 {
     result.unwrap_or_else(|failure| failure.tell(arena))
 }
 
-fn run_verb(verb: &'static Verb, context: Context) -> Result<u8, Failure> {
-    let words = context.args.get(2..).unwrap_or(&[None]);
+/// All of them.
+fn verbs() -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter().chain(&boot::ask::VERBS)
+}
+
+/// Runs the verb, whose options begin with word `first`.
+fn run_verb(verb: &'static Verb, context: Context, first: usize) -> Result<u8, Failure> {
+    let words = context.args.get(first..).unwrap_or(&[None]);
     match options::parse(verb, words, context.arena)? {
         None => answer(verb_help(verb)),
         Some(mut options) => {
@@ -143,7 +156,7 @@ fn help() -> say::Output {
          \n\
          verbs:\n",
     );
-    for verb in VERBS {
+    for verb in verbs() {
         let _ = writeln!(out, "  {:9}{}", verb.name, verb.summary);
     }
     let _ = out.write_str(

@@ -39,6 +39,8 @@ pub struct Options {
     pub ready_fd: Option<&'static CStr>,
     /// --strict.
     pub strict: bool,
+    /// --force.
+    pub force: bool,
     /// --json.
     pub json: bool,
     /// --new.
@@ -96,6 +98,12 @@ pub const OPTIONS: &[Opt] = &[
         value: "",
         help: "print the configuration to start from",
         set: |o, _| o.new = true,
+    },
+    Opt {
+        name: "force",
+        value: "",
+        help: "at once, without PID 1: nothing is stopped or unmounted",
+        set: |o, _| o.force = true,
     },
     Opt { name: "json", value: "", help: "one JSON object", set: |o, _| o.json = true },
     Opt {
