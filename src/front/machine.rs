@@ -95,12 +95,11 @@ fn change(context: Context, options: Options) -> Result<u8, Failure> {
     Ok(status)
 }
 
+/// Writes a row of its words and, where they are such, numbers.
+type Row<'a> = dyn FnMut(&mut Output, &[&str; LIST], &[u64; LIST]) + 'a;
+
 /// Calls `row` with the fields of each container, and writes what it makes of them.
-fn rows(
-    json: bool,
-    head: &str,
-    row: &mut dyn FnMut(&mut Output, &[&str; LIST], &[u64; LIST]),
-) -> Result<u8, Failure> {
+fn rows(json: bool, head: &str, row: &mut Row) -> Result<u8, Failure> {
     let mut out = say::answer();
     // The first error of `out` is told by `answer`.
     let _ = out.write_str(if json { "[" } else { head });
@@ -149,7 +148,7 @@ fn list(_: Context, options: Options) -> Result<u8, Failure> {
 }
 
 /// What is not there, in JSON.
-fn null<'a>(word: &'a str) -> &'a str {
+fn null(word: &str) -> &str {
     if word == "-" { "null" } else { word }
 }
 

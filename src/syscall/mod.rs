@@ -15,6 +15,7 @@ pub mod loopdev;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod socket;

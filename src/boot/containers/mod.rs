@@ -32,6 +32,7 @@ use self::output::Sinks;
 use self::unit::{Set, UNITS, Unit};
 use super::{Action, Machine, rescue};
 use crate::syscall::lock::Lock;
+use crate::syscall::memory::give_back_value;
 use crate::syscall::signal::{SigSet, signalfd};
 
 /// What PID 1 keeps, in static memory: pages of which nothing is used do not exist.
@@ -82,6 +83,8 @@ pub fn run(machine: &mut Machine) -> Action {
             action: Action::PowerOff,
             shell: None,
         };
+        // Only the containers' own processes need one.
+        give_back_value(room.machine.plan);
         room.directories();
         room.find();
         let action = room.serve();

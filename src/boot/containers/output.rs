@@ -152,7 +152,7 @@ impl<'a> Sinks<'a> {
     pub fn say(&mut self, unit: &Unit, text: fmt::Arguments) {
         let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
         // It is cut where it is too long.
-        let _ = write!(line, "nsinit: {text}\n");
+        let _ = writeln!(line, "nsinit: {text}");
         let len = line.len;
         self.file(unit.label(), &unit.keep, line.bytes.get(..len).unwrap_or(&[]));
         let shown = Keep { log: unit.keep.log | LOG_CONSOLE, ..unit.keep };
@@ -193,9 +193,9 @@ impl<'a> Sinks<'a> {
         {
             let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
             // It fits.
-            let _ = write!(
+            let _ = writeln!(
                 line,
-                "nsinit: warning: write the log of {name}: {}: lines are lost\n",
+                "nsinit: warning: write the log of {name}: {}: lines are lost",
                 errno::Text(errno)
             );
             self.backlog.push(line.bytes.get(..line.len).unwrap_or(&[]));

@@ -2,7 +2,7 @@
 //! which something is to be done. Without any of them it sleeps.
 
 use heapless::Vec;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
@@ -12,6 +12,7 @@ use super::unit::UNITS;
 use crate::boot::Action;
 use crate::boot::console::CONSOLES;
 use crate::boot::power::{BUTTONS, Buttons, asked};
+use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::read_signalfd;
 use crate::syscall::time::boottime;
@@ -91,14 +92,13 @@ impl Room<'_, '_> {
                 polled.add(Event::Talk(n), talk.as_fd());
             }
         }
-        match poll(&mut polled.fds, self.timeout(signals.is_none()).as_ref()) {
+        match rest_in_poll(&mut polled.fds, self.timeout(signals.is_none())) {
             Ok(_) => {}
             Err(Errno::INTR) => return,
             // More descriptors than RLIMIT_NOFILE, or no memory: it must not spin.
             Err(_) => {
-                let tenth = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
                 // It fails as the other, and then there is nothing to be done.
-                let _ = poll(&mut [], Some(&tenth));
+                let _ = rest_in_poll(&mut [], Some(100_000));
                 return;
             }
         }
@@ -111,17 +111,14 @@ impl Room<'_, '_> {
         }
     }
 
-    /// How long nothing is to be done; `None`: for ever.
-    fn timeout(&self, deaf: bool) -> Option<Timespec> {
+    /// For how many microseconds nothing is to be done; `None`: for ever.
+    fn timeout(&self, deaf: bool) -> Option<u64> {
         let now = boottime();
         let due = self.units.iter().map(|unit| unit.deadline).filter(|due| *due != 0);
         let due = due.map(|due| due.saturating_sub(now));
         let kick = self.machine.watchdog.interval().map(|interval| interval.as_micros() as u64);
         let look = deaf.then_some(1_000_000);
-        due.chain(kick).chain(look).min().map(|wait| Timespec {
-            tv_sec: (wait / 1_000_000) as _,
-            tv_nsec: (wait % 1_000_000 * 1000) as _,
-        })
+        due.chain(kick).chain(look).min()
     }
 
     /// Takes every signal that has come. SIGCHLD is no news: `reap` asks the kernel.
