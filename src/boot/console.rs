@@ -38,6 +38,11 @@ impl Consoles {
         }
         if consoles.fds.is_empty() {
             consoles.add("console");
+        } else if let (Ok(console), Some(main)) = (open(c"/dev/console"), consoles.fds.first_mut())
+        {
+            // The same line, but it outlives the end of a session that had it as its terminal
+            // (__tty_hangup() in drivers/tty/tty_io.c).
+            *main = console;
         }
         consoles.become_stdio();
         consoles

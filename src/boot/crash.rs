@@ -58,5 +58,5 @@ pub fn ended(why: fmt::Arguments) {
         }
     }
     let halt = then == Action::Halt as u8 + 1;
-    shutdown::now(if halt { Action::Halt } else { Action::Reboot })
+    shutdown::now(if halt { Action::Halt } else { Action::Reboot });
 }
