@@ -102,9 +102,10 @@ impl Consoles {
 
     /// The standard descriptors as the kernel opens them, for the init of another root.
     pub fn make_blocking(&self) {
-        if let Ok(main) = openat(CWD, self.terminal(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())
-        {
-            become_stdio(&main);
+        for path in [c"/dev/console", self.terminal()] {
+            if let Ok(main) = openat(CWD, path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()) {
+                return become_stdio(&main);
+            }
         }
     }
 

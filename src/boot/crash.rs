@@ -12,11 +12,17 @@ use super::{Action, rescue, shutdown};
 use crate::error::STATUS_NSINIT;
 use crate::say;
 use crate::syscall::process::exit_group;
-use crate::syscall::signal::on_fault;
+use crate::syscall::signal::{SigSet, on_fault};
 
 /// The signals that a fault raises. They must not be blocked: the kernel kills a process that blocks
 /// them, PID 1 included.
 pub const FAULTS: [u32; 4] = [SIGSEGV, SIGBUS, SIGILL, SIGFPE];
+
+/// All others: those that are waited for. Waiting for a fault signal takes it away from its handler.
+pub const WAITED: SigSet = {
+    let [segv, bus, ill, fpe] = FAULTS;
+    SigSet::ALL.without(segv).without(bus).without(ill).without(fpe)
+};
 
 /// What to do then, as an Action's number and 1; 0: this is not the first process of a machine.
 static THEN: AtomicU8 = AtomicU8::new(0);

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use rustix::system::{RebootCommand, reboot};
 
+use super::crash::WAITED;
 use super::{Action, Machine};
 use crate::bytes::Arena;
 use crate::error::Context;
@@ -73,7 +74,7 @@ fn all_end(signals: &[u32], limit: Duration) -> bool {
         match end.checked_sub(monotonic()) {
             None | Some(Duration::ZERO) => return false,
             // SIGCHLD ends the wait, or any other signal: then once more.
-            Some(rest) => drop(sigtimedwait(SigSet::ALL, rest)),
+            Some(rest) => drop(sigtimedwait(WAITED, rest)),
         }
     }
 }
