@@ -38,14 +38,17 @@ pub fn arm(cmdline: &Cmdline) {
     }
 }
 
-fn fault(n: u32, address: usize) -> ! {
+fn fault(n: u32, address: Option<usize>) -> ! {
     let name = match n {
         SIGSEGV => "SIGSEGV",
         SIGBUS => "SIGBUS",
         SIGILL => "SIGILL",
         _ => "SIGFPE",
     };
-    ended(format_args!("{name} at address {address:#x}"));
+    match address {
+        Some(address) => ended(format_args!("{name} at address {address:#x}")),
+        None => ended(format_args!("{name}, which a process has sent")),
+    }
     exit_group(STATUS_NSINIT)
 }
 

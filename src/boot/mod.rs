@@ -33,7 +33,7 @@ use crate::plan::Plan;
 use crate::proc::process::Identity;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
-use crate::syscall::signal::{CHLD, Disposition, SigSet, sigaction, sigprocmask};
+use crate::syscall::signal::{CHLD, Disposition, sigaction, sigprocmask};
 use cmdline::Cmdline;
 use console::Consoles;
 use power::Buttons;

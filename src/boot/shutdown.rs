@@ -17,7 +17,7 @@ use crate::error::Context;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
 use crate::syscall::process::{exit_group, wait_any};
-use crate::syscall::signal::{SigSet, kill_all, sigtimedwait};
+use crate::syscall::signal::{kill_all, sigtimedwait};
 use crate::syscall::time::monotonic;
 
 /// What SIGKILL may take: a process that does not die in that time waits for a device, and would for
