@@ -25,7 +25,7 @@ pub const VERBS: [Verb; 3] = [
 
 fn ask(options: &Options, action: Action) -> Result<u8, Failure> {
     if options.force {
-        shutdown::now(action);
+        shutdown::now(action).map_or(Ok(()), Err).doing("reboot", ())?;
     }
     if let (Some(pid), Some(signal)) = (Pid::from_raw(1), power::signal_for(action)) {
         kill(pid, signal).doing("signal PID", Object::Number(1))?;

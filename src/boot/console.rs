@@ -38,6 +38,11 @@ impl Consoles {
         }
         if consoles.fds.is_empty() {
             consoles.add("console");
+        } else if let (Ok(console), Some(main)) = (open(c"/dev/console"), consoles.fds.first_mut())
+        {
+            // The same line, but it outlives the end of a session that had it as its terminal
+            // (__tty_hangup() in drivers/tty/tty_io.c).
+            *main = console;
         }
         consoles.become_stdio();
         consoles
@@ -97,9 +102,10 @@ impl Consoles {
 
     /// The standard descriptors as the kernel opens them, for the init of another root.
     pub fn make_blocking(&self) {
-        if let Ok(main) = openat(CWD, self.terminal(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())
-        {
-            become_stdio(&main);
+        for path in [c"/dev/console", self.terminal()] {
+            if let Ok(main) = openat(CWD, path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()) {
+                return become_stdio(&main);
+            }
         }
     }
 

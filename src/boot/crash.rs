@@ -12,11 +12,17 @@ use super::{Action, rescue, shutdown};
 use crate::error::STATUS_NSINIT;
 use crate::say;
 use crate::syscall::process::exit_group;
-use crate::syscall::signal::on_fault;
+use crate::syscall::signal::{SigSet, on_fault};
 
 /// The signals that a fault raises. They must not be blocked: the kernel kills a process that blocks
 /// them, PID 1 included.
 pub const FAULTS: [u32; 4] = [SIGSEGV, SIGBUS, SIGILL, SIGFPE];
+
+/// All others: those that are waited for. Waiting for a fault signal takes it away from its handler.
+pub const WAITED: SigSet = {
+    let [segv, bus, ill, fpe] = FAULTS;
+    SigSet::ALL.without(segv).without(bus).without(ill).without(fpe)
+};
 
 /// What to do then, as an Action's number and 1; 0: this is not the first process of a machine.
 static THEN: AtomicU8 = AtomicU8::new(0);
@@ -32,14 +38,17 @@ pub fn arm(cmdline: &Cmdline) {
     }
 }
 
-fn fault(n: u32, address: usize) -> ! {
+fn fault(n: u32, address: Option<usize>) -> ! {
     let name = match n {
         SIGSEGV => "SIGSEGV",
         SIGBUS => "SIGBUS",
         SIGILL => "SIGILL",
         _ => "SIGFPE",
     };
-    ended(format_args!("{name} at address {address:#x}"));
+    match address {
+        Some(address) => ended(format_args!("{name} at address {address:#x}")),
+        None => ended(format_args!("{name}, which a process has sent")),
+    }
     exit_group(STATUS_NSINIT)
 }
 
@@ -58,5 +67,5 @@ pub fn ended(why: fmt::Arguments) {
         }
     }
     let halt = then == Action::Halt as u8 + 1;
-    shutdown::now(if halt { Action::Halt } else { Action::Reboot })
+    shutdown::now(if halt { Action::Halt } else { Action::Reboot });
 }

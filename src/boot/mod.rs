@@ -33,7 +33,7 @@ use crate::plan::Plan;
 use crate::proc::process::Identity;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
-use crate::syscall::signal::{CHLD, Disposition, SigSet, sigaction, sigprocmask};
+use crate::syscall::signal::{CHLD, Disposition, sigaction, sigprocmask};
 use cmdline::Cmdline;
 use console::Consoles;
 use power::Buttons;
@@ -116,8 +116,7 @@ fn wanted(machine: &Machine) -> Option<Action> {
 /// Everything before the first container. What a machine can do without is warned of.
 fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
     // All signals wait for the loop, but those that a fault of our own raises.
-    let blocked = crash::FAULTS.iter().fold(SigSet::ALL, |set, n| set.without(*n));
-    sigprocmask(blocked).doing("block signals", ())?;
+    sigprocmask(crash::WAITED).doing("block signals", ())?;
     sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
     let warn = |result: Result<()>| {
         if let Err(error) = result {

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::crash::WAITED;
 use super::{Action, Machine, power};
 use crate::bytes::Show;
 use crate::errno::Text;
@@ -43,7 +44,7 @@ pub fn shell(machine: &Machine) -> Option<Action> {
             }
         }
         let wait = machine.watchdog.interval().unwrap_or(Duration::from_secs(3600));
-        if let Ok(info) = sigtimedwait(SigSet::ALL, wait)
+        if let Ok(info) = sigtimedwait(WAITED, wait)
             && let Some(action) = power::asked(info.signo())
         {
             return Some(action);
@@ -57,7 +58,7 @@ pub fn after_crash() {
     if let Ok(pid) = start(SHELL, consoles.terminal()) {
         while !matches!(wait_any(), Ok(Some((ended, _))) if ended == pid) {
             // SIGCHLD ends the wait; a second is enough for whatever else does not.
-            let _ = sigtimedwait(SigSet::ALL, Duration::from_secs(1));
+            let _ = sigtimedwait(WAITED, Duration::from_secs(1));
         }
     }
 }

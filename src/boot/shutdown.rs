@@ -10,13 +10,14 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use rustix::system::{RebootCommand, reboot};
 
+use super::crash::WAITED;
 use super::{Action, Machine};
 use crate::bytes::Arena;
 use crate::error::Context;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
 use crate::syscall::process::{exit_group, wait_any};
-use crate::syscall::signal::{SigSet, kill_all, sigtimedwait};
+use crate::syscall::signal::{kill_all, sigtimedwait};
 use crate::syscall::time::monotonic;
 
 /// What SIGKILL may take: a process that does not die in that time waits for a device, and would for
@@ -49,7 +50,9 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
             machine.watchdog.disarm();
         }
     }
-    now(action)
+    now(action);
+    // In a PID namespace whose owner may not even end that: PID 1 ends, and all with it.
+    exit_group(0)
 }
 
 /// Sends `signals` to every process and waits until all have ended, at most for `limit`: whether
@@ -71,7 +74,7 @@ fn all_end(signals: &[u32], limit: Duration) -> bool {
         match end.checked_sub(monotonic()) {
             None | Some(Duration::ZERO) => return false,
             // SIGCHLD ends the wait, or any other signal: then once more.
-            Some(rest) => drop(sigtimedwait(SigSet::ALL, rest)),
+            Some(rest) => drop(sigtimedwait(WAITED, rest)),
         }
     }
 }
@@ -114,9 +117,9 @@ fn each(arena: &Arena, f: &mut dyn FnMut(&CStr) -> rustix::io::Result<()>) -> u3
     points.iter().rev().filter(|point| f(point).is_ok()).count() as u32
 }
 
-/// reboot(2), without more ado. In a PID namespace it ends that alone (pid_namespaces(7)); where it
-/// is refused, PID 1 ends, and the container with it.
-pub fn now(action: Action) -> ! {
+/// reboot(2), without more ado; why not, where it returns. In a PID namespace it ends that alone
+/// (pid_namespaces(7)).
+pub fn now(action: Action) -> Option<Errno> {
     sync();
     let command = match action {
         Action::PowerOff => RebootCommand::PowerOff,
@@ -124,9 +127,10 @@ pub fn now(action: Action) -> ! {
         Action::Kexec => RebootCommand::Kexec,
         _ => RebootCommand::Restart,
     };
-    // No kernel is loaded: the ordinary way round.
-    if reboot(command).is_err() && action == Action::Kexec {
-        let _ = reboot(RebootCommand::Restart);
-    }
-    exit_group(0)
+    let result = match reboot(command) {
+        // No kernel is loaded: the ordinary way round.
+        Err(_) if action == Action::Kexec => reboot(RebootCommand::Restart),
+        result => result,
+    };
+    result.err()
 }

@@ -87,8 +87,9 @@ pub fn sigaction(n: u32, disposition: Disposition) -> Result<Disposition, Errno>
     Ok(if old.0[0] == 1 { Disposition::Ignore } else { Disposition::Default })
 }
 
-/// What is called for a fault: the signal, and the address that it is about.
-pub type OnFault = fn(u32, usize) -> !;
+/// What is called for a fault: the signal, and the address that it is about; `None` where a process
+/// has sent it.
+pub type OnFault = fn(u32, Option<usize>) -> !;
 
 /// The handlers' code, as a number: an atomic has no place for a function.
 static ON_FAULT: AtomicUsize = AtomicUsize::new(0);
@@ -105,8 +106,11 @@ extern "C" fn fault_handler(n: c_int, info: *const siginfo_t, _: usize) {
     // SAFETY: stored below, from an OnFault, before the handler is.
     let handler: OnFault = unsafe { core::mem::transmute(ON_FAULT.load(Ordering::Relaxed)) };
     // SAFETY: with SA_SIGINFO the kernel passes a siginfo_t, and faults have the address in it.
-    let address = unsafe { (*info).__bindgen_anon_1.__bindgen_anon_1._sifields._sigfault._addr };
-    handler(n as u32, address as usize)
+    let info = unsafe { (*info).__bindgen_anon_1.__bindgen_anon_1 };
+    // SAFETY: as above; any bytes are an address.
+    let address = unsafe { info._sifields._sigfault._addr };
+    // Above 0 the kernel made it (sigaction(2), si_code).
+    handler(n as u32, (info.si_code > 0).then_some(address as usize))
 }
 
 /// sigaltstack(2) and rt_sigaction(2): calls `handler` for the fault signal `n`. It does not return,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, strings};
 use crate::world::{LIMIT, Place, lay_out, nameless, nsinit, skip, spawn};
 
 /// What the machine says before it ends, where a script is its /init.
@@ -55,6 +55,29 @@ impl Machine {
         let container = self.root.join(path);
         lay_out(&container);
         fs::write(container.join("container.json"), config.text()).unwrap();
+    }
+
+    /// nsinit is the machine's /init.
+    pub fn nsinit_is_init(&self) {
+        fs::copy(nsinit(), self.root.join("init")).unwrap();
+    }
+
+    /// A script that runs as the rescue shell, before the first container.
+    pub fn rescue(&mut self, script: &str) {
+        self.program("script", &format!("#!/bin/sh\nexport PATH=/bin\n{script}\n"));
+        self.append += " nsinit.shell=/script";
+    }
+
+    /// Lays out a container of the machine: a root file system with its container.json beside it,
+    /// and what it runs.
+    pub fn boots(&self, kind: &str, name: &str, script: &str) {
+        let dir = self.root.join("containers").join(kind).join(name);
+        lay_out(&dir.join("rootfs"));
+        let mut config = Config::new(name);
+        // The stock kernel's controllers are all of version 2.
+        config.unset("cgroups").set("rootfs", "\"rootfs\"");
+        config.set("command", format!("{{\"args\": {}}}", strings(&["/bin/sh", "-c", script])));
+        fs::write(dir.join("container.json"), config.text()).unwrap();
     }
 
     /// Writes an executable file.

@@ -10,6 +10,7 @@ mod pty;
 mod trace;
 mod world;
 
+mod boot_initramfs;
 mod cgroup;
 mod cli;
 mod dialects;
