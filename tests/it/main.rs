@@ -10,7 +10,13 @@ mod pty;
 mod trace;
 mod world;
 
+mod boot_console;
+mod boot_crash;
 mod boot_initramfs;
+mod boot_inside;
+mod boot_power;
+mod boot_root;
+mod boot_watchdog;
 mod cgroup;
 mod cli;
 mod dialects;
