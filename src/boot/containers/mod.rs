@@ -101,7 +101,7 @@ pub fn run(machine: &mut Machine) -> Action {
 impl Room<'_, '_> {
     fn serve(&mut self) -> Action {
         // Without it the loop looks around once a second.
-        let signals = signalfd(SigSet::ALL).ok();
+        let signals = signalfd(crate::boot::crash::WAITED).ok();
         loop {
             self.reap();
             if let Some(action) = self.turn() {
