@@ -34,7 +34,7 @@ use self::unit::{Set, UNITS, Unit};
 use super::{Action, Machine, rescue};
 use crate::syscall::lock::Lock;
 use crate::syscall::memory::give_back_value;
-use crate::syscall::signal::{SigSet, signalfd};
+use crate::syscall::signal::signalfd;
 
 /// What PID 1 keeps, in static memory: pages of which nothing is used do not exist.
 struct Memory {
