@@ -45,7 +45,8 @@ fn every_fault_is_told_in_one_run() {
     config.set("service.grace", quote("5 parsecs"));
     system.add("services", "c", &config);
     for (name, text) in [
-        ("bash", &b"#!/bin/bash\n"[..]),
+        ("script", &b"#!/bin/bash\n"[..]),
+        ("circle", b"#!/bin/circle\n"),
         ("text", b"hello\n"),
         ("arm", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0\x01\0\0\0"),
         ("absent", b""),
@@ -66,7 +67,8 @@ fn every_fault_is_told_in_one_run() {
         "services/a: service.after: it waits for itself in a circle",
         "services/b: service.after: it waits for itself in a circle",
         "service.grace: expected a number with its unit",
-        "services/bash: open /bin/bash: No such file or directory (ENOENT): the interpreter that /bin/bash needs",
+        "services/script: open /bin/bash: No such file or directory (ENOENT): the interpreter that /bin/script needs",
+        "services/circle: execute /bin/circle: its interpreter needs an interpreter",
         "services/text: execute /bin/text: it is neither a program nor a script",
         "services/arm: execute /bin/arm: it is a program for another kind of machine",
         "services/absent: find the command absent: there is no such file",

@@ -34,13 +34,10 @@ pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -
     let mut units = Vec::<Unit, UNITS>::new();
     let mut good = find(dir, &mut units, arena)?;
     for n in 0..units.len() {
-        match look(dir, machine, &units, n, plan, arena)? {
-            Some(after) => {
-                if let Some(unit) = units.get_mut(n) {
-                    unit.after = after;
-                }
-            }
-            None => good = false,
+        let (after, is_good) = look(dir, machine, &units, n, plan, arena)?;
+        good &= is_good;
+        if let Some(unit) = units.get_mut(n) {
+            unit.after = after;
         }
     }
     Ok(good & !goes_round(&units))
@@ -74,7 +71,7 @@ fn find(dir: &'static CStr, units: &mut Vec<Unit, UNITS>, arena: &Arena) -> Resu
     Ok(good)
 }
 
-/// Those that it is after; `None` where something is wrong with it.
+/// Those that it is after, and whether nothing is wrong with it.
 fn look(
     dir: &'static CStr,
     machine: u16,
@@ -82,7 +79,7 @@ fn look(
     n: usize,
     plan: &mut Plan,
     arena: &Arena,
-) -> Result<Option<Set>> {
+) -> Result<(Set, bool)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ())?;
     let pid = match fork(NewNamespaces::empty()).doing("fork", ())? {
         Fork::Parent(pid) => pid,
@@ -101,7 +98,7 @@ fn look(
     let read = rustix::io::retry_on_intr(|| rustix::io::read(&ours, &mut after));
     let status = waitpid(Some(pid), WaitOptions::empty()).doing("wait", ())?;
     let good = status.is_some_and(|(_, status)| status.as_raw() == 0);
-    Ok(Some(Set::from_ne_bytes(after)).filter(|_| good && read.is_ok()))
+    Ok((Set::from_ne_bytes(after), good && read.is_ok()))
 }
 
 /// Everything about one container. The messages of its file have the path in them, the others get
@@ -157,7 +154,8 @@ fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result
         _ => value(&plan.process.env, b"PATH").unwrap_or(DEFAULT_PATH),
     };
     for directory in split_by(directories, b':') {
-        let path = arena.concat(&[directory, b"/", name.to_bytes()]).doing("name", name)?;
+        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let path = arena.concat(&[directory, slash, name.to_bytes()]).doing("name", name)?;
         if let Ok(file) = beneath::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK) {
             return runs(file, path, root, machine, arena);
         }
@@ -200,7 +198,7 @@ fn runs(
             })?;
         path = interpreter;
     }
-    Ok(())
+    refused(path, "its interpreter needs an interpreter, and so on without end")
 }
 
 /// Whether some of them wait for each other: those are said.
