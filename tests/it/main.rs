@@ -29,6 +29,7 @@ mod process;
 mod rootfs;
 mod samples;
 mod services;
+mod services_vm;
 mod shape;
 mod state;
 mod storm;

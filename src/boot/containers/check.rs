@@ -19,7 +19,7 @@ use crate::boot::names;
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::front::Failure;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
 use crate::security::{DEFAULT_PATH, Program, program, value};
@@ -127,6 +127,9 @@ fn container(
 }
 
 fn rootfs(plan: &Plan, machine: u16, arena: &Arena) -> Result<()> {
+    if !plan.namespaces.is_new(plan::Kind::Mount) {
+        return Ok(());
+    }
     let base = base(plan)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let root = openat(CWD, base.path, flags, Mode::empty()).doing("open", base.path)?;
