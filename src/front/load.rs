@@ -69,7 +69,11 @@ pub fn booted(options: &mut Options, arena: &Arena) -> Result<(), Error> {
     if rustix::process::chdir(below(b"/dir")?).is_ok() {
         options.root = Some(RUN);
         options.config = Some(CONFIG);
-        options.rootfs = Some(below(b"/rootfs")?);
+        let rootfs = below(b"/rootfs")?;
+        // One without a mount namespace of its own has none.
+        if statat(CWD, rootfs, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            options.rootfs = Some(rootfs);
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::options::Options;
 use super::{Context, Failure, Verb, answer, usage};
+use crate::boot::containers::check::check;
 use crate::boot::containers::{LIST, ask, log_path};
 use crate::bytes::{Show, number, split_by};
 use crate::error::{Context as _, Error};
@@ -70,6 +71,48 @@ pub const LOGS: Verb = Verb {
     options: &[],
     run: logs,
 };
+
+/// See the help.
+pub const BOOT: Verb = Verb {
+    name: "boot",
+    usage: "[--check DIR [--arch ARCH]] [nsinit.OPTION=VALUE…]",
+    summary: "be the first process of a machine, or say what would go wrong then",
+    help: "As PID 1, which nsinit also is as /init or /sbin/init: mounts what a system needs and runs\n\
+           the containers of /containers. With --check, looks at those of DIR, where the machine is\n\
+           built: configurations, commands and their interpreters, the names in \"after\". The exit\n\
+           status is 1 if something is wrong.",
+    options: &["check", "arch"],
+    run: boot,
+};
+
+/// Machines by the names of their triples, with e_machine of elf(5).
+const MACHINES: [(&str, u16); 4] =
+    [("x86_64", 62), ("aarch64", 183), ("armv7", 40), ("riscv64", 243)];
+/// nsinit's own among them.
+const OWN: usize = if cfg!(target_arch = "x86_64") {
+    0
+} else if cfg!(target_arch = "aarch64") {
+    1
+} else if cfg!(target_arch = "arm") {
+    2
+} else {
+    3
+};
+
+fn boot(context: Context, options: Options) -> Result<u8, Failure> {
+    let Some(dir) = options.check else {
+        if rustix::process::getpid().is_init() {
+            crate::boot::run(context);
+        }
+        return Err(usage("boot", "only PID 1 can; --check DIR looks at what it would find"));
+    };
+    let machine = match options.arch {
+        None => MACHINES.get(OWN),
+        Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
+    };
+    let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
+    Ok(u8::from(!check(dir, machine, context.plan, context.arena)?))
+}
 
 /// The one word of a command line.
 fn name(options: &Options) -> Result<&'static CStr, Failure> {

@@ -58,6 +58,7 @@ impl Verb {
         self.usage.ends_with("[ARGUMENT…]]")
             || self.usage.ends_with("[ARGUMENT…]")
             || self.usage == "NAME"
+            || self.usage.ends_with("VALUE…]")
     }
 }
 
@@ -72,6 +73,7 @@ const VERBS: &[Verb] = &[
     machine::STOP,
     machine::RESTART,
     machine::BLAME,
+    machine::BOOT,
 ];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not

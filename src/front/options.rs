@@ -37,6 +37,10 @@ pub struct Options {
     pub no_init: bool,
     /// --ready-fd.
     pub ready_fd: Option<&'static CStr>,
+    /// --check.
+    pub check: Option<&'static CStr>,
+    /// --arch.
+    pub arch: Option<&'static CStr>,
     /// --strict.
     pub strict: bool,
     /// --force.
@@ -92,6 +96,18 @@ pub const OPTIONS: &[Opt] = &[
         value: "FD",
         help: "gets a line when the command runs, and is closed",
         set: |o, value| o.ready_fd = Some(value),
+    },
+    Opt {
+        name: "check",
+        value: "DIR",
+        help: "say what would go wrong with the containers of DIR",
+        set: |o, value| o.check = Some(value),
+    },
+    Opt {
+        name: "arch",
+        value: "ARCH",
+        help: "the machine's: x86_64, aarch64, armv7 or riscv64",
+        set: |o, value| o.arch = Some(value),
     },
     Opt {
         name: "new",

@@ -13,7 +13,7 @@ use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::execve;
 
 /// Where a container without PATH looks.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Longest path that execve takes (PATH_MAX).
 const PATH_MAX: usize = 4096;

@@ -26,6 +26,8 @@ use crate::step::Steps;
 use crate::syscall::process::{Prctl, prctl};
 use crate::syscall::signal::{self, Disposition, SigSet, sigaction, sigprocmask};
 use crate::syscall::{cred, fd, is_absent, key};
+pub use exec::{DEFAULT_PATH, value};
+pub use explain::{Program, program};
 use user::{Asked, Ids};
 
 /// What nsinit changed about itself and gives back to the workload.

@@ -25,7 +25,7 @@ fn or_halts() {
     machine.append += "nsinit.panic=halt";
     machine.rescue("kill -BUS 1; sleep 20; echo STILL THERE");
     let mut running = spawn(&mut machine.command());
-    let said = running.wait_for("reboot: System halted");
+    let said = running.wait_for_within("reboot: System halted", machine.limit);
     assert!(said.contains("PID 1 has crashed: SIGBUS"), "{said}");
     running.signal(libc::SIGKILL);
     running.end_within(Duration::from_secs(5));

@@ -11,7 +11,7 @@ use crate::world::{Place, Running, spawn};
 
 /// A machine with a service that says how it was ended.
 fn machine(place: &Place) -> Option<Machine> {
-    let machine = Machine::new(place)?;
+    let mut machine = Machine::new(place)?;
     machine.nsinit_is_init();
     machine.boots(
         "services",
@@ -32,10 +32,10 @@ fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
     let monitor = format!("unix:{},server=on,wait=off", socket.display());
     machine.qemu.extend(["-serial", "stdio", "-monitor", &monitor].map(str::to_owned));
     let mut running = spawn(&mut machine.command());
-    running.wait_for("READY");
+    running.wait_for_within("READY", machine.limit);
     let mut monitor = UnixStream::connect(socket).unwrap();
     writeln!(monitor, "{command}").unwrap();
-    running.wait_for("the machine ends");
+    running.wait_for_within("the machine ends", machine.limit);
     running
 }
 
@@ -45,7 +45,7 @@ fn the_power_button() {
     let Some(mut machine) = machine(&place) else { return };
     machine.module("button");
     machine.module("evdev");
-    let run = press(&mut machine, &place, "system_powerdown").end();
+    let run = press(&mut machine, &place, "system_powerdown").end_within(machine.limit);
     ends(&run.out, "Power down");
 }
 
@@ -53,9 +53,7 @@ fn the_power_button() {
 fn ctrl_alt_del() {
     let place = Place::new();
     let Some(mut machine) = machine(&place) else { return };
-    machine.module("i8042");
-    machine.module("atkbd");
-    let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end();
+    let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end_within(machine.limit);
     ends(&run.out, "Restarting");
 }
 
@@ -99,7 +97,7 @@ fn by_name() {
         "(until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; /bin/nsinit halt) </dev/null >/dev/console 2>&1 &",
     );
     let mut running = spawn(&mut machine.command());
-    ends(&running.wait_for("System halted"), "System halted");
+    ends(&running.wait_for_within("System halted", machine.limit), "System halted");
     running.signal(libc::SIGKILL);
     running.end_within(Duration::from_secs(5));
 }

@@ -4,12 +4,14 @@
 //! Run by `scripts/test`, which also says which program is tested (`NSINIT`). By hand:
 //! `cargo nextest run`; the harness counts on one process per test.
 
+mod booted;
 mod config;
 mod machine;
 mod pty;
 mod trace;
 mod world;
 
+mod boot_check;
 mod boot_console;
 mod boot_crash;
 mod boot_initramfs;
@@ -25,12 +27,15 @@ mod faults;
 mod hostile_join;
 mod hostile_root;
 mod hostile_state;
+mod images;
 mod init;
 mod join;
 mod life;
 mod process;
 mod rootfs;
 mod samples;
+mod services;
+mod services_vm;
 mod shape;
 mod state;
 mod storm;

@@ -5,7 +5,7 @@
 use core::ffi::CStr;
 
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{chdir, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -59,8 +59,8 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     setsid().doing("make a session", ())?;
     let dir = directory(containers, kind, name, arena)?;
     chdir(dir).doing("change directory to", dir)?;
-    read(plan, arena)?;
-    let after = after(plan, units, kind, arena);
+    read(plan, CONFIG, arena)?;
+    let (after, _) = after(plan, units, kind, CONFIG, arena);
     // PID 1 is there as long as this process.
     rustix::io::write(&talk, &record(after, &plan.service.keep)).doing("tell the settings", ())?;
     let mut go = [0];
@@ -91,38 +91,41 @@ pub fn directory(
     arena.concat(&parts).doing("name the directory of a container", ())
 }
 
-/// Fills the plan from the file in the working directory.
-pub fn read(plan: &mut Plan, arena: &Arena) -> Result<(), Failure> {
-    const CONFIG: &CStr = c"container.json";
+/// Its file, in the working directory.
+const CONFIG: &CStr = c"container.json";
+
+/// Fills the plan from the file at `path`.
+pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
     *plan = Plan::new();
-    if let Err(errno @ Errno::NOENT) = rustix::fs::stat(CONFIG) {
-        let oci = rustix::fs::stat(c"config.json").is_ok();
-        let error = Error::errno("look at", CONFIG, errno);
-        let hint = "there is a config.json, which nsinit does not read: write a container.json";
-        return Err(if oci { error.hint(hint) } else { error }.into());
-    }
-    load::plan(plan, CONFIG, &Options::default(), arena)?;
-    load::built(plan, CONFIG, arena)?;
+    load::plan(plan, path, &Options::default(), arena)?;
+    load::built(plan, path, arena)?;
     Ok(load::has_command(plan)?)
 }
 
-/// The names in "after" as a set; those that nobody has are left out, loudly.
-fn after(plan: &Plan, units: &[Unit], kind: Kind, arena: &Arena) -> Set {
+/// The names in "after" as a set, and whether all are known: those that nobody has are said.
+pub fn after(
+    plan: &Plan,
+    units: &[Unit],
+    kind: Kind,
+    path: &'static CStr,
+    arena: &Arena,
+) -> (Set, bool) {
     let mut set = 0;
+    let mut known = true;
     for (n, name) in plan.service.after.iter().enumerate() {
         match units.iter().position(|unit| unit.kind == kind && unit.name == *name) {
             Some(at) => set |= 1 << at,
-            None => drop(unknown(plan, n, arena).tell(arena)),
+            None => {
+                known = false;
+                let why = "there is no such container";
+                let finding = Finding { part: "after", index: Some(n), key: "", why };
+                let file = path.to_str().unwrap_or("container.json");
+                // It is not the end of it.
+                Failure::in_file(libct::place(plan, file, finding, arena), None).tell(arena);
+            }
         }
     }
-    set
-}
-
-/// The fault of a name in "after" that no container has.
-pub fn unknown(plan: &Plan, n: usize, arena: &Arena) -> Failure {
-    let why = "there is no such container";
-    let finding = Finding { part: "after", index: Some(n), key: "", why };
-    Failure::in_file(libct::place(plan, "container.json", finding, arena), None)
+    (set, known)
 }
 
 /// Nothing to read, and the pipe to write to. /dev/null may not exist: a pipe without a writer is as

@@ -15,7 +15,7 @@ use rustix::mount::{MountFlags, mount};
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
 use crate::front::load::RUN;
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
 use crate::syscall::loopdev;
 
 /// Where a directory without a word about it has its root: nsinit's names, and LinuxKit's for a root
@@ -64,7 +64,8 @@ pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Are
     make(own(b"")?)?;
     let rootfs = own(b"/rootfs")?;
     link(dir, own(b"/dir")?)?;
-    if is_ready(rootfs, own(b"")?) {
+    // Without a mount namespace of its own it is in the machine's.
+    if !plan.namespaces.is_new(Kind::Mount) || is_ready(rootfs, own(b"")?) {
         return Ok(());
     }
     let base = base(plan)?;

@@ -9,6 +9,7 @@
 //! with a container is said, and is that container's matter.
 
 mod backlog;
+pub mod check;
 mod child;
 mod control;
 mod image;

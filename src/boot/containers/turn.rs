@@ -208,9 +208,15 @@ impl Room<'_, '_> {
 
     /// Whoever runs is asked to end, the last first: who is after another before that other.
     fn stopping(&mut self) -> bool {
+        let alive = self.set(|unit| unit.pid.is_some());
         let mut needed = 0;
         for unit in self.units.iter().filter(|unit| unit.pid.is_some()) {
             needed |= unit.after;
+        }
+        // In a circle each is needed: then none is.
+        let ends = self.set(|unit| unit.pid.is_some() && unit.state == State::Stopping);
+        if ends == 0 && alive & !needed == 0 {
+            needed = 0;
         }
         for n in 0..self.units.len() {
             let Some(unit) = self.units.get_mut(n) else { break };

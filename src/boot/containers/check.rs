@@ -1,0 +1,226 @@
+//! `nsinit boot --check DIR`: what would go wrong, told where the machine is built. Every container is
+//! looked at by a process of its own, as on the machine.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitOptions, chdir, waitpid};
+
+use super::child::{after, directory, read};
+use super::image::{base, fstype};
+use super::table::fault;
+use super::unit::{Kind, Set, UNITS, Unit};
+use crate::beneath;
+use crate::boot::names;
+use crate::bytes::{Arena, Short, Show, split_by};
+use crate::error::{Context as _, Error, Result};
+use crate::front::Failure;
+use crate::plan::{self, Plan};
+use crate::proc::fd_path;
+use crate::say;
+use crate::security::{DEFAULT_PATH, Program, program, value};
+use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
+
+/// Interpreters of interpreters.
+const DEPTH: usize = 4;
+
+/// Looks at all containers below `dir`, which are to run on the machine `machine` (e_machine of
+/// elf(5)); whether nothing is wrong. What is wrong is said.
+pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -> Result<bool> {
+    let mut units = Vec::<Unit, UNITS>::new();
+    let mut good = find(dir, &mut units, arena)?;
+    for n in 0..units.len() {
+        let (after, is_good) = look(dir, machine, &units, n, plan, arena)?;
+        good &= is_good;
+        if let Some(unit) = units.get_mut(n) {
+            unit.after = after;
+        }
+    }
+    Ok(good & !goes_round(&units))
+}
+
+fn find(dir: &'static CStr, units: &mut Vec<Unit, UNITS>, arena: &Arena) -> Result<bool> {
+    let mut good = true;
+    for kind in Kind::ALL {
+        let parts = [dir.to_bytes(), b"/", kind.dir().as_bytes()];
+        let names =
+            match names::sorted(arena.concat(&parts).doing("name a directory of", dir)?, arena) {
+                Err(error) if error.raw() == Some(Errno::NOENT) => continue,
+                names => names?,
+            };
+        for name in names {
+            let twice = units.iter().any(|unit| unit.name == name);
+            let why = fault(name).or(twice.then_some("another container has this name"));
+            if let Some(why) = why {
+                say::error(format_args!("{}/{}: {why}", kind.dir(), Show(name.to_bytes())));
+                good = false;
+            }
+            let full =
+                |_| Error::refused("check", dir, "there are more containers than nsinit keeps");
+            units.push(Unit::new(name, kind)).map_err(full)?;
+        }
+    }
+    if units.is_empty() {
+        let why = "there is nothing in \"onboot\", \"services\" and \"onshutdown\" of it";
+        return Err(Error::refused("check", dir, why));
+    }
+    Ok(good)
+}
+
+/// Those that it is after, and whether nothing is wrong with it.
+fn look(
+    dir: &'static CStr,
+    machine: u16,
+    units: &[Unit],
+    n: usize,
+    plan: &mut Plan,
+    arena: &Arena,
+) -> Result<(Set, bool)> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ())?;
+    let pid = match fork(NewNamespaces::empty()).doing("fork", ())? {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            let Some(unit) = units.get(n) else { exit_group(1) };
+            let good = match container(dir, machine, units, unit, &theirs, plan, arena) {
+                Ok(good) => good,
+                Err(failure) => failure.tell(arena) == 0,
+            };
+            exit_group(u8::from(!good))
+        }
+    };
+    drop(theirs);
+    let mut after = [0; size_of::<Set>()];
+    // Nothing comes from one whose file can't be read.
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(&ours, &mut after));
+    let status = waitpid(Some(pid), WaitOptions::empty()).doing("wait", ())?;
+    let good = status.is_some_and(|(_, status)| status.as_raw() == 0);
+    Ok((Set::from_ne_bytes(after), good && read.is_ok()))
+}
+
+/// Everything about one container. The messages of its file have the path in them, the others get
+/// it here.
+fn container(
+    dir: &'static CStr,
+    machine: u16,
+    units: &[Unit],
+    unit: &Unit,
+    told: &OwnedFd,
+    plan: &mut Plan,
+    arena: &Arena,
+) -> core::result::Result<bool, Failure> {
+    let place = directory(dir, unit.kind, unit.name, arena)?;
+    let file = arena.concat(&[place.to_bytes(), b"/container.json"]).doing("name", place)?;
+    read(plan, file, arena)?;
+    let (set, mut good) = after(plan, units, unit.kind, file, arena);
+    // Whoever reads it is there.
+    let _ = rustix::io::write(told, &set.to_ne_bytes());
+    chdir(place).doing("change directory to", place)?;
+    if let Err(error) = rootfs(plan, machine, arena) {
+        say::error(format_args!("{}: {error}", Show(place.to_bytes())));
+        good = false;
+    }
+    Ok(good)
+}
+
+fn rootfs(plan: &Plan, machine: u16, arena: &Arena) -> Result<()> {
+    if !plan.namespaces.is_new(plan::Kind::Mount) {
+        return Ok(());
+    }
+    let base = base(plan)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = openat(CWD, base.path, flags, Mode::empty()).doing("open", base.path)?;
+    if !base.image {
+        return command(plan, root.as_fd(), machine, arena);
+    }
+    // Its inside is for a kernel to read.
+    match fstype(&root).doing("read the image", base.path)? {
+        Some(_) => Ok(()),
+        None => Err(Error::refused(
+            "use the image",
+            base.path,
+            "it is neither squashfs nor ext4 nor erofs",
+        )),
+    }
+}
+
+/// Whether the command is there, and what runs it.
+fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result<()> {
+    let Some(Some(word)) = plan.process.command.first() else { return Ok(()) };
+    let name = word.get();
+    let directories: &[u8] = match name.to_bytes() {
+        [b'/', ..] => b"",
+        name if name.contains(&b'/') => plan.process.cwd.unwrap_or(c"/").to_bytes(),
+        _ => value(&plan.process.env, b"PATH").unwrap_or(DEFAULT_PATH),
+    };
+    for directory in split_by(directories, b':') {
+        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let path = arena.concat(&[directory, slash, name.to_bytes()]).doing("name", name)?;
+        if let Ok(file) = beneath::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK) {
+            return runs(file, path, root, machine, arena);
+        }
+    }
+    Err(Error::refused("find the command", name, "there is no such file in the root file system"))
+}
+
+/// Whether this machine runs it, and what it needs to be run.
+fn runs(
+    mut file: OwnedFd,
+    mut path: &'static CStr,
+    root: BorrowedFd,
+    machine: u16,
+    arena: &Arena,
+) -> Result<()> {
+    let refused = |path, why| Err(Error::refused("execute", path, why));
+    for _ in 0..DEPTH {
+        let stat = fstat(&file).doing("look at", path)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
+            || stat.st_mode & 0o111 == 0
+        {
+            return refused(path, "it is no file that may be executed");
+        }
+        let mut buf = [0; 256];
+        let needs = match program(fd_path(file.as_fd()).as_cstr(), &mut buf) {
+            None => return refused(path, "it is neither a program nor a script with a #! line"),
+            Some(Program { machine: Some(other), .. }) if other != machine => {
+                return refused(path, "it is a program for another kind of machine");
+            }
+            Some(program) => program.interpreter,
+        };
+        let Some(needs) = needs else { return Ok(()) };
+        let interpreter = arena.concat(&[needs]).doing("name the interpreter of", path)?;
+        file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
+            .doing("open", interpreter)
+            .map_err(|error| {
+                let by = Short::<300>::new(format_args!("{}", Show(path.to_bytes())));
+                let hint = arena.str(format_args!("the interpreter that {} needs", by.as_str()));
+                hint.map_or(error, |hint| error.hint(hint))
+            })?;
+        path = interpreter;
+    }
+    refused(path, "its interpreter needs an interpreter, and so on without end")
+}
+
+/// Whether some of them wait for each other: those are said.
+fn goes_round(units: &[Unit]) -> bool {
+    let mut begun: Set = 0;
+    loop {
+        let ready = |unit: &Unit| unit.after & !begun == 0;
+        let now = units.iter().enumerate().filter(|(_, unit)| ready(unit));
+        let now = now.fold(begun, |set, (n, _)| set | 1 << n);
+        if now == begun {
+            break;
+        }
+        begun = now;
+    }
+    let rest = units.iter().enumerate().filter(|(n, _)| begun & 1 << n == 0);
+    rest.map(|(_, unit)| {
+        let (kind, name) = (unit.kind.dir(), unit.label());
+        say::error(format_args!("{kind}/{name}: service.after: it waits for itself in a circle"));
+    })
+    .count()
+        != 0
+}
