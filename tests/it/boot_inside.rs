@@ -9,10 +9,8 @@ use crate::world::{Place, Run, nsinit, spawn};
 fn run(place: &Place, words: &[&str]) -> Run {
     fs::create_dir_all(place.root.join("sbin")).unwrap();
     fs::copy(nsinit(), place.root.join("sbin/init")).unwrap();
-    let mut command = Command::new("env");
-    command
-        .args(before)
-        .args(["unshare", "--pid", "--fork", "--mount", "--net", "--uts", "--root"]);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount", "--net", "--uts", "--root"]);
     command.arg(&place.root).arg("/sbin/init").args(words);
     spawn(&mut command).end()
 }
