@@ -148,7 +148,8 @@ fn after_orders_starts_and_stops() {
     }
     let blame = booted.verb(&["blame", "--json"]);
     let begun = |name: &str| {
-        let at = blame.out.split(&format!("\"name\":\"{name}\"")).nth(1).unwrap();
+        let named = format!("\"name\":\"{name}\"");
+        let at = blame.out.split('{').find(|object| object.contains(&named)).unwrap();
         let number = |key: &str| {
             let text = at.split(&format!("\"{key}\":")).nth(1).unwrap();
             text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap()
@@ -375,8 +376,9 @@ fn pid_1_sleeps_is_small_and_reaps_what_is_given_to_it() {
         fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap().split(' ').count()
             <= 2
     });
-    println!("resident: {} kB", field("status", "VmRSS:"));
-    assert!(field("status", "VmRSS:") <= 200, "{} kB", field("status", "VmRSS:"));
+    // How much of the program file a kernel maps around one page is its own choice: in the virtual
+    // machine all that is resident counts.
+    assert!(field("status", "RssAnon:") <= 80, "{} kB", field("status", "RssAnon:"));
     // It wakes for what happens, and not to look whether something has.
     let before = field("status", "voluntary_ctxt_switches:");
     std::thread::sleep(Duration::from_millis(500));

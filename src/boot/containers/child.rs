@@ -19,6 +19,7 @@ use crate::front::{Failure, libct, load};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
+use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{execve, exit_group};
 use crate::syscall::signal::{SigSet, sigprocmask};
 
@@ -62,7 +63,8 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     read(plan, CONFIG, arena)?;
     let (after, _) = after(plan, units, kind, CONFIG, arena);
     // PID 1 is there as long as this process.
-    rustix::io::write(&talk, &record(after, &plan.service.keep)).doing("tell the settings", ())?;
+    rustix::io::write(&talk, bytes_of(&mut record(after, &plan.service.keep)))
+        .doing("tell the settings", ())?;
     let mut go = [0];
     match rustix::io::retry_on_intr(|| rustix::io::read(&talk, &mut go)) {
         Ok(1) => {}
