@@ -16,10 +16,13 @@ fn flags() -> MountFlags {
     MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC
 }
 
-/// Mounts it, unless one is there.
-pub fn make(hierarchy: Hierarchy) -> Result<()> {
+/// Mounts it, unless one is there. In a container it would be the machine's: there, only what its
+/// maker has mounted is used, as far as that may be written to.
+pub fn make(hierarchy: Hierarchy, is_real: bool) -> Result<()> {
     match hierarchy {
+        _ if !is_real && !is_mounted(TOP) => Ok(()),
         Hierarchy::None => Ok(()),
+        Hierarchy::V2 if !is_real => v2().or(Ok(())),
         Hierarchy::V2 => v2(),
         Hierarchy::V1 => v1(),
     }

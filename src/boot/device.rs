@@ -29,7 +29,7 @@ pub fn find(spec: &[u8]) -> Option<Path> {
     if let Some(uuid) = spec.strip_prefix(b"PARTUUID=") {
         return each(&mut |_, name| is_partition(name, uuid).unwrap_or(false));
     }
-    let numbers = core::str::from_utf8(spec).ok().filter(|spec| !spec.contains('/'))?;
+    let numbers = core::str::from_utf8(spec).ok()?;
     let path = Short::<96>::new(format_args!("/sys/dev/block/{numbers}/uevent"));
     let mut buf = [0; 1024];
     let uevent = mounts::read(path.as_cstr(), &mut buf).ok()?;

@@ -21,10 +21,14 @@ pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NA
     each(dir, &mut |_, name| {
         let name = arena.concat(&[name.to_bytes()]).doing("keep a name in", dir);
         let full = |_| Error::refused("read", dir, "there are more than 128 names in it");
-        result = result.and_then(|()| names.push(name?).map_err(full));
+        result = result.and_then(|()| {
+            let name = name?;
+            // They are few, and a sort would be two kilobytes.
+            let place = names.iter().position(|other| *other > name).unwrap_or(names.len());
+            names.insert(place, name).map_err(full)
+        });
     })
     .doing("read the directory", dir)?;
-    names.sort_unstable();
     result.map(|()| names)
 }
 

@@ -45,7 +45,7 @@ fn one(dir: &CStr, name: &CStr, kind: FileType) -> Option<()> {
     let device = variable(text, b"DEVNAME=")?;
     let device = core::str::from_utf8(device).ok()?;
     // A name may have directories: "input/event0".
-    for (slash, _) in device.match_indices('/') {
+    for (slash, _) in device.bytes().enumerate().filter(|(_, byte)| *byte == b'/') {
         let parent = Short::<128>::new(format_args!("/dev/{}", device.get(..slash)?));
         mounts::make_dir(parent.as_cstr());
     }

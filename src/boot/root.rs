@@ -109,23 +109,24 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
 
 /// The path of the device, once it is there.
 fn wait_for(spec: &'static CStr, for_ever: bool) -> Result<Path> {
-    let mut end = Some(monotonic() + PATIENCE);
+    const WHY: &str = "no device of that name, label or UUID";
+    let end = monotonic() + PATIENCE;
+    let mut told = false;
     loop {
         if let Some(path) = device::find(spec.to_bytes()) {
             return Ok(path);
         }
         // Only a /dev without devtmpfs lacks nodes that sysfs tells of.
         nodes::fill();
-        if end.is_some_and(|end| monotonic() > end) {
-            const WHY: &str = "no device of that name, label or UUID";
-            if !for_ever {
-                return Err(Error::refused("find the root", spec, WHY));
-            }
+        if for_ever && !told {
             say::warning(format_args!(
-                "root={}: {WHY}; rootwait: it is waited for",
+                "root={}: {WHY} yet: it is waited for",
                 Show(spec.to_bytes())
             ));
-            end = None;
+        }
+        told = true;
+        if !for_ever && monotonic() > end {
+            return Err(Error::refused("find the root", spec, WHY));
         }
         // No signal is of use yet: its only effect is that the wait is shorter.
         let _ = sigtimedwait(SigSet::EMPTY, PAUSE);

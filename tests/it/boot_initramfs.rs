@@ -28,7 +28,7 @@ fn everything_is_mounted_once() {
     let place = Place::new();
     let Some(mut machine) = Machine::new(&place) else { return };
     machine.nsinit_is_init();
-    machine.rescue(
+    machine.only(
         "while read id parent dev root point options rest; do echo \"MOUNT $point $options $rest\"; done < /proc/self/mountinfo\n\
         echo GROUP $(cat /proc/1/cgroup) $(cat /sys/fs/cgroup/cgroup.subtree_control) END\n\
         echo NAME $(hostname); ip addr show lo; ls -l /proc/1/fd; ulimit -c",
@@ -66,7 +66,7 @@ fn crun_works_there_unmodified() {
     machine.nsinit_is_init();
     machine.host_program(crun);
     machine.container("bundle/rootfs", &crate::config::Config::empty());
-    machine.rescue(
+    machine.only(
         "cd /bundle; /usr/bin/crun spec\n\
         sed -i 's/\"terminal\": true/\"terminal\": false/; s/\"sh\"/\"ls\", \"\\/init\", \"\\/bin\\/busybox\"/' config.json\n\
         /usr/bin/crun run it; echo STATUS $?",

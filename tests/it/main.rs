@@ -12,7 +12,13 @@ mod trace;
 mod world;
 
 mod boot_check;
+mod boot_console;
+mod boot_crash;
 mod boot_initramfs;
+mod boot_inside;
+mod boot_power;
+mod boot_root;
+mod boot_watchdog;
 mod cgroup;
 mod cli;
 mod dialects;
