@@ -341,6 +341,21 @@ fn a_log_file_keeps_the_youngest_and_no_more_than_it_may() {
 }
 
 #[test]
+fn the_command_line_says_where_those_go_that_do_not_say() {
+    let mut system = System::new();
+    system.script("services", "plain", "echo PLAIN; sleep 1000");
+    let mut config = service("echo LOUD; sleep 1000");
+    config.set("service.log", r#"["console"]"#);
+    system.add("services", "loud", &config);
+    system.words += "nsinit.log=file";
+    let mut booted = system.boot();
+    booted.says("loud: LOUD\n");
+    until("the line is in the log", || booted.verb(&["logs", "plain"]).out == "PLAIN\n");
+    assert!(!booted.running.err().contains("PLAIN"));
+    booted.verb(&["logs", "loud"]).ends(1);
+}
+
+#[test]
 fn a_full_run_directory_costs_lines_and_nothing_else() {
     let mut system = System::new();
     system.before = "mount -o remount,size=32k /run;".to_owned();

@@ -35,6 +35,8 @@ pub struct Child<'a> {
     pub units: &'a [Unit],
     /// Its end of the pipe.
     pub output: BorrowedFd<'a>,
+    /// Where its output goes if its file does not say.
+    pub log: u32,
     /// To PID 1.
     pub talk: OwnedFd,
     /// Memory for its plan.
@@ -54,13 +56,16 @@ pub fn run(child: Child) -> ! {
 }
 
 fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
-    let Child { containers, name, kind, units, output, talk, plan, arena } = child;
+    let Child { containers, name, kind, units, output, log, talk, plan, arena } = child;
     sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
     standard(output).doing("make standard input and output", ())?;
     setsid().doing("make a session", ())?;
     let dir = directory(containers, kind, name, arena)?;
     chdir(dir).doing("change directory to", dir)?;
     read(plan, CONFIG, arena)?;
+    if plan.mark("log", 0).is_none() {
+        plan.service.keep.log = log;
+    }
     let (after, _) = after(plan, units, kind, CONFIG, arena);
     // PID 1 is there as long as this process.
     rustix::io::write(&talk, bytes_of(&mut record(after, &plan.service.keep)))

@@ -12,6 +12,7 @@ use super::{Room, control};
 use crate::boot::names;
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Error};
+use crate::front::libct::LOGS;
 use crate::front::load::RUN;
 
 /// Where the containers are unless the command line says otherwise.
@@ -34,6 +35,18 @@ impl Room<'_, '_> {
         match control::listen() {
             Ok(socket) => self.control.listener = Some(socket),
             Err(error) => self.say(format_args!("{error}: nobody can ask for anything")),
+        }
+    }
+
+    /// `nsinit.log=` of the command line.
+    pub fn log(&mut self) {
+        let Some(word) = self.machine.cmdline.log else { return };
+        match LOGS.iter().find(|(known, _)| known.as_bytes() == word.to_bytes()) {
+            Some((_, bits)) => self.log = *bits,
+            None => self.say(format_args!("nsinit.log={}: no such place", Show(word.to_bytes()))),
+        }
+        for unit in self.units.iter_mut() {
+            unit.keep.log = self.log;
         }
     }
 

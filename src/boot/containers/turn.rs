@@ -322,6 +322,7 @@ impl Room<'_, '_> {
                     kind: *kind,
                     units: self.units,
                     output: output.end(),
+                    log: self.log,
                     talk: theirs,
                     plan: self.machine.plan,
                     arena: self.machine.arena,

@@ -26,6 +26,7 @@ pub(super) const SERVICE: &[Key] = &[
     all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.keep.grace = n)),
     all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.keep.timeout = n)),
     all("log", |f| {
+        f.mark_value("log");
         f.plan.service.keep.log = 0;
         f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
     }),
@@ -43,7 +44,7 @@ pub(super) const SERVICE: &[Key] = &[
 ];
 
 /// Words and what they mean.
-type Words<T> = &'static [(&'static str, T)];
+pub type Words<T> = &'static [(&'static str, T)];
 
 const RESTART: Words<Restart> =
     &[("no", Restart::No), ("on-failure", Restart::OnFailure), ("always", Restart::Always)];
@@ -57,7 +58,8 @@ const ON_FAILURE: Words<OnFailure> = &[
     ("shell", OnFailure::Shell),
 ];
 
-const LOGS: Words<u32> =
+/// Where output can go, with the bits of `LOG_*`.
+pub const LOGS: Words<u32> =
     &[("console", LOG_CONSOLE), ("kmsg", LOG_KMSG), ("file", LOG_FILE), ("none", 0)];
 
 /// Units of time in milliseconds; a bare number is seconds.
