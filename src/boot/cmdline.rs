@@ -181,6 +181,8 @@ fn action(to: &mut Action, value: &'static CStr, words: &[(&str, Action)]) -> bo
 impl Cmdline {
     /// What /proc/cmdline says, and the words that nsinit was started with: the kernel passes on what
     /// follows a "--". In a container /proc/cmdline is another's, and the words are all there is.
+    // The line would stay on the stack for good.
+    #[inline(never)]
     pub fn read(is_real: bool, args: List, arena: &Arena) -> Cmdline {
         let mut cmdline = Cmdline::new();
         if is_real {

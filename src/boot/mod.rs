@@ -114,6 +114,8 @@ fn wanted(machine: &Machine) -> Option<Action> {
 }
 
 /// Everything before the first container. What a machine can do without is warned of.
+// What it takes of the stack goes back before the loop.
+#[inline(never)]
 fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
     // All signals wait for the loop, but those that a fault of our own raises.
     sigprocmask(crash::WAITED).doing("block signals", ())?;

@@ -10,7 +10,7 @@ use super::options::Options;
 use super::{Context, Failure, Verb, answer, usage};
 use crate::boot::containers::check::check;
 use crate::boot::containers::{LIST, ask, log_path};
-use crate::bytes::{Show, number, split_by};
+use crate::bytes::{Short, Show, number, split_by};
 use crate::error::{Context as _, Error};
 use crate::say::{self, Output};
 use crate::syscall::time::boottime;
@@ -138,80 +138,82 @@ fn change(context: Context, options: Options) -> Result<u8, Failure> {
     Ok(status)
 }
 
-/// Writes a row of its words and, where they are such, numbers.
-type Row<'a> = dyn FnMut(&mut Output, &[&str; LIST], &[u64; LIST]) + 'a;
-
-/// Calls `row` with the fields of each container, and writes what it makes of them.
-fn rows(json: bool, head: &str, row: &mut Row) -> Result<u8, Failure> {
-    let mut out = say::answer();
-    // The first error of `out` is told by `answer`.
-    let _ = out.write_str(if json { "[" } else { head });
-    let mut first = true;
-    ask(b"list", &mut |packet| {
-        let Some(packet) = packet.strip_prefix(b" ") else { return };
-        let mut words = [""; LIST];
-        let mut numbers = [0; LIST];
-        for ((word, n), text) in words.iter_mut().zip(&mut numbers).zip(split_by(packet, b' ')) {
-            *word = core::str::from_utf8(text).unwrap_or("?");
-            *n = number(text, 10).unwrap_or(0);
-        }
-        if json && !core::mem::take(&mut first) {
-            let _ = out.write_str(",");
-        }
-        row(&mut out, &words, &numbers);
-    })?;
-    let _ = out.write_str(if json { "]\n" } else { "" });
-    answer(out)
-}
+/// What is told of a container: its key and the width of its column.
+const COLUMNS: [(&str, usize); 10] = [
+    ("name", 20),
+    ("kind", 11),
+    ("state", 9),
+    ("pid", 7),
+    ("status", 7),
+    ("restarts", 9),
+    ("since_ms", 0),
+    ("begun_ms", 9),
+    ("start_ms", 9),
+    ("ran_ms", 9),
+];
 
 fn list(_: Context, options: Options) -> Result<u8, Failure> {
-    const HEAD: &str =
-        "NAME                 KIND        STATE       PID     STATUS  RESTARTS  SINCE\n";
-    let json = options.json;
-    let now = boottime();
-    rows(json, HEAD, &mut |out, words, numbers| {
-        let [name, kind, state, pid, status, restarts, ..] = words;
-        let since = numbers[6..].iter().max().map_or(0, |last| now.saturating_sub(*last) / 1000);
-        let _ = match json {
-            true => write!(
-                out,
-                "{{\"name\":\"{name}\",\"kind\":\"{kind}\",\"state\":\"{state}\",\"pid\":{},\
-                 \"status\":{},\"restarts\":{restarts},\"since_ms\":{since}}}",
-                null(pid),
-                null(status),
-            ),
-            false => writeln!(
-                out,
-                "{name:20} {kind:11} {state:11} {pid:7} {status:7} {restarts:8}  {}.{} s",
-                since / 1000,
-                since % 1000 / 100,
-            ),
-        };
-    })
-}
-
-/// What is not there, in JSON.
-fn null(word: &str) -> &str {
-    if word == "-" { "null" } else { word }
+    table(options.json, &[0, 1, 2, 3, 4, 5, 6])
 }
 
 fn blame(_: Context, options: Options) -> Result<u8, Failure> {
-    const HEAD: &str = "BEGUN ms    TO START ms  RAN ms      NAME\n";
-    let json = options.json;
-    rows(json, HEAD, &mut |out, words, numbers| {
-        let [name, kind, ..] = words;
-        let [.., forked, began, ended] = numbers;
-        let ms = |later: &u64, earlier: &u64| later.saturating_sub(*earlier) / 1000;
-        let (begun, start, ran) = (forked / 1000, ms(began, forked), ms(ended, began));
-        let _ = match json {
-            true => write!(
-                out,
-                "{{\"name\":\"{name}\",\"kind\":\"{kind}\",\"begun_ms\":{begun},\
-                 \"start_ms\":{start},\"ran_ms\":{ran}}}"
-            ),
-            false => writeln!(out, "{begun:<11} {start:<12} {ran:<11} {kind}/{name}"),
+    table(options.json, &[7, 8, 9, 1, 0])
+}
+
+/// Writes these columns, with a row for each container.
+fn table(json: bool, columns: &[usize]) -> Result<u8, Failure> {
+    let now = boottime();
+    let mut out = say::answer();
+    if !json {
+        row(&mut out, json, columns, &COLUMNS.map(|(key, _)| key));
+    }
+    let mut bracket = "[";
+    ask(b"list", &mut |packet| {
+        let Some(packet) = packet.strip_prefix(b" ") else { return };
+        let mut values = [""; COLUMNS.len()];
+        let mut times = [0; LIST];
+        for ((value, time), text) in values.iter_mut().zip(&mut times).zip(split_by(packet, b' ')) {
+            *value = core::str::from_utf8(text).unwrap_or("?");
+            *time = number(text, 10).unwrap_or(0);
+        }
+        let [.., forked, began, ended] = times;
+        let last = forked.max(began).max(ended);
+        let ms = [(now, last), (forked, 0), (began, forked), (ended, began)];
+        let ms = ms.map(|(later, earlier)| {
+            Short::<24>::new(format_args!("{}", later.saturating_sub(earlier) / 1000))
+        });
+        values.iter_mut().skip(6).zip(&ms).for_each(|(value, ms)| *value = ms.as_str());
+        if json {
+            out.write_bytes(core::mem::replace(&mut bracket, ",").as_bytes());
+        }
+        row(&mut out, json, columns, &values);
+    })?;
+    out.write_bytes(if !json {
+        b""
+    } else if bracket == "[" {
+        b"[]\n"
+    } else {
+        b"]\n"
+    });
+    answer(out)
+}
+
+/// One row. The first errors of `out` are told by `answer`.
+fn row(out: &mut Output, json: bool, columns: &[usize], values: &[&str; COLUMNS.len()]) {
+    let mut comma = "{";
+    for column in columns {
+        let Some(((key, width), value)) = COLUMNS.get(*column).zip(values.get(*column)) else {
+            return;
         };
-    })
+        let _ = match (json, *column, *value) {
+            (false, ..) => write!(out, "{value:width$} "),
+            (_, _, "-") => write!(out, "{comma}\"{key}\":null"),
+            (_, 0..=2, _) => write!(out, "{comma}\"{key}\":\"{value}\""),
+            _ => write!(out, "{comma}\"{key}\":{value}"),
+        };
+        comma = ",";
+    }
+    out.write_bytes(if json { b"}" } else { b"\n" });
 }
 
 fn logs(_: Context, options: Options) -> Result<u8, Failure> {
@@ -220,20 +222,10 @@ fn logs(_: Context, options: Options) -> Result<u8, Failure> {
     let mut found = false;
     for end in [".1", ""] {
         let path = log_path(name.to_str().unwrap_or("?"), end);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = match openat(CWD, path.as_cstr(), flags, Mode::empty()) {
-            Err(Errno::NOENT) => continue,
-            file => file.doing("open the log of", name)?,
-        };
-        found = true;
-        let mut buf = [0; 4096];
-        loop {
-            match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut buf))
-                .doing("read the log of", name)?
-            {
-                0 => break,
-                n => out.write_bytes(buf.get(..n).unwrap_or(&[])),
-            }
+        match copy(path.as_cstr(), &mut out) {
+            Ok(()) => found = true,
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Error::errno("read the log of", name, errno).into()),
         }
     }
     if !found {
@@ -242,4 +234,16 @@ fn logs(_: Context, options: Options) -> Result<u8, Failure> {
             .into());
     }
     answer(out)
+}
+
+fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = openat(CWD, path, flags, Mode::empty())?;
+    let mut buf = [0; 4096];
+    loop {
+        match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut buf))? {
+            0 => return Ok(()),
+            n => out.write_bytes(buf.get(..n).unwrap_or(&[])),
+        }
+    }
 }

@@ -124,6 +124,12 @@ pub(super) fn dont_need(start: usize, len: usize) {
     }
 }
 
+/// These words as bytes, in the machine's order.
+pub fn bytes_of(words: &mut [u32]) -> &mut [u8] {
+    // SAFETY: a u32 is four bytes, and every four bytes are a u32.
+    unsafe { words.align_to_mut().1 }
+}
+
 /// The 32-bit words that lie inside `bytes`: an array of numbers out of the arena. Up to three bytes
 /// at each end are lost to alignment.
 pub fn words(bytes: &'static mut [u8]) -> &'static mut [u32] {

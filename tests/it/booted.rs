@@ -82,8 +82,10 @@ impl System {
             let children = format!("/proc/{parent}/task/{parent}/children");
             let children = fs::read_to_string(children).unwrap_or_default();
             pid = children.trim().parse().unwrap_or(0);
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            name.trim() == "init" || fs::metadata(format!("/proc/{parent}")).is_err()
+            // It listens as soon as it can be asked; one that ends at once never does.
+            fs::exists(format!("/proc/{pid}/root/run/nsinit/control")).unwrap_or(false)
+                || fs::metadata(format!("/proc/{parent}/fd")).is_err()
+                || fs::read_link(format!("/proc/{parent}/exe")).is_err()
         });
         Booted { running, pid }
     }

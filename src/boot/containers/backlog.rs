@@ -97,3 +97,61 @@ impl Write for Backlog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    /// What a console prints when it takes everything.
+    fn printed(backlog: &mut Backlog, n: usize) -> String {
+        let (read, write) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        let mut text = Vec::new();
+        let mut buf = [0; 4096];
+        while backlog.is_behind(n) {
+            assert!(backlog.print(n, &write));
+            let len = rustix::io::read(&read, &mut buf).unwrap();
+            text.extend_from_slice(&buf[..len]);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn each_console_has_its_own_place() {
+        let mut backlog = Backlog::new();
+        backlog.push(b"one\n");
+        assert_eq!(printed(&mut backlog, 0), "one\n");
+        backlog.push(b"two\n");
+        assert_eq!(printed(&mut backlog, 0), "two\n");
+        assert_eq!(printed(&mut backlog, 1), "one\ntwo\n");
+        assert!(!backlog.is_behind(0) && backlog.is_behind(2));
+    }
+
+    #[test]
+    fn exactly_the_ring_is_kept_and_one_more_costs_the_oldest() {
+        let mut backlog = Backlog::new();
+        let text = "0123456789abcde\n".repeat(RING / 16);
+        backlog.push(text.as_bytes());
+        assert_eq!(printed(&mut backlog, 0), text);
+        backlog.push(b"x");
+        assert!(printed(&mut backlog, 1).ends_with(&format!("{}x", &text[RING / 2 + 1..])));
+        assert_eq!(printed(&mut backlog, 0), "x");
+        backlog.push(text.as_bytes());
+        backlog.push(text.as_bytes());
+        assert!(printed(&mut backlog, 0).starts_with("\r\nnsinit: this console is slow"));
+    }
+
+    #[test]
+    fn a_stalled_console_takes_nothing_and_keeps_nobody_waiting() {
+        let (_read, stalled) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        while rustix::io::write(&stalled, &[0; 4096]).is_ok() {}
+        let mut backlog = Backlog::new();
+        backlog.push(b"text");
+        assert!(!backlog.print(0, &stalled));
+        assert!(backlog.is_behind(0));
+        let (read, gone) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        drop(read);
+        assert!(backlog.print(1, &gone));
+        assert!(!backlog.is_behind(1), "one that is gone would be ready for ever");
+    }
+}

@@ -1,21 +1,17 @@
-//! `nsinit boot --check DIR`: what would go wrong, told where the machine is built. Every container is
-//! looked at by a process of its own, as on the machine.
+//! `nsinit boot --check DIR`: what would go wrong, told where the machine is built.
 
 use core::ffi::CStr;
 
 use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{WaitOptions, chdir, waitpid};
+use rustix::process::{chdir, fchdir};
 
 use super::child::{after, directory, read};
 use super::image::{base, fstype};
-use super::table::fault;
-use super::unit::{Kind, Set, UNITS, Unit};
+use super::table::find;
+use super::unit::{Set, UNITS, Unit};
 use crate::beneath;
-use crate::boot::names;
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::front::Failure;
@@ -23,7 +19,6 @@ use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
 use crate::security::{DEFAULT_PATH, Program, program, value};
-use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
 
 /// Interpreters of interpreters.
 const DEPTH: usize = 4;
@@ -32,73 +27,25 @@ const DEPTH: usize = 4;
 /// elf(5)); whether nothing is wrong. What is wrong is said.
 pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -> Result<bool> {
     let mut units = Vec::<Unit, UNITS>::new();
-    let mut good = find(dir, &mut units, arena)?;
-    for n in 0..units.len() {
-        let (after, is_good) = look(dir, machine, &units, n, plan, arena)?;
-        good &= is_good;
-        if let Some(unit) = units.get_mut(n) {
-            unit.after = after;
-        }
-    }
-    Ok(good & !goes_round(&units))
-}
-
-fn find(dir: &'static CStr, units: &mut Vec<Unit, UNITS>, arena: &Arena) -> Result<bool> {
     let mut good = true;
-    for kind in Kind::ALL {
-        let parts = [dir.to_bytes(), b"/", kind.dir().as_bytes()];
-        let names =
-            match names::sorted(arena.concat(&parts).doing("name a directory of", dir)?, arena) {
-                Err(error) if error.raw() == Some(Errno::NOENT) => continue,
-                names => names?,
-            };
-        for name in names {
-            let twice = units.iter().any(|unit| unit.name == name);
-            let why = fault(name).or(twice.then_some("another container has this name"));
-            if let Some(why) = why {
-                say::error(format_args!("{}/{}: {why}", kind.dir(), Show(name.to_bytes())));
-                good = false;
-            }
-            let full =
-                |_| Error::refused("check", dir, "there are more containers than nsinit keeps");
-            units.push(Unit::new(name, kind)).map_err(full)?;
-        }
-    }
+    find(dir, &mut units, arena, &mut |text| {
+        good = false;
+        say::error(text);
+    });
     if units.is_empty() {
         let why = "there is nothing in \"onboot\", \"services\" and \"onshutdown\" of it";
         return Err(Error::refused("check", dir, why));
     }
-    Ok(good)
-}
-
-/// Those that it is after, and whether nothing is wrong with it.
-fn look(
-    dir: &'static CStr,
-    machine: u16,
-    units: &[Unit],
-    n: usize,
-    plan: &mut Plan,
-    arena: &Arena,
-) -> Result<(Set, bool)> {
-    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ())?;
-    let pid = match fork(NewNamespaces::empty()).doing("fork", ())? {
-        Fork::Parent(pid) => pid,
-        Fork::Child => {
-            let Some(unit) = units.get(n) else { exit_group(1) };
-            let good = match container(dir, machine, units, unit, &theirs, plan, arena) {
-                Ok(good) => good,
-                Err(failure) => failure.tell(arena) == 0,
-            };
-            exit_group(u8::from(!good))
+    let here = openat(CWD, c".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .doing("open", "the working directory")?;
+    for n in 0..units.len() {
+        match container(dir, machine, &mut units, n, plan, arena) {
+            Ok(is_good) => good &= is_good,
+            Err(failure) => good = failure.tell(arena) == 0,
         }
-    };
-    drop(theirs);
-    let mut after = [0; size_of::<Set>()];
-    // Nothing comes from one whose file can't be read.
-    let read = rustix::io::retry_on_intr(|| rustix::io::read(&ours, &mut after));
-    let status = waitpid(Some(pid), WaitOptions::empty()).doing("wait", ())?;
-    let good = status.is_some_and(|(_, status)| status.as_raw() == 0);
-    Ok((Set::from_ne_bytes(after), good && read.is_ok()))
+        fchdir(&here).doing("go back to", "the working directory")?;
+    }
+    Ok(good & !goes_round(&units))
 }
 
 /// Everything about one container. The messages of its file have the path in them, the others get
@@ -106,18 +53,19 @@ fn look(
 fn container(
     dir: &'static CStr,
     machine: u16,
-    units: &[Unit],
-    unit: &Unit,
-    told: &OwnedFd,
+    units: &mut Vec<Unit, UNITS>,
+    n: usize,
     plan: &mut Plan,
     arena: &Arena,
 ) -> core::result::Result<bool, Failure> {
-    let place = directory(dir, unit.kind, unit.name, arena)?;
+    let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
+    let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = arena.concat(&[place.to_bytes(), b"/container.json"]).doing("name", place)?;
     read(plan, file, arena)?;
-    let (set, mut good) = after(plan, units, unit.kind, file, arena);
-    // Whoever reads it is there.
-    let _ = rustix::io::write(told, &set.to_ne_bytes());
+    let (set, mut good) = after(plan, units, kind, file, arena);
+    if let Some(unit) = units.get_mut(n) {
+        unit.after = set;
+    }
     chdir(place).doing("change directory to", place)?;
     if let Err(error) = rootfs(plan, machine, arena) {
         say::error(format_args!("{}: {error}", Show(place.to_bytes())));

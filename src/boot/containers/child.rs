@@ -19,6 +19,7 @@ use crate::front::{Failure, libct, load};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
+use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{execve, exit_group};
 use crate::syscall::signal::{SigSet, sigprocmask};
 
@@ -34,6 +35,8 @@ pub struct Child<'a> {
     pub units: &'a [Unit],
     /// Its end of the pipe.
     pub output: BorrowedFd<'a>,
+    /// Where its output goes if its file does not say.
+    pub log: u32,
     /// To PID 1.
     pub talk: OwnedFd,
     /// Memory for its plan.
@@ -53,16 +56,20 @@ pub fn run(child: Child) -> ! {
 }
 
 fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
-    let Child { containers, name, kind, units, output, talk, plan, arena } = child;
+    let Child { containers, name, kind, units, output, log, talk, plan, arena } = child;
     sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
     standard(output).doing("make standard input and output", ())?;
     setsid().doing("make a session", ())?;
     let dir = directory(containers, kind, name, arena)?;
     chdir(dir).doing("change directory to", dir)?;
     read(plan, CONFIG, arena)?;
+    if plan.mark("log", 0).is_none() {
+        plan.service.keep.log = log;
+    }
     let (after, _) = after(plan, units, kind, CONFIG, arena);
     // PID 1 is there as long as this process.
-    rustix::io::write(&talk, &record(after, &plan.service.keep)).doing("tell the settings", ())?;
+    rustix::io::write(&talk, bytes_of(&mut record(after, &plan.service.keep)))
+        .doing("tell the settings", ())?;
     let mut go = [0];
     match rustix::io::retry_on_intr(|| rustix::io::read(&talk, &mut go)) {
         Ok(1) => {}

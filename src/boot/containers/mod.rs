@@ -32,6 +32,7 @@ use self::control::Control;
 use self::output::Sinks;
 use self::unit::{Set, UNITS, Unit};
 use super::{Action, Machine, rescue};
+use crate::plan::service::Keep;
 use crate::syscall::lock::Lock;
 use crate::syscall::memory::give_back_value;
 use crate::syscall::signal::signalfd;
@@ -68,6 +69,8 @@ struct Room<'a, 'm> {
     phase: Phase,
     /// How the machine ends, once it is to.
     action: Action,
+    /// Where the output of containers goes that don't say: bits of `LOG_*`.
+    log: u32,
     /// A shell on the console, and when it began.
     shell: Option<(Pid, u64)>,
 }
@@ -82,12 +85,14 @@ pub fn run(machine: &mut Machine) -> Action {
             control: Control::default(),
             phase: Phase::Onboot,
             action: Action::PowerOff,
+            log: Keep::DEFAULT.log,
             shell: None,
         };
         // Only the containers' own processes need one.
         give_back_value(room.machine.plan);
         room.directories();
         room.find();
+        room.log();
         let action = room.serve();
         let Room { sinks, machine, .. } = room;
         sinks.backlog.flush(machine.consoles.fds());

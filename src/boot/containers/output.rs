@@ -69,6 +69,8 @@ impl<'a> Sinks<'a> {
     }
 
     /// Reads what a container has said; whether there was anything.
+    // Its buffers would stay in the frame of the loop.
+    #[inline(never)]
     pub fn pump(&mut self, unit: &mut Unit) -> bool {
         let Unit { output: Some(output), keep, name, .. } = unit else { return false };
         let name = name.to_str().unwrap_or("?");
@@ -149,6 +151,7 @@ impl<'a> Sinks<'a> {
 
     /// What nsinit itself has to say about a container: on the console whatever its file says, and
     /// where its own lines go.
+    #[inline(never)]
     pub fn say(&mut self, unit: &Unit, text: fmt::Arguments) {
         let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
         // It is cut where it is too long.

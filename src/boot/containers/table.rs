@@ -1,15 +1,18 @@
 //! Which containers there are.
 
 use core::ffi::CStr;
+use core::fmt::{self, Write};
 
+use heapless::Vec;
 use rustix::fs::{Mode, mkdir};
 use rustix::io::Errno;
 
 use super::unit::{Kind, UNITS, Unit};
 use super::{Room, control};
 use crate::boot::names;
-use crate::bytes::{Show, split_by};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Error};
+use crate::front::libct::LOGS;
 use crate::front::load::RUN;
 
 /// Where the containers are unless the command line says otherwise.
@@ -35,27 +38,40 @@ impl Room<'_, '_> {
         }
     }
 
+    /// `nsinit.log=` of the command line.
+    pub fn log(&mut self) {
+        let Some(word) = self.machine.cmdline.log else { return };
+        match LOGS.iter().find(|(known, _)| known.as_bytes() == word.to_bytes()) {
+            Some((_, bits)) => self.log = *bits,
+            None => self.say(format_args!("nsinit.log={}: no such place", Show(word.to_bytes()))),
+        }
+        for unit in self.units.iter_mut() {
+            unit.keep.log = self.log;
+        }
+    }
+
     /// Where the containers are.
     pub fn containers(&self) -> &'static CStr {
         self.machine.cmdline.containers.unwrap_or(CONTAINERS)
     }
 
-    /// Fills the table, each kind in the order of its names.
+    /// Fills the table with those that are wanted.
+    // Its names would stay in the frame of the loop.
+    #[inline(never)]
     pub fn find(&mut self) {
         let containers = self.containers();
-        let mut found = false;
-        for kind in Kind::ALL {
-            let parts = [containers.to_bytes(), b"/", kind.dir().as_bytes()];
-            let names = self.machine.arena.concat(&parts).doing("name the directory", containers);
-            match names.and_then(|dir| names::sorted(dir, self.machine.arena)) {
-                Ok(names) => {
-                    found = true;
-                    names.iter().for_each(|name| self.add(name, kind));
-                }
-                Err(error) if error.raw() == Some(Errno::NOENT) => {}
-                Err(error) => self.say(format_args!("{error}")),
-            }
-        }
+        let Room { units, sinks, machine, .. } = self;
+        let found = find(containers, units, machine.arena, &mut |text| {
+            // A backlog takes everything.
+            let _ = writeln!(sinks.backlog, "nsinit: {text}");
+        });
+        let cmdline = &machine.cmdline;
+        units.retain(|unit| {
+            let listed = |list: &CStr| {
+                split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
+            };
+            cmdline.only.is_none_or(listed) && !cmdline.skip.is_some_and(listed)
+        });
         if !found {
             let path = Show(containers.to_bytes());
             self.say(format_args!(
@@ -63,34 +79,51 @@ impl Room<'_, '_> {
             ));
         }
     }
+}
 
-    fn add(&mut self, name: &'static CStr, kind: Kind) {
-        let listed = |list: Option<&CStr>| {
-            list.map(|list| split_by(list.to_bytes(), b',').any(|word| word == name.to_bytes()))
-        };
-        let cmdline = &self.machine.cmdline;
-        if listed(cmdline.only) == Some(false) || listed(cmdline.skip) == Some(true) {
-            return;
-        }
-        let why = match fault(name) {
-            None if self.units.iter().any(|unit| unit.name == name) => {
-                Some("another container has this name, in another directory")
+/// Fills the table with what is below `dir`, each kind in the order of its names; what can't be a
+/// container is told to `wrong`. Whether there are directories for them at all.
+pub fn find(
+    dir: &'static CStr,
+    units: &mut Vec<Unit, UNITS>,
+    arena: &Arena,
+    wrong: &mut dyn FnMut(fmt::Arguments),
+) -> bool {
+    let mut found = false;
+    for kind in Kind::ALL {
+        let parts = [dir.to_bytes(), b"/", kind.dir().as_bytes()];
+        let names = arena.concat(&parts).doing("name a directory of", dir);
+        let names = match names.and_then(|dir| names::sorted(dir, arena)) {
+            Ok(names) => names,
+            Err(error) => {
+                if error.raw() != Some(Errno::NOENT) {
+                    wrong(format_args!("{error}"));
+                }
+                continue;
             }
-            None if self.units.push(Unit::new(name, kind)).is_err() => {
-                debug_assert!(self.units.len() == UNITS);
-                Some("there are more than 128 containers")
-            }
-            why => why,
         };
-        if let Some(why) = why {
-            let name = Show(name.to_bytes());
-            self.say(format_args!("{}/{name}: {why}: it is left out", kind.dir()));
+        found = true;
+        for name in names {
+            let why = match fault(name) {
+                None if units.iter().any(|unit| unit.name == name) => {
+                    Some("another container has this name")
+                }
+                None if units.push(Unit::new(name, kind)).is_err() => {
+                    Some("there are more than 64 containers")
+                }
+                why => why,
+            };
+            if let Some(why) = why {
+                let name = Show(name.to_bytes());
+                wrong(format_args!("{}/{name}: {why}: it is left out", kind.dir()));
+            }
         }
     }
+    found
 }
 
 /// Why a name can't be a container's.
-pub fn fault(name: &CStr) -> Option<&'static str> {
+fn fault(name: &CStr) -> Option<&'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+@".contains(byte);
     match name.to_bytes() {
         name if name.len() > NAME => Some("its name has more than 63 bytes"),

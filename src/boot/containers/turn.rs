@@ -9,7 +9,7 @@ use rustix::process::Pid;
 
 use super::child::{self, Child};
 use super::output::Output;
-use super::unit::{BEGAN, ENDED, FORKED, Kind, Record, State, Unit, from_record};
+use super::unit::{BEGAN, ENDED, FORKED, Kind, Record, Set, State, Unit, from_record};
 use super::{Phase, Room};
 use crate::boot::Action;
 use crate::boot::rescue::{self, SHELL};
@@ -18,6 +18,7 @@ use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::init::exit_status;
 use crate::plan::service::{OnFailure, Restart};
 use crate::proc::process;
+use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{Fork, NewNamespaces, fork};
 use crate::syscall::signal::kill;
 use crate::syscall::time::boottime;
@@ -144,7 +145,7 @@ impl Room<'_, '_> {
     }
 
     /// Nobody of these will see what it waits for: they wait for each other.
-    fn stuck(&self, waiting: u128, seen: u128) -> bool {
+    fn stuck(&self, waiting: Set, seen: Set) -> bool {
         let waits_outside = |n: usize| {
             let after = self.units.get(n).map_or(0, |unit| unit.after);
             after & !seen & !waiting != 0
@@ -321,6 +322,7 @@ impl Room<'_, '_> {
                     kind: *kind,
                     units: self.units,
                     output: output.end(),
+                    log: self.log,
                     talk: theirs,
                     plan: self.machine.plan,
                     arena: self.machine.arena,
@@ -334,8 +336,8 @@ impl Room<'_, '_> {
         let Some(unit) = self.units.get_mut(n) else { return };
         let Some(talk) = &unit.talk else { return };
         let mut record: Record = [0; _];
-        match (rustix::io::read(talk, &mut record), unit.state) {
-            (Ok(n), State::Reading) if n == record.len() => {
+        match (rustix::io::read(talk, bytes_of(&mut record)), unit.state) {
+            (Ok(n), State::Reading) if n == size_of_val(&record) => {
                 (unit.after, unit.keep) = from_record(&record);
                 unit.state = State::Waiting;
                 unit.deadline = 0;

@@ -9,7 +9,7 @@ use super::output::Output;
 use crate::plan::service::{Keep, OnFailure, Restart};
 
 /// Most containers of all kinds together. A set of them is a word of as many bits.
-pub const UNITS: usize = 128;
+pub const UNITS: usize = 64;
 
 /// What a container is there for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,11 +84,11 @@ impl State {
 }
 
 /// A set of containers by their number in the table.
-pub type Set = u128;
+pub type Set = u64;
 
 /// What a file says about keeping its container, as it crosses the socket from the process that has
 /// read it.
-pub type Record = [u8; 48];
+pub type Record = [u32; 10];
 
 const RESTARTS: [Restart; 3] = [Restart::No, Restart::OnFailure, Restart::Always];
 const FAILURES: [OnFailure; 6] = [
@@ -100,9 +100,11 @@ const FAILURES: [OnFailure; 6] = [
     OnFailure::Shell,
 ];
 
-/// As bytes.
+/// As words.
 pub fn record(after: Set, keep: &Keep) -> Record {
-    let words = [
+    [
+        after as u32,
+        (after >> 32) as u32,
         keep.restart as u32,
         keep.restart_max,
         keep.on_failure as u32,
@@ -111,33 +113,24 @@ pub fn record(after: Set, keep: &Keep) -> Record {
         keep.timeout,
         keep.log,
         keep.log_size,
-    ];
-    let mut record = [0; 48];
-    let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
-    let after = after.to_ne_bytes();
-    record.iter_mut().zip(after.into_iter().chain(bytes)).for_each(|(to, from)| *to = from);
-    record
+    ]
 }
 
-/// From bytes; what they can't mean is what a file says that says nothing.
+/// From words; what they can't mean is what a file says that says nothing.
 pub fn from_record(record: &Record) -> (Set, Keep) {
-    let (after, words) = record.split_at(16);
-    let after = after.try_into().map_or(0, u128::from_ne_bytes);
-    let word = |n: usize| {
-        let bytes = words.get(4 * n..4 * n + 4).unwrap_or(&[]);
-        bytes.try_into().map_or(0, u32::from_ne_bytes)
-    };
+    let [low, high, restart, restart_max, failure, stop_signal, grace, timeout, log, log_size] =
+        *record;
     let keep = Keep {
-        restart: RESTARTS.get(word(0) as usize).copied().unwrap_or(Restart::OnFailure),
-        restart_max: word(1),
-        on_failure: FAILURES.get(word(2) as usize).copied().unwrap_or(OnFailure::Stop),
-        stop_signal: word(3),
-        grace: word(4),
-        timeout: word(5),
-        log: word(6),
-        log_size: word(7),
+        restart: RESTARTS.get(restart as usize).copied().unwrap_or(Restart::OnFailure),
+        restart_max,
+        on_failure: FAILURES.get(failure as usize).copied().unwrap_or(OnFailure::Stop),
+        stop_signal,
+        grace,
+        timeout,
+        log,
+        log_size,
     };
-    (after, keep)
+    (u64::from(high) << 32 | u64::from(low), keep)
 }
 
 /// One container.
@@ -215,5 +208,29 @@ impl Unit {
     /// Its name as text.
     pub fn label(&self) -> &'static str {
         self.name.to_str().unwrap_or("?")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_means_what_was_said() {
+        let keep = Keep {
+            restart: Restart::Always,
+            on_failure: OnFailure::Shell,
+            restart_max: 1,
+            stop_signal: 2,
+            grace: 3,
+            timeout: 4,
+            log: 5,
+            log_size: 6,
+        };
+        let (after, read) = from_record(&record(1 << 63 | 5, &keep));
+        assert_eq!(after, 1 << 63 | 5);
+        assert_eq!(format!("{read:?}"), format!("{keep:?}"));
+        let (_, none) = from_record(&[u32::MAX; 10]);
+        assert_eq!((none.restart, none.on_failure), (Restart::OnFailure, OnFailure::Stop));
     }
 }

@@ -17,16 +17,16 @@ use crate::syscall::process::wait_any;
 use crate::syscall::signal::read_signalfd;
 use crate::syscall::time::boottime;
 
-/// What woke it.
+/// What woke it. There are fewer of each than a byte counts.
 #[derive(Clone, Copy)]
 enum Event {
     Signal,
-    Console(usize),
+    Console(u8),
     Button,
     Listener,
-    Client(usize),
-    Said(usize),
-    Talk(usize),
+    Client(u8),
+    Said(u8),
+    Talk(u8),
 }
 
 const EVENTS: usize = 2 + CONSOLES + BUTTONS + CLIENTS + 2 * UNITS;
@@ -41,8 +41,8 @@ impl Room<'_, '_> {
             match event {
                 Event::Signal => self.signals(signals),
                 Event::Console(n) => {
-                    if let Some(console) = self.machine.consoles.fds().get(n) {
-                        self.sinks.backlog.print(n, console);
+                    if let Some(console) = self.machine.consoles.fds().get(usize::from(n)) {
+                        self.sinks.backlog.print(n.into(), console);
                     }
                 }
                 // A device that was taken away would be ready for ever.
@@ -53,13 +53,13 @@ impl Room<'_, '_> {
                     }
                 }
                 Event::Listener => self.control.accept(),
-                Event::Client(n) => self.request(n),
+                Event::Client(n) => self.request(n.into()),
                 Event::Said(n) => {
-                    if let Some(unit) = self.units.get_mut(n) {
+                    if let Some(unit) = self.units.get_mut(usize::from(n)) {
                         self.sinks.pump(unit);
                     }
                 }
-                Event::Talk(n) => self.hear(n),
+                Event::Talk(n) => self.hear(n.into()),
             }
         }
     }
@@ -72,7 +72,7 @@ impl Room<'_, '_> {
         }
         for (n, console) in self.machine.consoles.fds().iter().enumerate() {
             if self.sinks.backlog.is_behind(n) {
-                polled.add(Event::Console(n), console.as_fd());
+                polled.add(Event::Console(n as u8), console.as_fd());
             }
         }
         for button in self.machine.buttons.fds() {
@@ -82,14 +82,14 @@ impl Room<'_, '_> {
             polled.add(Event::Listener, listener.as_fd());
         }
         for (n, client) in self.control.clients.iter().enumerate() {
-            polled.add(Event::Client(n), client.fd.as_fd());
+            polled.add(Event::Client(n as u8), client.fd.as_fd());
         }
         for (n, unit) in self.units.iter().enumerate() {
             if let Some(output) = &unit.output {
-                polled.add(Event::Said(n), output.fd());
+                polled.add(Event::Said(n as u8), output.fd());
             }
             if let Some(talk) = &unit.talk {
-                polled.add(Event::Talk(n), talk.as_fd());
+                polled.add(Event::Talk(n as u8), talk.as_fd());
             }
         }
         match rest_in_poll(&mut polled.fds, self.timeout(signals.is_none())) {

@@ -180,7 +180,7 @@ fn sysctl(f: &mut File, name: &'static core::ffi::CStr) -> Read {
 
 impl File<'_> {
     /// Notes the place of the value that comes.
-    fn mark_value(&mut self, part: &'static str) {
+    pub fn mark_value(&mut self, part: &'static str) {
         let pos = self.json.next_pos();
         self.mark(part, 0, pos);
     }

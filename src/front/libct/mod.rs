@@ -32,6 +32,7 @@ use self::path::Path;
 pub use self::place::place;
 pub use self::print::print;
 use self::read::File;
+pub use self::service::LOGS;
 use self::settle::Kept;
 use crate::bytes::Arena;
 use crate::error::Error;

@@ -3,11 +3,12 @@
 
 use core::ffi::CStr;
 
+use super::json::Json;
 use super::read::{File, Key, Read, all};
 use crate::bytes::{number, same_in_any_case};
 use crate::jsonmin::Value;
 use crate::plan::FEW;
-use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG, OnFailure, Restart};
+use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG, OnFailure, Restart, Service};
 
 pub(super) const SERVICE: &[Key] = &[
     all("after", |f| {
@@ -25,6 +26,7 @@ pub(super) const SERVICE: &[Key] = &[
     all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.keep.grace = n)),
     all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.keep.timeout = n)),
     all("log", |f| {
+        f.mark_value("log");
         f.plan.service.keep.log = 0;
         f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
     }),
@@ -42,12 +44,12 @@ pub(super) const SERVICE: &[Key] = &[
 ];
 
 /// Words and what they mean.
-type Words<T> = &'static [(&'static str, T)];
+pub type Words<T> = &'static [(&'static str, T)];
 
-pub(super) const RESTART: Words<Restart> =
+const RESTART: Words<Restart> =
     &[("no", Restart::No), ("on-failure", Restart::OnFailure), ("always", Restart::Always)];
 
-pub(super) const ON_FAILURE: Words<OnFailure> = &[
+const ON_FAILURE: Words<OnFailure> = &[
     ("stop", OnFailure::Stop),
     ("continue", OnFailure::Continue),
     ("reboot", OnFailure::Reboot),
@@ -56,7 +58,8 @@ pub(super) const ON_FAILURE: Words<OnFailure> = &[
     ("shell", OnFailure::Shell),
 ];
 
-pub(super) const LOGS: Words<u32> =
+/// Where output can go, with the bits of `LOG_*`.
+pub const LOGS: Words<u32> =
     &[("console", LOG_CONSOLE), ("kmsg", LOG_KMSG), ("file", LOG_FILE), ("none", 0)];
 
 /// Units of time in milliseconds; a bare number is seconds.
@@ -76,6 +79,43 @@ const SIGNALS: Words<u32> = &[
     ("WINCH", 28),
     ("PWR", 30),
 ];
+
+/// Prints it, with every default written out.
+pub(super) fn print(j: &mut Json, service: &Service) {
+    let Service { after, overlay, overlay_size, keep } = service;
+    j.begin("service", '{');
+    j.strings("after", after.iter().copied());
+    j.opt("overlay", *overlay);
+    j.opt("overlay_size", *overlay_size);
+    j.key("restart");
+    j.raw(format_args!("\"{}\"", name(RESTART, keep.restart)));
+    j.key("on_failure");
+    j.raw(format_args!("\"{}\"", name(ON_FAILURE, keep.on_failure)));
+    j.begin("log", '[');
+    for (word, bit) in LOGS {
+        if keep.log & bit != 0 || keep.log | bit == 0 {
+            j.item();
+            j.raw(format_args!("\"{word}\""));
+        }
+    }
+    j.close();
+    let numbers = [
+        ("restart_max", keep.restart_max),
+        ("stop_signal", keep.stop_signal),
+        ("log_size", keep.log_size),
+    ];
+    numbers.iter().for_each(|(key, n)| j.unsigned(key, (*n).into()));
+    for (key, ms) in [("grace", keep.grace), ("timeout", keep.timeout)] {
+        j.key(key);
+        j.raw(format_args!("\"{ms}ms\""));
+    }
+    j.close();
+}
+
+/// The word that has this meaning.
+fn name<T: Copy + PartialEq>(words: Words<T>, meaning: T) -> &'static str {
+    words.iter().find(|(_, other)| *other == meaning).map_or("", |(word, _)| word)
+}
 
 impl File<'_> {
     /// One of these words.

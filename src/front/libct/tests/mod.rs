@@ -3,6 +3,7 @@ mod generations;
 mod mutations;
 mod refusals;
 mod round_trip;
+mod service;
 mod values;
 
 use super::*;
