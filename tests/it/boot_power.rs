@@ -10,7 +10,7 @@ use crate::world::{Place, Running, spawn};
 
 /// A machine with a service that says how it was ended.
 fn machine(place: &Place) -> Option<Machine> {
-    let mut machine = Machine::new(place)?;
+    let machine = Machine::new(place)?;
     machine.nsinit_is_init();
     machine.boots(
         "services",
