@@ -5,7 +5,7 @@
 //! container, `join` enters one; `child` is what runs inside, `attend` what the launcher does
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
-//! `proc`, `trust`, the texts and errors (`bytes`, `inet`, `error`, `errno`, `say`, `step`), and `syscall`, the
+//! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`, `errno`, `say`, `signame`, `step`), and `syscall`, the
 //! only `unsafe` here.
 //!
 //! Imports point down only, which a test proves; nothing needs a heap or a libc.
@@ -18,6 +18,7 @@ pub mod bytes;
 pub mod cgroup;
 pub mod errno;
 pub mod error;
+pub mod exec;
 pub mod front;
 pub mod inet;
 pub mod init;
@@ -29,21 +30,29 @@ pub mod proc;
 pub mod rootfs;
 pub mod say;
 pub mod security;
+pub mod signame;
 pub mod state;
 pub mod step;
 pub mod syscall;
 pub mod trust;
 pub mod tty;
 
+use core::mem::MaybeUninit;
+
 use bytes::Arena;
 use plan::Plan;
 use syscall::cstr::{Env, List};
 
 /// Runs nsinit with what `_start` found: the words of the command line, the environment, memory for
-/// strings, and an empty plan.
-pub fn run(args: List<'static>, env: Env, arena: &'static mut [u8], plan: &'static mut Plan) -> ! {
+/// strings, and room for the plan.
+pub fn run(
+    args: List<'static>,
+    env: Env,
+    arena: &'static mut [u8],
+    plan: &'static mut MaybeUninit<Plan>,
+) -> ! {
     let arena = Arena::new(arena);
-    let context = front::Context { args, env, arena: &arena, plan };
+    let context = front::Context { args, env, arena: &arena, plan, signals: None };
     if boot::is_init(args) {
         boot::run(context);
     }

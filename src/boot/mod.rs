@@ -28,7 +28,7 @@ use rustix::system::{RebootCommand, reboot, sethostname};
 
 use crate::bytes::Arena;
 use crate::error::{Context as _, Result};
-use crate::front::Context;
+use crate::front::{Context, blank};
 use crate::plan::Plan;
 use crate::proc::process::Identity;
 use crate::say;
@@ -89,7 +89,8 @@ pub fn is_init(args: List) -> bool {
 
 /// Boots, runs the containers, and ends the machine.
 pub fn run(context: Context) -> ! {
-    let Context { args, env, arena, plan } = context;
+    let Context { args, env, arena, plan, .. } = context;
+    let plan = blank(plan);
     // Not even the descriptors are there for certain: the consoles come first.
     let (is_real, early) = mounts::first(&env);
     let consoles = if is_real { Consoles::open() } else { Consoles::inherited() };

@@ -1,7 +1,6 @@
 //! A shell on the console: on request, or where nothing else is left.
 
 use core::ffi::CStr;
-use core::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -35,12 +34,12 @@ pub fn shell(machine: &Machine) -> Option<Action> {
     };
     loop {
         machine.watchdog.kick();
-        while let Ok(Some((ended, _))) = wait_any() {
+        while let Ok(Some((ended, _))) = wait_any(false) {
             if ended == pid {
                 return None;
             }
         }
-        let wait = machine.watchdog.interval().unwrap_or(Duration::from_secs(3600));
+        let wait = machine.watchdog.interval().map(|interval| interval.as_millis() as u32);
         if let Ok(info) = sigtimedwait(WAITED, wait)
             && let Some(action) = power::asked(info.signo())
         {
@@ -53,9 +52,9 @@ pub fn shell(machine: &Machine) -> Option<Action> {
 pub fn after_crash() {
     let consoles = super::console::Consoles::open();
     if let Ok(pid) = start(SHELL, consoles.terminal()) {
-        while !matches!(wait_any(), Ok(Some((ended, _))) if ended == pid) {
+        while !matches!(wait_any(false), Ok(Some((ended, _))) if ended == pid) {
             // SIGCHLD ends the wait; a second is enough for whatever else does not.
-            let _ = sigtimedwait(WAITED, Duration::from_secs(1));
+            let _ = sigtimedwait(WAITED, Some(1000));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The root of the machine: an initramfs made fit for containers, or left for the real root.
 
 use core::ffi::CStr;
-use core::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, access, openat, statat, statfs, unlinkat};
@@ -70,9 +69,9 @@ fn has_parent() -> rustix::io::Result<bool> {
 }
 
 const SYSROOT: &CStr = c"/sysroot";
-/// How long a root may take to appear without `rootwait`: disks are found in the background.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(20);
+/// How many milliseconds a root may take to appear without `rootwait`: disks are found in the background.
+const PATIENCE: u64 = 10_000;
+const PAUSE: u32 = 20;
 
 /// Leaves the initramfs for the root that the command line names, and executes its init. Returns
 /// where our own containers are to run there.
@@ -129,7 +128,7 @@ fn wait_for(spec: &'static CStr, for_ever: bool) -> Result<Path> {
             return Err(Error::refused("find the root", spec, WHY));
         }
         // No signal is of use yet: its only effect is that the wait is shorter.
-        let _ = sigtimedwait(SigSet::EMPTY, PAUSE);
+        let _ = sigtimedwait(SigSet::EMPTY, Some(PAUSE));
     }
 }
 

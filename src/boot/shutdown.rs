@@ -2,7 +2,6 @@
 //! kernel is told (reboot(2)).
 
 use core::ffi::CStr;
-use core::time::Duration;
 
 use linux_raw_sys::general::{SIGCONT, SIGKILL, SIGTERM};
 use rustix::fs::sync;
@@ -20,9 +19,9 @@ use crate::syscall::process::{exit_group, wait_any};
 use crate::syscall::signal::{kill_all, sigtimedwait};
 use crate::syscall::time::monotonic;
 
-/// What SIGKILL may take: a process that does not die in that time waits for a device, and would for
+/// Milliseconds that SIGKILL may take: a process that does not die in that time waits for a device, and would for
 /// ever.
-const KILL: Duration = Duration::from_secs(2);
+const KILL: u32 = 2000;
 /// How often the mounts are gone through while some can still be taken away.
 const PASSES: u32 = 8;
 
@@ -36,7 +35,7 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
     };
     say::error(format_args!("the machine ends: {words}"));
     machine.watchdog.kick();
-    let grace = Duration::from_secs(u64::from(machine.cmdline.grace));
+    let grace = machine.cmdline.grace.saturating_mul(1000);
     // A stopped process takes TERM only once it goes on.
     if !all_end(&[SIGTERM, SIGCONT], grace) {
         say::warning(format_args!("not all processes have ended in time: they are killed"));
@@ -55,26 +54,26 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
     exit_group(0)
 }
 
-/// Sends `signals` to every process and waits until all have ended, at most for `limit`: whether
+/// Sends `signals` to every process and waits until all have ended, at most for `limit` milliseconds: whether
 /// they have. PID 1 is at last everybody's parent, so that ECHILD means that nobody is left.
-fn all_end(signals: &[u32], limit: Duration) -> bool {
-    let end = monotonic() + limit;
+fn all_end(signals: &[u32], limit: u32) -> bool {
+    let end = monotonic() + u64::from(limit);
     for n in signals {
         // ESRCH: there is none.
         let _ = kill_all(*n);
     }
     loop {
         loop {
-            match wait_any() {
+            match wait_any(false) {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(_) => return true,
             }
         }
         match end.checked_sub(monotonic()) {
-            None | Some(Duration::ZERO) => return false,
+            None | Some(0) => return false,
             // SIGCHLD ends the wait, or any other signal: then once more.
-            Some(rest) => drop(sigtimedwait(WAITED, rest)),
+            Some(rest) => drop(sigtimedwait(WAITED, Some(rest as u32))),
         }
     }
 }

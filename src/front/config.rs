@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use super::options::Options;
-use super::{Context, Failure, Verb, answer, libct, load};
+use super::{Context, Failure, Verb, answer, blank, libct, load};
 use crate::say;
 
 /// See the help.
@@ -26,8 +26,9 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     }
     let data_path = load::data_path(&context, &options)?;
     let config = load::config_path(&options, data_path, context.arena)?;
-    load::plan(context.plan, config, &options, context.arena)?;
+    let plan = blank(context.plan);
+    load::plan(plan, config, &options, context.arena)?;
     // As above.
-    let _ = libct::print(context.plan, &mut out);
+    let _ = libct::print(plan, &mut out);
     answer(out)
 }

@@ -6,7 +6,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::options::Options;
-use super::{Context, Failure, Verb, load, usage};
+use super::{Context, Failure, Verb, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::launch::{self, Launch, Place, seal};
@@ -40,6 +40,7 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     let data_path = load::data_path(&context, &options)?;
     let config = load::config_path(&options, data_path, context.arena)?;
     let Context { env, arena, plan, .. } = context;
+    let plan = blank(plan);
     load::plan(plan, config, &options, arena)?;
     load::built(plan, config, arena)?;
     load::has_command(plan)?;

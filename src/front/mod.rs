@@ -4,8 +4,10 @@
 pub mod libct;
 
 mod config;
+mod dropin;
 mod exec;
 mod failure;
+mod init;
 pub mod load;
 mod machine;
 mod nsenter;
@@ -13,10 +15,12 @@ pub mod options;
 mod state;
 
 use core::fmt::Write;
+use core::mem::MaybeUninit;
 
 use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::Error;
+use crate::init::{Signals, take_signals};
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
@@ -32,8 +36,10 @@ pub struct Context<'a> {
     pub env: Env,
     /// Memory for strings.
     pub arena: &'a Arena,
-    /// An empty plan.
-    pub plan: &'static mut Plan,
+    /// Where the plan will be (`blank`).
+    pub plan: &'static mut MaybeUninit<Plan>,
+    /// The caller's signals, where they are blocked already.
+    pub signals: Option<Signals>,
 }
 
 /// A verb. The one definition feeds the parser, the list of verbs and the verb's own help.
@@ -67,6 +73,7 @@ const VERBS: &[Verb] = &[
     state::VERB,
     config::VERB,
     nsenter::VERB,
+    init::VERB,
     machine::LIST_VERB,
     machine::LOGS,
     machine::START,
@@ -91,12 +98,16 @@ pub fn ready() -> crate::error::Result<()> {
 /// Carries out what the command line says; the exit status.
 pub fn run(context: Context) -> u8 {
     let arena = context.arena;
-    let mut words = context.args.iter().flatten();
-    let name = words.next().map_or(b"".as_slice(), |word| word.bytes());
+    let first = context.args.first().copied().flatten();
+    if let Some(peer) = dropin::called_as(first) {
+        return dropin::run(peer, context).unwrap_or_else(|failure| failure.tell(arena));
+    }
+    let name = first.map_or(b"".as_slice(), |word| word.bytes());
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
     if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
         return run_verb(verb, context, 1).unwrap_or_else(|failure| failure.tell(arena));
     }
+    let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
         Some(b"--help" | b"-h" | b"help") => answer(help()),
@@ -118,7 +129,11 @@ fn verbs() -> impl Iterator<Item = &'static Verb> {
 }
 
 /// Runs the verb, whose options begin with word `first`.
-fn run_verb(verb: &'static Verb, context: Context, first: usize) -> Result<u8, Failure> {
+fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8, Failure> {
+    // First of all: to PID 1 a signal that it has not blocked is lost.
+    if verb.name == init::VERB.name {
+        context.signals = Some(take_signals()?);
+    }
     let words = context.args.get(first..).unwrap_or(&[None]);
     match options::parse(verb, words, context.arena)? {
         None => answer(verb_help(verb)),
@@ -127,6 +142,12 @@ fn run_verb(verb: &'static Verb, context: Context, first: usize) -> Result<u8, F
             (verb.run)(context, options)
         }
     }
+}
+
+/// An empty plan. Only for those who fill it: it touches a page in each of its parts.
+#[inline(never)]
+pub fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
+    plan.write(Plan::new())
 }
 
 /// nsinit was asked wrongly.
@@ -181,11 +202,16 @@ fn verb_help(verb: &Verb) -> say::Output {
     let _ = writeln!(out, "usage: nsinit {} {}\n\n{}", verb.name, verb.usage, verb.help);
     let _ = out.write_str("\noptions:\n");
     for option in OPTIONS.iter().filter(|option| verb.options.contains(&option.name)) {
+        let short = options::SHORT.iter().find(|(_, name)| *name == option.name);
         let dash = if option.value.is_empty() { "" } else { " " };
-        let width = 24usize.saturating_sub(option.name.len() + dash.len() + option.value.len());
+        let width = 28usize.saturating_sub(option.name.len() + dash.len() + option.value.len());
         let (name, value, help) = (option.name, option.value, option.help);
-        let _ = writeln!(out, "  --{name}{dash}{value}{:width$}{help}", "");
+        let _ = match short {
+            Some((letter, _)) => write!(out, "  -{}, ", char::from(*letter)),
+            None => out.write_str("      "),
+        };
+        let _ = writeln!(out, "--{name}{dash}{value}{:width$}{help}", "");
     }
-    let _ = writeln!(out, "  --help{:20}this text", "");
+    let _ = writeln!(out, "      --help{:24}this text", "");
     out
 }

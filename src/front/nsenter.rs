@@ -5,7 +5,7 @@ use rustix::process::Pid;
 
 use super::exec::{log_to, stdio, take_signals};
 use super::options::Options;
-use super::{Context, Failure, Verb, load, usage};
+use super::{Context, Failure, Verb, blank, load, usage};
 use crate::launch::{self, Launch, Running, seal};
 use crate::proc::lines::decimal;
 
@@ -26,6 +26,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let original = take_signals()?;
     log_to(&context)?;
     let Context { env, arena, plan, .. } = context;
+    let plan = blank(plan);
     let pid = options.nspid.ok_or_else(|| usage("--nspid", "it is missing"))?;
     let pid = decimal(pid.to_bytes())
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))

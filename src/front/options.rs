@@ -2,9 +2,10 @@
 
 use core::ffi::CStr;
 
-use super::{Failure, Verb, usage};
+use super::{Failure, Verb, init, usage};
 use crate::bytes::{Arena, Show};
 use crate::error::Context;
+use crate::init::Subreaper;
 use crate::syscall::cstr::{List, ThinCStr};
 
 /// One option.
@@ -49,6 +50,12 @@ pub struct Options {
     pub json: bool,
     /// --new.
     pub new: bool,
+    /// Those of `nsinit init`.
+    pub init: crate::init::Options,
+    /// --explain-zombies.
+    pub explain_zombies: bool,
+    /// Why the value of the option that was just set is wrong.
+    fault: Option<&'static str>,
     /// The words after the options, NULL-terminated.
     pub command: List<'static>,
 }
@@ -134,6 +141,96 @@ pub const OPTIONS: &[Opt] = &[
         help: "the configuration itself; /proc shows it to all users",
         set: |o, value| o.containerjson = Some(value),
     },
+    Opt {
+        name: "group",
+        value: "",
+        help: "signals go to the command's whole process group",
+        set: |o, _| o.init.group = true,
+    },
+    Opt {
+        name: "setsid",
+        value: "",
+        help: "a session of its own for the command, and nsinit's terminal if that can be given up",
+        set: |o, _| o.init.session(),
+    },
+    Opt {
+        name: "rewrite",
+        value: "FROM:TO",
+        help: "signal FROM goes on as TO, or with 0 not at all; repeatable",
+        set: |o, value| o.fault = init::rewrite(&mut o.init, value).err(),
+    },
+    Opt {
+        name: "exit-status",
+        value: "N[:M]",
+        help: "end with M, or 0, where the command ends with N; repeatable",
+        set: |o, value| o.fault = init::exit_status(&mut o.init, value).err(),
+    },
+    Opt {
+        name: "grace",
+        value: "TIME",
+        help: "what is left at the end gets TERM, and so much later, or at a second TERM, KILL",
+        set: |o, value| o.fault = init::grace(&mut o.init, value).err(),
+    },
+    Opt {
+        name: "kill-orphans",
+        value: "",
+        help: "orphans get TERM, and after --grace, or 5s, KILL; looks once a second",
+        set: |o, _| o.init.kill_orphans = true,
+    },
+    Opt {
+        name: "parent-death-signal",
+        value: "SIGNAL",
+        help: "the signal that comes when nsinit's parent ends",
+        set: |o, value| o.fault = init::parent_death_signal(&mut o.init, value).err(),
+    },
+    Opt {
+        name: "subreaper",
+        value: "",
+        help: "become a subreaper even as PID 1",
+        set: |o, _| o.init.subreaper = Subreaper::On,
+    },
+    Opt {
+        name: "no-subreaper",
+        value: "",
+        help: "never become one: orphans go to another init",
+        set: |o, _| o.init.subreaper = Subreaper::Off,
+    },
+    Opt {
+        name: "pause",
+        value: "",
+        help: "no command: reap until TERM or INT, which end it with 0",
+        set: |o, _| o.init.pause = true,
+    },
+    Opt {
+        name: "verbose",
+        value: "",
+        help: "tell of the command and of signals, twice of every reaped process",
+        set: |o, _| o.init.verbosity = o.init.verbosity.saturating_add(1),
+    },
+    Opt {
+        name: "warn-on-reap",
+        value: "",
+        help: "tell of every orphan that is reaped",
+        set: |o, _| o.init.warn_on_reap = true,
+    },
+    Opt {
+        name: "explain-zombies",
+        value: "",
+        help: "print why there are zombies; a PID may follow, for those below it",
+        set: |o, _| o.explain_zombies = true,
+    },
+];
+
+/// The letters of some.
+pub const SHORT: &[(u8, &str)] = &[
+    (b'g', "group"),
+    (b's', "subreaper"),
+    (b'r', "rewrite"),
+    (b'e', "exit-status"),
+    (b'p', "parent-death-signal"),
+    (b'P', "pause"),
+    (b'v', "verbose"),
+    (b'w', "warn-on-reap"),
 ];
 
 /// Parses the words after a verb. `None` where its help is asked for.
@@ -162,38 +259,66 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
     Ok(Some(options))
 }
 
-/// One option, as `--name`, `--name VALUE` or `--name=VALUE`; the words after it.
+/// One option, as `--name`, `--name VALUE` or `--name=VALUE`, or letters, as `-vg` or `-rVALUE`; the
+/// words after it.
 fn option(
     verb: &Verb,
     word: ThinCStr,
-    after: List<'static>,
+    mut after: List<'static>,
     options: &mut Options,
     arena: &Arena,
 ) -> Result<List<'static>, Failure> {
     let shown = || arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this option");
     let text = word.get().to_bytes_with_nul();
-    let name = text.strip_prefix(b"--").unwrap_or(b"");
-    let end = name.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
-    let (name, value) = name.split_at(end);
-    let known = OPTIONS
-        .iter()
-        .find(|option| option.name.as_bytes() == name && verb.options.contains(&option.name));
-    let Some(known) = known else {
-        return Err(usage(shown(), "no such option for this verb (try --help)"));
-    };
-    let value = value.strip_prefix(b"=").and_then(|value| CStr::from_bytes_with_nul(value).ok());
-    match (known.value.is_empty(), value, after) {
-        (true, None, _) => (known.set)(options, c""),
-        (true, Some(_), _) => return Err(usage(shown(), "this option takes no value")),
-        (false, Some(value), _) => (known.set)(options, value),
-        (false, None, [Some(value), after @ ..]) => {
-            (known.set)(options, value.get());
-            return Ok(after);
+    let mut letters = text.get(1..).unwrap_or(b"");
+    let long = letters.strip_prefix(b"-");
+    while !matches!(letters, [] | [0]) {
+        let (known, value) = match long {
+            Some(name) => {
+                let end = name.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
+                let (name, value) = name.split_at(end);
+                letters = b"";
+                (named(verb, name), value.strip_prefix(b"="))
+            }
+            None => {
+                let name = SHORT.iter().find(|(letter, _)| letters.first() == Some(letter));
+                letters = letters.get(1..).unwrap_or(b"");
+                let value = Some(letters).filter(|value| value.len() > 1);
+                (name.and_then(|(_, name)| named(verb, name.as_bytes())), value)
+            }
+        };
+        let Some(known) = known else {
+            return Err(usage(shown(), "no such option for this verb (try --help)"));
+        };
+        let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
+        match (known.value.is_empty(), value, after) {
+            (true, Some(_), _) if long.is_some() => {
+                return Err(usage(shown(), "this option takes no value"));
+            }
+            (true, ..) => (known.set)(options, c""),
+            (false, Some(value), _) => {
+                (known.set)(options, value);
+                letters = b"";
+            }
+            (false, None, [Some(value), rest @ ..]) => {
+                (known.set)(options, value.get());
+                after = rest;
+            }
+            (false, None, _) => {
+                let why =
+                    arena.str(format_args!("its {} is missing", known.value)).doing("", ())?;
+                return Err(usage(shown(), why));
+            }
         }
-        (false, None, _) => {
-            let why = arena.str(format_args!("its {} is missing", known.value)).doing("", ())?;
+        if let Some(why) = options.fault {
             return Err(usage(shown(), why));
         }
     }
     Ok(after)
+}
+
+fn named(verb: &Verb, name: &[u8]) -> Option<&'static Opt> {
+    OPTIONS
+        .iter()
+        .find(|option| option.name.as_bytes() == name && verb.options.contains(&option.name))
 }

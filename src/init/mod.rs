@@ -1,44 +1,192 @@
-//! The reaper: what PID 1 does once the workload runs. It waits for signals, passes them on, reaps
-//! every child, and ends with the workload's status; the kernel then kills whatever is left.
+//! The reaper: what PID 1 does once the command runs. It waits for signals, passes them on, reaps every
+//! child, and ends with the command's status. The same loop serves inside nsinit's containers
+//! (`launch::child`) and as anybody's init (`run`).
 //!
-//! Nothing here fails: from its first instruction the loop only goes on (design, principle 7).
+//! Nothing here fails once the command runs: what goes wrong is warned of, and the loop goes on.
 
-use rustix::process::Pid;
+mod ending;
+mod options;
+mod start;
+mod terminal;
+mod zombies;
 
-use crate::error::{STATUS_NSINIT, STATUS_SIGNAL};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::process::{Pid, getpid};
+
+pub use options::{Options, Placement, Stop, Subreaper};
+pub use start::run;
+pub use zombies::explain;
+
+use crate::error::{Context, Result, STATUS_SIGNAL};
+use crate::say;
+use crate::signame::Name;
 use crate::syscall::memory::give_back_callers;
-use crate::syscall::process::{exit_group, wait_any};
-use crate::syscall::signal::{CHLD, SigSet, forward, sigwaitinfo};
+use crate::syscall::process::wait_any;
+use crate::syscall::signal::{
+    CHLD, CONT, Disposition, INT, STOP, SigInfo, SigSet, TERM, TTIN, TTOU, forward, kill,
+    kill_group_only, kill_own_group, sigaction, sigprocmask, sigtimedwait,
+};
+use ending::Phase;
 
-/// Reaps and forwards until `workload` ends, then exits with its status. Every signal must be
-/// blocked. It wakes only when a signal comes.
-pub fn serve(workload: Pid) -> ! {
-    give_back_callers();
+/// The caller's signals, which the command gets back.
+#[derive(Clone, Copy)]
+pub struct Signals {
+    /// The blocked ones.
+    pub mask: SigSet,
+    /// What SIGCHLD did.
+    pub sigchld: Disposition,
+}
+
+/// Blocks every signal, so that none is lost from here on. A caller that ignores SIGCHLD would make
+/// the kernel throw exit statuses away. Each front end begins with it.
+pub fn take_signals() -> Result<Signals> {
+    let mask = sigprocmask(SigSet::ALL).doing("block signals", ())?;
+    let sigchld = sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
+    Ok(Signals { mask, sigchld })
+}
+
+/// Signals of faults (signal(7), "synchronously generated"): passed on only if a process sent them.
+const FAULTS: SigSet = SigSet::EMPTY.with(4).with(5).with(6).with(7).with(8).with(11).with(31);
+
+/// Reaps and forwards until `main`, the command, ends, then exits with its status; without one, until
+/// TERM or INT. Every signal must be blocked. It wakes only when a signal comes, or a time is up that
+/// the options ask for. `tty`: the controlling terminal, where its stops are to be followed.
+pub fn serve(main: Option<Pid>, options: &Options, tty: Option<&OwnedFd>) -> ! {
+    give_back_callers(options);
+    let mut reaper =
+        Reaper { main, options, tty, status: 0, phase: Phase::Runs, due: None, deadline: 0 };
+    if options.kill_orphans || options.verbosity > 0 {
+        reaper.begin();
+    }
     loop {
-        if let Some(status) = reap(workload) {
-            exit_group(status);
+        reaper.reap();
+        let timeout = reaper.due.map(ending::from_now);
+        if timeout == Some(0) {
+            reaper.time_is_up();
+            continue;
         }
-        match sigwaitinfo(SigSet::ALL) {
+        match sigtimedwait(SigSet::ALL, timeout) {
             // One SIGCHLD may stand for many children, and some may have ended before the wait:
             // `reap` asks the kernel, not the signal.
             Ok(info) if info.signo() == CHLD => {}
-            // It fails where the workload has just died, which the next `reap` finds.
-            Ok(info) => drop(forward(workload, &info)),
-            // EINTR: stopped and continued, or traced.
+            Ok(info) => reaper.received(&info),
+            // EAGAIN: a time is up. EINTR: stopped and continued, or traced.
             Err(_) => {}
         }
     }
 }
 
-/// Waits for every child that has ended; the workload's exit status if it was among them.
-fn reap(workload: Pid) -> Option<u8> {
-    loop {
-        match wait_any() {
-            Ok(Some((pid, status))) if pid == workload => return Some(exit_status(status)),
-            Ok(Some(_)) => {}
-            Ok(None) => return None,
-            // ECHILD with the workload unreaped can't be; to wait on would be to wait for ever.
-            Err(_) => return Some(STATUS_NSINIT),
+struct Reaper<'a> {
+    main: Option<Pid>,
+    options: &'a Options,
+    tty: Option<&'a OwnedFd>,
+    /// What this process ends with.
+    status: u8,
+    phase: Phase,
+    /// When something is to be done without a signal, by `ending::now`.
+    due: Option<u64>,
+    /// The end of the grace period, by the same clock.
+    deadline: u64,
+}
+
+impl Reaper<'_> {
+    /// Waits for every child that has ended, and ends if that was all.
+    #[inline(always)]
+    fn reap(&mut self) {
+        let stops = self.tty.is_some() || self.options.stop == Stop::Always;
+        loop {
+            match wait_any(stops) {
+                Ok(Some((pid, word))) if word as u8 == 0x7f => self.stopped(pid, word >> 8),
+                Ok(Some((pid, word))) if Some(pid) == self.main => self.ended(word),
+                Ok(Some((pid, word))) => {
+                    if self.options.warn_on_reap || self.options.verbosity > 1 {
+                        reaped(pid, word);
+                    }
+                }
+                Ok(None) => return self.some_are_left(),
+                Err(Errno::CHILD) => return self.none_is_left(),
+                Err(Errno::INTR) => {}
+                Err(errno) => return self.look_again(errno),
+            }
+        }
+    }
+
+    /// A signal for the command, but for what the reaper itself is asked.
+    #[inline(always)]
+    fn received(&mut self, info: &SigInfo) {
+        let n = info.signo();
+        if FAULTS.has(n) && info.code() > 0 {
+            return;
+        }
+        match (self.main, &self.phase) {
+            (Some(main), Phase::Runs) => self.pass_on(main, n, info),
+            (None, Phase::Runs) if n == TERM || n == INT => self.exit(),
+            (None, Phase::Runs) => {}
+            _ => self.received_late(n),
+        }
+    }
+
+    #[inline(always)]
+    fn pass_on(&self, main: Pid, n: u32, info: &SigInfo) {
+        let options = self.options;
+        let to = options.rewrite.get(n as usize).copied().map_or(n, u32::from);
+        let result = match (to, self.tty) {
+            (0, _) => Ok(()),
+            // The shell continues its job, and here the command's group is a job of its own.
+            (CONT, Some(tty)) if options.placement == Placement::Group => {
+                terminal::hand_back(tty, main);
+                forward(main, true, CONT, info)
+            }
+            _ => forward(main, options.group, to, info),
+        };
+        if options.verbosity > 0 || result.is_err() {
+            passed(n, to, result);
+        }
+    }
+
+    /// The command was stopped: so is this process with its group, and the shell that started it sees
+    /// its job stop. Back when that continues it; the SIGCONT is received like any other.
+    #[cold]
+    fn stopped(&self, pid: Pid, n: u32) {
+        if Some(pid) != self.main || getpid() == Pid::INIT {
+            return;
+        }
+        let regained = |tty: &&OwnedFd| {
+            matches!(n, TTIN | TTOU)
+                && self.options.placement == Placement::Group
+                && terminal::regain(tty, pid)
+        };
+        let result = match self.tty {
+            Some(tty) if regained(&tty) => kill_group_only(pid, CONT),
+            // The kernel drops a terminal's stop where no shell could continue the group.
+            Some(_) if n != STOP => sigprocmask(SigSet::ALL.without(n))
+                .and_then(|_| kill_own_group(n))
+                .and_then(|()| sigprocmask(SigSet::ALL).map(drop)),
+            Some(_) => kill_own_group(STOP),
+            None => kill(getpid(), STOP),
+        };
+        if let Err(error) = result.doing("stop with the command", ()) {
+            say::warning(format_args!("{error}"));
+        }
+    }
+}
+
+#[cold]
+fn reaped(pid: Pid, word: u32) {
+    let (pid, status) = (i64::from(pid.as_raw_pid()), i64::from(exit_status(word)));
+    say::error(format_args!("reaped process {pid}, which ended with {status}"));
+}
+
+#[cold]
+fn passed(n: u32, to: u32, result: rustix::io::Result<()>) {
+    match result {
+        Ok(()) if to == 0 => say::error(format_args!("{} is dropped", Name(n))),
+        Ok(()) => say::error(format_args!("{} goes on as {}", Name(n), Name(to))),
+        // It has just ended, which the next look finds.
+        Err(Errno::SRCH) => {}
+        Err(errno) => {
+            say::warning(format_args!("pass {} on: {}", Name(n), crate::errno::Text(errno)));
         }
     }
 }

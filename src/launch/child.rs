@@ -10,14 +10,14 @@ use rustix::process::setsid;
 use rustix::system::sethostname;
 
 use super::Launch;
-use super::fds::close_all_but;
 use super::sync::{Child, FDS};
 use super::workload::{self, Inherited, die_with_launcher, fail};
 use crate::cgroup;
 use crate::error::{Context, Error, Result};
-use crate::init::serve;
+use crate::init::{Options, serve};
 use crate::net;
 use crate::plan::{Init, Kind, NetworkKind, Source};
+use crate::proc::fds::close_all_but;
 use crate::rootfs::{CgroupDir, Cgroups, Root};
 use crate::security;
 use crate::step::Steps;
@@ -207,7 +207,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
         Err(error) => fail(&first.sync, &error),
     };
     match quieten(late.as_ref()) {
-        Ok(()) => serve(workload),
+        Ok(()) => serve(Some(workload), &Options::default(), None),
         // The channel is still open: the launcher hears of it, and kills the workload with us.
         Err(error) => fail(&first.sync, &error),
     }

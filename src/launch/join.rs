@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, WaitOptions, pidfd_open, waitpid};
 
 use super::attend::{Terminal, attend};
-use super::fds::close_all_but;
 use super::guard::ChildGuard;
 use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
@@ -22,6 +21,7 @@ use super::{Launch, died};
 use crate::cgroup::{self, Tasks};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
+use crate::proc::fds::close_all_but;
 use crate::proc::process::namespace_file;
 use crate::step::Steps;
 use crate::syscall::is_absent;

@@ -6,7 +6,6 @@
 
 mod attend;
 mod child;
-mod fds;
 mod guard;
 mod join;
 mod place;

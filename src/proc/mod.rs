@@ -1,5 +1,6 @@
 //! Readers of /proc.
 
+pub mod fds;
 pub mod lines;
 pub mod mountinfo;
 pub mod process;

@@ -15,8 +15,12 @@ use crate::bytes::{Short, split_by};
 pub struct Stat {
     /// Field 3: R, S, D, T, Z, X, …
     pub state: u8,
+    /// Field 4: the parent; 0 where that is outside of the PID namespace.
+    pub parent: i32,
     /// Field 9: has begun to end (PF_EXITING in include/linux/sched.h).
     pub exiting: bool,
+    /// Field 20: threads, an ended main thread included.
+    pub threads: u32,
     /// Field 22, in clock ticks since boot: a pid and its start time together are never used again.
     pub start_time: u64,
     /// Field 31, the pending signals: bit n - 1 is signal n.
@@ -32,6 +36,37 @@ pub fn stat(proc: &str, pid: Pid) -> Result<Stat, Errno> {
     let mut lines = Pieces::new(file.as_fd(), &mut buf);
     let line = lines.line()?.ok_or(Errno::SRCH)?;
     parse_stat(line).ok_or(Errno::PROTO)
+}
+
+/// Shows every process below `proc` to `each`; of a process's threads for "/proc/PID/task". One that
+/// ends meanwhile is left out.
+pub fn all(proc: &str, each: &mut dyn FnMut(Pid, &Stat)) -> Result<(), Errno> {
+    let path = Short::<64>::new(format_args!("{proc}"));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = openat(CWD, path.as_cstr(), flags, Mode::empty())?;
+    let mut buf = [core::mem::MaybeUninit::<u8>::uninit(); 2048];
+    let mut entries = rustix::fs::RawDir::new(&dir, &mut buf);
+    while let Some(entry) = entries.next() {
+        let number = decimal(entry?.file_name().to_bytes()).and_then(|n| i32::try_from(n).ok());
+        if let Some(pid) = number.and_then(Pid::from_raw)
+            && let Ok(stat) = stat(proc, pid)
+        {
+            each(pid, &stat);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a process with this `stat` is below `ancestor`.
+pub fn descends(proc: &str, stat: &Stat, ancestor: Pid) -> bool {
+    let mut parent = stat.parent;
+    while let Some(pid) = Pid::from_raw(parent)
+        && pid != ancestor
+    {
+        let Ok(next) = self::stat(proc, pid) else { return false };
+        parent = next.parent;
+    }
+    parent != 0
 }
 
 /// The path of a file in /proc/PID.
@@ -54,10 +89,12 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let after = line.iter().rposition(|&b| b == b')')? + 1;
     let mut fields = split_by(line.get(after..)?, b' ').skip(1);
     let state = *fields.next()?.first()?;
-    let exiting = decimal(fields.nth(5)?)? & PF_EXITING != 0;
-    let start_time = decimal(fields.nth(12)?)?;
+    let parent = i32::try_from(decimal(fields.next()?)?).ok()?;
+    let exiting = decimal(fields.nth(4)?)? & PF_EXITING != 0;
+    let threads = u32::try_from(decimal(fields.nth(10)?)?).ok()?;
+    let start_time = decimal(fields.nth(1)?)?;
     let pending = decimal(fields.nth(8)?)?;
-    Some(Stat { state, exiting, start_time, pending })
+    Some(Stat { state, parent, exiting, threads, start_time, pending })
 }
 
 /// Which file this is, whatever it is called: two paths with the same identity are the same
@@ -97,7 +134,14 @@ mod tests {
     fn a_command_name_can_not_forge_the_fields() {
         let line =
             b"7 (a) S 1) Z 1 7 7 0 -1 4194564 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2 3 4 5 6 7 8 256 1";
-        let stat = Stat { state: b'Z', exiting: true, start_time: 98765, pending: 256 };
+        let stat = Stat {
+            state: b'Z',
+            parent: 1,
+            exiting: true,
+            threads: 1,
+            start_time: 98765,
+            pending: 256,
+        };
         assert_eq!(parse_stat(line), Some(stat));
         for bad in [&b""[..], b"7 (a", b"7 (a)", b"7 (a) S 1 2", b"7 (a) S 1 7 7 0 -1 4"] {
             assert_eq!(parse_stat(bad), None);

@@ -57,14 +57,18 @@ core::arch::global_asm!(
 /// writes to do not exist.
 const ARENA: usize = 4 << 20;
 
-/// The large static buffers, side by side, so that PID 1 can give them all back at once.
+/// The large static buffers, side by side and on pages of their own, so that PID 1 can give them all
+/// back at once.
+#[repr(align(4096))]
 struct Statics {
     arena: [u8; ARENA],
-    /// Filled in when nsinit starts: a Plan is a megabyte, and initialised it would be one in the
-    /// file.
+    /// Filled in by the verbs that have one: a Plan is a megabyte, and initialised it would be one in
+    /// the file.
     plan: MaybeUninit<Plan>,
 }
 
+// The section is put behind the small statics (discard.ld), which then share a page with the data.
+#[unsafe(link_section = ".bss.large")]
 static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: MaybeUninit::uninit() };
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -96,5 +100,5 @@ extern "C" fn entry(sp: *const usize) -> ! {
     let statics = &raw mut STATICS;
     // SAFETY: `entry` runs once (TAKEN), in the only thread, so this is the only reference.
     let Statics { arena, plan } = unsafe { &mut *statics };
-    nsinit::run(args, env, arena, plan.write(Plan::new()))
+    nsinit::run(args, env, arena, plan)
 }

@@ -5,8 +5,7 @@
 
 pub mod caps;
 mod directory;
-mod exec;
-mod explain;
+mod environment;
 mod id;
 mod passwd;
 pub mod rlimits;
@@ -20,6 +19,7 @@ use rustix::thread::{Gid, Uid, set_thread_res_gid, set_thread_res_uid};
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
+use crate::exec::{self, Command, exec};
 use crate::plan::Process;
 use crate::proc::process::Identity;
 use crate::step::Steps;
@@ -27,7 +27,6 @@ use crate::syscall::process::{Prctl, prctl};
 use crate::syscall::signal::{self, Disposition, SigSet, sigaction, sigprocmask};
 use crate::syscall::{cred, fd, is_absent, key};
 pub use exec::{DEFAULT_PATH, value};
-pub use explain::{Program, program};
 use user::{Asked, Ids};
 
 /// What nsinit changed about itself and gives back to the workload.
@@ -43,7 +42,10 @@ pub struct Original {
 
 /// Becomes the workload. Returns only if that fails; the process must then end.
 pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
-    exec::exec(process, original.program, arena)
+    // The file's own command is run where the caller gave none.
+    let argv = if process.argv.is_empty() { process.command.as_slice() } else { process.argv };
+    let own = original.program;
+    exec(&Command { argv, env: &process.env, own, shell: false }, arena)
 }
 
 /// Gives up all rights but those that the plan leaves (libcontainer namespaces/init.go,
@@ -99,7 +101,7 @@ pub fn finalize(
     die_with_parent(process.parent_death_signal, parent)?;
     steps.at("enter the working directory");
     directory::enter(process.cwd)?;
-    exec::complete_environment(process, ids.home, arena)?;
+    environment::complete(process, ids.home, arena)?;
     // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
     steps.at("restore the signals");
     sigaction(signal::CHLD, original.sigchld).doing("restore SIGCHLD", ())?;

@@ -78,6 +78,25 @@ impl Env {
         })
     }
 
+    /// Puts `entry` in the place of the entry of `name`, or takes that out; nothing where there is none.
+    pub fn replace(&mut self, name: &str, entry: Option<&'static CStr>) {
+        let is_it = |known: &ThinCStr| {
+            known.bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+        };
+        let Some(at) = self.list().iter().flatten().position(is_it) else { return };
+        // SAFETY: from_raw's contract, `count` being at least 1 here; the kernel's array is writable as
+        // the whole initial stack is, and `&mut self` says that nobody reads it meanwhile.
+        let list =
+            unsafe { core::slice::from_raw_parts_mut(self.first.cast_mut(), self.count + 1) };
+        match entry {
+            Some(entry) => list[at] = Some(entry.into()),
+            None => {
+                list.copy_within(at + 1.., at);
+                self.count -= 1;
+            }
+        }
+    }
+
     /// Overwrites the strings: /proc/PID/environ of a process that the container can see must not
     /// tell the environment of the caller. Their memory goes back, as far as they fill it: the kernel
     /// lays them out in one piece (fs/binfmt_elf.c, create_elf_tables).

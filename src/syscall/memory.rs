@@ -97,15 +97,16 @@ pub(super) fn rest() {
     PROGRAM.dont_need();
 }
 
-/// Gives back the frames of all callers, and lets go of the program's own pages, which come back
-/// from the page cache as they are needed. Only a function that never returns may call it, before a
-/// long wait; inlined, so that the wait touches no other part of the program.
+/// Gives back the frames of all callers beyond that of `keep`, and lets go of the program's own
+/// pages, which come back from the page cache as they are needed. Only a function that never returns
+/// may call it, before a long wait, and of what callers lent it `keep` alone, in its direct caller's
+/// frame; inlined, so that the wait touches no other part of the program.
 #[inline(always)]
-pub fn give_back_callers() {
-    /// More than the frame of whoever calls this.
-    const FRAME: usize = 512;
+pub fn give_back_callers<T>(keep: &T) {
+    /// More than the frame of whoever calls this, or has `keep` in its own.
+    const FRAME: usize = 1024;
     let here = 0u8;
-    let above = &raw const here as usize + FRAME;
+    let above = (&raw const here as usize).max(&raw const *keep as usize + size_of::<T>()) + FRAME;
     dont_need(above, STACK_TOP.load(Ordering::Relaxed).saturating_sub(above));
     PROGRAM.dont_need();
 }

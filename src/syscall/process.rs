@@ -3,9 +3,9 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::{
-    __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_prctl,
-    __NR_prlimit64, __NR_wait4, AT_EMPTY_PATH, CLONE_PARENT, SIGCHLD, WNOHANG, clone_args,
-    rlimit64,
+    __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_getpgid,
+    __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH, CLONE_PARENT,
+    SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -113,12 +113,13 @@ fn execveat_raw(dir: usize, path: &CStr, argv: List, envp: List, flags: usize) -
     ret(word).err().unwrap_or(Errno::INVAL)
 }
 
-/// wait4(-1, WNOHANG): a child that has ended, with its status word; `None` if none has. Inlined, so
-/// that PID 1's loop stays in one part of the program.
+/// wait4(-1, WNOHANG | __WALL): a child that has ended, or, if asked for (WUNTRACED), was stopped, with
+/// its status word; `None` if none has. Inlined, so that PID 1's loop stays in one part of the program.
 #[inline(always)]
-pub fn wait_any() -> Result<Option<(Pid, u32)>, Errno> {
+pub fn wait_any(stopped: bool) -> Result<Option<(Pid, u32)>, Errno> {
     let mut word = 0u32;
-    let args = [usize::MAX, &raw mut word as usize, WNOHANG as usize, 0, 0, 0];
+    let options = WNOHANG | __WALL | if stopped { WUNTRACED } else { 0 };
+    let args = [usize::MAX, &raw mut word as usize, options as usize, 0, 0, 0];
     // SAFETY: the kernel writes one int to `word`; no struct rusage is asked for.
     let pid = unsafe { syscall(__NR_wait4, args) } as isize as i32;
     match Pid::from_raw(pid.max(0)) {
@@ -126,6 +127,19 @@ pub fn wait_any() -> Result<Option<(Pid, u32)>, Errno> {
         None if pid == 0 => Ok(None),
         None => Err(Errno::from_raw_os_error(pid.wrapping_neg())),
     }
+}
+
+/// getpgid(2) of the caller; `None` where the group is outside of its PID namespace.
+pub fn getpgrp() -> Option<Pid> {
+    // SAFETY: it takes an integer.
+    Pid::from_raw(unsafe { syscall(__NR_getpgid, [0; 6]) } as i32)
+}
+
+/// Whether the caller leads its session (getsid(2)).
+pub fn leads_session() -> bool {
+    // SAFETY: it takes an integer.
+    let session = unsafe { syscall(__NR_getsid, [0; 6]) } as i32;
+    session == rustix::process::getpid().as_raw_pid()
 }
 
 /// exit_group(2).
@@ -159,6 +173,8 @@ pub enum Prctl {
     CapbsetRead = 23,
     /// PR_CAPBSET_DROP.
     CapbsetDrop = 24,
+    /// PR_SET_CHILD_SUBREAPER: 1: orphaned descendants become children of the caller.
+    SetChildSubreaper = 36,
     /// PR_SET_NO_NEW_PRIVS: 1; there is no way back.
     SetNoNewPrivs = 38,
 }

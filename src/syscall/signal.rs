@@ -4,16 +4,17 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use core::time::Duration;
 
 use linux_raw_sys::general::{
-    __NR_kill, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait,
-    __NR_sigaltstack, __NR_signalfd4, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_RESTORER, SA_SIGINFO,
-    SIG_SETMASK, SIGCHLD, siginfo_t, stack_t,
+    __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
+    __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
+    __kernel_old_timespec as timespec, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_RESTORER, SA_SIGINFO,
+    SIG_SETMASK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN,
+    SIGTTOU, siginfo_t, stack_t,
 };
-use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::arch::syscall;
 use super::ret;
@@ -150,35 +151,20 @@ impl SigInfo {
     }
 }
 
-/// rt_sigtimedwait(2) without a timeout: waits for one of `set`, which must be blocked.
-/// EINTR where a signal outside of the set came (a stop and continue, a tracer).
-pub fn sigwaitinfo(set: SigSet) -> Result<SigInfo, Errno> {
+/// rt_sigtimedwait(2): waits for one of `set`, which must be blocked, without an end or for so many
+/// milliseconds. EINTR where a signal outside of the set came (a stop and continue, a tracer), EAGAIN
+/// where none came in time. Inlined, as `wait_any`.
+#[inline(always)]
+pub fn sigtimedwait(set: SigSet, timeout: Option<u32>) -> Result<SigInfo, Errno> {
+    let timeout = timeout
+        .map(|ms| timespec { tv_sec: (ms / 1000) as _, tv_nsec: (ms % 1000 * 1_000_000) as _ });
+    let timeout = timeout.as_ref().map_or(0, |timeout| &raw const *timeout as usize);
     // SAFETY: siginfo_t is plain data; all zeroes is a value of it.
     let mut info = SigInfo(unsafe { core::mem::zeroed() });
     let (set, info_ptr) = (&raw const set as usize, &raw mut info as usize);
-    // SAFETY: a set of SIGSET_SIZE bytes, a siginfo_t, and NULL for "no timeout".
-    ret(unsafe { syscall(__NR_rt_sigtimedwait, [set, info_ptr, 0, SIGSET_SIZE, 0, 0]) })?;
-    Ok(info)
-}
-
-/// The same, for at most `timeout`: EAGAIN when it is over.
-pub fn sigtimedwait(set: SigSet, timeout: Duration) -> Result<SigInfo, Errno> {
-    // struct timespec of the old call: two longs, on every architecture.
-    let seconds = isize::try_from(timeout.as_secs()).unwrap_or(isize::MAX);
-    let timeout = [seconds, timeout.subsec_nanos() as isize];
-    // SAFETY: as above.
-    let mut info = SigInfo(unsafe { core::mem::zeroed() });
-    let (set, info_ptr) = (&raw const set as usize, &raw mut info as usize);
-    let timeout = timeout.as_ptr() as usize;
-    // SAFETY: as above, and a timespec.
+    // SAFETY: a set of SIGSET_SIZE bytes, a siginfo_t, and NULL or a timespec of this call's words.
     ret(unsafe { syscall(__NR_rt_sigtimedwait, [set, info_ptr, timeout, SIGSET_SIZE, 0, 0]) })?;
     Ok(info)
-}
-
-/// kill(2) with -1: signal `n` to every process but PID 1 and the caller. ESRCH: there is none.
-pub fn kill_all(n: u32) -> Result<(), Errno> {
-    // SAFETY: kill takes integers.
-    ret(unsafe { syscall(__NR_kill, [usize::MAX, n as usize, 0, 0, 0, 0]) }).map(drop)
 }
 
 /// kill(2): signal `n`, 0 to 64, to one process.
@@ -188,20 +174,63 @@ pub fn kill(pid: Pid, n: u32) -> Result<(), Errno> {
     ret(unsafe { syscall(__NR_kill, [pid, n as usize, 0, 0, 0, 0]) }).map(drop)
 }
 
-/// Passes a received signal on to `pid` with its payload (rt_sigqueueinfo), or plainly (kill) where
-/// the kernel lets no one forge its kind: signals that the kernel or kill(2) made.
-pub fn forward(pid: Pid, info: &SigInfo) -> Result<(), Errno> {
+/// kill(2) of the process group that `leader` leads; of the process itself where it does not lead one
+/// (yet).
+pub fn kill_group(leader: Pid, n: u32) -> Result<(), Errno> {
+    match kill_group_only(leader, n) {
+        Err(Errno::SRCH) => kill(leader, n),
+        result => result,
+    }
+}
+
+/// kill(2) of the process group that `leader` leads, or led.
+pub fn kill_group_only(leader: Pid, n: u32) -> Result<(), Errno> {
+    kill_raw(-leader.as_raw_pid(), n)
+}
+
+/// kill(2) of the caller's own group, the caller included.
+pub fn kill_own_group(n: u32) -> Result<(), Errno> {
+    kill_raw(0, n)
+}
+
+/// kill(2) of every process that the caller may signal, but process 1 of its PID namespace and itself.
+pub fn kill_all(n: u32) -> Result<(), Errno> {
+    kill_raw(-1, n)
+}
+
+fn kill_raw(to: i32, n: u32) -> Result<(), Errno> {
+    // SAFETY: kill takes integers.
+    ret(unsafe { syscall(__NR_kill, [to as usize, n as usize, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Passes a received signal on as signal `n` with its payload, to `pid` (rt_sigqueueinfo) or to the
+/// group that it leads (pidfd_send_signal, Linux 6.9), or plainly (kill): where the kernel has no
+/// such call, and where it lets no one forge the kind, for signals that the kernel or kill(2) made.
+pub fn forward(pid: Pid, group: bool, n: u32, info: &SigInfo) -> Result<(), Errno> {
     /// si_code of sigqueue(3).
     const SI_QUEUE: c_int = -1;
-    if info.code() == SI_QUEUE {
-        let raw = pid.as_raw_nonzero().get() as usize;
-        let (n, info) = (info.signo() as usize, &raw const info.0 as usize);
-        // SAFETY: `info` points at a siginfo_t.
-        if ret(unsafe { syscall(__NR_rt_sigqueueinfo, [raw, n, info, 0, 0, 0]) }).is_ok() {
-            return Ok(());
-        }
+    if info.code() == SI_QUEUE && queue(pid, group, n, info).is_ok() {
+        return Ok(());
     }
-    kill(pid, info.signo())
+    if group { kill_group(pid, n) } else { kill(pid, n) }
+}
+
+#[cold]
+fn queue(pid: Pid, group: bool, n: u32, info: &SigInfo) -> Result<(), Errno> {
+    /// include/uapi/linux/pidfd.h
+    const PIDFD_SIGNAL_PROCESS_GROUP: usize = 1 << 2;
+    let mut info = info.0;
+    info.__bindgen_anon_1.__bindgen_anon_1.si_signo = n as c_int;
+    let (n, info) = (n as usize, &raw const info as usize);
+    if group {
+        let fd = pidfd_open(pid, PidfdFlags::empty())?;
+        let args = [fd.as_raw_fd() as usize, n, info, PIDFD_SIGNAL_PROCESS_GROUP, 0, 0];
+        // SAFETY: `info` points at a siginfo_t.
+        return ret(unsafe { syscall(__NR_pidfd_send_signal, args) }).map(drop);
+    }
+    let pid = pid.as_raw_pid() as usize;
+    // SAFETY: as above.
+    ret(unsafe { syscall(__NR_rt_sigqueueinfo, [pid, n, info, 0, 0, 0]) }).map(drop)
 }
 
 /// signalfd4(2): a descriptor, close-on-exec and non-blocking, that becomes readable when one of
@@ -230,3 +259,21 @@ pub fn read_signalfd(fd: &OwnedFd) -> Result<Option<u32>, Errno> {
 
 /// SIGCHLD's number, the one signal that is never passed on.
 pub const CHLD: u32 = SIGCHLD;
+/// SIGKILL.
+pub const KILL: u32 = SIGKILL;
+/// SIGTERM.
+pub const TERM: u32 = SIGTERM;
+/// SIGINT.
+pub const INT: u32 = SIGINT;
+/// SIGHUP.
+pub const HUP: u32 = SIGHUP;
+/// SIGCONT.
+pub const CONT: u32 = SIGCONT;
+/// SIGSTOP.
+pub const STOP: u32 = SIGSTOP;
+/// SIGTSTP, the terminal's stop key.
+pub const TSTP: u32 = SIGTSTP;
+/// SIGTTIN, for reading from the background.
+pub const TTIN: u32 = SIGTTIN;
+/// SIGTTOU, for writing from the background.
+pub const TTOU: u32 = SIGTTOU;

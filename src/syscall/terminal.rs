@@ -5,7 +5,7 @@ use linux_raw_sys::general::{
     __NR_ioctl, BRKINT, CS8, CSIZE, ECHO, ECHONL, ICANON, ICRNL, IEXTEN, IGNBRK, IGNCR, INLCR,
     ISIG, ISTRIP, IXON, OPOST, PARENB, PARMRK, VMIN, VTIME, termios,
 };
-use linux_raw_sys::ioctl::{TCGETS, TCSETSW};
+use linux_raw_sys::ioctl::{TCGETS, TCSETSW, TIOCNOTTY};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
@@ -31,6 +31,14 @@ pub fn set_settings(fd: BorrowedFd<'_>, settings: &Settings) -> Result<(), Errno
     let at = &raw const settings.0 as usize;
     // SAFETY: the kernel reads one termios.
     ret(unsafe { syscall(__NR_ioctl, [fd.as_raw_fd() as usize, TCSETSW as usize, at, 0, 0, 0]) })
+        .map(drop)
+}
+
+/// TIOCNOTTY: gives up the controlling terminal; of a session leader, for the whole session, with HUP
+/// and CONT for the foreground (TIOCNOTTY(2const)).
+pub fn ioctl_tiocnotty(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: it takes no argument.
+    ret(unsafe { syscall(__NR_ioctl, [fd.as_raw_fd() as usize, TIOCNOTTY as usize, 0, 0, 0, 0]) })
         .map(drop)
 }
 

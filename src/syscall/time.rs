@@ -1,27 +1,28 @@
 //! The clocks since boot. rustix asks the vDSO, whose reader is code that nsinit has no need of.
 
-use core::time::Duration;
-
-use linux_raw_sys::general::{__NR_clock_gettime, CLOCK_BOOTTIME, CLOCK_MONOTONIC};
+use linux_raw_sys::general::{
+    __NR_clock_gettime, __kernel_old_timespec, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
+};
 
 use super::arch::syscall;
 
-/// clock_gettime(CLOCK_MONOTONIC): the time since some point at boot.
-pub fn monotonic() -> Duration {
-    clock(CLOCK_MONOTONIC)
+/// Milliseconds of CLOCK_MONOTONIC (clock_gettime(2)), which stands while the machine is suspended.
+pub fn monotonic() -> u64 {
+    clock(CLOCK_MONOTONIC) / 1000
 }
 
 /// clock_gettime(CLOCK_BOOTTIME), in microseconds: the time since the kernel began, in which the
 /// machine may have slept, too.
 pub fn boottime() -> u64 {
-    clock(CLOCK_BOOTTIME).as_micros() as u64
+    clock(CLOCK_BOOTTIME)
 }
 
-fn clock(clock: u32) -> Duration {
-    // struct timespec of the call with this number: two longs, on every architecture.
-    let mut time = [0usize; 2];
-    let at = time.as_mut_ptr() as usize;
-    // SAFETY: the kernel writes one timespec. It knows these clocks, and can't fail.
+/// Microseconds.
+fn clock(clock: u32) -> u64 {
+    let mut now = __kernel_old_timespec { tv_sec: 0, tv_nsec: 0 };
+    let at = &raw mut now as usize;
+    // SAFETY: the kernel fills in the timespec of this call's words. It knows these clocks, and can't
+    // fail.
     unsafe { syscall(__NR_clock_gettime, [clock as usize, at, 0, 0, 0, 0]) };
-    Duration::new(time[0] as u64, time[1] as u32)
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,11 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -277,6 +280,67 @@ static int signals(int last)
 	return 0;
 }
 
+/* Descriptors, and then no end: for tests that look at it from outside. */
+static int fds_and_wait(void)
+{
+	fds();
+	puts("end of list");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* One datagram to the socket of NOTIFY_SOCKET, as sd_notify(3) sends it. */
+static int notify(const char *text)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	const char *path = getenv("NOTIFY_SOCKET");
+	if (!path)
+		return 1;
+	strncpy(to.sun_path, path, sizeof to.sun_path - 1);
+	return sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof to) < 0;
+}
+
+static void *wait_for_ever(void *nothing)
+{
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+	return nothing;
+}
+
+/* A process whose main thread ends, and another does not. */
+static int leaderless(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, wait_for_ever, NULL);
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+/* A child that has ended, and that another child traces and does not wait for. */
+static int traced(void)
+{
+	int cue[2];
+	pid_t zombie;
+	if (pipe(cue) < 0)
+		return 1;
+	zombie = fork();
+	if (zombie == 0) {
+		char c;
+		_exit(read(cue[0], &c, 1) != 1);
+	}
+	if (fork() == 0) {
+		if (ptrace(PTRACE_SEIZE, zombie, 0, 0) < 0 || write(cue[1], "x", 1) != 1)
+			_exit(1);
+		wait_for_ever(NULL);
+	}
+	wait_for_ever(NULL);
+	return 0;
+}
+
 /* Leaves `n` orphans behind, which end at once. */
 static int orphans(int n)
 {
@@ -350,6 +414,14 @@ int main(int argc, char **argv)
 		return winsize(atoi(argv[2]));
 	if (IS(1, "signals"))
 		return signals(atoi(argv[2]));
+	if (IS(0, "fds-and-wait"))
+		return fds_and_wait();
+	if (IS(1, "notify"))
+		return notify(argv[2]);
+	if (IS(0, "leaderless"))
+		return leaderless();
+	if (IS(0, "traced"))
+		return traced();
 	if (IS(1, "orphans"))
 		return orphans(atoi(argv[2]));
 	if (IS(1, "memory"))

@@ -14,11 +14,12 @@ use super::unit::{Set, UNITS, Unit};
 use crate::beneath;
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context as _, Error, Result};
+use crate::exec::{Program, program};
 use crate::front::Failure;
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
-use crate::security::{DEFAULT_PATH, Program, program, value};
+use crate::security::{DEFAULT_PATH, value};
 
 /// Interpreters of interpreters.
 const DEPTH: usize = 4;

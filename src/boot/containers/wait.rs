@@ -132,7 +132,7 @@ impl Room<'_, '_> {
 
     /// Waits for every child that has ended: launchers, and whatever was given to PID 1.
     pub fn reap(&mut self) {
-        while let Ok(Some((pid, word))) = wait_any() {
+        while let Ok(Some((pid, word))) = wait_any(false) {
             if let Some(n) = self.units.iter().position(|unit| unit.pid == Some(pid)) {
                 self.ended(n, word);
             }

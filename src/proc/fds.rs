@@ -4,8 +4,8 @@ use core::mem::MaybeUninit;
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
+use super::lines::decimal;
 use crate::error::{Context, Result};
-use crate::proc::lines::decimal;
 use crate::say;
 use crate::syscall::fd::{close, close_range};
 use crate::syscall::is_absent;

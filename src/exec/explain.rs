@@ -41,6 +41,15 @@ pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: 
     hint.map_or(error, |hint| error.hint(hint)).with_status(status)
 }
 
+/// Whether a shell could read the file: no ELF program, and no NUL in its first line.
+pub fn is_text(path: &CStr) -> bool {
+    let mut head = [0; HEAD];
+    read(path, 0, &mut head).is_some_and(|head| {
+        let first = split_by(head, b'\n').next().unwrap_or(head);
+        !head.starts_with(b"\x7fELF") && !first.contains(&0)
+    })
+}
+
 /// EACCES: what exactly is in the way.
 fn access(path: &CStr) -> Option<&'static str> {
     let stat = statat(CWD, path, AtFlags::empty()).ok()?;

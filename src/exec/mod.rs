@@ -1,16 +1,19 @@
-//! The command: found in the container's own PATH and executed.
+//! The command: found in PATH and executed, or the reason why not.
+
+mod explain;
 
 use core::ffi::CStr;
 
+use heapless::Vec;
 use rustix::io::Errno;
 
-use super::explain::{exists, explain};
 use crate::bytes::{Arena, split_by};
-use crate::error::{Context, Error, Result, STATUS_NOT_FOUND};
-use crate::plan::Process;
+use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::proc::process::Identity;
 use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::execve;
+pub use explain::{Program, program};
+use explain::{exists, explain, is_text};
 
 /// Where a container without PATH looks.
 pub const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -23,52 +26,47 @@ pub fn value(env: &[Option<ThinCStr>], name: &[u8]) -> Option<&'static [u8]> {
     env.iter().flatten().find_map(|entry| entry.bytes().strip_prefix(name)?.strip_prefix(b"="))
 }
 
-/// Adds HOME where the file does not set it, and the NULL that ends the list.
-pub fn complete_environment(
-    process: &mut Process,
-    home: &'static CStr,
-    arena: &Arena,
-) -> Result<()> {
-    const DOING: &str = "add HOME to the environment";
-    let full = |_| Error::refused(DOING, (), "it has more than 8192 entries");
-    if value(&process.env, b"HOME").is_none() {
-        let entry = arena.concat(&[b"HOME=", home.to_bytes()]).doing("set HOME to", home)?;
-        process.env.push(Some(entry.into())).map_err(full)?;
-    }
-    process.env.push(None).map_err(full)
+/// Most arguments of a script that is given to the shell.
+const SCRIPT_ARGUMENTS: usize = 8192;
+
+/// What is executed, and how.
+pub struct Command<'a> {
+    /// The command and its arguments, NULL-terminated.
+    pub argv: List<'a>,
+    /// Its environment, NULL-terminated.
+    pub env: List<'a>,
+    /// A program that is not executed: nsinit's own.
+    pub own: Option<Identity>,
+    /// A text without a format that the kernel knows is given to /bin/sh, as execvp(3) does. Not in
+    /// a container that nsinit makes: that shell would be the container's choice, and 2014's launcher
+    /// had no such rule.
+    pub shell: bool,
 }
 
-/// Executes the command of `process`, whose environment is complete. Returns only if that fails.
-///
-/// As execvp(3) does, but for one thing: a file without a format that the kernel knows is not given
-/// to a shell. That shell would be the container's choice, and 2014's launcher had no such rule.
-pub fn exec(process: &Process, own: Option<Identity>, arena: &Arena) -> Error {
-    // The file's own command is run where the caller gave none.
-    let argv = if process.argv.is_empty() { process.command.as_slice() } else { process.argv };
-    let Some(Some(name)) = argv.first() else {
+/// Executes it, as execvp(3) does. Returns only if that fails.
+pub fn exec(command: &Command, arena: &Arena) -> Error {
+    let Some(Some(name)) = command.argv.first() else {
         return Error::refused("execute the command", (), "none was given");
     };
     let name = name.get();
-    let attempt = Attempt { argv, env: &process.env, own };
     // In a directory of PATH it would be the directory itself.
     if name.is_empty() {
         return not_found(c"\"\"");
     }
-    if name.to_bytes().contains(&b'/') {
-        return explain(name, attempt.at(name), own, arena);
+    let failed = if name.to_bytes().contains(&b'/') {
+        Some((name, command.at(name)))
+    } else {
+        let path = value(command.env, b"PATH").unwrap_or(DEFAULT_PATH);
+        search(name, path, command, arena)
+    };
+    match failed {
+        None => not_found(name),
+        Some((path, Errno::NOEXEC)) if command.shell && is_text(path) => command.by_shell(path),
+        Some((path, errno)) => explain(path, errno, command.own, arena),
     }
-    let path = value(&process.env, b"PATH").unwrap_or(DEFAULT_PATH);
-    search(name, path, &attempt, arena)
-        .map_or_else(|| not_found(name), |(path, errno)| explain(path, errno, own, arena))
 }
 
-struct Attempt<'a> {
-    argv: List<'a>,
-    env: List<'a>,
-    own: Option<Identity>,
-}
-
-impl Attempt<'_> {
+impl Command<'_> {
     /// nsinit's own file is refused: executed inside, /proc/self/exe would be a handle on the
     /// host's program (CVE-2019-5736). What `#!/proc/self/exe` or a quick exchange of the file can
     /// get past this check finds a file that can't be written to; that is the launcher's care.
@@ -78,6 +76,22 @@ impl Attempt<'_> {
         }
         execve(path, self.argv, self.env)
     }
+
+    #[inline(never)]
+    fn by_shell(&self, path: &'static CStr) -> Error {
+        const SHELL: &CStr = c"/bin/sh";
+        let arguments = self.argv.get(1..).unwrap_or(&[]);
+        let mut argv = Vec::<_, { SCRIPT_ARGUMENTS + 2 }>::new();
+        let fits = argv.extend_from_slice(&[Some(SHELL.into()), Some(path.into())]).is_ok()
+            && argv.extend_from_slice(arguments).is_ok();
+        if !fits {
+            return Error::refused("execute", path, "a script takes at most 8192 arguments");
+        }
+        let hint = "/bin/sh was to run it: it has no #! line";
+        Error::errno("execute", path, execve(SHELL, &argv, self.env))
+            .hint(hint)
+            .with_status(STATUS_NOT_EXECUTABLE)
+    }
 }
 
 /// Tries `name` in every directory of `path`. What is not there, or not reachable, does not end the
@@ -86,7 +100,7 @@ impl Attempt<'_> {
 fn search(
     name: &CStr,
     path: &[u8],
-    attempt: &Attempt,
+    command: &Command,
     arena: &Arena,
 ) -> Option<(&'static CStr, Errno)> {
     let mut buf = [0; PATH_MAX];
@@ -94,7 +108,7 @@ fn search(
     let mut denied = None;
     for directory in split_by(path, b':') {
         let Some(candidate) = join(&mut buf, directory, name) else { continue };
-        match attempt.at(candidate) {
+        match command.at(candidate) {
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP => {}
             Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
             Errno::ACCESS if denied.is_some() => {}

@@ -1,0 +1,144 @@
+//! From the options to the running command.
+
+use core::convert::Infallible;
+
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::process::{Pid, chdir, getpid, getppid, ioctl_tiocsctty, setpgid, setsid};
+
+use super::{Options, Placement, Signals, Stop, Subreaper, serve, terminal};
+use crate::bytes::Arena;
+use crate::error::{Context, Error, Object, Result};
+use crate::exec::{Command, exec};
+use crate::proc::fds::close_all_but;
+use crate::say;
+use crate::syscall::cstr::Env;
+use crate::syscall::fd;
+use crate::syscall::memory::give_back;
+use crate::syscall::process::{Fork, NewNamespaces, Prctl, exit_group, fork, prctl};
+use crate::syscall::signal::{CHLD, kill, sigaction, sigprocmask};
+
+/// Starts the command of `options` and reaps until it ends. Returns only if nothing was started.
+pub fn run(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Error {
+    let Err(error) = start(options, env, signals, arena);
+    error
+}
+
+fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result<Infallible> {
+    let pid_1 = getpid() == Pid::INIT;
+    if options.subreaper == Subreaper::On || options.subreaper == Subreaper::Auto && !pid_1 {
+        prctl(Prctl::SetChildSubreaper, 1).doing("become a subreaper", ())?;
+    }
+    die_with_parent(options.parent_death_signal.into())?;
+    let mut tty = if options.pause { None } else { terminal::controlling() };
+    if let Some(tty) = &tty
+        && options.placement == Placement::Session
+    {
+        terminal::leave(tty);
+    }
+    let main = match options.pause {
+        true => None,
+        false => match fork(NewNamespaces::empty()).doing("fork the command", ())? {
+            Fork::Child => {
+                let error = become_command(options, env, signals, tty.as_ref(), arena);
+                say::error(format_args!("{error}"));
+                exit_group(error.status())
+            }
+            Fork::Parent(pid) => Some(pid),
+        },
+    };
+    if pid_1 || options.stop == Stop::Never {
+        tty = None;
+    }
+    settle(tty.as_ref());
+    serve(main, options, tty.as_ref())
+}
+
+/// The signal does not come from a parent that died before it was set: then there is a new parent by
+/// now, and the signal comes from here.
+fn die_with_parent(signal: u32) -> Result<()> {
+    if signal == 0 {
+        return Ok(());
+    }
+    let (on, parent) = (Object::Number(signal.into()), getppid());
+    prctl(Prctl::SetPdeathsig, signal).doing("set the parent-death signal", on)?;
+    if getppid() != parent {
+        kill(getpid(), signal).doing("raise the parent-death signal", on)?;
+    }
+    Ok(())
+}
+
+/// What is inherited and not needed goes: a pipe that this process held would never end for its
+/// reader, a directory could not be unmounted. Standard error stays, to warn. The command runs by
+/// now: nothing fails.
+fn settle(tty: Option<&OwnedFd>) {
+    let tty = tty.map(|tty| tty.as_raw_fd() as u32);
+    if let Err(error) = close_all_but(tty.as_slice()) {
+        say::warning(format_args!("{error}"));
+    }
+    for fd in [0, 1] {
+        fd::close(fd);
+    }
+    if let Err(error) = chdir(c"/").doing("change directory to", "/") {
+        say::warning(format_args!("{error}"));
+    }
+    give_back();
+}
+
+/// The rest of the child: it becomes the command. Returns only if that fails.
+fn become_command(
+    options: &Options,
+    mut env: Env,
+    signals: Signals,
+    tty: Option<&OwnedFd>,
+    arena: &Arena,
+) -> Error {
+    match options.placement {
+        Placement::Stay => {}
+        Placement::Group => {
+            let foreground = tty.filter(|tty| terminal::is_foreground(tty));
+            if let Err(error) = setpgid(None, None).doing("make a process group", ()) {
+                say::warning(format_args!("{error}"));
+            }
+            if let Some(tty) = foreground {
+                terminal::give(tty, getpid());
+            }
+        }
+        Placement::Session => {
+            if let Err(error) = setsid().doing("make a session", ()) {
+                say::warning(format_args!("{error}"));
+            }
+            let [stdin, ..] = fd::stdio();
+            // No terminal, or another session's, which keeps it.
+            let _ = ioctl_tiocsctty(stdin);
+        }
+    }
+    match prepare(&mut env, signals, arena) {
+        Ok(()) => {
+            let command = Command { argv: options.argv, env: env.list(), own: None, shell: true };
+            exec(&command, arena)
+        }
+        Err(error) => error,
+    }
+}
+
+/// The signals are the caller's again, last: one that was sent meanwhile takes effect on the command,
+/// or as if on it.
+fn prepare(env: &mut Env, signals: Signals, arena: &Arena) -> Result<()> {
+    listen(env, arena)?;
+    sigaction(CHLD, signals.sigchld).doing("restore SIGCHLD", ())?;
+    sigprocmask(signals.mask).doing("restore the signal mask", ())?;
+    Ok(())
+}
+
+/// Sockets that were passed to this process (sd_listen_fds(3)) are for the command: LISTEN_PID names
+/// it. LISTEN_PIDFDID would name this process still, and is not needed.
+fn listen(env: &mut Env, arena: &Arena) -> Result<()> {
+    let (own, parent) = (getpid(), getppid());
+    let ours = env.get("LISTEN_PID").and_then(|pid| crate::bytes::number(pid.to_bytes(), 10));
+    if ours.is_some_and(|pid| parent.is_some_and(|p| pid == p.as_raw_pid() as u64)) {
+        let entry = arena.cstr(format_args!("LISTEN_PID={}", i64::from(own.as_raw_pid())));
+        env.replace("LISTEN_PID", Some(entry.doing("keep", "LISTEN_PID")?));
+        env.replace("LISTEN_PIDFDID", None);
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Why a process is still a zombie: who would have to reap it, and what keeps it from that.
+
+use core::fmt::Write;
+
+use rustix::fd::AsFd;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::Pid;
+
+use crate::bytes::{Short, Show};
+use crate::error::{Context, Object, Result};
+use crate::proc::lines::{Pieces, decimal};
+use crate::proc::process::{self, Stat, all, descends, file};
+use crate::say;
+
+const PROC: &str = "/proc";
+
+/// Prints every zombie and why it is one; of those below `ancestor` only, if there is one.
+pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
+    if let Some(pid) = ancestor {
+        let on = Object::Number(pid.as_raw_pid().into());
+        process::stat(PROC, pid).doing("look at process", on)?;
+    }
+    let mut out = say::answer();
+    let mut none = true;
+    all(PROC, &mut |pid, stat| {
+        if stat.state == b'Z' && ancestor.is_none_or(|above| descends(PROC, stat, above)) {
+            none = false;
+            // The first error of `out` is told by its `flush`.
+            let _ = zombie(&mut out, pid, stat);
+        }
+    })
+    .doing("find processes in", PROC)?;
+    if none {
+        let _ = out.write_str("no zombies\n");
+    }
+    out.flush().doing("write", "to standard output")?;
+    Ok(0)
+}
+
+fn zombie(out: &mut dyn Write, pid: Pid, stat: &Stat) -> core::fmt::Result {
+    name(out, "", pid)?;
+    out.write_str(": ")?;
+    if stat.threads > 1 {
+        return threads(out, pid, stat.threads - 1);
+    }
+    // A tracer reaps first (wait_consider_task in kernel/exit.c).
+    let tracer = field(pid, b"TracerPid:").filter(|tracer| *tracer > 0).map(|pid| pid as i32);
+    if let Some(tracer) = tracer.and_then(Pid::from_raw) {
+        name(out, "it is traced by ", tracer)?;
+        return out.write_str(", which has not waited for it or let it go\n");
+    }
+    let Some(parent) = Pid::from_raw(stat.parent) else {
+        return out
+            .write_str("its parent is outside of this PID namespace, and has not waited for it\n");
+    };
+    name(out, "its parent ", parent)?;
+    out.write_str(match process::stat(PROC, parent).map(|stat| stat.state) {
+        Err(_) => " has just ended: look again\n",
+        Ok(b'T') => " is stopped: SIGCONT continues it\n",
+        Ok(b't') => " is stopped by its tracer\n",
+        Ok(b'D') => " waits for the kernel (state D), and can't reap it meanwhile\n",
+        Ok(_) => " lives and has not waited for it; init gets it when that parent ends\n",
+    })
+}
+
+/// The main thread has ended alone: only when all have is the process reaped.
+fn threads(out: &mut dyn Write, pid: Pid, others: u32) -> core::fmt::Result {
+    write!(out, "its main thread has ended, others ({others}) have not:")?;
+    let tasks = Short::<32>::new(format_args!("/proc/{}/task", i64::from(pid.as_raw_pid())));
+    // That it can't be read means that it has ended by now.
+    let _ = all(tasks.as_str(), &mut |thread, stat| {
+        if thread != pid {
+            let state = char::from(stat.state);
+            let why = if state == 'D' { " (it waits for the kernel)" } else { "" };
+            let thread = i64::from(thread.as_raw_pid());
+            let _ = write!(out, " thread {thread} is in state {state}{why}");
+        }
+    });
+    out.write_str("\n")
+}
+
+/// "123 (sh)".
+fn name(out: &mut dyn Write, before: &str, pid: Pid) -> core::fmt::Result {
+    write!(out, "{before}{} (", i64::from(pid.as_raw_pid()))?;
+    let mut buf = [0; 128];
+    let comm = file(PROC, pid, "comm");
+    if let Ok(file) = openat(CWD, comm.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        && let Ok(Some(line)) = Pieces::new(file.as_fd(), &mut buf).line()
+    {
+        write!(out, "{}", Show(line))?;
+    }
+    out.write_str(")")
+}
+
+/// The number on the line of /proc/PID/status that begins with `key`.
+fn field(pid: Pid, key: &[u8]) -> Option<u64> {
+    let path = file(PROC, pid, "status");
+    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut buf = [0; 2048];
+    let mut lines = Pieces::new(file.as_fd(), &mut buf);
+    while let Some(piece) = lines.next(b'\n').ok()? {
+        if let Some(value) = piece.text.strip_prefix(key) {
+            return decimal(value.trim_ascii());
+        }
+    }
+    None
+}

@@ -1,0 +1,149 @@
+//! nsinit under other programs' names, beside those programs.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::world::{Place, Run, Running, nsinit, programs, skip, spawn};
+
+/// A directory with links to nsinit, and what the tests' commands are started with.
+pub struct Named {
+    /// Watches over what is started here.
+    pub place: Place,
+    links: PathBuf,
+}
+
+/// An init to try: nsinit by another name, or the program that has that name.
+#[derive(Clone)]
+pub struct Init {
+    /// Its file.
+    pub program: PathBuf,
+    /// Whether it is nsinit.
+    pub ours: bool,
+}
+
+impl Named {
+    /// An empty one.
+    pub fn new() -> Named {
+        let place = Place::new();
+        let links = place.host_dir("links");
+        Named { place, links }
+    }
+
+    /// nsinit by this name.
+    pub fn link(&self, name: &str) -> Init {
+        let program = self.links.join(name);
+        if !program.exists() {
+            symlink(nsinit(), &program).unwrap();
+        }
+        Init { program, ours: true }
+    }
+
+    /// nsinit by this name, and the program of this name if it is installed.
+    pub fn both(&self, name: &str) -> Vec<Init> {
+        let peer = Path::new("/usr/bin").join(name);
+        let mut inits = vec![self.link(name)];
+        if peer.exists() {
+            inits.push(Init { program: peer, ours: false });
+        } else {
+            skip(&format!("{name} is not installed: not compared"));
+        }
+        inits
+    }
+
+    /// A command line that begins with this program.
+    pub fn command(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs().display());
+        command.args(args).current_dir(&self.place.dir).stdin(Stdio::null());
+        command.env_clear().env("PATH", path).env("NSINIT_PLACE", &self.place.name);
+        command
+    }
+
+    /// Runs an init to its end.
+    #[track_caller]
+    pub fn run(&self, init: &Init, args: &[&str]) -> Run {
+        spawn(&mut self.command(&init.program, args)).end()
+    }
+
+    /// The same with one environment variable.
+    #[track_caller]
+    pub fn run_with(&self, init: &Init, variable: (&str, &str), args: &[&str]) -> Run {
+        spawn(self.command(&init.program, args).env(variable.0, variable.1)).end()
+    }
+
+    /// Starts an init; back when its command has said "ready".
+    #[track_caller]
+    pub fn start(&self, init: &Init, args: &[&str]) -> Running {
+        self.start_with(init, ("NONE", ""), args)
+    }
+
+    /// The same with one environment variable.
+    #[track_caller]
+    pub fn start_with(&self, init: &Init, variable: (&str, &str), args: &[&str]) -> Running {
+        let mut command = self.command(&init.program, args);
+        let mut running = spawn(command.env(variable.0, variable.1));
+        running.wait_for("ready");
+        running
+    }
+
+    /// It is refused with 125 and these words, and its command is not started: `args` must end where
+    /// the command begins.
+    #[track_caller]
+    pub fn refuses(&self, init: &Init, variable: (&str, &str), args: &[&str], words: &[&str]) {
+        let trace = self.place.dir.join("started");
+        let all = [args, &["touch", trace.to_str().unwrap()]].concat();
+        let run = self.run_with(init, variable, &all);
+        run.fails(words);
+        assert_eq!(run.out, "");
+        assert!(!trace.exists(), "{args:?}: the command was started");
+    }
+}
+
+/// A command that says "ready", and a second process of its group: each says when USR1 comes. The
+/// second ends within a second by itself.
+pub const TWO: [&str; 3] = [
+    "sh",
+    "-c",
+    "trap 'echo first; sleep 0.2; exit 5' USR1
+     sh -c 'trap \"echo second; exit\" USR1; echo ready; for i in $(seq 50); do sleep 0.02; done' &
+     wait",
+];
+
+/// Who of `TWO` has got USR1.
+#[track_caller]
+pub fn who_gets_usr1(running: Running) -> (bool, bool) {
+    running.signal(libc::SIGUSR1);
+    let run = running.end();
+    run.ends(5);
+    (run.out.contains("first"), run.out.contains("second"))
+}
+
+/// A command whose orphan says who its new parent is: "adopted" if that is the command's own parent.
+/// The command ends later: the end of the pipe between them comes before the orphan's own end.
+pub const ORPHAN: [&str; 3] = [
+    "sh",
+    "-c",
+    "init=$PPID
+     echo $( ( ( for i in $(seq 50); do
+         read -r _ _ _ parent _ </proc/self/stat
+         [ $parent = $init ] && break
+         sleep 0.02
+       done
+       [ $parent = $init ] && echo adopted || echo lost ) & ) )
+     sleep 0.3",
+];
+
+/// The state of a process: R, S, T, Z.
+pub fn state(pid: u32) -> char {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('-')
+}
+
+/// The only child of a process.
+#[track_caller]
+pub fn child(pid: u32) -> u32 {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    text.split_whitespace().next().expect("no child").parse().unwrap()
+}
