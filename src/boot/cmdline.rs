@@ -51,8 +51,6 @@ pub struct Cmdline {
     pub hostname: Option<&'static CStr>,
     /// `nsinit.cgroup=v2|v1|none`.
     pub cgroup: Hierarchy,
-    /// `nsinit.debug`: say each step.
-    pub debug: bool,
     /// `root=`: the real root.
     pub root: Option<&'static CStr>,
     /// `rootfstype=TYPE,…`.
@@ -82,7 +80,6 @@ impl Cmdline {
             grace: 10,
             hostname: None,
             cgroup: Hierarchy::V2,
-            debug: false,
             root: None,
             rootfstype: None,
             rootflags: None,
@@ -123,10 +120,6 @@ const OPTIONS: &[(&str, Set)] = &[
             _ => return false,
         };
         true
-    }),
-    ("nsinit.debug", |c, value| {
-        c.debug = true;
-        value.is_empty()
     }),
     ("root", |c, value| text(&mut c.root, value)),
     ("rootfstype", |c, value| text(&mut c.rootfstype, value)),

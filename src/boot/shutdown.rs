@@ -10,6 +10,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use rustix::system::{RebootCommand, reboot};
 
 use super::crash::WAITED;
+use super::watchdog::Watchdog;
 use super::{Action, Machine};
 use crate::bytes::Arena;
 use crate::error::Context;
@@ -34,14 +35,14 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
         _ => "reboot",
     };
     say::error(format_args!("the machine ends: {words}"));
-    machine.watchdog.kick();
+    let watchdog = &machine.watchdog;
     let grace = machine.cmdline.grace.saturating_mul(1000);
     // A stopped process takes TERM only once it goes on.
-    if !all_end(&[SIGTERM, SIGCONT], grace) {
+    if !all_end(watchdog, &[SIGTERM, SIGCONT], grace) {
         say::warning(format_args!("not all processes have ended in time: they are killed"));
-        all_end(&[SIGKILL], KILL);
+        all_end(watchdog, &[SIGKILL], KILL);
     }
-    machine.watchdog.kick();
+    watchdog.kick();
     if machine.is_real {
         sync();
         unmount_all(machine.arena);
@@ -56,13 +57,15 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
 
 /// Sends `signals` to every process and waits until all have ended, at most for `limit` milliseconds: whether
 /// they have. PID 1 is at last everybody's parent, so that ECHILD means that nobody is left.
-fn all_end(signals: &[u32], limit: u32) -> bool {
+fn all_end(watchdog: &Watchdog, signals: &[u32], limit: u32) -> bool {
     let end = monotonic() + u64::from(limit);
     for n in signals {
         // ESRCH: there is none.
         let _ = kill_all(*n);
     }
+    let pause = watchdog.interval().map_or(u64::MAX, |pause| pause.as_millis() as u64);
     loop {
+        watchdog.kick();
         loop {
             match wait_any(false) {
                 Ok(Some(_)) => {}
@@ -73,7 +76,7 @@ fn all_end(signals: &[u32], limit: u32) -> bool {
         match end.checked_sub(monotonic()) {
             None | Some(0) => return false,
             // SIGCHLD ends the wait, or any other signal: then once more.
-            Some(rest) => drop(sigtimedwait(WAITED, Some(rest as u32))),
+            Some(rest) => drop(sigtimedwait(WAITED, Some(rest.min(pause) as u32))),
         }
     }
 }
