@@ -46,7 +46,7 @@ fn v2() -> Result<()> {
     for name in
         split_by(controllers.trim_ascii(), b' ').filter_map(|name| core::str::from_utf8(name).ok())
     {
-        let text = Short::<64>::new(format_args!("+{name}"));
+        let text = Short::<128>::new(format_args!("+{name}"));
         // One by one: a controller that can't be had takes no other with it. A container that asks
         // for it hears of it.
         let _ = write(c"/sys/fs/cgroup/cgroup.subtree_control", text.as_cstr().to_bytes());
@@ -76,8 +76,8 @@ fn v1() -> Result<()> {
 }
 
 fn hierarchy(name: &str, options: &str) {
-    let dir = Short::<64>::new(format_args!("/sys/fs/cgroup/{name}"));
-    let data = Short::<64>::new(format_args!("{options}"));
+    let dir = Short::<128>::new(format_args!("/sys/fs/cgroup/{name}"));
+    let data = Short::<128>::new(format_args!("{options}"));
     make_dir(dir.as_cstr());
     // A controller without version 1: as above.
     let _ = mount(c"cgroup", dir.as_cstr(), c"cgroup", flags(), data.as_cstr());

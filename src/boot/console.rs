@@ -21,7 +21,7 @@ pub const CONSOLES: usize = 4;
 #[derive(Default)]
 pub struct Consoles {
     fds: Vec<OwnedFd, CONSOLES>,
-    main: Short<64>,
+    main: Short<128>,
 }
 
 impl Consoles {

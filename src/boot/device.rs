@@ -11,7 +11,7 @@ use super::{mounts, names, nodes, superblock};
 use crate::bytes::{Short, number, same_in_any_case};
 
 /// Longest path of a device that is looked for.
-pub type Path = Short<96>;
+pub type Path = Short<128>;
 
 /// The path of the device that `spec` names, as far as it is there: "/dev/vda1", "LABEL=…", "UUID=…",
 /// "PARTUUID=…", or "254:1".
@@ -77,7 +77,7 @@ pub fn open(path: &CStr) -> Option<OwnedFd> {
 
 /// The UUID of the partition `name`: that of its entry in the GPT, or of an MBR the disk's own number
 /// and the partition's (the kernel's block/partitions/).
-fn partition(name: &str) -> Option<Short<40>> {
+fn partition(name: &str) -> Option<Short<128>> {
     let mut buf = [0; 64];
     let index =
         mounts::read_at(format_args!("/sys/class/block/{name}/partition"), &mut buf).ok()?;
@@ -91,14 +91,14 @@ fn partition(name: &str) -> Option<Short<40>> {
     gpt(disk.as_fd(), index).or_else(|| mbr(disk.as_fd(), index))
 }
 
-fn mbr(disk: BorrowedFd, index: u64) -> Option<Short<40>> {
+fn mbr(disk: BorrowedFd, index: u64) -> Option<Short<128>> {
     let mut buf = [0; 4];
     let id = u32::from_le_bytes(bytes(disk, 440, &mut buf).try_into().ok()?);
     Some(Short::new(format_args!("{id:08x}-{index:02x}")))
 }
 
 /// The UEFI specification, 5.3: the header is in the second block; entries from 1.
-fn gpt(disk: BorrowedFd, index: u64) -> Option<Short<40>> {
+fn gpt(disk: BorrowedFd, index: u64) -> Option<Short<128>> {
     for block in [512, 4096] {
         let mut header = [0; 92];
         let header = bytes(disk, block, &mut header);

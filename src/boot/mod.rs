@@ -131,6 +131,7 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
         // Ctrl-Alt-Del is a signal to PID 1, and no reset.
         warn(reboot(RebootCommand::CadOff).doing("ask for Ctrl-Alt-Del", ()));
         modules::load(machine.arena);
+        nodes::fill();
         if let Some(spec) = machine.cmdline.root
             && root::is_initramfs()
         {

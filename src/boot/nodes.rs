@@ -1,6 +1,7 @@
 //! /dev of a kernel without devtmpfs: a tmpfs with a node for every device that sysfs tells of.
 
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, chmod, makedev, mknodat};
 use rustix::mount::mount;
@@ -10,6 +11,9 @@ use crate::bytes::{Short, number, split_by};
 use crate::error::{Context, Result};
 
 const DEV: &CStr = c"/dev";
+
+/// Whether the nodes of a machine's /dev are our matter: no devtmpfs is there.
+static OURS: AtomicBool = AtomicBool::new(false);
 
 /// What every container has, and needs no sysfs to be found: name, major, minor.
 const BASIC: [(&CStr, u32, u32); 6] = [
@@ -28,19 +32,24 @@ pub fn make(is_real: bool) -> Result<()> {
         let flags = rustix::mount::MountFlags::NOSUID;
         mount(c"tmpfs", DEV, c"tmpfs", flags, c"mode=0755").doing("mount tmpfs on", DEV)?;
     }
+    // With the modes of the kernel, where sysfs tells of them.
+    OURS.store(is_real, Ordering::Relaxed);
+    fill();
     for (path, major, minor) in BASIC {
         node(path, FileType::CharacterDevice, major, minor, 0o666);
     }
     if is_real {
         node(c"/dev/console", FileType::CharacterDevice, 5, 1, 0o600);
-        node(c"/dev/kmsg", FileType::CharacterDevice, 1, 11, 0o600);
-        fill();
+        node(c"/dev/kmsg", FileType::CharacterDevice, 1, 11, 0o644);
     }
     Ok(())
 }
 
-/// A node for every device in sysfs that has none yet.
+/// A node for every device in sysfs that has none yet, where that is our matter.
 pub fn fill() {
+    if !OURS.load(Ordering::Relaxed) {
+        return;
+    }
     let kinds =
         [(c"/sys/dev/char", FileType::CharacterDevice), (c"/sys/dev/block", FileType::BlockDevice)];
     for (dir, kind) in kinds {

@@ -54,7 +54,7 @@ impl Buttons {
         let Ok(names) = names::sorted(c"/sys/class/input", arena) else { return buttons };
         for name in names.iter().filter_map(|name| name.to_str().ok()) {
             if name.starts_with("event") && has_power_key(name) {
-                let path = Short::<64>::new(format_args!("/dev/input/{name}"));
+                let path = Short::<128>::new(format_args!("/dev/input/{name}"));
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
                 if let Ok(file) = openat(CWD, path.as_cstr(), flags, Mode::empty()) {
                     // More than four power buttons are the same as four.

@@ -115,7 +115,6 @@ fn wait_for(spec: &'static CStr, for_ever: bool) -> Result<Path> {
         if let Some(path) = device::find(spec.to_bytes()) {
             return Ok(path);
         }
-        // Only a /dev without devtmpfs lacks nodes that sysfs tells of.
         nodes::fill();
         if for_ever && !told {
             say::warning(format_args!(

@@ -69,7 +69,7 @@ pub fn label(device: BorrowedFd) -> Option<Short<260>> {
 }
 
 /// Its UUID.
-pub fn uuid(device: BorrowedFd) -> Option<Short<40>> {
+pub fn uuid(device: BorrowedFd) -> Option<Short<128>> {
     let (at, len) = format_of(device)?.uuid;
     let mut buf = [0; 16];
     Some(text(bytes(device, at, buf.get_mut(..len)?), false))
@@ -77,7 +77,7 @@ pub fn uuid(device: BorrowedFd) -> Option<Short<40>> {
 
 /// A UUID as text: 16 bytes in the order in which they lie, or, of a GPT, with the first three
 /// groups as little-endian numbers; or the 4 bytes of a FAT.
-pub fn text(uuid: &[u8], gpt: bool) -> Short<40> {
+pub fn text(uuid: &[u8], gpt: bool) -> Short<128> {
     const GPT: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let mut text = Short::default();
     for (n, byte) in uuid.iter().enumerate() {
