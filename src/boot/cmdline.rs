@@ -249,3 +249,47 @@ fn read_line(buf: &mut [u8; LINE]) -> rustix::io::Result<&[u8]> {
     let n = rustix::io::read(&file, &mut buf[..])?;
     Ok(buf.get(..n).unwrap_or(&[]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Cmdline {
+        let arena = Arena::new(vec![0; 4096].leak());
+        let mut cmdline = Cmdline::new();
+        cmdline.words(line.as_bytes(), &arena);
+        cmdline
+    }
+
+    #[test]
+    fn words_values_and_quotes_are_the_kernels() {
+        let cmdline = parse(
+            "quiet root=\"LABEL=my disk\"  \"init=/my init\" nsinit.shell=/bin/ash rw nsinit.idle=stay\n",
+        );
+        assert_eq!(cmdline.root, Some(c"LABEL=my disk"));
+        assert_eq!(cmdline.init, Some(c"/my init"));
+        assert_eq!(cmdline.shell, Some(c"/bin/ash"));
+        assert!(cmdline.rescue && cmdline.rw);
+        assert_eq!(cmdline.idle, Action::Stay);
+    }
+
+    #[test]
+    fn the_last_word_counts_and_a_wrong_one_does_not() {
+        let cmdline = parse(
+            "nsinit.watchdog=5 nsinit.watchdog=x nsinit.panic=halt nsinit.panic=poweroff \
+             nsinit.cgroup=v1 nsinit.cgroup=v3 nsinit.containers=/a nsinit.containers=b rw ro",
+        );
+        assert_eq!(cmdline.watchdog, 5);
+        assert_eq!(cmdline.panic, Action::Halt);
+        assert_eq!(cmdline.cgroup, Hierarchy::V1);
+        assert_eq!(cmdline.containers, Some(c"/a"));
+        assert!(!cmdline.rw);
+    }
+
+    #[test]
+    fn whatever_the_line_is_it_ends() {
+        for line in ["", "=", "\"", "a=\"", "nsinit.", "nsinit.only=", "root", "\"\"\"=\"\""] {
+            assert_eq!(parse(line).root, None, "{line}");
+        }
+    }
+}

@@ -87,12 +87,9 @@ fn has_power_key(name: &str) -> bool {
     };
     let (word, bit) =
         (usize::from(KEY_POWER) / usize::BITS as usize, KEY_POWER as u32 % usize::BITS);
-    let words = text.trim_ascii().rsplit(|byte| *byte == b' ');
-    words
-        .skip(word)
-        .next()
-        .and_then(|word| number(word, 16))
-        .is_some_and(|word| word & 1 << bit != 0)
+    let mut words = text.trim_ascii().rsplit(|byte| *byte == b' ');
+    let word = words.nth(word).and_then(|word| number(word, 16));
+    word.is_some_and(|word| word & 1 << bit != 0)
 }
 
 /// struct input_event: a time of two words, type, code, value.
@@ -109,4 +106,21 @@ fn pressed(file: &OwnedFd) -> bool {
         }
     }
     pressed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_ask_is_understood_and_ours_is_systemds() {
+        assert_eq!(asked(SIGTERM), Some(Action::Reboot));
+        assert_eq!(asked(linux_raw_sys::general::SIGHUP), None);
+        for action in [Action::PowerOff, Action::Reboot, Action::Halt, Action::Kexec] {
+            let signal = signal_for(action).unwrap();
+            assert_eq!(asked(signal), Some(action));
+            assert!((37..=40).contains(&signal), "{signal}");
+        }
+        assert_eq!(signal_for(Action::Stay), None);
+    }
 }

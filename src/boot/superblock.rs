@@ -92,3 +92,49 @@ pub fn text(uuid: &[u8], gpt: bool) -> Short<128> {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::{AsFd, OwnedFd};
+
+    fn disk(parts: &[(u64, &[u8])]) -> OwnedFd {
+        let fd = rustix::fs::memfd_create(c"disk", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        rustix::fs::ftruncate(&fd, 1 << 17).unwrap();
+        for (at, bytes) in parts {
+            assert_eq!(rustix::io::pwrite(&fd, bytes, *at), Ok(bytes.len()));
+        }
+        fd
+    }
+
+    #[test]
+    fn a_uuid_reads_as_everybody_writes_it() {
+        let bytes: Vec<u8> = (0..16).collect();
+        assert_eq!(text(&bytes, false).as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert_eq!(text(&bytes, true).as_str(), "03020100-0504-0706-0809-0a0b0c0d0e0f");
+        assert_eq!(text(&[0x78, 0x56, 0x34, 0x12], false).as_str(), "1234-5678");
+    }
+
+    #[test]
+    fn labels_end_where_their_filling_begins() {
+        let ext4 = disk(&[(0x438, b"\x53\xef"), (0x478, b"my disk\0\0"), (0x468, &[0xab; 16])]);
+        assert_eq!(kind(ext4.as_fd()), Some(c"ext4"));
+        assert_eq!(label(ext4.as_fd()).unwrap().as_str(), "my disk");
+        assert_eq!(uuid(ext4.as_fd()).unwrap().as_str(), "abababab-abab-abab-abab-abababababab");
+        let fat = disk(&[(82, b"FAT32"), (71, b"BOOT       "), (67, &[0x78, 0x56, 0x34, 0x12])]);
+        assert_eq!(kind(fat.as_fd()), Some(c"vfat"));
+        assert_eq!(label(fat.as_fd()).unwrap().as_str(), "BOOT");
+        assert_eq!(uuid(fat.as_fd()).unwrap().as_str(), "1234-5678");
+    }
+
+    #[test]
+    fn an_empty_or_short_disk_has_nothing() {
+        let empty = disk(&[]);
+        assert_eq!(kind(empty.as_fd()), None);
+        assert!(label(empty.as_fd()).is_none());
+        let short = disk(&[(0, b"hsqs")]);
+        rustix::fs::ftruncate(&short, 4).unwrap();
+        assert_eq!(kind(short.as_fd()), Some(c"squashfs"));
+        assert!(uuid(short.as_fd()).is_none_or(|uuid| uuid.as_str().is_empty()));
+    }
+}
