@@ -155,20 +155,24 @@ fn runs(
 /// Whether some of them wait for each other: those are said.
 fn goes_round(units: &[Unit]) -> bool {
     let mut begun: Set = 0;
-    loop {
-        let ready = |unit: &Unit| unit.after & !begun == 0;
-        let now = units.iter().enumerate().filter(|(_, unit)| ready(unit));
-        let now = now.fold(begun, |set, (n, _)| set | 1 << n);
-        if now == begun {
-            break;
+    let mut before = 1;
+    while begun != before {
+        before = begun;
+        for (n, unit) in units.iter().enumerate() {
+            if unit.after & !begun == 0 {
+                begun |= 1 << n;
+            }
         }
-        begun = now;
     }
-    let rest = units.iter().enumerate().filter(|(n, _)| begun & 1 << n == 0);
-    rest.map(|(_, unit)| {
-        let (kind, name) = (unit.kind.dir(), unit.label());
-        say::error(format_args!("{kind}/{name}: service.after: it waits for itself in a circle"));
-    })
-    .count()
-        != 0
+    let mut round = false;
+    for (n, unit) in units.iter().enumerate() {
+        if begun & 1 << n == 0 {
+            let (kind, name) = (unit.kind.dir(), unit.label());
+            say::error(format_args!(
+                "{kind}/{name}: service.after: it waits for itself in a circle"
+            ));
+            round = true;
+        }
+    }
+    round
 }

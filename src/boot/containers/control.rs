@@ -15,7 +15,7 @@ use rustix::net::{
 
 use super::unit::{State, Unit};
 use super::{Phase, Room};
-use crate::bytes::Short;
+use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
 
 /// Where it listens.
@@ -123,12 +123,12 @@ impl Room<'_, '_> {
                 return;
             }
         };
-        let text = core::str::from_utf8(buf.get(..len).unwrap_or(&[])).unwrap_or("");
-        let (word, name) = text.split_once(' ').unwrap_or((text, ""));
-        if word == "list" {
+        let mut words = split_by(buf.get(..len).unwrap_or(&[]), b' ');
+        let (word, name) = (words.next().unwrap_or(b""), words.next().unwrap_or(b""));
+        if word == b"list" {
             return self.list(n);
         }
-        let Some(unit) = self.units.iter().position(|unit| unit.label() == name) else {
+        let Some(unit) = self.units.iter().position(|unit| unit.name.to_bytes() == name) else {
             return self.reply(n, format_args!("1there is no container of this name"));
         };
         match self.ask(word, unit) {
@@ -142,28 +142,28 @@ impl Room<'_, '_> {
     }
 
     /// Does what is asked of a container.
-    fn ask(&mut self, word: &str, n: usize) -> core::result::Result<(), &'static str> {
+    fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), &'static str> {
         if self.phase >= Phase::Stopping {
             return Err("the machine ends");
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
         let rests = unit.pid.is_none();
         match word {
-            "start" if !rests => return Err("it runs"),
-            "start" | "restart" if rests => {
+            b"start" if !rests => return Err("it runs"),
+            b"start" | b"restart" if rests => {
                 unit.failures = 0;
                 unit.deadline = 0;
                 self.begin(n);
             }
-            "restart" => {
+            b"restart" => {
                 unit.failures = 0;
                 self.stop(n);
                 if let Some(unit) = self.units.get_mut(n) {
                     unit.again = true;
                 }
             }
-            "stop" if rests && unit.state != State::BackOff => return Err("it does not run"),
-            "stop" => self.stop(n),
+            b"stop" if rests && unit.state != State::BackOff => return Err("it does not run"),
+            b"stop" => self.stop(n),
             _ => return Err("nothing that can be asked for"),
         }
         Ok(())
