@@ -58,7 +58,6 @@ impl Consoles {
             // Closed.
             Err(_) => consoles.become_stdio(),
         }
-        consoles.main = Short::new(format_args!("/dev/console"));
         consoles
     }
 
@@ -109,7 +108,7 @@ impl Consoles {
         }
     }
 
-    /// Where a shell may have its terminal: /dev/console can't be one (tty_open() in
+    /// Where a shell may have its terminal, empty for what nsinit was started with: /dev/console can't be one (tty_open() in
     /// drivers/tty/tty_io.c).
     pub fn terminal(&self) -> &CStr {
         self.main.as_cstr()

@@ -6,8 +6,8 @@ use core::mem::MaybeUninit;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat, readlinkat_raw};
 
-use super::superblock::{Mark, bytes, has, text};
-use super::{mounts, names, nodes};
+use super::superblock::{bytes, text};
+use super::{mounts, names, nodes, superblock};
 use crate::bytes::{Short, number, same_in_any_case};
 
 /// Longest path of a device that is looked for.
@@ -16,25 +16,55 @@ pub type Path = Short<96>;
 /// The path of the device that `spec` names, as far as it is there: "/dev/vda1", "LABEL=…", "UUID=…",
 /// "PARTUUID=…", or "254:1".
 pub fn find(spec: &[u8]) -> Option<Path> {
-    if spec.starts_with(b"/dev/") {
-        let path = Path::new(format_args!("{}", core::str::from_utf8(spec).ok()?));
-        return open(path.as_cstr()).map(|_| path);
+    const MARKS: [(&[u8], Mark); 3] =
+        [(b"LABEL=", Mark::Label), (b"UUID=", Mark::Uuid), (b"PARTUUID=", Mark::Partition)];
+    let mark = MARKS.iter().find_map(|(name, mark)| Some((*mark, spec.strip_prefix(*name)?)));
+    if let Some((mark, want)) = mark {
+        return search(mark, want);
     }
-    if let Some(label) = spec.strip_prefix(b"LABEL=") {
-        return each(&mut |file, _| has(file, Mark::Label(label)));
-    }
-    if let Some(uuid) = spec.strip_prefix(b"UUID=") {
-        return each(&mut |file, _| has(file, Mark::Uuid(uuid)));
-    }
-    if let Some(uuid) = spec.strip_prefix(b"PARTUUID=") {
-        return each(&mut |_, name| is_partition(name, uuid).unwrap_or(false));
-    }
-    let numbers = core::str::from_utf8(spec).ok()?;
-    let path = Short::<96>::new(format_args!("/sys/dev/block/{numbers}/uevent"));
+    let spec = core::str::from_utf8(spec).ok()?;
     let mut buf = [0; 1024];
-    let uevent = mounts::read(path.as_cstr(), &mut buf).ok()?;
-    let name = core::str::from_utf8(nodes::variable(uevent, b"DEVNAME=")?).ok()?;
-    Some(Path::new(format_args!("/dev/{name}")))
+    let path = if spec.starts_with("/dev/") {
+        Path::new(format_args!("{spec}"))
+    } else {
+        let uevent =
+            mounts::read_at(format_args!("/sys/dev/block/{spec}/uevent"), &mut buf).ok()?;
+        Path::new(format_args!("/dev/{}", nodes::variable(uevent, "DEVNAME=")?))
+    };
+    open(path.as_cstr()).map(|_| path)
+}
+
+/// By what a root is named.
+#[derive(Clone, Copy)]
+enum Mark {
+    Label,
+    Uuid,
+    Partition,
+}
+
+/// The first block device whose mark is `want`.
+fn search(mark: Mark, want: &[u8]) -> Option<Path> {
+    let mut found = None;
+    // Without sysfs there is none.
+    let _ = names::each(c"/sys/class/block", &mut |_, name| {
+        if found.is_none() {
+            found = name.to_str().ok().and_then(|name| check(name, mark, want));
+        }
+    });
+    found
+}
+
+fn check(name: &str, mark: Mark, want: &[u8]) -> Option<Path> {
+    let path = Path::new(format_args!("/dev/{name}"));
+    let device = open(path.as_cstr())?;
+    let is_it = match mark {
+        Mark::Label => superblock::label(device.as_fd())?.as_cstr().to_bytes() == want,
+        Mark::Uuid => {
+            same_in_any_case(superblock::uuid(device.as_fd())?.as_cstr().to_bytes(), want)
+        }
+        Mark::Partition => same_in_any_case(partition(name)?.as_cstr().to_bytes(), want),
+    };
+    (is_it && !want.is_empty()).then_some(path)
 }
 
 /// Opens a block device to read it.
@@ -45,39 +75,20 @@ pub fn open(path: &CStr) -> Option<OwnedFd> {
     (FileType::from_raw_mode(mode) == FileType::BlockDevice).then_some(file)
 }
 
-/// The first block device that `is_it` says yes to.
-fn each(is_it: &mut dyn FnMut(BorrowedFd, &CStr) -> bool) -> Option<Path> {
-    let mut found = None;
-    // Without sysfs there is none.
-    let _ = names::each(c"/sys/class/block", &mut |_, name| {
-        // The kernel writes "!" for "/" (cciss!c0d0).
-        if found.is_none()
-            && let Ok(text) = name.to_str()
-        {
-            let path = Path::new(format_args!("/dev/{text}"));
-            if open(path.as_cstr()).is_some_and(|file| is_it(file.as_fd(), name)) {
-                found = Some(path);
-            }
-        }
-    });
-    found
-}
-
-/// Whether the partition `name` has this UUID: that of its entry in the GPT, or of an MBR the disk's
-/// own number and the partition's (the kernel's block/partitions/).
-fn is_partition(name: &CStr, want: &[u8]) -> Option<bool> {
-    let name = name.to_str().ok()?;
+/// The UUID of the partition `name`: that of its entry in the GPT, or of an MBR the disk's own number
+/// and the partition's (the kernel's block/partitions/).
+fn partition(name: &str) -> Option<Short<40>> {
     let mut buf = [0; 64];
-    let path = Short::<96>::new(format_args!("/sys/class/block/{name}/partition"));
-    let index = number(mounts::read(path.as_cstr(), &mut buf).ok()?.trim_ascii(), 10)?;
-    let path = Short::<96>::new(format_args!("/sys/class/block/{name}"));
+    let index =
+        mounts::read_at(format_args!("/sys/class/block/{name}/partition"), &mut buf).ok()?;
+    let index = number(index.trim_ascii(), 10)?;
+    let path = Path::new(format_args!("/sys/class/block/{name}"));
     let mut link = [MaybeUninit::uninit(); 512];
     // "../../devices/…/vda/vda1"
     let (link, _) = readlinkat_raw(CWD, path.as_cstr(), &mut link).ok()?;
     let disk = core::str::from_utf8(link.rsplit(|byte| *byte == b'/').nth(1)?).ok()?;
     let disk = open(Path::new(format_args!("/dev/{disk}")).as_cstr())?;
-    let found = gpt(disk.as_fd(), index).or_else(|| mbr(disk.as_fd(), index))?;
-    Some(same_in_any_case(found.as_cstr().to_bytes(), want))
+    gpt(disk.as_fd(), index).or_else(|| mbr(disk.as_fd(), index))
 }
 
 fn mbr(disk: BorrowedFd, index: u64) -> Option<Short<40>> {

@@ -137,14 +137,14 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
         }
     }
     mounts::SYSTEM.iter().for_each(|entry| warn(mounts::one(entry)));
-    // As their comment says.
-    mounts::EXTRA.iter().for_each(|entry| _ = mounts::one(entry));
     warn(cgroups::make(machine.cmdline.cgroup, machine.is_real));
     warn(crate::net::loopback_up(machine.arena));
     if let Some(name) = machine.cmdline.hostname {
         warn(sethostname(name.to_bytes()).doing("set the host name to", name));
     }
     if machine.is_real {
+        // As their comment says.
+        mounts::EXTRA.iter().for_each(|entry| _ = mounts::one(entry));
         machine.buttons = Buttons::open(machine.arena);
         // Last: from here on somebody must kick it.
         match Watchdog::arm(machine.cmdline.watchdog) {

@@ -1,13 +1,15 @@
 //! The file systems of the kernel, where every program looks for them.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::Vec;
-use rustix::fs::{CWD, Mode, OFlags, mkdir, openat, stat};
+use rustix::fs::{Access, CWD, Mode, OFlags, access, mkdir, openat, stat};
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, mount};
 
 use super::{is_real, nodes, root};
+use crate::bytes::Short;
 use crate::error::{Context, Error, Result};
 use crate::syscall::cstr::Env;
 
@@ -78,11 +80,10 @@ pub fn first(env: &Env) -> (bool, Early) {
         note(one(proc));
     }
     note(one(sys));
-    if let Err(error) = one(dev) {
-        match nodes::make() {
-            Ok(()) => {}
-            Err(_) => note(Err(error)),
-        }
+    // A container gets no devices of the machine's.
+    let mounted = if is_real { one(dev) } else { Ok(()) };
+    if access(c"/dev/null", Access::EXISTS).is_err() {
+        note(nodes::make(is_real).and(mounted));
     }
     (is_real, early)
 }
@@ -121,6 +122,11 @@ pub fn read<'a>(path: &CStr, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let n = rustix::io::read(&file, &mut *buf)?;
     buf.get(..n).filter(|text| text.len() < buf.len()).ok_or(Errno::OVERFLOW)
+}
+
+/// The same, by a path that is put together.
+pub fn read_at<'a>(path: fmt::Arguments, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    read(Short::<128>::new(path).as_cstr(), buf)
 }
 
 /// Writes to a file of proc or sysfs.

@@ -78,9 +78,13 @@ impl Buttons {
 
 /// The bits of its keys, as words of the machine's size in hexadecimal, the highest first.
 fn has_power_key(name: &str) -> bool {
-    let path = Short::<96>::new(format_args!("/sys/class/input/{name}/device/capabilities/key"));
     let mut buf = [0; 512];
-    let Ok(text) = super::mounts::read(path.as_cstr(), &mut buf) else { return false };
+    let Ok(text) = super::mounts::read_at(
+        format_args!("/sys/class/input/{name}/device/capabilities/key"),
+        &mut buf,
+    ) else {
+        return false;
+    };
     let (word, bit) =
         (usize::from(KEY_POWER) / usize::BITS as usize, KEY_POWER as u32 % usize::BITS);
     let words = text.trim_ascii().rsplit(|byte| *byte == b' ');

@@ -25,10 +25,7 @@ pub const SHELL: &CStr = c"/bin/sh";
 /// machine. `None`: go on. The watchdog is kicked meanwhile.
 pub fn shell(machine: &Machine) -> Option<Action> {
     let shell = machine.cmdline.shell.unwrap_or(SHELL);
-    say::error(format_args!(
-        "a shell on {}; it ends with \"exit\"",
-        Show(machine.consoles.terminal().to_bytes())
-    ));
+    say::error(format_args!("a shell on the console; it ends with \"exit\""));
     let pid = match start(shell, machine.consoles.terminal()) {
         Ok(pid) => pid,
         Err(error) => {

@@ -7,7 +7,7 @@ use core::ffi::CStr;
 use rustix::fd::BorrowedFd;
 use rustix::io::pread;
 
-use crate::bytes::{Short, same_in_any_case};
+use crate::bytes::{Short, split_by};
 
 /// Where a file system has its marks.
 struct Format {
@@ -39,15 +39,6 @@ const FORMATS: [Format; 9] = [
     format(c"iso9660", (0x8001, b"CD001"), (0, 0), (0x8028, 32)),
 ];
 
-/// By what a root is named.
-#[derive(Clone, Copy)]
-pub enum Mark<'a> {
-    /// LABEL=
-    Label(&'a [u8]),
-    /// UUID=, in either case
-    Uuid(&'a [u8]),
-}
-
 /// The bytes of `device` at `at`; empty where it has none.
 pub fn bytes<'a>(device: BorrowedFd, at: u64, buf: &'a mut [u8]) -> &'a [u8] {
     match pread(device, &mut *buf, at) {
@@ -69,23 +60,19 @@ pub fn kind(device: BorrowedFd) -> Option<&'static CStr> {
     format_of(device).map(|format| format.kind)
 }
 
-/// Whether the file system on `device` has this mark.
-pub fn has(device: BorrowedFd, mark: Mark) -> bool {
-    let Some(format) = format_of(device) else { return false };
+/// Its label, without what fills it up.
+pub fn label(device: BorrowedFd) -> Option<Short<260>> {
+    let (at, len) = format_of(device)?.label;
     let mut buf = [0; 256];
-    match mark {
-        Mark::Label(want) => {
-            let (at, len) = format.label;
-            let label = bytes(device, at, buf.get_mut(..len).unwrap_or(&mut []));
-            let end = label.iter().position(|byte| *byte == 0).unwrap_or(label.len());
-            !want.is_empty() && label.get(..end).unwrap_or(&[]).trim_ascii_end() == want
-        }
-        Mark::Uuid(want) => {
-            let (at, len) = format.uuid;
-            let uuid = bytes(device, at, buf.get_mut(..len).unwrap_or(&mut []));
-            same_in_any_case(text(uuid, false).as_cstr().to_bytes(), want)
-        }
-    }
+    let label = split_by(bytes(device, at, buf.get_mut(..len)?), 0).next()?;
+    Some(Short::new(format_args!("{}", core::str::from_utf8(label.trim_ascii_end()).ok()?)))
+}
+
+/// Its UUID.
+pub fn uuid(device: BorrowedFd) -> Option<Short<40>> {
+    let (at, len) = format_of(device)?.uuid;
+    let mut buf = [0; 16];
+    Some(text(bytes(device, at, buf.get_mut(..len)?), false))
 }
 
 /// A UUID as text: 16 bytes in the order in which they lie, or, of a GPT, with the first three

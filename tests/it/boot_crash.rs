@@ -1,7 +1,5 @@
 //! PID 1 fails by its own fault: it says why, and does what the command line says.
 
-use std::time::Duration;
-
 use crate::machine::Machine;
 use crate::world::{Place, spawn};
 
@@ -28,7 +26,7 @@ fn or_halts() {
     let said = running.wait_for_within("reboot: System halted", machine.limit);
     assert!(said.contains("PID 1 has crashed: SIGBUS"), "{said}");
     running.signal(libc::SIGKILL);
-    running.end_within(Duration::from_secs(5));
+    running.end_within(machine.limit);
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn it_boots_into_a_container_and_powers_off() {
     let place = Place::new();
     let Some(mut machine) = Machine::new(&place) else { return };
     machine.nsinit_is_init();
-    machine.boots("onboot", "10-first", "echo FIRST $(hostname) $$; ls /init /containers");
+    machine.boots("onboot", "10-first", "echo FIRST $(hostname) $$; ls /init /containers; true");
     machine.boots("onboot", "20-second", "echo SECOND; ip addr show lo");
     machine.append += "nsinit.nonsense=1 nsinit.idle=nonsense";
     let said = machine.boot();
@@ -74,4 +74,35 @@ fn crun_works_there_unmodified() {
     let said = machine.boot();
     assert!(said.contains("ls: /init: No such file"), "{said}");
     assert!(said.contains("/bin/busybox\nSTATUS 1"), "{said}");
+}
+
+#[test]
+fn without_devtmpfs_it_makes_the_nodes() {
+    let place = Place::new();
+    let Some(mut machine) = Machine::new(&place) else { return };
+    machine.only(
+        "ls -l /dev/null /dev/zero /dev/tty /dev/kmsg /dev/ttyS0 /dev/input/event0 /dev/console",
+    );
+    machine.module("evdev");
+    std::fs::create_dir(machine.root.join("sbin")).unwrap();
+    std::fs::copy(crate::world::nsinit(), machine.root.join("sbin/init")).unwrap();
+    // No stock kernel is without it: somebody else was there first, and has left /dev empty.
+    machine.program(
+        "init",
+        "#!/bin/sh\nexport PATH=/bin\nmount -t tmpfs dev /dev\nexec /sbin/init \"$@\"\n",
+    );
+    let said = machine.boot();
+    for (mode, node) in [
+        ("crw-rw-rw-", "/dev/null"),
+        ("crw-rw-rw-", "/dev/zero"),
+        ("crw-rw-rw-", "/dev/tty"),
+        ("crw-r--r--", "/dev/kmsg"),
+        ("crw-------", "/dev/ttyS0"),
+        ("crw-------", "/dev/input/event0"),
+        ("crw-------", "/dev/console"),
+    ] {
+        let line = said.lines().find(|line| line.ends_with(node) && line.contains("root"));
+        assert!(line.is_some_and(|line| line.starts_with(mode)), "{node}: {said}");
+    }
+    assert!(said.contains("reboot: Power down"), "{said}");
 }

@@ -4,14 +4,13 @@
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use crate::machine::Machine;
 use crate::world::{Place, Running, spawn};
 
 /// A machine with a service that says how it was ended.
 fn machine(place: &Place) -> Option<Machine> {
-    let mut machine = Machine::new(place)?;
+    let machine = Machine::new(place)?;
     machine.nsinit_is_init();
     machine.boots(
         "services",
@@ -60,7 +59,7 @@ fn ctrl_alt_del() {
 /// Boots with a script that runs beside the containers.
 fn beside(machine: &mut Machine, script: &str) -> String {
     machine.rescue(&format!(
-        "(until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; {script}) </dev/null >/dev/console 2>&1 &"
+        "trap '' HUP; (until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; {script}) </dev/null >/dev/console 2>&1 &"
     ));
     machine.boot()
 }
@@ -94,10 +93,10 @@ fn by_name() {
     ends(&beside(&mut machine, "/bin/nsinit poweroff"), "Power down");
     machine.append.clear();
     machine.rescue(
-        "(until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; /bin/nsinit halt) </dev/null >/dev/console 2>&1 &",
+        "trap '' HUP; (until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; /bin/nsinit halt) </dev/null >/dev/console 2>&1 &",
     );
     let mut running = spawn(&mut machine.command());
     ends(&running.wait_for_within("System halted", machine.limit), "System halted");
     running.signal(libc::SIGKILL);
-    running.end_within(Duration::from_secs(5));
+    running.end_within(machine.limit);
 }
