@@ -87,12 +87,8 @@ fn has_power_key(name: &str) -> bool {
     };
     let (word, bit) =
         (usize::from(KEY_POWER) / usize::BITS as usize, KEY_POWER as u32 % usize::BITS);
-    let words = text.trim_ascii().rsplit(|byte| *byte == b' ');
-    words
-        .skip(word)
-        .next()
-        .and_then(|word| number(word, 16))
-        .is_some_and(|word| word & 1 << bit != 0)
+    let mut words = text.trim_ascii().rsplit(|byte| *byte == b' ');
+    words.nth(word).and_then(|word| number(word, 16)).is_some_and(|word| word & 1 << bit != 0)
 }
 
 /// struct input_event: a time of two words, type, code, value.

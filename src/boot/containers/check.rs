@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::process::{chdir, fchdir};
 
-use super::child::{after, directory, read};
+use super::child::{after, directory, join, read};
 use super::image::{base, fstype};
 use super::table::find;
 use super::unit::{Set, UNITS, Unit};
@@ -60,7 +60,7 @@ fn container(
 ) -> core::result::Result<bool, Failure> {
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
-    let file = arena.concat(&[place.to_bytes(), b"/container.json"]).doing("name", place)?;
+    let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
     read(plan, file, arena)?;
     let (set, mut good) = after(plan, units, kind, file, arena);
     if let Some(unit) = units.get_mut(n) {
@@ -106,7 +106,7 @@ fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result
     };
     for directory in split_by(directories, b':') {
         let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-        let path = arena.concat(&[directory, slash, name.to_bytes()]).doing("name", name)?;
+        let path = join(arena, &[directory, slash, name.to_bytes()])?;
         if let Ok(file) = beneath::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK) {
             return runs(file, path, root, machine, arena);
         }
@@ -139,7 +139,7 @@ fn runs(
             Some(program) => program.interpreter,
         };
         let Some(needs) = needs else { return Ok(()) };
-        let interpreter = arena.concat(&[needs]).doing("name the interpreter of", path)?;
+        let interpreter = join(arena, &[needs])?;
         file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
             .doing("open", interpreter)
             .map_err(|error| {

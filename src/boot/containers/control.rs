@@ -27,7 +27,7 @@ pub const PACKET: usize = 256;
 
 /// Words in a packet of "list": name, kind, state, pid ("-" without one), status (the same),
 /// restarts, and three times in microseconds since boot: its process began, its command began, it
-/// ended.
+/// ended. "blame" tells the steps of the boot in the same words.
 pub const LIST: usize = 9;
 
 /// Who asks.
@@ -125,8 +125,8 @@ impl Room<'_, '_> {
         };
         let mut words = split_by(buf.get(..len).unwrap_or(&[]), b' ');
         let (word, name) = (words.next().unwrap_or(b""), words.next().unwrap_or(b""));
-        if word == b"list" {
-            return self.list(n);
+        if matches!(word, b"list" | b"blame") {
+            return self.list(n, word == b"blame");
         }
         let Some(unit) = self.units.iter().position(|unit| unit.name.to_bytes() == name) else {
             return self.reply(n, format_args!("1there is no container of this name"));
@@ -175,9 +175,6 @@ impl Room<'_, '_> {
         if let Some(unit) = self.units.get_mut(n) {
             unit.by_hand = true;
         }
-        if self.phase == Phase::Held {
-            self.phase = Phase::Services;
-        }
     }
 
     /// Tells those who wait for a container how it went.
@@ -203,9 +200,14 @@ impl Room<'_, '_> {
         }
     }
 
-    /// A packet for each container.
-    fn list(&mut self, n: usize) {
+    /// A packet for each container, after those for the steps before them, if they are wanted.
+    fn list(&mut self, n: usize, steps: bool) {
         let Some(client) = self.control.clients.get(n) else { return };
+        let mut before = 0;
+        for (step, end) in self.machine.marks.iter().filter(|_| steps) {
+            client.tell(format_args!(" {step} machine ended - - 0 {before} {before} {end}"));
+            before = *end;
+        }
         for unit in self.units.iter() {
             let Unit { kind, state, restarts, times: [forked, began, ended], .. } = unit;
             let number = |n: Option<i32>| match n {

@@ -186,6 +186,7 @@ impl Room<'_, '_> {
                 unit.state = State::Stopped;
                 if core::mem::take(&mut unit.again) && self.phase < Phase::Stopping {
                     unit.restarts += 1;
+                    unit.by_hand = true;
                     self.launch(n);
                 }
             }

@@ -14,6 +14,7 @@ impl Room<'_, '_> {
     /// Does what is due, until there is nothing more; how the machine ends, when it does.
     pub fn turn(&mut self) -> Option<Action> {
         self.deadlines();
+        self.begin_asked();
         loop {
             let progress = match self.phase {
                 Phase::Onboot => self.one_by_one(Kind::Onboot, Phase::Services),
@@ -33,6 +34,16 @@ impl Room<'_, '_> {
         }
     }
 
+    /// Those that wait for no other, in whatever phase.
+    fn begin_asked(&mut self) {
+        for n in 0..self.units.len() {
+            let begins = |unit: &Unit| unit.by_hand && unit.state == State::Waiting;
+            if self.units.get(n).is_some_and(begins) {
+                self.go(n);
+            }
+        }
+    }
+
     fn over(&self, kind: Kind) -> bool {
         self.units.iter().filter(|unit| unit.kind == kind).all(|unit| unit.state.is_over())
     }
@@ -48,6 +59,8 @@ impl Room<'_, '_> {
             match unit.state {
                 State::BackOff => {
                     unit.restarts += 1;
+                    // It has begun before.
+                    unit.by_hand = true;
                     self.launch(n);
                 }
                 State::Stopping => self.kill(n),
@@ -90,12 +103,6 @@ impl Room<'_, '_> {
                 progress = true;
             }
         }
-        for n in 0..self.units.len() {
-            let begins = |unit: &Unit| unit.by_hand && unit.state == State::Waiting;
-            if self.units.get(n).is_some_and(begins) {
-                self.go(n);
-            }
-        }
         let seen = self.set(|unit| unit.seen);
         let waiting = self.set(|unit| unit.kind == Kind::Service && unit.state == State::Waiting);
         for n in 0..self.units.len() {
@@ -133,9 +140,11 @@ impl Room<'_, '_> {
         let idle = self.machine.cmdline.idle;
         let ran = self.units.iter().any(|unit| unit.state == State::Ended);
         let by_hand = self.units.iter().any(|unit| unit.state == State::Stopped);
+        if by_hand {
+            return false;
+        }
         self.phase = Phase::Held;
         match (ran, idle) {
-            _ if by_hand => {}
             (false, _) => self.hold(format_args!("no container could be started")),
             (true, Action::Shell) => self.shell(),
             (true, Action::Stay) => self.say(format_args!("nothing is left to run")),
