@@ -12,7 +12,7 @@ use super::image::{base, fstype};
 use super::table::find;
 use super::unit::{Set, UNITS, Unit};
 use crate::beneath;
-use crate::bytes::{Arena, Short, Show, split_by};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::front::Failure;
 use crate::plan::{self, Plan};
@@ -143,8 +143,8 @@ fn runs(
         file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
             .doing("open", interpreter)
             .map_err(|error| {
-                let by = Short::<300>::new(format_args!("{}", Show(path.to_bytes())));
-                let hint = arena.str(format_args!("the interpreter that {} needs", by.as_str()));
+                let hint =
+                    arena.str(format_args!("the interpreter that {} needs", Show(path.to_bytes())));
                 hint.map_or(error, |hint| error.hint(hint))
             })?;
         path = interpreter;

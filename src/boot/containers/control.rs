@@ -211,7 +211,7 @@ impl Room<'_, '_> {
         for unit in self.units.iter() {
             let Unit { kind, state, restarts, times: [forked, began, ended], .. } = unit;
             let number = |n: Option<i32>| match n {
-                Some(n) => Short::<12>::new(format_args!("{n}")),
+                Some(n) => Short::<24>::new(format_args!("{n}")),
                 None => Short::new(format_args!("-")),
             };
             let pid = number(unit.pid.map(|pid| pid.as_raw_pid()));

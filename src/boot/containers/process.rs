@@ -206,7 +206,7 @@ impl Room<'_, '_> {
         let Some(unit) = self.units.get_mut(n) else { return };
         let how = match status.checked_sub(STATUS_SIGNAL) {
             Some(signal @ 1..=64) => {
-                Short::<40>::new(format_args!("was killed by signal {signal}"))
+                Short::<64>::new(format_args!("was killed by signal {signal}"))
             }
             _ => Short::new(format_args!("ended with status {status}")),
         };
@@ -251,7 +251,7 @@ impl Room<'_, '_> {
 
 /// SIGKILL for the children of `pid`; false where there is none to be found.
 fn kill_children(pid: Pid) -> bool {
-    let thread = Short::<32>::new(format_args!("task/{}/children", i64::from(pid.as_raw_pid())));
+    let thread = Short::<64>::new(format_args!("task/{}/children", i64::from(pid.as_raw_pid())));
     let path = process::file("/proc", pid, thread.as_str());
     let mut buf = [0; 512];
     let read = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
