@@ -149,7 +149,7 @@ const ACTIONS: [(&str, Action); 5] = [
 ];
 
 fn text(to: &mut Option<&'static CStr>, value: &'static CStr) -> bool {
-    *to = Some(value);
+    *to = Some(value).filter(|value| !value.is_empty()).or(*to);
     !value.is_empty()
 }
 

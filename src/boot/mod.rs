@@ -23,6 +23,7 @@ pub mod shutdown;
 mod superblock;
 pub mod watchdog;
 
+use heapless::Vec;
 use rustix::process::getpid;
 use rustix::system::{RebootCommand, reboot, sethostname};
 
@@ -34,6 +35,7 @@ use crate::proc::process::Identity;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
 use crate::syscall::signal::{CHLD, Disposition, sigaction, sigprocmask};
+use crate::syscall::time::boottime;
 use cmdline::Cmdline;
 use console::Consoles;
 use power::Buttons;
@@ -59,6 +61,19 @@ pub struct Machine<'a> {
     pub arena: &'a Arena,
     /// An empty plan: the memory for one.
     pub plan: &'static mut Plan,
+    /// The steps of the boot, each with the time of its end in microseconds since the kernel began.
+    pub marks: Vec<(&'static str, u64), MARKS>,
+}
+
+/// Most steps that are noted.
+pub const MARKS: usize = 8;
+
+impl Machine<'_> {
+    /// A step is done, for `nsinit blame`.
+    fn mark(&mut self, step: &'static str) {
+        // There are fewer.
+        let _ = self.marks.push((step, boottime()));
+    }
 }
 
 /// What may end a machine, or be done with one that has nothing to do.
@@ -91,6 +106,9 @@ pub fn is_init(args: List) -> bool {
 pub fn run(context: Context) -> ! {
     let Context { args, env, arena, plan, .. } = context;
     let plan = blank(plan);
+    let mut marks = Vec::new();
+    // There is room.
+    let _ = marks.push(("kernel", boottime()));
     // Not even the descriptors are there for certain: the consoles come first.
     let (is_real, early) = mounts::first(&env);
     let consoles = if is_real { Consoles::open() } else { Consoles::inherited() };
@@ -98,7 +116,8 @@ pub fn run(context: Context) -> ! {
     crash::arm(&cmdline);
     let (buttons, watchdog) = (Buttons::default(), Watchdog::default());
     let mut machine =
-        Machine { cmdline, consoles, buttons, watchdog, is_real, args, env, arena, plan };
+        Machine { cmdline, consoles, buttons, watchdog, is_real, args, env, arena, plan, marks };
+    machine.mark("console");
     let action = match prepare(&mut machine, early) {
         Err(error) => {
             say::error(format_args!("{error}"));
@@ -132,13 +151,16 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
         warn(reboot(RebootCommand::CadOff).doing("ask for Ctrl-Alt-Del", ()));
         modules::load(machine.arena);
         nodes::fill();
+        machine.mark("modules");
         if let Some(spec) = machine.cmdline.root
             && root::is_initramfs()
         {
             root::enter(machine, spec)?;
+            machine.mark("root");
         }
     }
     mounts::SYSTEM.iter().for_each(|entry| warn(mounts::one(entry)));
+    machine.mark("mounts");
     warn(cgroups::make(machine.cmdline.cgroup, machine.is_real));
     warn(crate::net::loopback_up(machine.arena));
     if let Some(name) = machine.cmdline.hostname {
@@ -154,6 +176,7 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
             Err(error) => warn(Err(error)),
         }
     }
+    machine.mark("devices");
     Ok(())
 }
 

@@ -55,8 +55,9 @@ pub const BLAME: Verb = Verb {
     name: "blame",
     usage: "[OPTION…]",
     summary: "tell what took how long since the machine was switched on",
-    help: "Tells in milliseconds when each container was begun, counted from the kernel's own begin,\n\
-           how long it took until its command ran, and how long that ran if it has ended.",
+    help: "Tells in milliseconds when each step of the boot and each container was begun, counted from\n\
+           the kernel's own begin, how long it took until its command ran, and how long that ran if it\n\
+           has ended.",
     options: &["json"],
     run: blame,
 };
@@ -153,22 +154,22 @@ const COLUMNS: [(&str, usize); 10] = [
 ];
 
 fn list(_: Context, options: Options) -> Result<u8, Failure> {
-    table(options.json, &[0, 1, 2, 3, 4, 5, 6])
+    table(b"list", options.json, &[0, 1, 2, 3, 4, 5, 6])
 }
 
 fn blame(_: Context, options: Options) -> Result<u8, Failure> {
-    table(options.json, &[7, 8, 9, 1, 0])
+    table(b"blame", options.json, &[7, 8, 9, 1, 0])
 }
 
-/// Writes these columns, with a row for each container.
-fn table(json: bool, columns: &[usize]) -> Result<u8, Failure> {
+/// Asks for the rows, and writes these columns of them.
+fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8, Failure> {
     let now = boottime();
     let mut out = say::answer();
     if !json {
         row(&mut out, json, columns, &COLUMNS.map(|(key, _)| key));
     }
     let mut bracket = "[";
-    ask(b"list", &mut |packet| {
+    ask(request, &mut |packet| {
         let Some(packet) = packet.strip_prefix(b" ") else { return };
         let mut values = [""; COLUMNS.len()];
         let mut times = [0; LIST];

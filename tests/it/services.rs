@@ -48,12 +48,14 @@ fn an_onboot_that_fails_holds_up_the_rest_and_the_system_stays() {
     system.script("onboot", "1", "exit 3");
     system.script("onboot", "2", "echo TWO");
     system.script("services", "web", POLITE);
+    system.script("services", "other", POLITE);
     let mut booted = system.boot();
     booted.says("1: nsinit: it ended with status 3, and is not started again\n");
     booted.says("nothing further is started, and the machine stays up\n");
     assert_eq!(booted.list("2")[2], "idle");
-    // Somebody who has mended it goes on by hand.
+    // Somebody who looks at it starts what is wanted, and nothing else is.
     booted.verb(&["start", "web"]).ok();
+    assert_eq!(booted.list("other")[2], "idle");
     let said = booted.power_off();
     assert!(!said.contains("TWO"), "{said}");
 }

@@ -7,12 +7,12 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::process::{chdir, fchdir};
 
-use super::child::{after, directory, read};
+use super::child::{after, directory, join, read};
 use super::image::{base, fstype};
 use super::table::find;
 use super::unit::{Set, UNITS, Unit};
 use crate::beneath;
-use crate::bytes::{Arena, Short, Show, split_by};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::exec::{Program, program};
 use crate::front::Failure;
@@ -61,7 +61,7 @@ fn container(
 ) -> core::result::Result<bool, Failure> {
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
-    let file = arena.concat(&[place.to_bytes(), b"/container.json"]).doing("name", place)?;
+    let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
     read(plan, file, arena)?;
     let (set, mut good) = after(plan, units, kind, file, arena);
     if let Some(unit) = units.get_mut(n) {
@@ -107,7 +107,7 @@ fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result
     };
     for directory in split_by(directories, b':') {
         let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-        let path = arena.concat(&[directory, slash, name.to_bytes()]).doing("name", name)?;
+        let path = join(arena, &[directory, slash, name.to_bytes()])?;
         if let Ok(file) = beneath::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK) {
             return runs(file, path, root, machine, arena);
         }
@@ -140,12 +140,12 @@ fn runs(
             Some(program) => program.interpreter,
         };
         let Some(needs) = needs else { return Ok(()) };
-        let interpreter = arena.concat(&[needs]).doing("name the interpreter of", path)?;
+        let interpreter = join(arena, &[needs])?;
         file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
             .doing("open", interpreter)
             .map_err(|error| {
-                let by = Short::<300>::new(format_args!("{}", Show(path.to_bytes())));
-                let hint = arena.str(format_args!("the interpreter that {} needs", by.as_str()));
+                let hint =
+                    arena.str(format_args!("the interpreter that {} needs", Show(path.to_bytes())));
                 hint.map_or(error, |hint| error.hint(hint))
             })?;
         path = interpreter;
@@ -156,20 +156,24 @@ fn runs(
 /// Whether some of them wait for each other: those are said.
 fn goes_round(units: &[Unit]) -> bool {
     let mut begun: Set = 0;
-    loop {
-        let ready = |unit: &Unit| unit.after & !begun == 0;
-        let now = units.iter().enumerate().filter(|(_, unit)| ready(unit));
-        let now = now.fold(begun, |set, (n, _)| set | 1 << n);
-        if now == begun {
-            break;
+    let mut before = 1;
+    while begun != before {
+        before = begun;
+        for (n, unit) in units.iter().enumerate() {
+            if unit.after & !begun == 0 {
+                begun |= 1 << n;
+            }
         }
-        begun = now;
     }
-    let rest = units.iter().enumerate().filter(|(n, _)| begun & 1 << n == 0);
-    rest.map(|(_, unit)| {
-        let (kind, name) = (unit.kind.dir(), unit.label());
-        say::error(format_args!("{kind}/{name}: service.after: it waits for itself in a circle"));
-    })
-    .count()
-        != 0
+    let mut round = false;
+    for (n, unit) in units.iter().enumerate() {
+        if begun & 1 << n == 0 {
+            let (kind, name) = (unit.kind.dir(), unit.label());
+            say::error(format_args!(
+                "{kind}/{name}: service.after: it waits for itself in a circle"
+            ));
+            round = true;
+        }
+    }
+    round
 }

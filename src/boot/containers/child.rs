@@ -93,9 +93,13 @@ pub fn directory(
     name: &CStr,
     arena: &Arena,
 ) -> Result<&'static CStr, Error> {
-    let kind = kind.dir().as_bytes();
-    let parts = [containers.to_bytes(), b"/", kind, b"/", name.to_bytes()];
-    arena.concat(&parts).doing("name the directory of a container", ())
+    join(arena, &[containers.to_bytes(), b"/", kind.dir().as_bytes(), b"/", name.to_bytes()])
+}
+
+/// A path, put together.
+#[inline(never)]
+pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
+    arena.concat(parts).doing("keep a path", ())
 }
 
 /// Its file, in the working directory.

@@ -15,7 +15,7 @@ use rustix::net::{
 
 use super::unit::{State, Unit};
 use super::{Phase, Room};
-use crate::bytes::Short;
+use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
 
 /// Where it listens.
@@ -27,7 +27,7 @@ pub const PACKET: usize = 256;
 
 /// Words in a packet of "list": name, kind, state, pid ("-" without one), status (the same),
 /// restarts, and three times in microseconds since boot: its process began, its command began, it
-/// ended.
+/// ended. "blame" tells the steps of the boot in the same words.
 pub const LIST: usize = 9;
 
 /// Who asks.
@@ -123,12 +123,12 @@ impl Room<'_, '_> {
                 return;
             }
         };
-        let text = core::str::from_utf8(buf.get(..len).unwrap_or(&[])).unwrap_or("");
-        let (word, name) = text.split_once(' ').unwrap_or((text, ""));
-        if word == "list" {
-            return self.list(n);
+        let mut words = split_by(buf.get(..len).unwrap_or(&[]), b' ');
+        let (word, name) = (words.next().unwrap_or(b""), words.next().unwrap_or(b""));
+        if matches!(word, b"list" | b"blame") {
+            return self.list(n, word == b"blame");
         }
-        let Some(unit) = self.units.iter().position(|unit| unit.label() == name) else {
+        let Some(unit) = self.units.iter().position(|unit| unit.name.to_bytes() == name) else {
             return self.reply(n, format_args!("1there is no container of this name"));
         };
         match self.ask(word, unit) {
@@ -142,28 +142,28 @@ impl Room<'_, '_> {
     }
 
     /// Does what is asked of a container.
-    fn ask(&mut self, word: &str, n: usize) -> core::result::Result<(), &'static str> {
+    fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), &'static str> {
         if self.phase >= Phase::Stopping {
             return Err("the machine ends");
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
         let rests = unit.pid.is_none();
         match word {
-            "start" if !rests => return Err("it runs"),
-            "start" | "restart" if rests => {
+            b"start" if !rests => return Err("it runs"),
+            b"start" | b"restart" if rests => {
                 unit.failures = 0;
                 unit.deadline = 0;
                 self.begin(n);
             }
-            "restart" => {
+            b"restart" => {
                 unit.failures = 0;
                 self.stop(n);
                 if let Some(unit) = self.units.get_mut(n) {
                     unit.again = true;
                 }
             }
-            "stop" if rests && unit.state != State::BackOff => return Err("it does not run"),
-            "stop" => self.stop(n),
+            b"stop" if rests && unit.state != State::BackOff => return Err("it does not run"),
+            b"stop" => self.stop(n),
             _ => return Err("nothing that can be asked for"),
         }
         Ok(())
@@ -174,9 +174,6 @@ impl Room<'_, '_> {
         self.launch(n);
         if let Some(unit) = self.units.get_mut(n) {
             unit.by_hand = true;
-        }
-        if self.phase == Phase::Held {
-            self.phase = Phase::Services;
         }
     }
 
@@ -203,13 +200,18 @@ impl Room<'_, '_> {
         }
     }
 
-    /// A packet for each container.
-    fn list(&mut self, n: usize) {
+    /// A packet for each container, after those for the steps before them, if they are wanted.
+    fn list(&mut self, n: usize, steps: bool) {
         let Some(client) = self.control.clients.get(n) else { return };
+        let mut before = 0;
+        for (step, end) in self.machine.marks.iter().filter(|_| steps) {
+            client.tell(format_args!(" {step} machine ended - - 0 {before} {before} {end}"));
+            before = *end;
+        }
         for unit in self.units.iter() {
             let Unit { kind, state, restarts, times: [forked, began, ended], .. } = unit;
             let number = |n: Option<i32>| match n {
-                Some(n) => Short::<12>::new(format_args!("{n}")),
+                Some(n) => Short::<24>::new(format_args!("{n}")),
                 None => Short::new(format_args!("-")),
             };
             let pid = number(unit.pid.map(|pid| pid.as_raw_pid()));

@@ -12,6 +12,7 @@ use rustix::fs::{
 use rustix::io::{Errno, pread};
 use rustix::mount::{MountFlags, mount};
 
+use super::child::join;
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
 use crate::front::load::RUN;
@@ -56,11 +57,7 @@ pub fn base(plan: &Plan) -> Result<Base> {
 
 /// Makes everything ready for `nsinit exec --id NAME`.
 pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Arena) -> Result<()> {
-    let own = |end: &[u8]| {
-        arena
-            .concat(&[RUN.to_bytes(), b"/", name.to_bytes(), end])
-            .doing("name a directory of", name)
-    };
+    let own = |end: &[u8]| join(arena, &[RUN.to_bytes(), b"/", name.to_bytes(), end]);
     make(own(b"")?)?;
     let rootfs = own(b"/rootfs")?;
     link(dir, own(b"/dir")?)?;
@@ -80,7 +77,7 @@ pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Are
             true => [base.path.to_bytes(), b"", b""],
             false => [dir.to_bytes(), b"/", base.path.to_bytes()],
         };
-        let path = arena.concat(&parts).doing("name the root file system of", name)?;
+        let path = join(arena, &parts)?;
         link(path, below)?;
     }
     let Some(layer) = layer else { return Ok(()) };
@@ -216,7 +213,7 @@ fn overlay(
     if layer.to_bytes().iter().any(|byte| b",:\\".contains(byte)) {
         return Err(Error::refused("use as overlay", layer, "it has a comma, colon or backslash"));
     }
-    let within = |name: &[u8]| arena.concat(&[layer.to_bytes(), name]).doing("name a layer of", on);
+    let within = |name: &[u8]| join(arena, &[layer.to_bytes(), name]);
     let (upper, work) = (within(b"/upper")?, within(b"/work")?);
     for dir in [on, layer, upper, work] {
         make(dir)?;
@@ -229,7 +226,7 @@ fn overlay(
         b",workdir=",
         work.to_bytes(),
     ];
-    let data = arena.concat(&data).doing("name the layers of", on)?;
+    let data = join(arena, &data)?;
     // What the root of an overlay is for others to see is what the upper directory is.
     let mode = stat(lower).doing("look at", lower)?.st_mode;
     rustix::fs::chmod(upper, Mode::from_raw_mode(mode)).doing("change the mode of", upper)?;

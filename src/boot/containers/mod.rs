@@ -14,6 +14,7 @@ mod child;
 mod control;
 mod image;
 mod output;
+mod process;
 mod table;
 mod turn;
 mod unit;

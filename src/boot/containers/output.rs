@@ -207,7 +207,7 @@ impl<'a> Sinks<'a> {
 }
 
 /// The path of a container's log; the one before it with `end` ".1".
-pub fn path(name: &str, end: &str) -> Short<96> {
+pub fn path(name: &str, end: &str) -> Short<128> {
     Short::new(format_args!("/run/nsinit/log/{name}{end}"))
 }
 

@@ -7,11 +7,12 @@ use heapless::Vec;
 use rustix::fs::{Mode, mkdir};
 use rustix::io::Errno;
 
+use super::child::join;
 use super::unit::{Kind, UNITS, Unit};
 use super::{Room, control};
 use crate::boot::names;
 use crate::bytes::{Arena, Show, split_by};
-use crate::error::{Context, Error};
+use crate::error::Error;
 use crate::front::libct::LOGS;
 use crate::front::load::RUN;
 
@@ -91,8 +92,7 @@ pub fn find(
 ) -> bool {
     let mut found = false;
     for kind in Kind::ALL {
-        let parts = [dir.to_bytes(), b"/", kind.dir().as_bytes()];
-        let names = arena.concat(&parts).doing("name a directory of", dir);
+        let names = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
         let names = match names.and_then(|dir| names::sorted(dir, arena)) {
             Ok(names) => names,
             Err(error) => {

@@ -161,7 +161,7 @@ pub struct Unit {
     pub status: Option<u8>,
     /// Start it again once it has ended.
     pub again: bool,
-    /// Somebody has asked for its start: it waits for no other.
+    /// Somebody has asked for its start, or it has run before: it waits for no other.
     pub by_hand: bool,
     /// It was stopped because it took too long.
     pub timed_out: bool,
