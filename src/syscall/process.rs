@@ -102,7 +102,7 @@ pub fn execveat(fd: BorrowedFd<'_>, argv: List, envp: List) -> Errno {
     let (fd, path): (_, &CStr) = (fd.as_raw_fd() as usize, c"");
     let lists = [argv.as_ptr() as usize, envp.as_ptr() as usize];
     let args = [fd, path.as_ptr() as usize, lists[0], lists[1], AT_EMPTY_PATH as usize, 0];
-    execute(__NR_execve, __NR_execveat, args, argv, envp)
+    execute(__NR_execveat, args, argv, envp)
 }
 
 /// `args` are those of one of the two calls above.
