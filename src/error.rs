@@ -117,8 +117,10 @@ impl Error {
     pub fn hint(self, hint: &'static str) -> Error {
         let story = self.story();
         match story.why {
-            Why::Errno(errno) => Story { why: Why::Hint(errno, hint), ..story }.begin(),
-            _ => self,
+            Why::Errno(errno) | Why::Hint(errno, _) => {
+                Story { why: Why::Hint(errno, hint), ..story }.begin()
+            }
+            Why::Refused(_) => self,
         }
     }
 
@@ -146,6 +148,15 @@ impl Error {
         match self.story().why {
             Why::Errno(errno) | Why::Hint(errno, _) => Some(errno),
             Why::Refused(_) => None,
+        }
+    }
+
+    /// What the errno means here, as far as that is said; "" else.
+    #[cold]
+    pub fn words(self) -> &'static str {
+        match self.story().why {
+            Why::Hint(_, words) => words,
+            _ => "",
         }
     }
 

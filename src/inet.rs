@@ -1,6 +1,10 @@
 //! Internet addresses as text (RFC 4291, 2.2; inet_pton(3)), in a third of the code of `core::net`'s
 //! reader.
 
+use core::ffi::CStr;
+
+use rustix::net::AddressFamily;
+
 use crate::bytes::{number, split_by};
 
 /// An address in network order.
@@ -34,6 +38,54 @@ impl Ip {
     /// Whether it is one of four bytes.
     pub fn is_v4(self) -> bool {
         matches!(self, Ip::V4(_))
+    }
+
+    /// Its bytes in network order, as the kernel takes them.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Ip::V4(bytes) => bytes,
+            Ip::V6(bytes) => bytes,
+        }
+    }
+
+    /// AF_INET or AF_INET6.
+    pub fn family(self) -> u8 {
+        let family = if self.is_v4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        family.as_raw() as u8
+    }
+}
+
+/// An address, or a network, as a configuration has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// The address; of a network, without the bits beyond the prefix.
+    pub ip: Ip,
+    /// How many bits are the network's; all of them, where no prefix is given.
+    pub prefix: u8,
+    /// How it is written.
+    pub text: &'static CStr,
+}
+
+impl Address {
+    /// The network that the address is in.
+    #[inline(never)]
+    pub fn network(mut self) -> Address {
+        let bytes: &mut [u8] = match &mut self.ip {
+            Ip::V4(bytes) => bytes,
+            Ip::V6(bytes) => bytes,
+        };
+        for (n, byte) in (0u8..).zip(bytes) {
+            let ours = self.prefix.saturating_sub(n * 8).min(8);
+            *byte &= !(0xff_u16 >> ours) as u8;
+        }
+        self
+    }
+
+    /// Whether `ip` is in the network of this address.
+    #[inline(never)]
+    pub fn has(&self, ip: &Ip) -> bool {
+        let other = Address { ip: *ip, ..*self };
+        self.network().ip == other.network().ip
     }
 }
 
@@ -148,6 +200,28 @@ mod tests {
         ] {
             assert_eq!(Ip::parse(text.as_bytes()), std_ip(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_network_is_its_own_bits() {
+        let address = |text: &'static CStr| {
+            let (ip, prefix) = Ip::parse_with_prefix(text.to_bytes()).unwrap();
+            Address { ip, prefix, text }
+        };
+        let network = |text| address(text).network().ip;
+        assert_eq!(network(c"10.1.2.3/8"), Ip::V4([10, 0, 0, 0]));
+        assert_eq!(network(c"10.1.2.255/25"), Ip::V4([10, 1, 2, 128]));
+        assert_eq!(network(c"10.1.2.3/32"), Ip::V4([10, 1, 2, 3]));
+        assert_eq!(network(c"10.1.2.3/0"), Ip::V4([0; 4]));
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&[0xfe, 0x80]);
+        assert_eq!(network(c"febf::1/10"), Ip::V6(bytes));
+        assert_eq!(network(c"fd00::1/128"), Ip::parse(b"fd00::1").unwrap());
+        let has = |text, ip: &str| address(text).has(&Ip::parse(ip.as_bytes()).unwrap());
+        assert!(has(c"10.0.0.2/8", "10.255.0.1") && !has(c"10.0.0.2/8", "11.0.0.1"));
+        assert!(has(c"10.0.0.2/31", "10.0.0.3") && !has(c"10.0.0.2/31", "10.0.0.4"));
+        assert!(has(c"fd00::2/127", "fd00::3") && !has(c"fd00::2/127", "fd00::4"));
+        assert!(has(c"0.0.0.0/0", "9.9.9.9") && !has(c"0.0.0.0/0", "::1"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{Launch, path_of};
 use crate::bytes::Arena;
 use crate::cgroup;
 use crate::error::{Context, Error, Object, Result};
+use crate::net;
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::lines::decimal;
 use crate::proc::process::{self, Identity, namespace, stat};
@@ -146,6 +147,11 @@ impl Place {
             kill_left_behind(&dirs, launch.plan)?;
         }
         cgroup::remove_stale(dirs.into_iter())?;
+        for (key, names) in state.network_state.iter() {
+            if key == "veth_host" {
+                net::remove_stale(names, launch.arena)?;
+            }
+        }
         state::remove(self.dir())
     }
 

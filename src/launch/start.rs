@@ -1,7 +1,10 @@
 //! The launcher's half of a start (libcontainer namespaces/exec.go, Exec). It and the container's
 //! first process work side by side and meet at the channel.
 
-use rustix::fd::BorrowedFd;
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
 use super::attend::{Terminal, attend};
@@ -10,11 +13,12 @@ use super::guard::{ChildGuard, StateGuard};
 use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
-use crate::bytes::Short;
+use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created};
 use crate::error::{Context, Error, Result};
+use crate::net::{self, Made};
 use crate::plan::{Kind, Plan, Source};
-use crate::proc::process::stat;
+use crate::proc::process::{namespace_file, stat};
 use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
@@ -39,11 +43,13 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     drop(first);
     // Undone from the last to the first if it is left with an error: a group can't be removed while
     // the child is in it.
+    let mut made = Made::new(launch.arena);
     let groups;
     let saved;
     let mut guard = ChildGuard::new(pid);
     groups = make_cgroups(launch)?;
-    saved = save_state(launch, place, pid, &groups)?;
+    connect(launch, &mut made, pid)?;
+    saved = save_state(launch, place, pid, &groups, &made)?;
     parent.go(&fds(&groups)?)?;
     match parent.report(launch.arena)?.outcome {
         Outcome::Started => {}
@@ -55,8 +61,26 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
-    finish(launch, place, groups, saved)?;
+    finish(launch, place, groups, saved, made)?;
     Ok(status)
+}
+
+/// The network, made in the child's namespace while it builds the root. Nothing holds that namespace
+/// afterwards but what runs in it.
+fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
+    if !net::is_needed(launch.plan) {
+        return Ok(());
+    }
+    let joined = launch.plan.namespaces.get(Kind::Net);
+    let child = namespace_file("/proc", pid, Kind::Net.file());
+    let (path, on) = match joined {
+        Source::Join(path) => (path, path.into()),
+        _ => (child.as_cstr(), pid_object(pid)),
+    };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let namespace = openat(CWD, path, flags, Mode::empty());
+    let namespace = namespace.doing("open the network namespace of", on)?;
+    net::connect(made, launch.plan, namespace.as_fd(), joined != Source::New)
 }
 
 /// The namespaces that clone makes. A cgroup namespace is made later, once the process is in its
@@ -103,6 +127,7 @@ fn save_state<'a>(
     place: &'a Place,
     pid: Pid,
     groups: &Created,
+    made: &Made,
 ) -> Result<StateGuard<'a>> {
     let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
     let start_time = Short::<24>::new(format_args!("{start_time}"));
@@ -118,16 +143,49 @@ fn save_state<'a>(
     let state = State {
         init_pid: pid.as_raw_pid(),
         init_start_time: start_time.as_str(),
-        network_state: Strings::NETWORK,
+        network_state: network_state(launch, made)?,
         cgroup_paths,
     };
     state::save(place.dir(), &state, launch.arena)?;
     Ok(StateGuard::new(place, pid.as_raw_pid()))
 }
 
+/// The names of all veths' ends, in the order of the file, with commas; the namespace that was joined.
+fn network_state(launch: &Launch, made: &Made) -> Result<Strings<'static>> {
+    let (mut host, mut child, mut path) = (c"", c"", c"");
+    for (outer, inner) in made.veths() {
+        host = longer(launch.arena, host, outer)?;
+        child = longer(launch.arena, child, inner)?;
+    }
+    if let Source::Join(joined) = launch.plan.namespaces.get(Kind::Net) {
+        path = joined;
+    }
+    let mut state = Strings::NETWORK;
+    for (key, value) in [("veth_host", host), ("veth_child", child), ("ns_path", path)] {
+        if !value.is_empty() {
+            let refused = |_| Error::refused("write to state.json", value, "it is not UTF-8");
+            state.set(key, value.to_str().map_err(refused)?);
+        }
+    }
+    Ok(state)
+}
+
+fn longer(arena: &Arena, list: &'static CStr, name: &'static CStr) -> Result<&'static CStr> {
+    if list.is_empty() {
+        return Ok(name);
+    }
+    arena.concat(&[list.to_bytes(), b",", name.to_bytes()]).doing("keep the name", name)
+}
+
 /// Takes the container's traces away. If another launcher was here since PID 1 died, it has cleaned
 /// up and may have started anew in the same groups: they are left to it.
-fn finish(launch: &Launch, place: &Place, groups: Created, saved: StateGuard) -> Result<()> {
+fn finish(
+    launch: &Launch,
+    place: &Place,
+    groups: Created,
+    saved: StateGuard,
+    mut made: Made,
+) -> Result<()> {
     let lock = place.lock_within(100)?;
     // Without a PID namespace of its own, nothing but this ends what the command left running. That
     // may be what holds the lock, to live on: it is on their root. A launcher that starts anew has
@@ -144,5 +202,6 @@ fn finish(launch: &Launch, place: &Place, groups: Created, saved: StateGuard) ->
     } else {
         groups.abandon();
     }
-    Ok(())
+    // The kernel takes a veth away meanwhile. With the lock: whoever comes next may want its name.
+    made.take_back()
 }

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use super::{Cgroup, Init, Kind, Mount, Plan, Rootfs};
+use super::{Cgroup, Init, Kind, Mount, Plan, Rootfs, check_network};
 use crate::bytes::split_by;
 
 /// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
@@ -18,6 +18,8 @@ pub struct Finding {
     pub index: Option<usize>,
     /// The key within it, or "".
     pub key: &'static str,
+    /// The text that is meant, or "".
+    pub text: &'static CStr,
     /// Why not.
     pub why: &'static str,
 }
@@ -29,7 +31,7 @@ pub type Checked = Result<(), Finding>;
 #[cold]
 #[inline(never)]
 pub(super) fn refuse(part: &'static str, why: &'static str) -> Checked {
-    Err(Finding { part, index: None, key: "", why })
+    Err(Finding { part, index: None, key: "", text: c"", why })
 }
 
 /// Refuses a key of a member of a list.
@@ -41,13 +43,13 @@ pub(super) fn refuse_in(
     key: &'static str,
     why: &'static str,
 ) -> Checked {
-    Err(Finding { part, index: Some(index), key, why })
+    Err(Finding { part, index: Some(index), key, text: c"", why })
 }
 
 /// Refuses what can't be right. A plan that passes can still fail, but not on purpose.
 pub fn check(plan: &Plan) -> Checked {
     uts(plan)?;
-    net(plan)?;
+    check_network::net(plan)?;
     user(plan)?;
     match plan.namespaces.is_new(Kind::Mount) {
         true => rootfs(&plan.rootfs)?,
@@ -80,25 +82,6 @@ fn uts(plan: &Plan) -> Checked {
         }
         _ => Ok(()),
     }
-}
-
-fn net(plan: &Plan) -> Checked {
-    let why = "without a network namespace it would change the host's network (add NEWNET)";
-    if !plan.namespaces.is_apart(Kind::Net) {
-        if !plan.networks.is_empty() {
-            return refuse_in("networks", 0, "", why);
-        }
-        if !plan.routes.is_empty() {
-            return refuse_in("routes", 0, "", why);
-        }
-    }
-    for (n, network) in plan.networks.iter().enumerate() {
-        let taken = |other: &super::Network| other.name.is_some() && other.name == network.name;
-        if plan.networks.iter().take(n).any(taken) {
-            return refuse_in("networks", n, "name", "another network has the same");
-        }
-    }
-    Ok(())
 }
 
 fn user(plan: &Plan) -> Checked {

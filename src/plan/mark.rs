@@ -5,6 +5,8 @@ use crate::jsonmin::Pos;
 
 /// Most marks: one for each list member that `check` may name, and the single keys.
 pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 5 * FEW + 128;
+/// Most marks of keys. Of others the place is that of their list member.
+pub const KEY_MARKS: usize = 16 * FEW;
 
 /// Where a front end found a part of the plan.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +23,30 @@ pub struct Mark {
     pub pos: Pos,
 }
 
+/// Where a front end found a key of a network or a route.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyMark {
+    /// The list, as in `Mark`.
+    pub part: &'static str,
+    /// Which one in the plan's list.
+    pub index: u16,
+    /// The key.
+    pub key: &'static str,
+    /// The value's place in the file.
+    pub pos: Pos,
+}
+
 impl Plan {
     /// The last mark of this part: what a later key overrode does not count.
     pub fn mark(&self, part: &str, index: usize) -> Option<&Mark> {
         self.marks.iter().rev().find(|mark| mark.part == part && usize::from(mark.index) == index)
+    }
+
+    /// The place of the value of a key of this part, if that was noted.
+    pub fn place_of_key(&self, part: &str, index: usize, key: &str) -> Option<Pos> {
+        let is = |mark: &&KeyMark| {
+            mark.part == part && usize::from(mark.index) == index && mark.key == key
+        };
+        self.key_marks.iter().rev().find(is).map(|mark| mark.pos)
     }
 }

@@ -6,6 +6,7 @@
 
 mod cgroup;
 pub mod check;
+mod check_network;
 pub mod mark;
 mod namespaces;
 mod network;
@@ -20,11 +21,11 @@ use heapless::Vec;
 
 pub use self::cgroup::{Cgroup, DeviceAccess, DeviceRule};
 pub use self::namespaces::{Kind, Namespaces, Source};
-pub use self::network::{Network, NetworkKind, Route};
+pub use self::network::{NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};
 pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
 
-use self::mark::{MARKS, Mark};
+use self::mark::{KEY_MARKS, KeyMark, MARKS, Mark};
 use self::service::Service;
 
 /// Most mounts: 1,024 of a file, and the six that 2014 made by itself.
@@ -76,6 +77,8 @@ pub struct Plan {
     pub service: Service,
     /// Where the front end found all this: for messages, nothing else.
     pub marks: Vec<Mark, MARKS>,
+    /// The same of the keys of networks and routes.
+    pub key_marks: Vec<KeyMark, KEY_MARKS>,
 }
 
 /// Who is PID 1 of the container.
@@ -106,19 +109,7 @@ impl Plan {
         Plan {
             namespaces: Namespaces::KEEP,
             hostname: None,
-            rootfs: Rootfs {
-                path: None,
-                readonly: false,
-                no_pivot_root: false,
-                propagation: linux_raw_sys::general::MS_PRIVATE,
-                mounts: Vec::new(),
-                devices: Vec::new(),
-                dev_links: true,
-                masked: Vec::new(),
-                readonly_paths: Vec::new(),
-                hidden: Vec::new(),
-                mount_label: None,
-            },
+            rootfs: Rootfs::new(),
             process: Process {
                 argv: &[],
                 command: Vec::new(),
@@ -144,6 +135,7 @@ impl Plan {
             gid_maps: Vec::new(),
             service: Service::DEFAULT,
             marks: Vec::new(),
+            key_marks: Vec::new(),
         }
     }
 }

@@ -33,6 +33,33 @@ pub struct Rootfs {
     pub mount_label: Option<&'static CStr>,
 }
 
+impl Rootfs {
+    /// The caller's own, with nothing in it.
+    // Inlined for the same reason as `Plan::new`.
+    #[inline(always)]
+    pub const fn new() -> Rootfs {
+        Rootfs {
+            path: None,
+            readonly: false,
+            no_pivot_root: false,
+            propagation: linux_raw_sys::general::MS_PRIVATE,
+            mounts: Vec::new(),
+            devices: Vec::new(),
+            dev_links: true,
+            masked: Vec::new(),
+            readonly_paths: Vec::new(),
+            hidden: Vec::new(),
+            mount_label: None,
+        }
+    }
+}
+
+impl Default for Rootfs {
+    fn default() -> Rootfs {
+        Rootfs::new()
+    }
+}
+
 /// One mount.
 #[derive(Clone, Copy, Debug)]
 pub struct Mount {

@@ -1,7 +1,7 @@
 //! What a plan can say and nsinit does not do yet. A room that learns one of these takes its line out.
 
 use super::check::{Checked, refuse, refuse_in};
-use super::{Cgroup, Kind, MountCommands, NetworkKind, Plan, Relabel, Source};
+use super::{Cgroup, Kind, MountCommands, Plan, Relabel, Source};
 
 /// What a plan says of something that this version does not do.
 const LATER: &str = "this version of nsinit can't do that yet";
@@ -14,7 +14,6 @@ pub fn unbuilt(plan: &Plan) -> Checked {
         ("uid_mappings", !plan.uid_maps.is_empty()),
         ("gid_mappings", !plan.gid_maps.is_empty()),
         ("system_properties", !plan.sysctls.is_empty()),
-        ("routes", !plan.routes.is_empty()),
         ("apparmor_profile", process.apparmor_profile.is_some()),
         ("process_label", process.process_label.is_some()),
         ("mount_label", plan.rootfs.mount_label.is_some()),
@@ -25,11 +24,6 @@ pub fn unbuilt(plan: &Plan) -> Checked {
             _ if !asked => {}
             "namespaces" => return refuse(part, "nsinit can't use user namespaces yet (NEWUSER)"),
             _ => return refuse(part, LATER),
-        }
-    }
-    for (n, network) in plan.networks.iter().enumerate() {
-        if network.kind == NetworkKind::Veth {
-            return refuse_in("networks", n, "type", "nsinit can't make a veth yet");
         }
     }
     for (n, mount) in plan.rootfs.mounts.iter().enumerate() {

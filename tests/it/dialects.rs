@@ -260,7 +260,6 @@ fn what_is_not_built_yet_is_refused_not_left_out() {
         ("apparmor_profile", quote("docker-default")),
         ("process_label", quote("system_u:system_r:svirt_lxc_net_t:s0")),
         ("seccomp", r#"{"syscalls": [{"value": 59, "action": 1}]}"#.into()),
-        ("networks", r#"[{"type": "veth", "bridge": "br0", "veth_prefix": "veth"}]"#.into()),
         ("namespaces.NEWUSER", "true".into()),
         ("uid_mappings", r#"[{"container_id": 0, "host_id": 1000, "size": 1}]"#.into()),
         ("cgroups.blkio_weight", "500".into()),

@@ -178,7 +178,7 @@ impl Machine {
         .arg("-initrd")
         .arg(&image)
         .arg("-append")
-        .arg(format!("console=ttyS0 panic=-1 quiet {}", self.append))
+        .arg(format!("console=ttyS0 panic=-1 quiet no_timer_check {}", self.append))
         .args(&self.qemu)
         .stdin(Stdio::from(nameless()));
         qemu

@@ -6,6 +6,7 @@
 
 mod booted;
 mod config;
+mod hostnet;
 mod machine;
 mod named;
 mod pty;
@@ -35,6 +36,11 @@ mod images;
 mod init;
 mod join;
 mod life;
+mod net_cleanup;
+mod net_errors;
+mod net_types;
+mod net_veth;
+mod net_vm;
 mod process;
 mod reaper;
 mod reaper_rest;

@@ -129,7 +129,7 @@ pub fn after(
             None => {
                 known = false;
                 let why = "there is no such container";
-                let finding = Finding { part: "after", index: Some(n), key: "", why };
+                let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
                 let file = path.to_str().unwrap_or("container.json");
                 // It is not the end of it.
                 Failure::in_file(libct::place(plan, file, finding, arena), None).tell(arena);

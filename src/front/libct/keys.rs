@@ -76,10 +76,7 @@ pub(super) const TOP: &[Key] = &[
     // Around it.
     all("networks", |f| f.networks()),
     v1("network", |f| f.first_network()),
-    all("routes", |f| {
-        f.plan.routes.clear();
-        f.list(|f| f.route())
-    }),
+    all("routes", |f| f.routes()),
     all("cgroups", |f| f.cgroups()),
     v1("ipc", |f| f.text_to(|f| &mut f.kept.ipc)),
     v2("uid_mappings", |f| {

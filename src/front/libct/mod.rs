@@ -17,6 +17,7 @@ mod print;
 mod print_cgroup;
 mod process;
 mod read;
+mod routes;
 mod seccomp;
 mod service;
 mod settle;
@@ -95,10 +96,11 @@ pub fn parse_with(
         path: Vec::new(),
         foreign: Vec::new(),
         kept: Kept::NOTHING,
+        marking: None,
         mount: MountEntry::EMPTY,
         device: DeviceEntry::EMPTY,
         network: NetworkEntry::EMPTY,
-        route: Route { destination: None, source: None, gateway: None, interface_name: None },
+        route: Route::NOTHING,
         rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
         id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
         rule: SeccompRule { number: 0, action: 0, conditions: 0, args: [SeccompArg::default(); 6] },

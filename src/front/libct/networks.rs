@@ -1,85 +1,88 @@
-//! `networks`, `routes`, and the single `network` of February 2014.
+//! `networks`, and the single `network` of February 2014.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use super::path::Quoted;
-use super::read::{File, Key, Place, Read, all, v1, v2};
+use super::read::{File, Key, Read, all, v1};
 use super::settle::List;
-use crate::bytes::split_by;
-use crate::inet::Ip;
-use crate::jsonmin::Pos;
-use crate::plan::{FEW, Network, NetworkKind, Route};
+use crate::bytes::{number, split_by};
+use crate::inet::{Address, Ip};
+use crate::jsonmin::{Pos, Stop};
+use crate::plan::{FEW, NAME_MAX, Network, NetworkKind};
 
-/// A network as the file has it.
+/// A network as the file has it: what a text must be is known only with `type`, which mostly comes
+/// last.
 #[derive(Clone, Copy)]
 pub(super) struct NetworkEntry {
     kind: &'static CStr,
-    net: Network,
+    mode: Option<&'static CStr>,
+    /// `address`, `gateway`, `ipv6_address`, `ipv6_gateway`.
+    addresses: [Option<&'static CStr>; 4],
     ns_path: Option<&'static CStr>,
-    /// Where `address`, `gateway`, `ipv6_address` and `ipv6_gateway` are: what they must be is
-    /// known only with `type`, which mostly comes last.
-    at: [Pos; 4],
+    net: Network,
 }
 
 impl NetworkEntry {
     pub const EMPTY: NetworkEntry = NetworkEntry {
         kind: c"",
+        mode: None,
+        addresses: [None; 4],
+        ns_path: None,
         net: Network {
             kind: NetworkKind::Loopback,
-            name: None,
+            name: c"",
             bridge: None,
             veth_prefix: None,
             host_interface_name: None,
+            parent: None,
             mac_address: None,
             address: None,
             gateway: None,
             ipv6_address: None,
             ipv6_gateway: None,
+            on_link: false,
             mtu: 0,
             txqueuelen: 0,
             hairpin_mode: false,
+            create: false,
+            id: 0,
+            mode: 0,
         },
-        ns_path: None,
-        at: [Pos { line: 0, col: 0 }; 4],
     };
 }
 
 pub(super) const NETWORK: &[Key] = &[
     all("type", |f| f.text().map(|s| f.network.kind = s)),
-    v2("name", |f| f.interface(|f| &mut f.network.net.name)),
-    all("bridge", |f| f.interface(|f| &mut f.network.net.bridge)),
-    all("veth_prefix", |f| f.interface(|f| &mut f.network.net.veth_prefix)),
-    v2("host_interface_name", |f| f.interface(|f| &mut f.network.net.host_interface_name)),
+    all("name", |f| f.interface().map(|s| f.network.net.name = s.unwrap_or(c""))),
+    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
+    all("veth_prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
+    all("host_interface_name", |f| f.interface().map(|s| f.network.net.host_interface_name = s)),
     all("mac_address", |f| f.mac_address()),
-    all("address", |f| f.placed(0, |f| &mut f.network.net.address)),
-    all("gateway", |f| f.placed(1, |f| &mut f.network.net.gateway)),
-    all("ipv6_address", |f| f.placed(2, |f| &mut f.network.net.ipv6_address)),
-    all("ipv6_gateway", |f| f.placed(3, |f| &mut f.network.net.ipv6_gateway)),
+    all("address", |f| f.text_to(|f| &mut f.network.addresses[0])),
+    all("gateway", |f| f.text_to(|f| &mut f.network.addresses[1])),
+    all("ipv6_address", |f| f.text_to(|f| &mut f.network.addresses[2])),
+    all("ipv6_gateway", |f| f.text_to(|f| &mut f.network.addresses[3])),
     // The key of the first week, and a runtime name that nobody reads.
-    v1("ip", |f| f.placed(0, |f| &mut f.network.net.address)),
+    v1("ip", |f| f.text_to(|f| &mut f.network.addresses[0])),
     v1("temp_veth", |f| f.text().map(drop)),
     all("mtu", |f| f.u32().map(|n| f.network.net.mtu = n)),
     all("txqueuelen", |f| f.u32().map(|n| f.network.net.txqueuelen = n)),
-    v2("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
+    all("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
     v1("ns_path", |f| f.text_to(|f| &mut f.network.ns_path)),
     v1("context", |f| f.object(CONTEXT)),
+    // nsinit's own.
+    all("parent", |f| f.interface().map(|s| f.network.net.parent = s)),
+    all("mode", |f| f.text_to(|f| &mut f.network.mode)),
+    all("id", |f| f.int(0, 4094).map(|n| f.network.net.id = n as u16)),
+    all("create", |f| f.flag().map(|on| f.network.net.create = on)),
+    all("on_link", |f| f.flag().map(|on| f.network.net.on_link = on)),
 ];
 
 pub(super) const CONTEXT: &[Key] = &[
-    all("bridge", |f| f.interface(|f| &mut f.network.net.bridge)),
-    all("prefix", |f| f.interface(|f| &mut f.network.net.veth_prefix)),
+    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
+    all("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
     all("nspath", |f| f.text_to(|f| &mut f.network.ns_path)),
-];
-
-pub(super) const ROUTE: &[Key] = &[
-    all("destination", |f| {
-        f.address("a network with a prefix", is_cidr).map(|s| f.route.destination = s)
-    }),
-    all("source", |f| {
-        f.address("an address", |s| is_ip(s) || is_cidr(s)).map(|s| f.route.source = s)
-    }),
-    all("gateway", |f| f.address("an address", is_ip).map(|s| f.route.gateway = s)),
-    all("interface_name", |f| f.interface(|f| &mut f.route.interface_name)),
 ];
 
 impl File<'_> {
@@ -88,32 +91,7 @@ impl File<'_> {
             self.plan.networks.clear();
         }
         self.kept.netns = None;
-        self.list(|f| f.network())
-    }
-
-    fn network(&mut self) -> Read {
-        self.network = NetworkEntry::EMPTY;
-        let pos = self.json.next_pos();
-        self.object(NETWORK)?;
-        match self.network.kind.to_bytes() {
-            // libcontainer brings lo up and looks at nothing else: "127.0.0.1/0" and the gateway
-            // "localhost" of its samples were never applied.
-            b"loopback" => self.push_network(NetworkEntry::EMPTY.net, pos),
-            b"veth" => self.veth(pos),
-            // Not an interface at all, but a network namespace to join.
-            b"netns" => match self.network.ns_path {
-                Some(path) => {
-                    self.kept.netns = Some(path);
-                    Ok(())
-                }
-                None => Err(self.fault_of("ns_path", pos, format_args!("type netns needs one"))),
-            },
-            _ => {
-                let kind = Quoted(self.network.kind);
-                let why = format_args!("{kind} is not loopback, veth or netns");
-                Err(self.fault_of("type", pos, why))
-            }
-        }
+        self.list(|f| f.network(|f| f.network.kind))
     }
 
     /// The `network` object of February 2014: always a veth.
@@ -121,169 +99,180 @@ impl File<'_> {
         if self.claim(List::Networks)? {
             self.plan.networks.clear();
         }
-        self.network = NetworkEntry::EMPTY;
-        let pos = self.json.next_pos();
-        self.object(NETWORK)?;
-        self.network.net.veth_prefix.get_or_insert(c"veth");
-        self.veth(pos)
+        self.network(|f| {
+            f.network.net.veth_prefix.get_or_insert(c"veth");
+            c"veth"
+        })
     }
 
-    fn veth(&mut self, pos: Pos) -> Read {
-        let NetworkEntry { mut net, at, .. } = self.network;
-        net.kind = NetworkKind::Veth;
-        if net.bridge.is_none() {
-            return Err(self.fault_of("bridge", pos, format_args!("type veth needs one")));
-        }
-        if net.veth_prefix.is_none() && net.host_interface_name.is_none() {
-            let why = format_args!("type veth needs one, or a host_interface_name");
-            return Err(self.fault_of("veth_prefix", pos, why));
-        }
-        self.check_placed(
-            "address",
-            net.address,
-            at[0],
-            "an IPv4 address with a prefix",
-            is_cidr4,
-        )?;
-        self.check_placed("gateway", net.gateway, at[1], "an IPv4 address", is_ip4)?;
-        self.check_placed(
-            "ipv6_address",
-            net.ipv6_address,
-            at[2],
-            "an IPv6 address with a prefix",
-            is_cidr6,
-        )?;
-        self.check_placed("ipv6_gateway", net.ipv6_gateway, at[3], "an IPv6 address", is_ip6)?;
-        if (1..68).contains(&net.mtu) {
-            return Err(self.fault_of("mtu", pos, format_args!("the smallest is 68")));
-        }
-        // libcontainer 1 had one name for the end inside (network/veth.go).
-        net.name.get_or_insert(c"eth0");
-        self.push_network(net, pos)
-    }
-
-    fn push_network(&mut self, net: Network, pos: Pos) -> Read {
-        self.mark("networks", self.plan.networks.len(), pos);
-        self.plan.networks.push(net).map_err(|_| self.full(FEW, "networks"))
-    }
-
-    pub fn route(&mut self) -> Read {
-        self.route = Route { destination: None, source: None, gateway: None, interface_name: None };
-        let pos = self.json.next_pos();
-        self.object(ROUTE)?;
-        let ends = [self.route.destination, self.route.source, self.route.gateway];
-        let mut families = ends.iter().flatten().map(|end| end.to_bytes().contains(&b':'));
-        match families.next() {
+    fn network(&mut self, kind: fn(&mut File) -> &'static CStr) -> Read {
+        self.network_reset();
+        self.member("networks", self.plan.networks.len(), NETWORK)?;
+        let name = kind(self);
+        match NetworkKind::ALL.into_iter().find(|kind| kind.name() == name) {
+            // libcontainer brings lo up and looks at nothing else: "127.0.0.1/0" and the gateway
+            // "localhost" of its samples were never applied.
+            Some(NetworkKind::Loopback) => {
+                self.network_reset();
+                self.network.net.name = c"lo";
+            }
+            Some(kind) => self.interface_of(kind)?,
+            None if name == c"netns" => return self.netns(),
             None => {
-                let why = "a route needs a destination, a source or a gateway";
-                return Err(self.json.stop(pos, why));
+                let why =
+                    "loopback, veth, bridge, macvlan, macvtap, vlan, ipvlan, dummy, phys or netns";
+                return Err(self.at("type", format_args!("{} is not {why}", Quoted(name))));
             }
-            Some(first) if families.any(|next| next != first) => {
-                let why = "a route can't mix IPv4 and IPv6";
-                return Err(self.json.stop(pos, why));
-            }
-            Some(_) => {}
         }
-        self.mark("routes", self.plan.routes.len(), pos);
-        self.plan.routes.push(self.route).map_err(|_| self.full(FEW, "routes"))
+        self.plan.networks.push(self.network.net).map_err(|_| self.full(FEW, "networks"))
     }
 
-    /// A text whose place in the file is remembered.
-    fn placed(&mut self, n: usize, place: Place) -> Read {
-        self.text_to(place)?;
-        if let Some(at) = self.network.at.get_mut(n) {
-            *at = self.json.pos();
+    #[inline(never)]
+    fn network_reset(&mut self) {
+        self.network = NetworkEntry::EMPTY;
+    }
+
+    /// Not an interface at all, but a network namespace to join.
+    fn netns(&mut self) -> Read {
+        self.kept.netns = self.network.ns_path;
+        match self.network.ns_path {
+            Some(_) => Ok(()),
+            None => Err(self.at("ns_path", format_args!("type netns needs one"))),
+        }
+    }
+
+    /// Reads what depends on the type. What a type needs or can't use is for `plan::check`.
+    fn interface_of(&mut self, kind: NetworkKind) -> Read {
+        let entry = &mut self.network;
+        entry.net.kind = kind;
+        if kind == NetworkKind::Bridge && entry.net.name.is_empty() {
+            entry.net.name = entry.net.bridge.take().unwrap_or(c"");
+        }
+        if let Some(path) = entry.ns_path {
+            let why = format_args!("{} is for type netns alone", Quoted(path));
+            return Err(self.at("ns_path", why));
+        }
+        let wanted = entry.mode;
+        let mut modes = kind.modes().iter();
+        match modes.find(|(name, _)| wanted.is_none_or(|mode| mode == *name)) {
+            Some((_, mode)) => entry.net.mode = *mode,
+            None => {
+                if let Some(mode) = wanted {
+                    let kind = Quoted(kind.name());
+                    let why = format_args!("{} is no mode of type {kind}", Quoted(mode));
+                    return Err(self.at("mode", why));
+                }
+            }
+        }
+        self.late(0, |net| &mut net.address)?;
+        self.late(1, |net| &mut net.gateway)?;
+        self.late(2, |net| &mut net.ipv6_address)?;
+        self.late(3, |net| &mut net.ipv6_gateway)
+    }
+
+    /// An address that was read before its type was.
+    #[inline(never)]
+    fn late(&mut self, n: usize, place: fn(&mut Network) -> &mut Option<Address>) -> Read {
+        let Some(text) = self.network.addresses.get(n).copied().flatten() else { return Ok(()) };
+        let (v4, prefix) = (n < 2, n.is_multiple_of(2));
+        let found = address(text, prefix, !prefix).filter(|address| address.ip.is_v4() == v4);
+        if found.is_some() {
+            *place(&mut self.network.net) = found;
+            return Ok(());
+        }
+        let key = ["address", "gateway", "ipv6_address", "ipv6_gateway"][n % 4];
+        let (version, with) =
+            (if v4 { "4" } else { "6" }, if prefix { " with a prefix" } else { "" });
+        Err(self.at(key, format_args!("{} is not an IPv{version} address{with}", Quoted(text))))
+    }
+
+    /// Interfaces without a name are called eth0, eth1, …, which in libcontainer 1 was the one name
+    /// there was (network/veth.go); one that is moved in keeps its own.
+    pub fn name_networks(&mut self) -> Read {
+        for n in 0..self.plan.networks.len() {
+            let Some(net) = self.plan.networks.get(n).filter(|net| net.name.is_empty()) else {
+                continue;
+            };
+            let name = match net.host_interface_name {
+                Some(name) if net.kind == NetworkKind::Phys => name,
+                _ if net.kind == NetworkKind::Bridge => continue,
+                _ => self.free_name()?,
+            };
+            if let Some(net) = self.plan.networks.get_mut(n) {
+                net.name = name;
+            }
         }
         Ok(())
     }
 
-    fn check_placed(
-        &mut self,
-        key: &'static str,
-        text: Option<&'static CStr>,
-        pos: Pos,
-        what: &str,
-        is: fn(&[u8]) -> bool,
-    ) -> Read {
-        match text {
-            Some(text) if !is(text.to_bytes()) => {
-                Err(self.fault_of(key, pos, format_args!("{} is not {what}", Quoted(text))))
-            }
-            _ => Ok(()),
-        }
+    fn free_name(&mut self) -> Read<&'static CStr> {
+        let taken = |n: &u64| {
+            let is = |net: &Network| {
+                net.name.to_bytes().strip_prefix(b"eth").and_then(|rest| number(rest, 10))
+                    == Some(*n)
+            };
+            self.plan.networks.iter().any(is)
+        };
+        let n = (0..).find(|n| !taken(n)).unwrap_or(0);
+        self.arena
+            .cstr(format_args!("eth{n}"))
+            .map_err(|_| self.fault("no memory for texts is left"))
     }
 
-    /// An address of a route; an empty one is none.
-    fn address(&mut self, what: &str, is: fn(&[u8]) -> bool) -> Read<Option<&'static CStr>> {
-        match self.text_or_none()? {
-            Some(text) if !is(text.to_bytes()) => {
-                Err(self.composed(format_args!("{} is not {what}", Quoted(text))))
-            }
-            text => Ok(text),
-        }
+    /// A fault of the value of `key` of the member at hand, which lies behind.
+    pub fn at(&mut self, key: &'static str, why: fmt::Arguments) -> Stop {
+        let n = self.plan.networks.len();
+        let whole = self.plan.mark("networks", n).map_or(Pos::default(), |mark| mark.pos);
+        let pos = self.plan.place_of_key("networks", n, key).unwrap_or(whole);
+        self.fault_of(key, pos, why)
     }
 
-    /// The name of an interface, as the kernel takes it (net/core/dev.c, dev_valid_name).
-    fn interface(&mut self, place: Place) -> Read {
+    /// The name of an interface, as the kernel takes it (net/core/dev.c, dev_valid_name; "%" would
+    /// make it a pattern).
+    pub fn interface(&mut self) -> Read<Option<&'static CStr>> {
         let name = self.text_or_none()?;
         let bytes = name.unwrap_or(c"eth0").to_bytes();
-        let bad = |byte: &u8| matches!(byte, b'/' | b':') || byte.is_ascii_whitespace();
-        if bytes.len() > 15 || bytes.iter().any(bad) || bytes == b"." || bytes == b".." {
-            return Err(self.fault("no name for an interface: 15 bytes at most, no blank, / or :"));
+        let bad = |byte: &u8| matches!(byte, b'/' | b':' | b'%') || *byte <= b' ' || *byte >= 0x7f;
+        if bytes.len() > NAME_MAX || bytes.iter().any(bad) || bytes == b"." || bytes == b".." {
+            return Err(self.composed(format_args!(
+                "{} is no name for an interface: 15 bytes at most, no blank, no / : %",
+                Quoted(name.unwrap_or(c""))
+            )));
         }
-        *place(self) = name;
-        Ok(())
+        Ok(name)
     }
 
     fn mac_address(&mut self) -> Read {
-        let text = self.text_or_none()?;
-        let hex = |part: &[u8]| part.len() == 2 && part.iter().all(u8::is_ascii_hexdigit);
-        let is = |text: &CStr| {
-            let mut parts = split_by(text.to_bytes(), b':');
-            parts.by_ref().take(6).filter(|part| hex(part)).count() == 6 && parts.next().is_none()
-        };
-        if text.is_some_and(|text| !is(text)) {
-            return Err(self
-                .fault("expected a MAC address: six bytes in hexadecimal, as 02:42:ac:11:00:02"));
-        }
-        self.network.net.mac_address = text;
+        let Some(text) = self.text_or_none()? else { return Ok(()) };
+        let mac = mac(text.to_bytes()).ok_or_else(|| {
+            self.composed(format_args!(
+                "{} is not a MAC address: six bytes in hexadecimal, as 02:42:ac:11:00:02",
+                Quoted(text)
+            ))
+        })?;
+        self.network.net.mac_address = Some(mac);
         Ok(())
     }
 }
 
-fn is_ip4(text: &[u8]) -> bool {
-    Ip::parse(text).is_some_and(Ip::is_v4)
-}
-
-fn is_ip6(text: &[u8]) -> bool {
-    Ip::parse(text).is_some_and(|ip| !ip.is_v4())
-}
-
-fn is_ip(text: &[u8]) -> bool {
-    Ip::parse(text).is_some()
-}
-
-fn is_cidr4(text: &[u8]) -> bool {
-    Ip::parse_with_prefix(text).is_some_and(|(ip, _)| ip.is_v4())
-}
-
-fn is_cidr6(text: &[u8]) -> bool {
-    Ip::parse_with_prefix(text).is_some_and(|(ip, _)| !ip.is_v4())
-}
-
-fn is_cidr(text: &[u8]) -> bool {
-    Ip::parse_with_prefix(text).is_some()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families() {
-        assert!(is_ip4(b"1.2.3.4") && is_ip(b"1.2.3.4") && !is_ip6(b"1.2.3.4"));
-        assert!(is_ip6(b"::1") && is_ip(b"::1") && !is_ip4(b"::1"));
-        assert!(is_cidr4(b"1.2.3.4/8") && is_cidr(b"1.2.3.4/8") && !is_cidr6(b"1.2.3.4/8"));
-        assert!(is_cidr6(b"::1/64") && is_cidr(b"::1/64") && !is_cidr4(b"::1/64"));
+/// Six bytes in hexadecimal.
+fn mac(text: &[u8]) -> Option<[u8; 6]> {
+    let mut out = [0; 6];
+    let mut parts = split_by(text, b':');
+    for byte in &mut out {
+        *byte = number(parts.next().filter(|part| part.len() == 2)?, 16)? as u8;
     }
+    parts.next().is_none().then_some(out)
+}
+
+/// The address that `text` is: with a prefix, without, or as may be. Of a network only its own bits
+/// are kept by the caller.
+pub(super) fn address(text: &'static CStr, with: bool, without: bool) -> Option<Address> {
+    let bytes = text.to_bytes();
+    let plain = || {
+        let ip = Ip::parse(bytes).filter(|_| without)?;
+        Some((ip, ip.bytes().len() as u8 * 8))
+    };
+    let (ip, prefix) = Ip::parse_with_prefix(bytes).filter(|_| with).or_else(plain)?;
+    Some(Address { ip, prefix, text })
 }

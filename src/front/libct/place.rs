@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::Fault;
+use super::path::Quoted;
 use crate::bytes::Arena;
 use crate::error::Error;
-use crate::jsonmin::Pos;
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::plan::mark::Mark;
@@ -22,8 +22,11 @@ pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -
         }
     });
     let key = Sub(finding.key);
+    let index = finding.index.unwrap_or(0);
+    let place = plan.place_of_key(finding.part, index, finding.key).or(mark.map(|mark| mark.pos));
+    let pos = place.unwrap_or_default();
     let on = match mark {
-        Some(Mark { path: [above, own], at, pos, .. }) => {
+        Some(Mark { path: [above, own], at, .. }) => {
             let dot = if above.is_empty() { "" } else { "." };
             match at {
                 Some(n) => arena.str(format_args!("{name}:{pos}: {above}{dot}{own}[{n}]{key}")),
@@ -32,8 +35,13 @@ pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -
         }
         None => arena.str(format_args!("{}{key}", finding.part)),
     };
-    let error = Error::refused("", on.unwrap_or(finding.part), finding.why);
-    Fault { error, pos: mark.map_or(Pos::default(), |mark| mark.pos) }
+    let why = match finding.text.is_empty() {
+        true => finding.why,
+        false => arena
+            .str(format_args!("{} {}", Quoted(finding.text), finding.why))
+            .unwrap_or(finding.why),
+    };
+    Fault { error: Error::refused("", on.unwrap_or(finding.part), why), pos }
 }
 
 /// A key below, with its dot.

@@ -11,6 +11,7 @@ use super::names::capabilities;
 use super::print_cgroup::cgroup;
 use super::service::print as service;
 use super::settle::beneath;
+use crate::inet::Address;
 use crate::plan::{
     Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Network, NetworkKind, Plan,
     Process, Relabel, Rootfs, Route, Seccomp, Source,
@@ -208,30 +209,57 @@ fn seccomp(j: &mut Json, seccomp: &Seccomp) {
 fn network(j: &mut Json, net: &Network) {
     j.open('{', false);
     j.key("type");
-    j.cstr(if net.kind == NetworkKind::Veth { c"veth" } else { c"loopback" });
-    j.opt("name", net.name);
-    j.opt("bridge", net.bridge);
-    j.opt("veth_prefix", net.veth_prefix);
-    j.opt("host_interface_name", net.host_interface_name);
-    j.opt("mac_address", net.mac_address);
-    j.opt("address", net.address);
-    j.opt("gateway", net.gateway);
-    j.opt("ipv6_address", net.ipv6_address);
-    j.opt("ipv6_gateway", net.ipv6_gateway);
-    if net.kind == NetworkKind::Veth {
-        j.number("mtu", net.mtu.into());
-        j.number("txqueuelen", net.txqueuelen.into());
-        j.bool("hairpin_mode", net.hairpin_mode);
+    j.cstr(net.kind.name());
+    let mode = net.kind.modes().iter().find(|(_, mode)| *mode == net.mode);
+    let texts = [
+        ("name", Some(net.name).filter(|_| net.kind != NetworkKind::Loopback)),
+        ("bridge", net.bridge),
+        ("veth_prefix", net.veth_prefix),
+        ("host_interface_name", net.host_interface_name),
+        ("parent", net.parent),
+        ("mode", mode.map(|(name, _)| *name)),
+        ("address", text(&net.address)),
+        ("gateway", text(&net.gateway)),
+        ("ipv6_address", text(&net.ipv6_address)),
+        ("ipv6_gateway", text(&net.ipv6_gateway)),
+    ];
+    for (name, value) in texts {
+        j.opt(name, value);
+    }
+    if let Some(mac) = net.mac_address {
+        j.key("mac_address");
+        for (n, byte) in mac.iter().enumerate() {
+            j.raw(format_args!("{}{byte:02x}", if n == 0 { "\"" } else { ":" }));
+        }
+        j.raw(format_args!("\""));
+    }
+    for (name, number) in [("id", net.id.into()), ("mtu", net.mtu), ("txqueuelen", net.txqueuelen)]
+    {
+        if number != 0 {
+            j.number(name, number.into());
+        }
+    }
+    let flags =
+        [("hairpin_mode", net.hairpin_mode), ("create", net.create), ("on_link", net.on_link)];
+    for (name, _) in flags.into_iter().filter(|(_, on)| *on) {
+        j.bool(name, true);
     }
     j.close();
 }
 
+fn text(address: &Option<Address>) -> Option<&'static CStr> {
+    address.as_ref().map(|address| address.text)
+}
+
 fn route(j: &mut Json, route: &Route) {
     j.open('{', false);
-    j.opt("destination", route.destination);
-    j.opt("source", route.source);
-    j.opt("gateway", route.gateway);
+    j.opt("destination", text(&route.destination));
+    j.opt("source", text(&route.source));
+    j.opt("gateway", text(&route.gateway));
     j.opt("interface_name", route.interface_name);
+    if route.on_link {
+        j.bool("on_link", true);
+    }
     j.close();
 }
 

@@ -12,7 +12,7 @@ use super::path::{Path, Step};
 use super::settle::Kept;
 use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
-use crate::plan::mark::Mark;
+use crate::plan::mark::{KeyMark, Mark};
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
 /// The result of reading something.
@@ -72,6 +72,8 @@ pub(super) struct File<'p> {
     pub foreign: Vec<(&'static Key, Pos), FOREIGN>,
     /// What can be decided only when the whole file is known.
     pub kept: Kept,
+    /// The list member whose keys are noted (`member`).
+    pub marking: Option<(&'static str, usize)>,
     // The list members in the making; each is put into the plan when its object ends.
     pub mount: MountEntry,
     pub device: super::devices::DeviceEntry,
@@ -108,12 +110,29 @@ impl File<'_> {
                 self.warn(format_args!("given twice: the later one counts"));
             }
             seen |= 1 << n;
+            if let Some((part, index)) = self.marking {
+                let (key, pos) = (key.name, self.json.next_pos());
+                let mark = KeyMark { part, index: index as u16, key, pos };
+                // Where it is full, faults have the place of the list member.
+                let _ = self.plan.key_marks.push(mark);
+            }
             if !self.json.null()? {
                 self.note_foreign(key);
                 (key.read)(self)?;
             }
             self.path.pop();
         }
+        Ok(())
+    }
+
+    /// An object that becomes number `index` of the list `part` of the plan: its place is noted, and
+    /// those of its keys.
+    pub fn member(&mut self, part: &'static str, index: usize, keys: &'static [Key]) -> Read {
+        let pos = self.json.next_pos();
+        self.mark(part, index, pos);
+        self.marking = Some((part, index));
+        self.object(keys)?;
+        self.marking = None;
         Ok(())
     }
 

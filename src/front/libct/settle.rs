@@ -124,6 +124,7 @@ impl File<'_> {
         self.warn_foreign(generation);
         self.settle_capabilities(generation)?;
         self.settle_namespaces();
+        self.name_networks()?;
         if generation == By::V1 {
             self.settle_v1()?;
         } else {

@@ -121,7 +121,7 @@ fn node(path: &'static CStr, major: u32, minor: u32) -> Device {
 
 /// The mounts and nodes that every first-generation file has implicitly.
 fn plan(dir: &Path) -> Rootfs {
-    let mut plan = crate::plan::Plan::new().rootfs;
+    let mut plan = Rootfs::new();
     plan.path = Some(c(dir.join("root")));
     let no = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     for mount in [

@@ -188,7 +188,7 @@ fn tables_fit_their_masks() {
         devices::NAMES,
         networks::NETWORK,
         networks::CONTEXT,
-        networks::ROUTE,
+        routes::ROUTE,
         cgroups::CGROUPS,
         cgroups::HUGETLB,
         cgroups::NET_PRIO,

@@ -1,5 +1,6 @@
 mod decoder;
 mod generations;
+mod interfaces;
 mod mutations;
 mod refusals;
 mod round_trip;

@@ -121,6 +121,7 @@ fn clear(plan: &mut Plan) {
     plan.routes.clear();
     plan.sysctls.clear();
     plan.marks.clear();
+    plan.key_marks.clear();
     plan.cgroup = None;
     Kind::ALL.into_iter().for_each(|kind| plan.namespaces.set(kind, crate::plan::Source::Keep));
 }

@@ -2,15 +2,29 @@
 
 use super::*;
 
-const SAMPLES: [(&str, &str); 4] = [
+const SAMPLES: [(&str, &str); 14] = [
     ("minimal", MINIMAL),
     ("minimal-v2", include_str!("../../../../sample_configs/minimal-v2.json")),
     ("host-pid", include_str!("../../../../sample_configs/host-pid.json")),
     ("read-only", include_str!("../../../../sample_configs/read-only.json")),
+    ("attach-to-bridge", include_str!("../../../../sample_configs/attach_to_bridge.json")),
+    ("bridge", include_str!("../../../../sample_configs/bridge.json")),
+    ("macvlan", include_str!("../../../../sample_configs/macvlan.json")),
+    ("macvtap", include_str!("../../../../sample_configs/macvtap.json")),
+    ("vlan", include_str!("../../../../sample_configs/vlan.json")),
+    ("ipvlan", include_str!("../../../../sample_configs/ipvlan.json")),
+    ("dummy", include_str!("../../../../sample_configs/dummy.json")),
+    ("phys", include_str!("../../../../sample_configs/phys.json")),
+    ("netns", include_str!("../../../../sample_configs/netns.json")),
+    (
+        "route-source-address-selection",
+        include_str!("../../../../sample_configs/route_source_address_selection.json"),
+    ),
 ];
 
 fn debug(plan: &mut Plan) -> String {
     plan.marks.clear();
+    plan.key_marks.clear();
     format!("{plan:#?}")
 }
 
@@ -61,9 +75,16 @@ fn every_key_round_trips() {
         "networks": [{"type": "loopback"}, {"type": "veth", "bridge": "b", "host_interface_name": "v0",
             "mac_address": "02:42:ac:11:00:02", "address": "1.2.3.4/8", "gateway": "1.2.3.1",
             "ipv6_address": "fe80::2/64", "ipv6_gateway": "fe80::1", "mtu": 1400, "txqueuelen": 9,
-            "hairpin_mode": true, "name": "e0"}],
-        "routes": [{"destination": "0.0.0.0/0", "source": "1.2.3.4", "gateway": "1.2.3.1",
-            "interface_name": "e0"}],
+            "hairpin_mode": true, "name": "e0"},
+            {"type": "veth", "bridge": "b", "veth_prefix": "v", "address": "1.2.3.5/32"},
+            {"type": "bridge", "name": "b", "create": true, "address": "1.2.3.1/8", "mtu": 1400},
+            {"type": "macvlan", "parent": "p", "mode": "vepa"}, {"type": "macvtap", "parent": "p"},
+            {"type": "vlan", "parent": "p", "id": 7}, {"type": "ipvlan", "parent": "p", "mode": "l3s"},
+            {"type": "dummy", "txqueuelen": 5},
+            {"type": "phys", "host_interface_name": "ens3"}],
+        "routes": [{"destination": "9.0.0.7/8", "source": "1.2.3.4", "gateway": "1.2.3.1",
+            "interface_name": "e0"}, {"destination": "8.0.0.0/8", "gateway": "7.7.7.7",
+            "interface_name": "eth0", "on_link": true}, {"gateway": "1.2.3.1"}],
         "uid_mappings": [{"container_id": 0, "host_id": 1000, "size": 5}],
         "gid_mappings": [{"container_id": 0, "host_id": 1000, "size": 5}],
         "cgroups": {"name": "n", "parent": "/p", "slice": "s", "memory": -1, "memory_reservation": 2,

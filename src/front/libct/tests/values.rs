@@ -4,7 +4,7 @@ use super::*;
 use crate::plan::{DeviceKind, Relabel};
 
 /// A file with this value for `key`, in a mount namespace.
-fn with(key: &str, value: &str) -> String {
+pub(super) fn with(key: &str, value: &str) -> String {
     format!("{{\"namespaces\": {{\"NEWNS\": true, \"NEWNET\": true}}, \"{key}\": {value}}}")
 }
 
@@ -95,83 +95,6 @@ fn mounts_of_both_kinds() {
     assert_eq!((mount.fstype, mount.target, mount.data), (c"overlay", c"/o", c"lowerdir=/a"));
     let shared = r#"[{"type": "bind", "source": "/a", "destination": "/a", "relabel": "Z"}]"#;
     assert_eq!(good(&with("mounts", shared)).rootfs.mounts[5].relabel, Relabel::Private);
-}
-
-#[test]
-fn networks() {
-    let networks =
-        |value: &str| fault("networks", &format!("[{{\"type\": \"loopback\"}}, {value}]"));
-    let veth = |value: &str| {
-        networks(&format!(r#"{{"bridge": "b", "veth_prefix": "v", {value}, "type": "veth"}}"#))
-    };
-    for (value, error) in [
-        (
-            r#""address": "172.17.0.300/16""#,
-            "address: \"172.17.0.300/16\" is not an IPv4 address with a prefix",
-        ),
-        (r#""gateway": "localhost""#, "gateway: \"localhost\" is not an IPv4 address"),
-        (
-            r#""ipv6_address": "1.2.3.4/5""#,
-            "ipv6_address: \"1.2.3.4/5\" is not an IPv6 address with a prefix",
-        ),
-        (r#""ipv6_gateway": "fe80::1/64""#, "ipv6_gateway: \"fe80::1/64\" is not an IPv6 address"),
-        (r#""mtu": 67"#, "mtu: the smallest is 68"),
-        (r#""mtu": -1"#, "mtu: expected an integer from 0 to 4294967295"),
-        (
-            r#""mac_address": "02:42:ac:11:00""#,
-            "mac_address: expected a MAC address: six bytes in hexadecimal, as 02:42:ac:11:00:02",
-        ),
-        (
-            r#""bridge": "a name with blanks""#,
-            "bridge: no name for an interface: 15 bytes at most, no blank, / or :",
-        ),
-    ] {
-        assert_eq!(veth(value), format!("networks[1].{error}"));
-    }
-    assert_eq!(networks(r#"{"type": "veth"}"#), "networks[1].bridge: type veth needs one");
-    assert_eq!(
-        networks(r#"{"type": "tap"}"#),
-        "networks[1].type: \"tap\" is not loopback, veth or netns"
-    );
-    assert_eq!(networks(r#"{"type": "netns"}"#), "networks[1].ns_path: type netns needs one");
-    // The place is the value's, though it is judged later.
-    let text = with(
-        "networks",
-        "[{\"type\": \"veth\", \"bridge\": \"b\", \"veth_prefix\": \"v\",\n \"gateway\": \"x\"}]",
-    );
-    assert!(bad(&text).starts_with("c.json:2:13: networks[0].gateway: "));
-    good(&with(
-        "networks",
-        r#"[{"type": "loopback", "address": "127.0.0.1/0", "gateway": "localhost"}]"#,
-    ));
-}
-
-#[test]
-fn routes() {
-    let routes = |value: &str| fault("routes", &format!("[{value}]"));
-    let network = "\"10.0.0.0\" is not a network with a prefix";
-    assert_eq!(
-        routes(r#"{"destination": "10.0.0.0"}"#),
-        format!("routes[0].destination: {network}")
-    );
-    assert_eq!(routes(r#"{"source": "x"}"#), "routes[0].source: \"x\" is not an address");
-    assert_eq!(
-        routes(r#"{"gateway": "1.2.3.4/5"}"#),
-        "routes[0].gateway: \"1.2.3.4/5\" is not an address"
-    );
-    let error = bad(&with("routes", r#"[{"interface_name": "eth0"}]"#));
-    assert!(
-        error.ends_with("routes[0]: a route needs a destination, a source or a gateway"),
-        "{error}"
-    );
-    let error = bad(&with("routes", r#"[{"destination": "::/0", "gateway": "1.2.3.4"}]"#));
-    assert!(error.ends_with("routes[0]: a route can't mix IPv4 and IPv6"), "{error}");
-    let route = good(&with(
-        "routes",
-        r#"[{"destination": "0.0.0.0/0", "source": "1.2.3.4", "gateway": ""}]"#,
-    ))
-    .routes[0];
-    assert_eq!((route.source, route.gateway), (Some(c"1.2.3.4"), None));
 }
 
 #[test]

@@ -1,0 +1,41 @@
+//! `routes`.
+
+use super::networks::address;
+use super::path::Quoted;
+use super::read::{File, Key, Read, all};
+use crate::inet::Address;
+use crate::plan::{FEW, Route};
+
+pub(super) const ROUTE: &[Key] = &[
+    all("destination", |f| {
+        f.address("a network with a prefix", true, false)
+            .map(|address| f.route.destination = address.map(Address::network))
+    }),
+    all("source", |f| f.address("an address", true, true).map(|s| f.route.source = s)),
+    all("gateway", |f| f.address("an address", false, true).map(|s| f.route.gateway = s)),
+    all("interface_name", |f| f.interface().map(|s| f.route.interface_name = s)),
+    // nsinit's own.
+    all("on_link", |f| f.flag().map(|on| f.route.on_link = on)),
+];
+
+impl File<'_> {
+    pub fn routes(&mut self) -> Read {
+        self.plan.routes.clear();
+        self.list(|f| f.route())
+    }
+
+    fn route(&mut self) -> Read {
+        self.route = Route::NOTHING;
+        self.member("routes", self.plan.routes.len(), ROUTE)?;
+        self.plan.routes.push(self.route).map_err(|_| self.full(FEW, "routes"))
+    }
+
+    /// An address of a route; an empty one is none.
+    fn address(&mut self, what: &str, with: bool, without: bool) -> Read<Option<Address>> {
+        let Some(text) = self.text_or_none()? else { return Ok(None) };
+        match address(text, with, without) {
+            None => Err(self.composed(format_args!("{} is not {what}", Quoted(text)))),
+            found => Ok(found),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The container's side: addresses and routes.
+
+use core::ffi::CStr;
+
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
+
+use super::link::{info, number};
+use super::netlink::{Requests, Socket};
+use super::uapi::*;
+use crate::bytes::Arena;
+use crate::error::{Context, Object, Result};
+use crate::inet::Address;
+use crate::plan::{Network, Plan, Route};
+
+/// Routes that go in one send.
+const ROUTES: usize = 8;
+
+/// Brings the interface up and gives it its addresses and gateways, in one send; its index.
+pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Result<u32> {
+    let name = network.name;
+    let index = index(socket, name).doing("find interface", name)?;
+    let mut requests = Requests::new();
+    requests.add((RTM_NEWLINK, 0), &info(index, IFF_UP, IFF_UP), "bring up", name);
+    addresses(&mut requests, network, index, NEW);
+    for gateway in [network.gateway, network.ipv6_gateway].into_iter().flatten() {
+        let (gateway, on_link) = (Some(gateway), network.on_link);
+        let route =
+            Route { destination: None, source: None, gateway, interface_name: None, on_link };
+        self::route(&mut requests, &route, index);
+    }
+    let sent = socket.send(&mut requests, arena).map_err(|error| match error.raw() {
+        Some(Errno::NETDOWN) => error.hint("what it is made on is down"),
+        _ => error,
+    });
+    sent.map(|()| index)
+}
+
+/// Adds the plan's routes.
+pub fn routes(socket: &mut Socket, plan: &Plan, arena: &Arena) -> Result<()> {
+    for routes in plan.routes.chunks(ROUTES) {
+        let mut requests = Requests::new();
+        let missing = |route: &&Route| !plan.networks.iter().any(|network| network.makes(route));
+        for route in routes.iter().filter(missing) {
+            let index = match interface(plan, route) {
+                Some(name) => index(socket, name).doing("add a route by interface", name)?,
+                None => 0,
+            };
+            self::route(&mut requests, route, index);
+        }
+        socket.send(&mut requests, arena)?;
+    }
+    Ok(())
+}
+
+/// The interface that the route names; one with neither interface nor gateway is the interface's
+/// that has its source.
+fn interface(plan: &Plan, route: &Route) -> Option<&'static CStr> {
+    let source = route.source.filter(|_| route.gateway.is_none()).map(|source| source.ip);
+    let has = |network: &&Network| {
+        let own = [network.address, network.ipv6_address];
+        own.into_iter().flatten().any(|address| Some(address.ip) == source)
+    };
+    route.interface_name.or_else(|| Some(plan.networks.iter().find(has)?.name))
+}
+
+/// The index of an interface in the socket's namespace.
+pub fn index(socket: &Socket, name: &CStr) -> rustix::io::Result<u32> {
+    // A name that is no text is nobody's.
+    name_to_index(socket.fd(), name.to_str().unwrap_or(""))
+}
+
+/// Adds the addresses of `network` to interface `index`. An IPv6 address is used at once, without a
+/// search for a duplicate that would take a second (IFA_F_NODAD): nobody but the configuration gives
+/// addresses in a container's network, and the command that needs its address could not wait.
+pub fn addresses(requests: &mut Requests, network: &Network, index: u32, flags: u16) {
+    for Address { ip, prefix, text } in
+        [network.address, network.ipv6_address].into_iter().flatten()
+    {
+        // struct ifaddrmsg: family, prefix, flags, scope, index.
+        let [a, b, c, d] = index.to_ne_bytes();
+        let nodad = if ip.is_v4() { 0 } else { IFA_F_NODAD };
+        let fixed = [ip.family(), prefix, nodad, RT_SCOPE_UNIVERSE, a, b, c, d];
+        requests.add((RTM_NEWADDR, flags), &fixed, "add address", text);
+        requests.attribute(IFA_LOCAL, ip.bytes());
+        requests.attribute(IFA_ADDRESS, ip.bytes());
+    }
+}
+
+/// Adds a route by interface `index`, which may be 0.
+fn route(requests: &mut Requests, route: &Route, index: u32) {
+    let Route { destination, source, gateway, .. } = route;
+    let family = if route.is_v4() { 2 } else { 10 };
+    let prefix = destination.map_or(0, |destination| destination.prefix);
+    // Without a gateway its far end is a neighbour (ip-route(8), "scope").
+    let scope = if gateway.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    let [a, b, c, d] = if route.on_link { RTNH_F_ONLINK } else { 0 }.to_ne_bytes();
+    // struct rtmsg: family, prefixes, type of service, table, protocol, scope, type, flags.
+    let (table, protocol, kind) = (RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST);
+    let fixed = [family, prefix, 0, 0, table, protocol, scope, kind, a, b, c, d];
+    let on = destination.map_or(Object::Str("default"), |destination| destination.text.into());
+    requests.add((RTM_NEWROUTE, NEW), &fixed, "add route", on);
+    for (attribute, address) in
+        [(RTA_DST, destination), (RTA_GATEWAY, gateway), (RTA_PREFSRC, source)]
+    {
+        if let Some(address) = address {
+            requests.attribute(attribute, address.ip.bytes());
+        }
+    }
+    number(requests, RTA_OIF, index);
+}

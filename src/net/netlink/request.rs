@@ -1,0 +1,135 @@
+//! Requests, put together in a fixed buffer.
+
+use heapless::Vec;
+use linux_raw_sys::netlink::{NLM_F_ACK, NLM_F_REQUEST};
+use rustix::io::Errno;
+
+use super::{HEADER, set_u32};
+use crate::error::Object;
+
+/// Bytes of all requests that are sent at once. The longest of them, a veth pair with everything, has
+/// about 250.
+pub const ROOM: usize = 2048;
+/// Most requests that are sent at once.
+pub const COUNT: usize = 12;
+
+/// Some requests, which the kernel answers in this order. What does not fit is noted, and refused
+/// when they are sent: a length field that overflowed would let one value pass for several attributes
+/// (CVE-2021-43784).
+pub struct Requests {
+    bytes: Vec<u8, ROOM>,
+    pub(super) tasks: Vec<Task, COUNT>,
+    last: usize,
+    fits: bool,
+}
+
+/// What a request is for, in case that it is refused.
+#[derive(Clone, Copy, Default)]
+pub struct Task {
+    pub doing: &'static str,
+    pub on: Object,
+}
+
+/// A nest that is open: its attributes follow.
+#[must_use]
+pub struct Nest(usize);
+
+impl Default for Requests {
+    fn default() -> Requests {
+        Requests::new()
+    }
+}
+
+impl Requests {
+    /// None yet.
+    pub const fn new() -> Requests {
+        Requests { bytes: Vec::new(), tasks: Vec::new(), last: 0, fits: true }
+    }
+
+    /// Begins a request of type `kind` (RTM_*) with NLM_F_* `flags`, and the structure that this type
+    /// begins with (struct ifinfomsg, ifaddrmsg, rtmsg). Its attributes follow.
+    pub fn add(
+        &mut self,
+        (kind, flags): (u16, u16),
+        fixed: &[u8],
+        doing: &'static str,
+        on: impl Into<Object>,
+    ) {
+        self.close();
+        self.last = self.bytes.len();
+        self.fits &= self.tasks.push(Task { doing, on: on.into() }).is_ok();
+        // Length, flags and sequence number are completed later; port 0 is the kernel's.
+        self.put(&[0; 4]);
+        self.put(&kind.to_ne_bytes());
+        self.put(&(flags | NLM_F_REQUEST as u16).to_ne_bytes());
+        self.put(&[0; 8]);
+        self.put(fixed);
+        self.pad();
+    }
+
+    /// Appends an attribute.
+    pub fn attribute(&mut self, kind: u16, value: &[u8]) {
+        let nest = self.begin(kind);
+        self.put(value);
+        self.end(nest);
+    }
+
+    /// Opens an attribute that consists of attributes (IFLA_LINKINFO).
+    pub fn begin(&mut self, kind: u16) -> Nest {
+        self.begin_with(kind, &[])
+    }
+
+    /// The same with a structure before them (VETH_INFO_PEER).
+    pub fn begin_with(&mut self, kind: u16, fixed: &[u8]) -> Nest {
+        let nest = Nest(self.bytes.len());
+        self.put(&[0; 2]);
+        self.put(&kind.to_ne_bytes());
+        self.put(fixed);
+        nest
+    }
+
+    /// Closes it: its length is known now.
+    pub fn end(&mut self, nest: Nest) {
+        let len = u16::try_from(self.bytes.len().saturating_sub(nest.0));
+        let field = self.bytes.get_mut(nest.0..nest.0 + 2);
+        match (len, field) {
+            (Ok(len), Some(field)) => field.copy_from_slice(&len.to_ne_bytes()),
+            _ => self.fits = false,
+        }
+        self.pad();
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.fits &= self.bytes.extend_from_slice(bytes).is_ok();
+    }
+
+    /// Everything begins at a multiple of four (NLMSG_ALIGN, NLA_ALIGN).
+    fn pad(&mut self) {
+        let len = self.bytes.len().next_multiple_of(4);
+        self.fits &= self.bytes.resize_default(len).is_ok();
+    }
+
+    /// The length of the last request is known now.
+    fn close(&mut self) {
+        let len = self.bytes.len().saturating_sub(self.last) as u32;
+        if len != 0 {
+            self.fits &= set_u32(&mut self.bytes, self.last, len).is_some();
+        }
+    }
+
+    /// The bytes to send: the first request has the number `sequence`, the others those after it. Only
+    /// the last asks for an answer; refused ones are answered in any case.
+    pub(super) fn finish(&mut self, sequence: u32) -> rustix::io::Result<&[u8]> {
+        self.close();
+        let flags =
+            self.bytes.get_mut(self.last + 6).filter(|_| self.fits).ok_or(Errno::MSGSIZE)?;
+        *flags |= NLM_F_ACK as u8;
+        let (mut at, mut sequence) = (0, sequence);
+        while let Some(len) = super::u32_at(&self.bytes, at) {
+            set_u32(&mut self.bytes, at + HEADER - 8, sequence).ok_or(Errno::MSGSIZE)?;
+            at += len as usize;
+            sequence = sequence.wrapping_add(1);
+        }
+        Ok(&self.bytes)
+    }
+}

@@ -1,0 +1,84 @@
+//! veth(4): a pair, one end on the host as a port of a bridge.
+
+use core::ffi::CStr;
+
+use rustix::io::Errno;
+
+use super::link::{self, Origin};
+use super::made::{Link, Links};
+use super::netlink::{Requests, Socket};
+use super::{explain, inside, pause, random};
+use crate::bytes::Arena;
+use crate::error::{Context, Error, Result};
+use crate::plan::{NAME_MAX, Network};
+
+/// So often a name is tried: a made-up one with another ending, a fixed one until what a container
+/// that has just ended left of it is gone, for a fifth of a second.
+const TRIES: u32 = 100;
+
+/// Makes one.
+pub fn make(
+    host: &mut Socket,
+    network: &Network,
+    origin: Origin,
+    links: &mut Links,
+    arena: &Arena,
+) -> Result<()> {
+    for tries in 1.. {
+        let [a, rest @ ..] = random();
+        // The highest of MAC addresses: a bridge without one of its own takes that of its lowest port.
+        let mac = [0xfe, a, rest[0], rest[1], rest[2], rest[3]];
+        let name = match network.host_interface_name {
+            Some(name) => name,
+            None => made_up(network.veth_prefix.unwrap_or(c"veth"), &rest, arena)?,
+        };
+        let mut requests = Requests::new();
+        link::make(&mut requests, network, &Origin { host: Some((name, mac)), ..origin });
+        let result = host.send(&mut requests, arena);
+        let link = |index| Link::Veth { index, host: name, child: network.name };
+        match result {
+            Ok(()) => {
+                let index = inside::index(host, name).doing("find", name);
+                // As many fit as there are networks.
+                let _ = links.push(link(index.unwrap_or(0)));
+                return hairpin(host, network, index?, name, arena);
+            }
+            Err(error) if error.raw() == Some(Errno::EXIST) => {
+                if tries == TRIES {
+                    let error = Error::errno("make interface", name, Errno::EXIST);
+                    return Err(error.hint("the host has one of this name already"));
+                }
+                if network.host_interface_name.is_some() {
+                    pause(2_000_000);
+                }
+            }
+            Err(error) => {
+                // It may have been made, and the answer lost.
+                let _ = links.push(link(0));
+                return Err(explain(error, network, arena));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hairpin(
+    host: &mut Socket,
+    network: &Network,
+    index: u32,
+    name: &'static CStr,
+    arena: &Arena,
+) -> Result<()> {
+    let mut requests = Requests::new();
+    if network.hairpin_mode {
+        link::hairpin(&mut requests, index, name);
+    }
+    host.send(&mut requests, arena)
+}
+
+/// The prefix and seven hexadecimal digits, as of 2014, or as many as there is room for.
+fn made_up(prefix: &'static CStr, random: &[u8; 7], arena: &Arena) -> Result<&'static CStr> {
+    let digits = random.map(|byte| b"0123456789abcdef"[usize::from(byte % 16)]);
+    let room = NAME_MAX.saturating_sub(prefix.count_bytes()).min(digits.len());
+    arena.concat(&[prefix.to_bytes(), &digits[..room]]).doing("make up a name after", prefix)
+}

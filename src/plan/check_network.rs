@@ -1,0 +1,291 @@
+//! What can be refused of networks and routes before anything is made.
+
+use core::ffi::CStr;
+
+use super::check::{Checked, Finding, refuse_in};
+use super::{Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
+use crate::inet::Ip;
+
+/// A key of a network or route that can't be, its text, and why.
+struct Wrong(&'static str, &'static CStr, &'static str);
+
+type Judged = Result<(), Wrong>;
+
+#[cold]
+#[inline(never)]
+fn wrong(key: &'static str, text: &'static CStr, why: &'static str) -> Judged {
+    Err(Wrong(key, text, why))
+}
+
+/// Refuses what would change the host's network, what the kernel is known to refuse, and what it
+/// would take in silence and do nothing with.
+pub(super) fn net(plan: &Plan) -> Checked {
+    if !plan.namespaces.is_apart(Kind::Net) {
+        let why = "without a network namespace it would change the host's network (add NEWNET)";
+        for (part, empty) in
+            [("networks", plan.networks.is_empty()), ("routes", plan.routes.is_empty())]
+        {
+            if !empty {
+                return refuse_in(part, 0, "", why);
+            }
+        }
+    }
+    for (n, net) in plan.networks.iter().enumerate() {
+        network(plan, n, net).map_err(|wrong| finding("networks", n, wrong))?;
+    }
+    for (n, entry) in plan.routes.iter().enumerate() {
+        route(plan, n, entry).map_err(|wrong| finding("routes", n, wrong))?;
+    }
+    Ok(())
+}
+
+fn finding(part: &'static str, index: usize, Wrong(key, text, why): Wrong) -> Finding {
+    Finding { part, index: Some(index), key, text, why }
+}
+
+/// The keys of a network, as the bits below number them.
+const KEYS: [&str; 16] = [
+    "name",
+    "bridge",
+    "veth_prefix",
+    "host_interface_name",
+    "parent",
+    "id",
+    "hairpin_mode",
+    "create",
+    "on_link",
+    "gateway",
+    "ipv6_gateway",
+    "mac_address",
+    "address",
+    "ipv6_address",
+    "mtu",
+    "txqueuelen",
+];
+const NAME: u16 = 1;
+const BRIDGE: u16 = 1 << 1;
+const PREFIX: u16 = 1 << 2;
+const HOST: u16 = 1 << 3;
+const PARENT: u16 = 1 << 4;
+const ID: u16 = 1 << 5;
+const HAIRPIN: u16 = 1 << 6;
+const CREATE: u16 = 1 << 7;
+const GATEWAYS: u16 = 0b111 << 8;
+const MAC: u16 = 1 << 11;
+const SETTINGS: u16 = 0b1_1111 << 11;
+
+/// The keys that a kind needs, and those that it can have besides.
+const fn keys_of(kind: Is) -> (u16, u16) {
+    const INSIDE: u16 = GATEWAYS | SETTINGS;
+    match kind {
+        Is::Loopback => (0, !0),
+        Is::Veth => (NAME | BRIDGE, PREFIX | HOST | HAIRPIN | INSIDE),
+        Is::Bridge => (NAME, CREATE | SETTINGS),
+        Is::Macvlan | Is::Macvtap => (NAME | PARENT, INSIDE),
+        Is::Vlan => (NAME | PARENT | ID, INSIDE),
+        // It has the MAC address of its parent.
+        Is::Ipvlan => (NAME | PARENT, INSIDE & !MAC),
+        Is::Dummy => (NAME, INSIDE),
+        Is::Phys => (NAME | HOST, INSIDE),
+    }
+}
+
+/// The keys that a network has.
+fn given(net: &Network) -> u16 {
+    let given = [
+        !net.name.is_empty(),
+        net.bridge.is_some(),
+        net.veth_prefix.is_some(),
+        net.host_interface_name.is_some(),
+        net.parent.is_some(),
+        net.id != 0,
+        net.hairpin_mode,
+        net.create,
+        net.on_link,
+        net.gateway.is_some(),
+        net.ipv6_gateway.is_some(),
+        net.mac_address.is_some(),
+        net.address.is_some(),
+        net.ipv6_address.is_some(),
+        net.mtu != 0,
+        net.txqueuelen != 0,
+    ];
+    given.iter().rev().fold(0, |bits, given| bits << 1 | u16::from(*given))
+}
+
+fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
+    keys(net)?;
+    if net.kind == Is::Loopback {
+        return Ok(());
+    }
+    names(plan, n, net)?;
+    if net.mac_address.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
+        return wrong("mac_address", c"", "not the address of one interface");
+    }
+    // include/net/ip.h, IPV4_MIN_MTU; include/linux/ipv6.h, IPV6_MIN_MTU
+    let least = if net.ipv6_address.is_some() { 1280 } else { 68 };
+    if net.mtu != 0 && !(least..=0xffff).contains(&net.mtu) {
+        return wrong("mtu", c"", "it can be 68 to 65535, with IPv6 from 1280");
+    }
+    if net.on_link && net.gateway.is_none() && net.ipv6_gateway.is_none() {
+        return wrong("on_link", c"", "there is no gateway");
+    }
+    family(plan, n, net, true)?;
+    family(plan, n, net, false)
+}
+
+fn keys(net: &Network) -> Judged {
+    let given = given(net);
+    let (needs, can) = keys_of(net.kind);
+    let first = |keys: u16| KEYS.get(keys.trailing_zeros() as usize);
+    if let Some(key) = first(given & !(needs | can)) {
+        return wrong(key, net.kind.name(), "is a type that has none");
+    }
+    if let Some(key) = first(needs & !given) {
+        return wrong(key, net.kind.name(), "is a type that needs one");
+    }
+    if net.kind == Is::Veth && given & (PREFIX | HOST) == 0 {
+        return wrong("veth_prefix", c"veth", "needs one, or a host_interface_name");
+    }
+    match first(given & SETTINGS) {
+        Some(key) if net.kind == Is::Bridge && !net.create => {
+            wrong(key, net.name, "is left as it is without \"create\": true")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn names(plan: &Plan, n: usize, net: &Network) -> Judged {
+    if net.name == c"lo" {
+        return wrong("name", net.name, "is the loopback's name");
+    }
+    if net.veth_prefix.is_some_and(|prefix| prefix.count_bytes() > VETH_PREFIX_MAX) {
+        return wrong("veth_prefix", c"", "11 bytes at most: nsinit completes it");
+    }
+    for other in plan.networks.iter().take(n) {
+        // A bridge's name is one of the host.
+        if other.name == net.name && (other.kind == Is::Bridge) == (net.kind == Is::Bridge) {
+            return wrong("name", net.name, "is the name of another network");
+        }
+        match net.host_interface_name {
+            Some(host) if other.host_interface_name == Some(host) => {
+                return wrong("host_interface_name", host, "is that of another network");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn family(plan: &Plan, n: usize, net: &Network, v4: bool) -> Judged {
+    let (address, gateway) = net.ends(v4);
+    let keys = if v4 { ["address", "gateway"] } else { ["ipv6_address", "ipv6_gateway"] };
+    if let Some(address) = address.filter(|address| !is_unicast(&address.ip)) {
+        return wrong(keys[0], address.text, "is not the address of one interface");
+    }
+    let Some(gateway) = gateway else { return Ok(()) };
+    let why = if !is_unicast(&gateway.ip) || address.is_some_and(|own| own.ip == gateway.ip) {
+        "can't be a gateway"
+    } else if !net.on_link && !is_neighbour(plan, &gateway.ip, Some(net.name), 0) {
+        UNREACHABLE
+    } else if plan.networks.iter().take(n).any(|other| other.ends(v4).1.is_some()) {
+        "is one too many: another network has the default route"
+    } else {
+        return Ok(());
+    };
+    wrong(keys[1], gateway.text, why)
+}
+
+const UNREACHABLE: &str =
+    "is in no network of its interface (with \"on_link\": true, it is a neighbour nevertheless)";
+
+/// One that a single interface can have.
+fn is_unicast(ip: &Ip) -> bool {
+    match ip {
+        Ip::V4([first, ..]) => (1..224).contains(first),
+        Ip::V6(bytes) => bytes[0] != 0xff && *bytes != [0; 16],
+    }
+}
+
+/// fe80::/10, which every interface has.
+fn is_link_local(ip: &Ip) -> bool {
+    matches!(ip, Ip::V6([0xfe, second, ..]) if second & 0xc0 == 0x80)
+}
+
+/// The interfaces that are inside.
+fn inside(plan: &Plan) -> impl Iterator<Item = &Network> {
+    plan.networks.iter().filter(|net| net.kind != Is::Bridge)
+}
+
+/// Whether the kernel can reach `ip` without a gateway: by an address, or by one of the first `routes`
+/// routes if that has none. (The gateways of networks come before all routes.)
+fn is_neighbour(plan: &Plan, ip: &Ip, interface: Option<&CStr>, routes: usize) -> bool {
+    let on = |name: Option<&CStr>| interface.is_none() || name.is_none() || interface == name;
+    let by_address =
+        |net: &Network| on(Some(net.name)) && net.ends(ip.is_v4()).0.is_some_and(|own| own.has(ip));
+    let by_route = |route: &Route| {
+        let network = route.destination.as_ref().filter(|_| route.gateway.is_none());
+        on(route.interface_name) && network.is_some_and(|network| network.has(ip))
+    };
+    is_link_local(ip)
+        || inside(plan).any(by_address)
+        || plan.routes.iter().take(routes).any(by_route)
+}
+
+fn route(plan: &Plan, n: usize, route: &Route) -> Judged {
+    let v4 = route.is_v4();
+    let mut ends = route.ends();
+    let Some(first) = ends.next() else {
+        return wrong("", c"", "a route needs a destination, a source or a gateway");
+    };
+    if ends.any(|end| end.ip.is_v4() != first.ip.is_v4()) {
+        return wrong("", c"", "a route can't mix IPv4 and IPv6");
+    }
+    let unclear = match &route.gateway {
+        Some(gateway) => route.on_link || is_link_local(&gateway.ip),
+        None if route.on_link => return wrong("on_link", c"", "there is no gateway"),
+        None => true,
+    };
+    if route.interface_name.is_none() && unclear {
+        return wrong(
+            "interface_name",
+            c"",
+            "this route needs one: nothing else tells where it goes",
+        );
+    }
+    let network = route.network();
+    if plan.routes.iter().take(n).any(|other| other.is_v4() == v4 && other.network() == network) {
+        return wrong("destination", c"", "another route has the same");
+    }
+    let other = |net: &Network| net.ends(v4).1.is_some() && !net.makes(route);
+    if network.is_none() && plan.networks.iter().any(other) {
+        return wrong("", c"", "a second default route: a network has a gateway");
+    }
+    match plan.namespaces.is_new(Kind::Net) {
+        // In a namespace of its own nothing is but what the plan has.
+        true => known(plan, n, route),
+        false => Ok(()),
+    }
+}
+
+fn known(plan: &Plan, n: usize, route: &Route) -> Judged {
+    let interface = route.interface_name;
+    let there = |name: &CStr| name == c"lo" || inside(plan).any(|net| net.name == name);
+    if let Some(name) = interface.filter(|name| !there(name)) {
+        return wrong("interface_name", name, "is no network of this container");
+    }
+    if let Some(source) = &route.source {
+        let own =
+            |net: &Network| net.ends(source.ip.is_v4()).0.is_some_and(|own| own.ip == source.ip);
+        let loopback = matches!(source.ip, Ip::V4([127, ..])) || is_link_local(&source.ip);
+        if !loopback && !inside(plan).any(own) {
+            return wrong("source", source.text, "is no address of this container");
+        }
+    }
+    match &route.gateway {
+        Some(gateway) if !route.on_link && !is_neighbour(plan, &gateway.ip, interface, n) => {
+            wrong("gateway", gateway.text, UNREACHABLE)
+        }
+        _ => Ok(()),
+    }
+}
