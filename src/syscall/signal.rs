@@ -5,12 +5,14 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(not(target_arch = "riscv64"))] // which never had one
+use linux_raw_sys::general::SA_RESTORER;
 use linux_raw_sys::general::{
     __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
     __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
-    __kernel_old_timespec as timespec, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_RESTORER, SA_SIGINFO,
-    SIG_SETMASK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN,
-    SIGTTOU, siginfo_t, stack_t,
+    __kernel_old_timespec as timespec, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_SIGINFO, SIG_SETMASK,
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU,
+    siginfo_t, stack_t,
 };
 use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
