@@ -13,6 +13,7 @@
 #![deny(unsafe_code)]
 
 pub mod beneath;
+pub mod boot;
 pub mod bytes;
 pub mod cgroup;
 pub mod errno;
@@ -52,8 +53,12 @@ pub fn run(
     plan: &'static mut MaybeUninit<Plan>,
 ) -> ! {
     let arena = Arena::new(arena);
+    let context = front::Context { args, env, arena: &arena, plan, signals: None };
+    if boot::is_init(args) {
+        boot::run(context);
+    }
     let status = match front::ready() {
-        Ok(()) => front::run(front::Context { args, env, arena: &arena, plan, signals: None }),
+        Ok(()) => front::run(context),
         Err(error) => {
             say::error(format_args!("{error}"));
             error.status()

@@ -12,26 +12,29 @@ use crate::syscall::fd;
 
 const STDOUT: i32 = 1;
 const STDERR: i32 = 2;
+/// Milliseconds that a slow line gets: a serial one takes some 10 characters in one.
+const SLOW: i32 = 100;
 
-/// Descriptor of the log file; 0, which no log ever has, without one: a static that starts as zero
-/// needs no page of the file.
-static LOG: AtomicI32 = AtomicI32::new(0);
+/// Descriptors of the log file, and of the consoles of a machine but its main one; 0, which none ever
+/// has, for none: a static that starts as zero needs no page of the file.
+static LOGS: [AtomicI32; 3] = [const { AtomicI32::new(0) }; 3];
 
-/// Messages go to this file too, from now on.
+/// Messages go to this file too, from now on. To three, at most.
 pub fn log_to(file: OwnedFd) {
-    LOG.store(file.into_raw_fd(), Ordering::Relaxed);
+    if let Some(log) = LOGS.iter().find(|log| log.load(Ordering::Relaxed) == 0) {
+        log.store(file.into_raw_fd(), Ordering::Relaxed);
+    }
 }
 
 /// No log from now on: whoever calls this closes its descriptor, whose number may become another's.
 pub fn forget_log() {
-    LOG.store(0, Ordering::Relaxed);
+    LOGS.iter().for_each(|log| log.store(0, Ordering::Relaxed));
 }
 
 /// A message: `nsinit: TEXT`. That it can't be written is not worth dying for, and there is nobody
 /// left to tell.
 pub fn error(text: fmt::Arguments) {
-    let log = LOG.load(Ordering::Relaxed);
-    for number in [STDERR, log] {
+    for number in [STDERR].into_iter().chain(LOGS.iter().map(|log| log.load(Ordering::Relaxed))) {
         if number > 0 {
             let mut out = Output { fd: number, buf: [0; 1024], len: 0, result: Ok(()) };
             let _ = writeln!(out, "nsinit: {text}");
@@ -73,6 +76,11 @@ impl Output {
             match fd::write(self.fd, rest) {
                 Ok(n) => rest = rest.get(n..).unwrap_or(&[]),
                 Err(Errno::INTR) => {}
+                // A slow line: what it can't take in that time is lost, and it is not asked again.
+                Err(Errno::AGAIN) if !fd::wait_writable(self.fd, SLOW) => {
+                    self.result = Err(Errno::AGAIN)
+                }
+                Err(Errno::AGAIN) => {}
                 Err(errno) => self.result = Err(errno),
             }
         }

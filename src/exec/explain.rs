@@ -14,7 +14,7 @@ use crate::proc::process::Identity;
 /// As much of a program's beginning as is looked at: ELF and program headers, or the first line.
 const HEAD: usize = 4096;
 /// Longest interpreter path that is shown (the kernel reads 255 bytes of a script's first line).
-const INTERPRETER: usize = 256;
+pub const INTERPRETER: usize = 256;
 
 /// Whether there is a file at `path`.
 pub fn exists(path: &CStr) -> bool {
@@ -67,18 +67,35 @@ fn access(path: &CStr) -> Option<&'static str> {
 
 /// ENOENT of a file that exists: what it needs to be run does not.
 fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
+    let mut buf = [0; INTERPRETER];
+    let name = program(path, &mut buf)?.interpreter?;
+    arena.str(format_args!("its interpreter {} does not exist", Show(name))).ok()
+}
+
+/// What a file is that can be executed.
+pub struct Program<'a> {
+    /// e_machine of an ELF file (elf(5)).
+    pub machine: Option<u16>,
+    /// Who runs it: a script's first word, or an ELF file's PT_INTERP.
+    pub interpreter: Option<&'a [u8]>,
+}
+
+/// Looks at the file at `path`. `None`: it is no program, or can't be read.
+pub fn program<'a>(path: &CStr, buf: &'a mut [u8; INTERPRETER]) -> Option<Program<'a>> {
     let mut head = [0; HEAD];
     let head = read(path, 0, &mut head)?;
-    let mut buf = [0; INTERPRETER];
-    let name = match head.strip_prefix(b"#!") {
-        Some(line) => script_interpreter(line),
-        None => {
-            let (offset, len) = elf_interpreter(head)?;
-            let name = read(path, offset, buf.get_mut(..len.min(INTERPRETER))?)?;
-            split_by(name, 0).next()
-        }
-    }?;
-    arena.str(format_args!("its interpreter {} does not exist", Show(name))).ok()
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let name = script_interpreter(line)?;
+        let kept = buf.get_mut(..name.len())?;
+        kept.copy_from_slice(name);
+        return Some(Program { machine: None, interpreter: Some(kept) });
+    }
+    let machine = elf_machine(head)?;
+    let interpreter = elf_interpreter(head).and_then(|(offset, len)| {
+        let name = read(path, offset, buf.get_mut(..len.min(INTERPRETER))?)?;
+        split_by(name, 0).next()
+    });
+    Some(Program { machine: Some(machine), interpreter })
 }
 
 /// The rest of a script's first line, up to its argument. A carriage return is part of the name,

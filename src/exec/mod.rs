@@ -12,10 +12,11 @@ use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::proc::process::Identity;
 use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::execve;
+pub use explain::{Program, program};
 use explain::{exists, explain, is_text};
 
 /// Where a container without PATH looks.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Longest path that execve takes (PATH_MAX).
 const PATH_MAX: usize = 4096;

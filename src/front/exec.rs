@@ -1,14 +1,17 @@
 //! `nsinit exec`: starts the container of a place, or joins it.
 
+use core::ffi::CStr;
+
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::options::Options;
-use super::{Context, Failure, Verb, blank, load};
+use super::{Context, Failure, Verb, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::launch::{self, Launch, Place, seal};
 use crate::plan::Kind;
+use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
 use crate::say;
 use crate::security::Original;
@@ -25,7 +28,9 @@ pub const VERB: Verb = Verb {
            root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
            it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
            When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: &["root", "id", "config", "rootfs", "no-init", "strict", "wait", "systemd"],
+    options: &[
+        "root", "id", "config", "rootfs", "no-init", "strict", "wait", "systemd", "ready-fd",
+    ],
     run,
 };
 
@@ -41,6 +46,7 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     load::plan(plan, config, &options, arena)?;
     load::built(plan, config, arena)?;
     load::has_command(plan)?;
+    let ready = options.ready_fd.map(ready_fd).transpose()?;
     let place = Place::open(data_path)?;
     if plan.namespaces.is_new(Kind::Mount) {
         load::hide(plan, &place, config, arena)?;
@@ -49,7 +55,7 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     let before = Identity::of(config).doing("look at", config)?;
     let (wait, systemd) = (options.wait, options.systemd);
     let (stdio, env, finding) = (stdio(), Some(env), None);
-    let mut launch = Launch { plan, arena, stdio, original, env, wait, systemd, finding };
+    let mut launch = Launch { plan, arena, stdio, original, env, wait, systemd, finding, ready };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
@@ -58,6 +64,13 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
         (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
         (result, _) => Ok(result?),
     }
+}
+
+/// Not a standard one: the command has those.
+fn ready_fd(number: &CStr) -> core::result::Result<u32, Failure> {
+    let fd = decimal(number.to_bytes()).and_then(|fd| u32::try_from(fd).ok());
+    fd.filter(|fd| *fd > 2)
+        .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))
 }
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in

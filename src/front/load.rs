@@ -41,8 +41,41 @@ pub fn data_path(context: &Context, options: &Options) -> Result<&'static CStr, 
             None => Ok(c"."),
         },
         (Some(_), None) => Err(Error::refused("use", "--root", "--id is missing")),
-        (None, Some(_)) => Err(Error::refused("use", "--id", "--root is missing")),
+        (None, Some(_)) => Err(Error::refused(
+            "use",
+            "--id",
+            "--root is missing, and no container of this name was booted",
+        )),
     }
+}
+
+/// What the machine's PID 1 keeps of each container: NAME/dir leads to its directory, NAME/rootfs to
+/// its root, and state.json is there.
+pub const RUN: &CStr = c"/run/nsinit";
+
+/// `--id NAME` alone, on a machine that nsinit has booted: the container of that name.
+pub fn booted(options: &mut Options, arena: &Arena) -> Result<(), Error> {
+    let (Some(id), None, None, None) = (options.id, options.root, options.config, options.rootfs)
+    else {
+        return Ok(());
+    };
+    if id.to_bytes().contains(&b'/') {
+        return Ok(());
+    }
+    let below = |name: &[u8]| {
+        arena.concat(&[RUN.to_bytes(), b"/", id.to_bytes(), name]).doing("name the container", id)
+    };
+    // Relative paths in container.json are relative to it.
+    if rustix::process::chdir(below(b"/dir")?).is_ok() {
+        options.root = Some(RUN);
+        options.config = Some(CONFIG);
+        let rootfs = below(b"/rootfs")?;
+        // One without a mount namespace of its own has none.
+        if statat(CWD, rootfs, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            options.rootfs = Some(rootfs);
+        }
+    }
+    Ok(())
 }
 
 /// The path of the configuration.

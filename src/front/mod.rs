@@ -9,10 +9,11 @@ mod exec;
 mod failure;
 mod init;
 mod kill;
-mod load;
+pub mod load;
+mod machine;
 mod nsenter;
 mod oom;
-mod options;
+pub mod options;
 mod pause;
 mod ps;
 mod running;
@@ -23,6 +24,7 @@ mod watch;
 use core::fmt::Write;
 use core::mem::MaybeUninit;
 
+use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::Error;
 use crate::init::{Signals, take_signals};
@@ -30,7 +32,8 @@ use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
 pub use failure::Failure;
-use options::{OPTIONS, Options};
+use options::OPTIONS;
+pub use options::Options;
 
 /// What a verb works with.
 pub struct Context<'a> {
@@ -65,7 +68,10 @@ pub struct Verb {
 impl Verb {
     /// Whether words may follow the options.
     fn takes_command(&self) -> bool {
-        self.usage.ends_with("[ARGUMENT…]]") || self.usage.ends_with("[ARGUMENT…]")
+        self.usage.ends_with("[ARGUMENT…]]")
+            || self.usage.ends_with("[ARGUMENT…]")
+            || self.usage == "NAME"
+            || self.usage.ends_with("VALUE…]")
     }
 
     /// Whether one word may stand among the options.
@@ -86,6 +92,13 @@ const VERBS: &[Verb] = &[
     config::VERB,
     nsenter::VERB,
     init::VERB,
+    machine::LIST_VERB,
+    machine::LOGS,
+    machine::START,
+    machine::STOP,
+    machine::RESTART,
+    machine::BLAME,
+    machine::BOOT,
 ];
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
@@ -103,16 +116,22 @@ pub fn ready() -> crate::error::Result<()> {
 /// Carries out what the command line says; the exit status.
 pub fn run(context: Context) -> u8 {
     let arena = context.arena;
-    if let Some(peer) = dropin::called_as(context.args.first().copied().flatten()) {
+    let first = context.args.first().copied().flatten();
+    if let Some(peer) = dropin::called_as(first) {
         return dropin::run(peer, context).unwrap_or_else(|failure| failure.tell(arena));
+    }
+    let name = first.map_or(b"".as_slice(), |word| word.bytes());
+    let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
+    if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
+        return run_verb(verb, context, 1).unwrap_or_else(|failure| failure.tell(arena));
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
         Some(b"--help" | b"-h" | b"help") => answer(help()),
         Some(b"--version") => answer(version()),
-        Some(word) => match VERBS.iter().find(|verb| verb.name.as_bytes() == word) {
-            Some(verb) => run_verb(verb, context),
+        Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
+            Some(verb) => run_verb(verb, context, 2),
             None => {
                 let word = arena.str(format_args!("{}", Show(word))).unwrap_or("this word");
                 Err(usage(word, "no such verb (try nsinit --help)"))
@@ -122,21 +141,30 @@ pub fn run(context: Context) -> u8 {
     result.unwrap_or_else(|failure| failure.tell(arena))
 }
 
-fn run_verb(verb: &'static Verb, mut context: Context) -> Result<u8, Failure> {
+/// All of them.
+fn verbs() -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter().chain(&boot::ask::VERBS)
+}
+
+/// Runs the verb, whose options begin with word `first`.
+fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8, Failure> {
     // First of all: to PID 1 a signal that it has not blocked is lost.
     if verb.name == init::VERB.name {
         context.signals = Some(take_signals()?);
     }
-    let words = context.args.get(2..).unwrap_or(&[None]);
+    let words = context.args.get(first..).unwrap_or(&[None]);
     match options::parse(verb, words, context.arena)? {
         None => answer(verb_help(verb)),
-        Some(options) => (verb.run)(context, options),
+        Some(mut options) => {
+            load::booted(&mut options, context.arena)?;
+            (verb.run)(context, options)
+        }
     }
 }
 
 /// An empty plan. Only for those who fill it: it touches a page in each of its parts.
 #[inline(never)]
-fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
+pub fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
     plan.write(Plan::new())
 }
 
@@ -169,7 +197,7 @@ fn help() -> say::Output {
          \n\
          verbs:\n",
     );
-    for verb in VERBS {
+    for verb in verbs() {
         let _ = writeln!(out, "  {:9}{}", verb.name, verb.summary);
     }
     let _ = out.write_str(

@@ -38,7 +38,8 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let running = Running::by_pid(pid)?;
     let (wait, systemd) = (false, false);
     let (stdio, env, finding) = (stdio(), Some(env), None);
-    let mut launch = Launch { plan, arena, stdio, original, env, wait, systemd, finding };
+    let ready = None;
+    let mut launch = Launch { plan, arena, stdio, original, env, wait, systemd, finding, ready };
     let status = launch::join(&mut launch, &running)?;
     status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
 }

@@ -36,8 +36,16 @@ pub struct Options {
     pub containerjson: Option<&'static CStr>,
     /// --no-init.
     pub no_init: bool,
+    /// --ready-fd.
+    pub ready_fd: Option<&'static CStr>,
+    /// --check.
+    pub check: Option<&'static CStr>,
+    /// --arch.
+    pub arch: Option<&'static CStr>,
     /// --strict.
     pub strict: bool,
+    /// --force.
+    pub force: bool,
     /// --json.
     pub json: bool,
     /// --new.
@@ -101,6 +109,24 @@ pub const OPTIONS: &[Opt] = &[
         set: |o, _| o.strict = true,
     },
     Opt {
+        name: "ready-fd",
+        value: "FD",
+        help: "gets a line when the command runs, and is closed",
+        set: |o, value| o.ready_fd = Some(value),
+    },
+    Opt {
+        name: "check",
+        value: "DIR",
+        help: "say what would go wrong with the containers of DIR",
+        set: |o, value| o.check = Some(value),
+    },
+    Opt {
+        name: "arch",
+        value: "ARCH",
+        help: "the machine's: x86_64, aarch64, armv7 or riscv64",
+        set: |o, value| o.arch = Some(value),
+    },
+    Opt {
         name: "new",
         value: "",
         help: "print the configuration to start from",
@@ -130,6 +156,12 @@ pub const OPTIONS: &[Opt] = &[
         value: "",
         help: "every process of the container",
         set: |o, _| o.all = true,
+    },
+    Opt {
+        name: "force",
+        value: "",
+        help: "at once, without PID 1: nothing is stopped or unmounted",
+        set: |o, _| o.force = true,
     },
     Opt {
         name: "nspid",

@@ -71,6 +71,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         _ => return Err(died(steps.last().as_str(), launch.arena)),
     };
     drop(parent);
+    launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(workload, terminal)?;
     if let Some(guard) = &mut guard {

@@ -47,6 +47,20 @@ pub struct Launch<'a> {
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,
+    /// A descriptor that nsinit inherited and nobody owns: a line is written to it and it is closed
+    /// when the command runs.
+    pub ready: Option<u32>,
+}
+
+impl Launch<'_> {
+    /// The command runs.
+    fn started(&mut self) {
+        if let Some(fd) = self.ready.take() {
+            // Who does not listen any more need not be told.
+            let _ = crate::syscall::fd::write(fd as i32, b"\n");
+            crate::syscall::fd::close(fd);
+        }
+    }
 }
 
 /// How often a container may end between the look at its state and the joining of it.

@@ -82,6 +82,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         groups.freeze()?;
     }
     drop((parent, lock));
+    launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();

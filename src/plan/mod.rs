@@ -13,6 +13,7 @@ mod namespaces;
 mod network;
 mod process;
 mod rootfs;
+pub mod service;
 pub mod unbuilt;
 
 use core::ffi::CStr;
@@ -26,6 +27,7 @@ pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};
 pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
 
 use self::mark::{KEY_MARKS, KeyMark, MARKS, Mark};
+use self::service::Service;
 
 /// Most mounts: 1,024 of a file, and the six that 2014 made by itself.
 pub const MOUNTS: usize = 1024 + 6;
@@ -72,6 +74,8 @@ pub struct Plan {
     pub uid_maps: Vec<IdMap, ID_MAPS>,
     /// Group id maps.
     pub gid_maps: Vec<IdMap, ID_MAPS>,
+    /// What a booted machine does with it.
+    pub service: Service,
     /// Where the front end found all this: for messages, nothing else.
     pub marks: Vec<Mark, MARKS>,
     /// The same of the keys of networks and routes.
@@ -130,6 +134,7 @@ impl Plan {
             sysctls: Vec::new(),
             uid_maps: Vec::new(),
             gid_maps: Vec::new(),
+            service: Service::DEFAULT,
             marks: Vec::new(),
             key_marks: Vec::new(),
         }

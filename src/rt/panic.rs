@@ -6,10 +6,12 @@ use core::panic::PanicInfo;
 /// all panics that the compiler could not rule out are 6 kB of the program.
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
-    match cfg!(debug_assertions) {
-        true => nsinit::say::error(format_args!("internal error: {info}")),
-        false => nsinit::say::error(format_args!("internal error (a debug build tells where)")),
-    }
+    let where_and_why = format_args!("internal error: {info}");
+    let that = format_args!("internal error (a debug build tells where)");
+    let words = if cfg!(debug_assertions) { where_and_why } else { that };
+    // As the first process of a machine it does not come back.
+    nsinit::boot::crash::ended(words);
+    nsinit::say::error(words);
     nsinit::syscall::process::exit_group(nsinit::error::STATUS_NSINIT)
 }
 

@@ -1,6 +1,8 @@
 //! Descriptors: close_range, and writing to one by its number.
 
-use linux_raw_sys::general::{__NR_close, __NR_close_range, __NR_write};
+use linux_raw_sys::general::{
+    __NR_close, __NR_close_range, __NR_ppoll, __NR_write, POLLOUT, pollfd,
+};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
@@ -40,6 +42,16 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     ret(unsafe {
         syscall(__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
     })
+}
+
+/// ppoll(2): waits until `fd` can be written to, at most for so many milliseconds; whether it can.
+pub fn wait_writable(fd: i32, milliseconds: i32) -> bool {
+    let mut poll = pollfd { fd, events: POLLOUT as i16, revents: 0 };
+    // struct timespec of the call with this number: two longs, on every architecture.
+    let time = [0, milliseconds as isize * 1_000_000];
+    let (poll, time) = (&raw mut poll as usize, time.as_ptr() as usize);
+    // SAFETY: one pollfd, a timespec, and no signal mask.
+    ret(unsafe { syscall(__NR_ppoll, [poll, 1, time, 0, 0, 0]) }).is_ok_and(|ready| ready == 1)
 }
 
 /// Standard input, output and error.

@@ -77,6 +77,26 @@ pub fn give_back() {
     dont_need(stack - STACK, STACK);
 }
 
+/// Gives back the pages of a value that is not read again before it is written anew: it reads as
+/// zeroes now.
+pub fn give_back_value<T>(value: &mut T) {
+    dont_need(&raw mut *value as usize, size_of::<T>());
+}
+
+/// Before a wait that may be long, of a process that goes on afterwards: gives back the stack below
+/// the caller, and the program's pages until they are needed. Only for a function that is not inlined
+/// and has nothing large in its frame; inlined itself, so that the wait touches no other part of the
+/// program.
+#[inline(always)]
+pub(super) fn rest() {
+    /// What a busy moment may have used.
+    const STACK: usize = 256 << 10;
+    let here = 0u8;
+    let stack = &raw const here as usize - PAGE;
+    dont_need(stack - STACK, STACK);
+    PROGRAM.dont_need();
+}
+
 /// Gives back the frames of all callers beyond that of `keep`, and lets go of the program's own
 /// pages, which come back from the page cache as they are needed. Only a function that never returns
 /// may call it, before a long wait, and of what callers lent it `keep` alone, in its direct caller's
@@ -103,6 +123,12 @@ pub(super) fn dont_need(start: usize, len: usize) {
         // to, which the kernel reads again.
         unsafe { syscall(__NR_madvise, [start, end - start, MADV_DONTNEED as usize, 0, 0, 0]) };
     }
+}
+
+/// These words as bytes, in the machine's order.
+pub fn bytes_of(words: &mut [u32]) -> &mut [u8] {
+    // SAFETY: a u32 is four bytes, and every four bytes are a u32.
+    unsafe { words.align_to_mut().1 }
 }
 
 /// The 32-bit words that lie inside `bytes`: an array of numbers out of the arena. Up to three bytes

@@ -13,14 +13,17 @@ pub mod cstr;
 pub mod fd;
 pub mod key;
 pub mod lock;
+pub mod loopdev;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod time;
+pub mod watchdog;
 
 use rustix::io::Errno;
 

@@ -3,9 +3,9 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::{
-    __NR_clone, __NR_clone3, __NR_execveat, __NR_exit_group, __NR_getcwd, __NR_getpgid,
-    __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH, CLONE_INTO_CGROUP,
-    CLONE_PARENT, SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
+    __NR_clone, __NR_clone3, __NR_execve, __NR_execveat, __NR_exit_group, __NR_getcwd,
+    __NR_getpgid, __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH,
+    CLONE_INTO_CGROUP, CLONE_PARENT, SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -99,23 +99,26 @@ fn clone(flags: u64, cgroup: u64) -> Result<Fork, Errno> {
 
 /// execve(2) of `path`. Returns only if it fails.
 pub fn execve(path: &CStr, argv: List, envp: List) -> Errno {
-    execveat_raw(linux_raw_sys::general::AT_FDCWD as usize, path, argv, envp, 0)
+    let lists = [argv.as_ptr() as usize, envp.as_ptr() as usize];
+    execute(__NR_execve, [path.as_ptr() as usize, lists[0], lists[1], 0, 0, 0], argv, envp)
 }
 
 /// execveat(2) of the file that `fd` refers to (AT_EMPTY_PATH). Returns only if it fails.
 pub fn execveat(fd: BorrowedFd<'_>, argv: List, envp: List) -> Errno {
-    execveat_raw(fd.as_raw_fd() as usize, c"", argv, envp, AT_EMPTY_PATH as usize)
+    let (fd, path): (_, &CStr) = (fd.as_raw_fd() as usize, c"");
+    let lists = [argv.as_ptr() as usize, envp.as_ptr() as usize];
+    let args = [fd, path.as_ptr() as usize, lists[0], lists[1], AT_EMPTY_PATH as usize, 0];
+    execute(__NR_execveat, args, argv, envp)
 }
 
-fn execveat_raw(dir: usize, path: &CStr, argv: List, envp: List, flags: usize) -> Errno {
+/// `args` are those of one of the two calls above.
+fn execute(number: u32, args: [usize; 6], argv: List, envp: List) -> Errno {
     if !(matches!(argv.last(), Some(None)) && matches!(envp.last(), Some(None))) {
         return Errno::INVAL;
     }
-    let (path, argv, envp) =
-        (path.as_ptr() as usize, argv.as_ptr() as usize, envp.as_ptr() as usize);
     // SAFETY: the path is a C string; both lists are checked to end with NULL, and their elements
     // are C strings or NULL by type.
-    let word = unsafe { syscall(__NR_execveat, [dir, path, argv, envp, flags, 0]) };
+    let word = unsafe { syscall(number, args) };
     ret(word).err().unwrap_or(Errno::INVAL)
 }
 

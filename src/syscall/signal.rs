@@ -1,13 +1,18 @@
 //! Signals by number, 1 to 64, realtime ones and their payload included: rt_sigprocmask,
 //! rt_sigaction, rt_sigtimedwait, signalfd4, kill, rt_sigqueueinfo.
 
+use core::cell::UnsafeCell;
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(not(target_arch = "riscv64"))] // which never had one
+use linux_raw_sys::general::SA_RESTORER;
 use linux_raw_sys::general::{
     __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
-    __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_signalfd4, __kernel_old_timespec as timespec,
-    O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP,
-    SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, siginfo_t,
+    __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
+    __kernel_old_timespec as timespec, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_SIGINFO, SIG_SETMASK,
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU,
+    siginfo_t, stack_t,
 };
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -83,6 +88,52 @@ pub fn sigaction(n: u32, disposition: Disposition) -> Result<Disposition, Errno>
     // handler first; SIG_DFL and SIG_IGN run no code.
     ret(unsafe { syscall(__NR_rt_sigaction, [n as usize, new, old_ptr, SIGSET_SIZE, 0, 0]) })?;
     Ok(if old.0[0] == 1 { Disposition::Ignore } else { Disposition::Default })
+}
+
+/// What is called for a fault: the signal, and the address that it is about; `None` where a process
+/// has sent it.
+pub type OnFault = fn(u32, Option<usize>) -> !;
+
+/// The handlers' code, as a number: an atomic has no place for a function.
+static ON_FAULT: AtomicUsize = AtomicUsize::new(0);
+
+/// Stack of the fault handlers: the fault may be that of the ordinary one.
+const STACK: usize = 32 << 10;
+
+struct Stack(UnsafeCell<[u8; STACK]>);
+// SAFETY: only the kernel writes to it, on behalf of the one handler that runs.
+unsafe impl Sync for Stack {}
+static FAULT_STACK: Stack = Stack(UnsafeCell::new([0; STACK]));
+
+extern "C" fn fault_handler(n: c_int, info: *const siginfo_t, _: usize) {
+    // SAFETY: stored below, from an OnFault, before the handler is.
+    let handler: OnFault = unsafe { core::mem::transmute(ON_FAULT.load(Ordering::Relaxed)) };
+    // SAFETY: with SA_SIGINFO the kernel passes a siginfo_t, and faults have the address in it.
+    let info = unsafe { (*info).__bindgen_anon_1.__bindgen_anon_1 };
+    // SAFETY: as above; any bytes are an address.
+    let address = unsafe { info._sifields._sigfault._addr };
+    // Above 0 the kernel made it (sigaction(2), si_code).
+    handler(n as u32, (info.si_code > 0).then_some(address as usize))
+}
+
+/// sigaltstack(2) and rt_sigaction(2): calls `handler` for the fault signal `n`. It does not return,
+/// so that what the fault has interrupted need not be whole.
+pub fn on_fault(n: u32, handler: OnFault) -> Result<(), Errno> {
+    ON_FAULT.store(handler as usize, Ordering::Relaxed);
+    let stack = stack_t { ss_sp: FAULT_STACK.0.get().cast(), ss_flags: 0, ss_size: STACK as _ };
+    // SAFETY: a stack_t that names memory which nothing else uses.
+    ret(unsafe { syscall(__NR_sigaltstack, [&raw const stack as usize, 0, 0, 0, 0, 0]) })?;
+    let entry = fault_handler as *const () as usize;
+    // Where the architecture has a restorer it comes third, and the kernel insists on one (x86); it
+    // is the address to return to, and nobody returns.
+    #[cfg(not(target_arch = "riscv64"))]
+    let new = Action([entry, (SA_SIGINFO | SA_ONSTACK | SA_RESTORER) as usize, entry, 0], [0; 2]);
+    #[cfg(target_arch = "riscv64")]
+    let new = Action([entry, (SA_SIGINFO | SA_ONSTACK) as usize, 0, 0], [0; 2]);
+    let new = &raw const new as usize;
+    // SAFETY: as large as the kernel's struct, with the mask empty; the handler has the signature
+    // that SA_SIGINFO wants and never returns into what it interrupted.
+    ret(unsafe { syscall(__NR_rt_sigaction, [n as usize, new, 0, SIGSET_SIZE, 0, 0]) }).map(drop)
 }
 
 /// A signal that was received, with its payload.

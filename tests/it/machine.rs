@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::world::{LIMIT, Place, lay_out, nameless, nsinit, skip, spawn};
+use crate::config::{Config, strings};
+use crate::world::{Place, lay_out, nameless, nsinit, skip, spawn};
+
+/// Longest time that a machine may run: a stock kernel's start is most of it, and other tests run
+/// meanwhile.
+const BOOT: Duration = Duration::from_secs(150);
 
 /// What the machine says before it ends, where a script is its /init.
 const END: &str = "MACHINE ENDS";
@@ -47,7 +51,7 @@ impl Machine {
         }
         fs::copy(nsinit(), root.join("bin/nsinit")).unwrap();
         let (append, modules, qemu) = (String::new(), Vec::new(), Vec::new());
-        Some(Machine { root, append, limit: LIMIT, qemu, modules, vm })
+        Some(Machine { root, append, limit: BOOT, qemu, modules, vm })
     }
 
     /// Lays out a container at `path` in the machine: a root file system with its container.json.
@@ -55,6 +59,34 @@ impl Machine {
         let container = self.root.join(path);
         lay_out(&container);
         fs::write(container.join("container.json"), config.text()).unwrap();
+    }
+
+    /// nsinit is the machine's /init.
+    pub fn nsinit_is_init(&self) {
+        fs::copy(nsinit(), self.root.join("init")).unwrap();
+    }
+
+    /// A script that runs as the rescue shell, before the first container.
+    pub fn rescue(&mut self, script: &str) {
+        self.program("script", &format!("#!/bin/sh\nexport PATH=/bin\n{script}\n"));
+        self.append += " nsinit.shell=/script";
+    }
+
+    /// The same, and the machine ends then.
+    pub fn only(&mut self, script: &str) {
+        self.rescue(&format!("{script}\nkill -USR2 1"));
+    }
+
+    /// Lays out a container of the machine: a root file system with its container.json beside it,
+    /// and what it runs.
+    pub fn boots(&self, kind: &str, name: &str, script: &str) {
+        let dir = self.root.join("containers").join(kind).join(name);
+        lay_out(&dir.join("rootfs"));
+        let mut config = Config::new(name);
+        // The stock kernel's controllers are all of version 2.
+        config.unset("cgroups").set("rootfs", "\"rootfs\"");
+        config.set("command", format!("{{\"args\": {}}}", strings(&["/bin/sh", "-c", script])));
+        fs::write(dir.join("container.json"), config.text()).unwrap();
     }
 
     /// Writes an executable file.
@@ -146,6 +178,7 @@ impl Machine {
         .arg("-initrd")
         .arg(&image)
         .arg("-append")
+        // The kernel's check of its timer fails where the host is too busy.
         .arg(format!("console=ttyS0 panic=-1 quiet no_timer_check {}", self.append))
         .args(&self.qemu)
         .stdin(Stdio::from(nameless()));

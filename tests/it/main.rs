@@ -4,6 +4,7 @@
 //! Run by `scripts/test`, which also says which program is tested (`NSINIT`). By hand:
 //! `cargo nextest run`; the harness counts on one process per test.
 
+mod booted;
 mod config;
 mod hostnet;
 mod machine;
@@ -12,6 +13,14 @@ mod pty;
 mod trace;
 mod world;
 
+mod boot_check;
+mod boot_console;
+mod boot_crash;
+mod boot_initramfs;
+mod boot_inside;
+mod boot_power;
+mod boot_root;
+mod boot_watchdog;
 mod cgroup;
 mod cgroup_limits;
 mod cgroup_v2;
@@ -25,6 +34,7 @@ mod faults;
 mod hostile_join;
 mod hostile_root;
 mod hostile_state;
+mod images;
 mod init;
 mod join;
 mod kill;
@@ -46,6 +56,8 @@ mod reaper_status;
 mod reaper_tty;
 mod rootfs;
 mod samples;
+mod services;
+mod services_vm;
 mod shape;
 mod state;
 mod stats;

@@ -185,6 +185,12 @@ impl Running {
     /// Waits until standard output has `text`; all of it.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
+        self.wait_for_within(text, LIMIT)
+    }
+
+    /// The same, for longer than most things may take.
+    #[track_caller]
+    pub fn wait_for_within(&mut self, text: &str, limit: Duration) -> String {
         loop {
             let out = self.out();
             if out.contains(text) {
@@ -192,7 +198,7 @@ impl Running {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && self.since.elapsed() < LIMIT,
+                ended.is_none() && self.since.elapsed() < limit,
                 "no {text:?} ({ended:?})\n--- out\n{out}\n--- err\n{}",
                 self.err()
             );

@@ -3,6 +3,7 @@
 use linux_raw_sys::general::SIGKILL;
 
 use super::read::{File, Key, Read, all, v1, v2};
+use super::service::SERVICE;
 use super::settle::List;
 use crate::plan::{FEW, PATHS};
 
@@ -87,6 +88,11 @@ pub(super) const TOP: &[Key] = &[
         f.list(|f| f.gid_map())
     }),
     v1("context", |f| f.object(CONTEXT)),
+    // How a booted machine keeps it.
+    all("service", |f| {
+        f.mark_value("service");
+        f.object(SERVICE)
+    }),
     // Notes that the nsinit of early 2014 kept here about a container that ran, and a directory
     // that pivot_root(".", ".") does not need: nothing to build.
     v1("id", |f| f.json.skip()),
@@ -171,7 +177,7 @@ fn sysctl(f: &mut File, name: &'static core::ffi::CStr) -> Read {
 
 impl File<'_> {
     /// Notes the place of the value that comes.
-    fn mark_value(&mut self, part: &'static str) {
+    pub fn mark_value(&mut self, part: &'static str) {
         let pos = self.json.next_pos();
         self.mark(part, 0, pos);
     }

@@ -18,6 +18,7 @@ mod process;
 mod read;
 mod routes;
 mod seccomp;
+mod service;
 mod settle;
 
 use core::fmt;
@@ -31,6 +32,7 @@ use self::path::Path;
 pub use self::place::place;
 pub use self::print::print;
 use self::read::File;
+pub use self::service::LOGS;
 use self::settle::Kept;
 use crate::bytes::Arena;
 use crate::error::Error;

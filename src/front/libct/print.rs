@@ -8,6 +8,7 @@ use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 
 use super::names::capabilities;
 use super::print_cgroup::cgroup;
+use super::service::print as service;
 use super::settle::beneath;
 use crate::inet::Address;
 use crate::json::Json;
@@ -41,6 +42,9 @@ pub fn print(plan: &Plan, out: &mut dyn Write) -> fmt::Result {
             j.cstr(value);
         }
         j.close();
+    }
+    if plan.mark("service", 0).is_some() {
+        service(j, &plan.service);
     }
     id_maps(j, "uid_mappings", &plan.uid_maps);
     id_maps(j, "gid_mappings", &plan.gid_maps);

@@ -4,6 +4,7 @@ mod interfaces;
 mod mutations;
 mod refusals;
 mod round_trip;
+mod service;
 mod values;
 
 use super::*;

@@ -1,0 +1,295 @@
+//! The kernel's command line (proc_cmdline(5)): the options `nsinit.*`, and those by which an
+//! initramfs finds the real root (bootparam(7)).
+
+use core::ffi::CStr;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use super::Action;
+use crate::bytes::{Arena, Show, number};
+use crate::say;
+use crate::syscall::cstr::List;
+
+/// Longest command line: COMMAND_LINE_SIZE of every architecture is at most this.
+const LINE: usize = 8192;
+
+/// Which control group hierarchy the machine gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hierarchy {
+    /// The unified one.
+    V2,
+    /// One for each controller.
+    V1,
+    /// None.
+    None,
+}
+
+/// What the command line says.
+#[derive(Clone, Copy, Debug)]
+pub struct Cmdline {
+    /// `nsinit.containers=DIR`; /containers without it. Given with `root=`, it is in the real root.
+    pub containers: Option<&'static CStr>,
+    /// `nsinit.only=NAME,…`: no other container.
+    pub only: Option<&'static CStr>,
+    /// `nsinit.skip=NAME,…`: not these.
+    pub skip: Option<&'static CStr>,
+    /// `nsinit.log=console|kmsg|file|none`: where the output of containers goes that don't say.
+    pub log: Option<&'static CStr>,
+    /// `nsinit.idle=`: what to do when nothing is left to run.
+    pub idle: Action,
+    /// `nsinit.panic=`: what to do when nsinit itself fails.
+    pub panic: Action,
+    /// `nsinit.rescue`: a shell before the first container.
+    pub rescue: bool,
+    /// `nsinit.shell=PATH`: the shell, and that one is wanted.
+    pub shell: Option<&'static CStr>,
+    /// `nsinit.watchdog=SECONDS`; 0 without it.
+    pub watchdog: u32,
+    /// `nsinit.grace=SECONDS`: how long processes have between TERM and KILL at the end.
+    pub grace: u32,
+    /// `nsinit.hostname=NAME`.
+    pub hostname: Option<&'static CStr>,
+    /// `nsinit.cgroup=v2|v1|none`.
+    pub cgroup: Hierarchy,
+    /// `root=`: the real root.
+    pub root: Option<&'static CStr>,
+    /// `rootfstype=TYPE,…`.
+    pub rootfstype: Option<&'static CStr>,
+    /// `rootflags=`: options of its file system.
+    pub rootflags: Option<&'static CStr>,
+    /// `rootwait`: wait for it for ever.
+    pub rootwait: bool,
+    /// `rw`; `ro` is the kernel's default, too.
+    pub rw: bool,
+    /// `init=`: the program that the real root is given to.
+    pub init: Option<&'static CStr>,
+}
+
+impl Cmdline {
+    const fn new() -> Cmdline {
+        Cmdline {
+            containers: None,
+            only: None,
+            skip: None,
+            log: None,
+            idle: Action::PowerOff,
+            panic: Action::Reboot,
+            rescue: false,
+            shell: None,
+            watchdog: 0,
+            grace: 10,
+            hostname: None,
+            cgroup: Hierarchy::V2,
+            root: None,
+            rootfstype: None,
+            rootflags: None,
+            rootwait: false,
+            rw: false,
+            init: None,
+        }
+    }
+}
+
+/// Takes the value of an option; whether it is one.
+type Set = fn(&mut Cmdline, &'static CStr) -> bool;
+
+/// All of them. The kernel's own are looked for as they are, ours after "nsinit.".
+const OPTIONS: &[(&str, Set)] = &[
+    ("nsinit.containers", |c, value| path(&mut c.containers, value)),
+    ("nsinit.only", |c, value| text(&mut c.only, value)),
+    ("nsinit.skip", |c, value| text(&mut c.skip, value)),
+    ("nsinit.log", |c, value| text(&mut c.log, value)),
+    ("nsinit.idle", |c, value| action(&mut c.idle, value, &ACTIONS)),
+    ("nsinit.panic", |c, value| action(&mut c.panic, value, &ACTIONS[1..4])),
+    ("nsinit.rescue", |c, value| {
+        c.rescue = true;
+        value.is_empty()
+    }),
+    ("nsinit.shell", |c, value| {
+        c.rescue = true;
+        value.is_empty() || path(&mut c.shell, value)
+    }),
+    ("nsinit.watchdog", |c, value| seconds(&mut c.watchdog, value)),
+    ("nsinit.grace", |c, value| seconds(&mut c.grace, value)),
+    ("nsinit.hostname", |c, value| text(&mut c.hostname, value)),
+    ("nsinit.cgroup", |c, value| {
+        c.cgroup = match value.to_bytes() {
+            b"v2" => Hierarchy::V2,
+            b"v1" => Hierarchy::V1,
+            b"none" => Hierarchy::None,
+            _ => return false,
+        };
+        true
+    }),
+    ("root", |c, value| text(&mut c.root, value)),
+    ("rootfstype", |c, value| text(&mut c.rootfstype, value)),
+    ("rootflags", |c, value| text(&mut c.rootflags, value)),
+    ("rootwait", |c, _| {
+        c.rootwait = true;
+        true
+    }),
+    ("ro", |c, _| {
+        c.rw = false;
+        true
+    }),
+    ("rw", |c, _| {
+        c.rw = true;
+        true
+    }),
+    ("init", |c, value| path(&mut c.init, value)),
+];
+
+/// The words of `nsinit.idle=`; those in the middle are `nsinit.panic=`'s.
+const ACTIONS: [(&str, Action); 5] = [
+    ("poweroff", Action::PowerOff),
+    ("reboot", Action::Reboot),
+    ("halt", Action::Halt),
+    ("shell", Action::Shell),
+    ("stay", Action::Stay),
+];
+
+fn text(to: &mut Option<&'static CStr>, value: &'static CStr) -> bool {
+    *to = Some(value).filter(|value| !value.is_empty()).or(*to);
+    !value.is_empty()
+}
+
+fn path(to: &mut Option<&'static CStr>, value: &'static CStr) -> bool {
+    let absolute = value.to_bytes().starts_with(b"/");
+    *to = absolute.then_some(value).or(*to);
+    absolute
+}
+
+fn seconds(to: &mut u32, value: &'static CStr) -> bool {
+    let number = number(value.to_bytes(), 10).and_then(|n| u32::try_from(n).ok());
+    *to = number.unwrap_or(*to);
+    number.is_some()
+}
+
+fn action(to: &mut Action, value: &'static CStr, words: &[(&str, Action)]) -> bool {
+    let found = words.iter().find(|(word, _)| word.as_bytes() == value.to_bytes());
+    *to = found.map_or(*to, |(_, action)| *action);
+    found.is_some()
+}
+
+impl Cmdline {
+    /// What /proc/cmdline says, and the words that nsinit was started with: the kernel passes on what
+    /// follows a "--". In a container /proc/cmdline is another's, and the words are all there is.
+    // The line would stay on the stack for good.
+    #[inline(never)]
+    pub fn read(is_real: bool, args: List, arena: &Arena) -> Cmdline {
+        let mut cmdline = Cmdline::new();
+        if is_real {
+            let mut buf = [0; LINE];
+            match read_line(&mut buf) {
+                Ok(line) => cmdline.words(line, arena),
+                Err(errno) => {
+                    let errno = crate::errno::Text(errno);
+                    say::warning(format_args!("read /proc/cmdline: {errno}"));
+                }
+            }
+        }
+        for word in args.iter().flatten().skip(1) {
+            cmdline.word(word.bytes(), arena);
+        }
+        cmdline
+    }
+
+    /// The words of a line, which spaces part, but not inside of double quotes (next_arg() in the
+    /// kernel's lib/cmdline.c).
+    fn words(&mut self, line: &[u8], arena: &Arena) {
+        let mut quoted = false;
+        let words = line.split(|byte| {
+            quoted ^= *byte == b'"';
+            byte.is_ascii_whitespace() && !quoted
+        });
+        words.for_each(|word| self.word(word, arena));
+    }
+
+    fn word(&mut self, word: &[u8], arena: &Arena) {
+        let word = word.strip_prefix(b"\"").map_or(word, |word| word.trim_suffix_quote());
+        let end = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
+        let (name, value) = word.split_at(end);
+        let value = value.strip_prefix(b"=").unwrap_or(b"");
+        let value = value.strip_prefix(b"\"").unwrap_or(value).trim_suffix_quote();
+        let Some((_, set)) = OPTIONS.iter().find(|(known, _)| same(known.as_bytes(), name)) else {
+            if name.starts_with(b"nsinit.") {
+                say::warning(format_args!("{}: no such option, it is left out", Show(word)));
+            }
+            return;
+        };
+        if !arena.concat(&[value]).is_ok_and(|value| set(self, value)) {
+            say::warning(format_args!(
+                "{}: this option has no such value, it is left out",
+                Show(word)
+            ));
+        }
+    }
+}
+
+/// The kernel takes "-" and "_" for the same in the names of its parameters.
+fn same(known: &[u8], name: &[u8]) -> bool {
+    known.len() == name.len()
+        && known.iter().zip(name).all(|(a, b)| a == b || (*a == b'_' && *b == b'-'))
+}
+
+/// A closing quote is no part of a value.
+trait Quoted {
+    fn trim_suffix_quote(&self) -> &[u8];
+}
+
+impl Quoted for [u8] {
+    fn trim_suffix_quote(&self) -> &[u8] {
+        self.strip_suffix(b"\"").unwrap_or(self)
+    }
+}
+
+fn read_line(buf: &mut [u8; LINE]) -> rustix::io::Result<&[u8]> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, c"/proc/cmdline", flags, Mode::empty())?;
+    let n = rustix::io::read(&file, &mut buf[..])?;
+    Ok(buf.get(..n).unwrap_or(&[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Cmdline {
+        let arena = Arena::new(vec![0; 4096].leak());
+        let mut cmdline = Cmdline::new();
+        cmdline.words(line.as_bytes(), &arena);
+        cmdline
+    }
+
+    #[test]
+    fn words_values_and_quotes_are_the_kernels() {
+        let cmdline = parse(
+            "quiet root=\"LABEL=my disk\"  \"init=/my init\" nsinit.shell=/bin/ash rw nsinit.idle=stay\n",
+        );
+        assert_eq!(cmdline.root, Some(c"LABEL=my disk"));
+        assert_eq!(cmdline.init, Some(c"/my init"));
+        assert_eq!(cmdline.shell, Some(c"/bin/ash"));
+        assert!(cmdline.rescue && cmdline.rw);
+        assert_eq!(cmdline.idle, Action::Stay);
+    }
+
+    #[test]
+    fn the_last_word_counts_and_a_wrong_one_does_not() {
+        let cmdline = parse(
+            "nsinit.watchdog=5 nsinit.watchdog=x nsinit.panic=halt nsinit.panic=poweroff \
+             nsinit.cgroup=v1 nsinit.cgroup=v3 nsinit.containers=/a nsinit.containers=b rw ro",
+        );
+        assert_eq!(cmdline.watchdog, 5);
+        assert_eq!(cmdline.panic, Action::Halt);
+        assert_eq!(cmdline.cgroup, Hierarchy::V1);
+        assert_eq!(cmdline.containers, Some(c"/a"));
+        assert!(!cmdline.rw);
+    }
+
+    #[test]
+    fn whatever_the_line_is_it_ends() {
+        for line in ["", "=", "\"", "a=\"", "nsinit.", "nsinit.only=", "root", "\"\"\"=\"\""] {
+            assert_eq!(parse(line).root, None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `nsinit boot --check DIR`: what would go wrong, told where the machine is built.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::process::{chdir, fchdir};
+
+use super::child::{after, directory, join, read};
+use super::image::{base, fstype};
+use super::table::find;
+use super::unit::{Set, UNITS, Unit};
+use crate::beneath;
+use crate::bytes::{Arena, Show, split_by};
+use crate::error::{Context as _, Error, Result};
+use crate::exec::{DEFAULT_PATH, value};
+use crate::exec::{Program, program};
+use crate::front::Failure;
+use crate::plan::{self, Plan};
+use crate::proc::fd_path;
+use crate::say;
+
+/// Interpreters of interpreters.
+const DEPTH: usize = 4;
+
+/// Looks at all containers below `dir`, which are to run on the machine `machine` (e_machine of
+/// elf(5)); whether nothing is wrong. What is wrong is said.
+pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -> Result<bool> {
+    let mut units = Vec::<Unit, UNITS>::new();
+    let mut good = true;
+    find(dir, &mut units, arena, &mut |text| {
+        good = false;
+        say::error(text);
+    });
+    if units.is_empty() {
+        let why = "there is nothing in \"onboot\", \"services\" and \"onshutdown\" of it";
+        return Err(Error::refused("check", dir, why));
+    }
+    let here = openat(CWD, c".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .doing("open", "the working directory")?;
+    for n in 0..units.len() {
+        match container(dir, machine, &mut units, n, plan, arena) {
+            Ok(is_good) => good &= is_good,
+            Err(failure) => good = failure.tell(arena) == 0,
+        }
+        fchdir(&here).doing("go back to", "the working directory")?;
+    }
+    Ok(good & !goes_round(&units))
+}
+
+/// Everything about one container. The messages of its file have the path in them, the others get
+/// it here.
+fn container(
+    dir: &'static CStr,
+    machine: u16,
+    units: &mut Vec<Unit, UNITS>,
+    n: usize,
+    plan: &mut Plan,
+    arena: &Arena,
+) -> core::result::Result<bool, Failure> {
+    let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
+    let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
+    let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
+    read(plan, file, arena)?;
+    let (set, mut good) = after(plan, units, kind, file, arena);
+    if let Some(unit) = units.get_mut(n) {
+        unit.after = set;
+    }
+    chdir(place).doing("change directory to", place)?;
+    if let Err(error) = rootfs(plan, machine, arena) {
+        say::error(format_args!("{}: {error}", Show(place.to_bytes())));
+        good = false;
+    }
+    Ok(good)
+}
+
+fn rootfs(plan: &Plan, machine: u16, arena: &Arena) -> Result<()> {
+    if !plan.namespaces.is_new(plan::Kind::Mount) {
+        return Ok(());
+    }
+    let base = base(plan)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = openat(CWD, base.path, flags, Mode::empty()).doing("open", base.path)?;
+    if !base.image {
+        return command(plan, root.as_fd(), machine, arena);
+    }
+    // Its inside is for a kernel to read.
+    match fstype(&root).doing("read the image", base.path)? {
+        Some(_) => Ok(()),
+        None => Err(Error::refused(
+            "use the image",
+            base.path,
+            "it is neither squashfs nor ext4 nor erofs",
+        )),
+    }
+}
+
+/// Whether the command is there, and what runs it.
+fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result<()> {
+    let Some(Some(word)) = plan.process.command.first() else { return Ok(()) };
+    let name = word.get();
+    let directories: &[u8] = match name.to_bytes() {
+        [b'/', ..] => b"",
+        name if name.contains(&b'/') => plan.process.cwd.unwrap_or(c"/").to_bytes(),
+        _ => value(&plan.process.env, b"PATH").unwrap_or(DEFAULT_PATH),
+    };
+    for directory in split_by(directories, b':') {
+        let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let path = join(arena, &[directory, slash, name.to_bytes()])?;
+        if let Ok(file) = beneath::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK) {
+            return runs(file, path, root, machine, arena);
+        }
+    }
+    Err(Error::refused("find the command", name, "there is no such file in the root file system"))
+}
+
+/// Whether this machine runs it, and what it needs to be run.
+fn runs(
+    mut file: OwnedFd,
+    mut path: &'static CStr,
+    root: BorrowedFd,
+    machine: u16,
+    arena: &Arena,
+) -> Result<()> {
+    let refused = |path, why| Err(Error::refused("execute", path, why));
+    for _ in 0..DEPTH {
+        let stat = fstat(&file).doing("look at", path)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
+            || stat.st_mode & 0o111 == 0
+        {
+            return refused(path, "it is no file that may be executed");
+        }
+        let mut buf = [0; 256];
+        let needs = match program(fd_path(file.as_fd()).as_cstr(), &mut buf) {
+            None => return refused(path, "it is neither a program nor a script with a #! line"),
+            Some(Program { machine: Some(other), .. }) if other != machine => {
+                return refused(path, "it is a program for another kind of machine");
+            }
+            Some(program) => program.interpreter,
+        };
+        let Some(needs) = needs else { return Ok(()) };
+        let interpreter = join(arena, &[needs])?;
+        file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
+            .doing("open", interpreter)
+            .map_err(|error| {
+                let hint =
+                    arena.str(format_args!("the interpreter that {} needs", Show(path.to_bytes())));
+                hint.map_or(error, |hint| error.hint(hint))
+            })?;
+        path = interpreter;
+    }
+    refused(path, "its interpreter needs an interpreter, and so on without end")
+}
+
+/// Whether some of them wait for each other: those are said.
+fn goes_round(units: &[Unit]) -> bool {
+    let mut begun: Set = 0;
+    let mut before = 1;
+    while begun != before {
+        before = begun;
+        for (n, unit) in units.iter().enumerate() {
+            if unit.after & !begun == 0 {
+                begun |= 1 << n;
+            }
+        }
+    }
+    let mut round = false;
+    for (n, unit) in units.iter().enumerate() {
+        if begun & 1 << n == 0 {
+            let (kind, name) = (unit.kind.dir(), unit.label());
+            say::error(format_args!(
+                "{kind}/{name}: service.after: it waits for itself in a circle"
+            ));
+            round = true;
+        }
+    }
+    round
+}

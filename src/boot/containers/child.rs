@@ -1,0 +1,150 @@
+//! The process of a container between PID 1's fork and the launcher: it reads container.json, tells
+//! PID 1 what that says, waits for its turn, prepares the root file system and becomes
+//! `nsinit exec`. Whatever is wrong with the file or its root hits this process alone.
+
+use core::ffi::CStr;
+
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{chdir, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::image;
+use super::unit::{Kind, Set, Unit, record};
+use crate::bytes::Arena;
+use crate::error::{Context as _, Error, STATUS_NSINIT};
+use crate::front::options::Options;
+use crate::front::{Failure, libct, load};
+use crate::plan::Plan;
+use crate::plan::check::Finding;
+use crate::syscall::cstr::ThinCStr;
+use crate::syscall::memory::bytes_of;
+use crate::syscall::process::{execve, exit_group};
+use crate::syscall::signal::{SigSet, sigprocmask};
+
+/// What it needs to know.
+pub struct Child<'a> {
+    /// The directory of its kind's directory.
+    pub containers: &'static CStr,
+    /// Its name and kind.
+    pub name: &'static CStr,
+    /// See there.
+    pub kind: Kind,
+    /// All of them: names in `after` are looked up.
+    pub units: &'a [Unit],
+    /// Its end of the pipe.
+    pub output: BorrowedFd<'a>,
+    /// Where its output goes if its file does not say.
+    pub log: u32,
+    /// To PID 1.
+    pub talk: OwnedFd,
+    /// Memory for its plan.
+    pub plan: &'a mut Plan,
+    /// Memory for its strings.
+    pub arena: &'a Arena,
+}
+
+/// Runs it.
+pub fn run(child: Child) -> ! {
+    let arena = child.arena;
+    let status = match become_launcher(child) {
+        Ok(never) => match never {},
+        Err(failure) => failure.tell(arena),
+    };
+    exit_group(if status == 0 { STATUS_NSINIT } else { status })
+}
+
+fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
+    let Child { containers, name, kind, units, output, log, talk, plan, arena } = child;
+    sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
+    standard(output).doing("make standard input and output", ())?;
+    setsid().doing("make a session", ())?;
+    let dir = directory(containers, kind, name, arena)?;
+    chdir(dir).doing("change directory to", dir)?;
+    read(plan, CONFIG, arena)?;
+    if plan.mark("log", 0).is_none() {
+        plan.service.keep.log = log;
+    }
+    let (after, _) = after(plan, units, kind, CONFIG, arena);
+    // PID 1 is there as long as this process.
+    rustix::io::write(&talk, bytes_of(&mut record(after, &plan.service.keep)))
+        .doing("tell the settings", ())?;
+    let mut go = [0];
+    match rustix::io::retry_on_intr(|| rustix::io::read(&talk, &mut go)) {
+        Ok(1) => {}
+        // It is not wanted any more.
+        _ => exit_group(STATUS_NSINIT),
+    }
+    image::prepare(dir, name, plan, arena)?;
+    fcntl_setfd(&talk, FdFlags::empty()).doing("keep the socket", ())?;
+    let ready = arena.cstr(format_args!("{}", talk.as_raw_fd())).doing("name the socket", ())?;
+    let words = [c"nsinit", c"exec", c"--id", name, c"--ready-fd", ready];
+    let mut argv = [None; 7];
+    argv.iter_mut().zip(words).for_each(|(to, word)| *to = Some(ThinCStr::from(word)));
+    let errno = execve(c"/proc/self/exe", &argv, &[None]);
+    Err(Error::errno("execute", "/proc/self/exe", errno).into())
+}
+
+/// The directory of a container.
+pub fn directory(
+    containers: &CStr,
+    kind: Kind,
+    name: &CStr,
+    arena: &Arena,
+) -> Result<&'static CStr, Error> {
+    join(arena, &[containers.to_bytes(), b"/", kind.dir().as_bytes(), b"/", name.to_bytes()])
+}
+
+/// A path, put together.
+#[inline(never)]
+pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
+    arena.concat(parts).doing("keep a path", ())
+}
+
+/// Its file, in the working directory.
+const CONFIG: &CStr = c"container.json";
+
+/// Fills the plan from the file at `path`.
+pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
+    *plan = Plan::new();
+    load::plan(plan, path, &Options::default(), arena)?;
+    load::built(plan, path, arena)?;
+    Ok(load::has_command(plan)?)
+}
+
+/// The names in "after" as a set, and whether all are known: those that nobody has are said.
+pub fn after(
+    plan: &Plan,
+    units: &[Unit],
+    kind: Kind,
+    path: &'static CStr,
+    arena: &Arena,
+) -> (Set, bool) {
+    let mut set = 0;
+    let mut known = true;
+    for (n, name) in plan.service.after.iter().enumerate() {
+        match units.iter().position(|unit| unit.kind == kind && unit.name == *name) {
+            Some(at) => set |= 1 << at,
+            None => {
+                known = false;
+                let why = "there is no such container";
+                let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
+                let file = path.to_str().unwrap_or("container.json");
+                // It is not the end of it.
+                Failure::in_file(libct::place(plan, file, finding, arena), None).tell(arena);
+            }
+        }
+    }
+    (set, known)
+}
+
+/// Nothing to read, and the pipe to write to. /dev/null may not exist: a pipe without a writer is as
+/// good.
+fn standard(output: BorrowedFd) -> rustix::io::Result<()> {
+    let (nothing, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    drop(writer);
+    dup2_stdin(&nothing)?;
+    dup2_stdout(output)?;
+    dup2_stderr(output)
+}

@@ -1,0 +1,239 @@
+//! The root file system of a container, made ready in /run/nsinit/NAME: a directory as it is, an image
+//! mounted read-only through a loop device, either of them perhaps with a writable layer above. It is
+//! made once; a container that is started again finds what it has written.
+
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdir, mknodat, openat, stat, statat, symlink,
+    unlinkat,
+};
+use rustix::io::{Errno, pread};
+use rustix::mount::{MountFlags, mount};
+
+use super::child::join;
+use crate::bytes::{Arena, Short};
+use crate::error::{Context, Error, Result};
+use crate::front::load::RUN;
+use crate::plan::{Kind, Plan};
+use crate::syscall::loopdev;
+
+/// Where a directory without a word about it has its root: nsinit's names, and LinuxKit's for a root
+/// that is meant to be written to.
+pub const NAMES: [&CStr; 6] =
+    [c"rootfs", c"lower", c"rootfs.img", c"rootfs.squashfs", c"rootfs.ext4", c"rootfs.erofs"];
+
+/// How a root is given.
+pub struct Base {
+    /// Its path, relative to the container's directory.
+    pub path: &'static CStr,
+    /// An image, and not a directory.
+    pub image: bool,
+    /// LinuxKit's name for what must be written to.
+    pub writable: bool,
+}
+
+/// Finds it: the working directory is the container's.
+pub fn base(plan: &Plan) -> Result<Base> {
+    let found = match plan.rootfs.path {
+        Some(path) => Some((path, stat(path).doing("open the root file system", path)?)),
+        None => NAMES.iter().find_map(|name| Some((*name, stat(*name).ok()?))),
+    };
+    let Some((path, found)) = found else {
+        let why = "there is neither a directory \"rootfs\" nor an image \"rootfs.img\"";
+        return Err(Error::refused("find the root file system", (), why));
+    };
+    let image = match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => false,
+        FileType::RegularFile | FileType::BlockDevice => true,
+        _ => {
+            let why = "it is neither a directory nor an image";
+            return Err(Error::refused("use as root file system", path, why));
+        }
+    };
+    Ok(Base { path, image, writable: path == c"lower" && plan.rootfs.path.is_none() })
+}
+
+/// Makes everything ready for `nsinit exec --id NAME`.
+pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Arena) -> Result<()> {
+    let own = |end: &[u8]| join(arena, &[RUN.to_bytes(), b"/", name.to_bytes(), end]);
+    make(own(b"")?)?;
+    let rootfs = own(b"/rootfs")?;
+    link(dir, own(b"/dir")?)?;
+    // Without a mount namespace of its own it is in the machine's.
+    if !plan.namespaces.is_new(Kind::Mount) || is_ready(rootfs, own(b"")?) {
+        return Ok(());
+    }
+    let base = base(plan)?;
+    let layer = plan.service.overlay.or(base.writable.then_some(c"tmpfs"));
+    let below = if layer.is_some() { own(b"/lower")? } else { rootfs };
+    if base.image {
+        make(below)?;
+        mount_image(base.path, below)?;
+    } else {
+        let absolute = base.path.to_bytes().starts_with(b"/");
+        let parts: [&[u8]; 3] = match absolute {
+            true => [base.path.to_bytes(), b"", b""],
+            false => [dir.to_bytes(), b"/", base.path.to_bytes()],
+        };
+        let path = join(arena, &parts)?;
+        link(path, below)?;
+    }
+    let Some(layer) = layer else { return Ok(()) };
+    let layer = match layer == c"tmpfs" {
+        true => tmpfs(own(b"/layer")?, plan.service.overlay_size)?,
+        false => layer,
+    };
+    overlay(below, layer, rootfs, arena)
+}
+
+/// A link to it, or a mount on it: made by an earlier start.
+fn is_ready(rootfs: &'static CStr, parent: &'static CStr) -> bool {
+    let look = |path| statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok();
+    let is_link = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+    match (look(rootfs), look(parent)) {
+        (Some(root), Some(parent)) => is_link(&root) || root.st_dev != parent.st_dev,
+        _ => false,
+    }
+}
+
+fn make(path: &'static CStr) -> Result<()> {
+    match mkdir(path, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno).doing("make the directory", path),
+    }
+}
+
+fn link(to: &'static CStr, path: &'static CStr) -> Result<()> {
+    match unlinkat(CWD, path, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => symlink(to, path).doing("make the link", path),
+        Err(errno) => Err(errno).doing("remove", path),
+    }
+}
+
+/// Mounts an image, read-only.
+fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .doing("open the image", path)?;
+    let fstype = fstype(&file).doing("read the image", path)?.ok_or_else(|| {
+        Error::refused("mount the image", path, "it is neither squashfs nor ext4 nor erofs")
+    })?;
+    let is_file = rustix::fs::fstat(&file)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+    // The device lives as long as somebody has it open: the mount has.
+    let device = if is_file { Some(loop_device(&file, path)?) } else { None };
+    let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
+    let flags = MountFlags::RDONLY | MountFlags::NODEV;
+    mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(|error| {
+        match error.raw() {
+            Some(Errno::NODEV) => error.hint("this kernel does not know its file system"),
+            Some(Errno::INVAL) => {
+                error.hint("it is damaged, or of a kind that this kernel does not know")
+            }
+            _ => error,
+        }
+    })
+}
+
+/// The type of an image by its magic number. `None`: none of those.
+pub fn fstype(file: &OwnedFd) -> rustix::io::Result<Option<&'static CStr>> {
+    /// Place, bytes, type: SQUASHFS_MAGIC; s_magic of struct ext4_super_block; EROFS_SUPER_MAGIC_V1.
+    const KINDS: [(u64, &[u8], &CStr); 3] = [
+        (0, b"hsqs", c"squashfs"),
+        (1024 + 56, &[0x53, 0xef], c"ext4"),
+        (1024, &[0xe2, 0xe1, 0xf5, 0xe0], c"erofs"),
+    ];
+    for (at, magic, name) in KINDS {
+        let mut found = [0; 4];
+        let n = pread(file, &mut found, at)?;
+        if found.get(..n).unwrap_or(&[]).starts_with(magic) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// A loop device that shows `file`, with its path.
+fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Short<24>)> {
+    const CONTROL: &CStr = c"/dev/loop-control";
+    let control = node(CONTROL, FileType::CharacterDevice, (10, 237)).map_err(|errno| {
+        let error = Error::errno("open", CONTROL, errno);
+        error.hint("images need loop devices: is the module \"loop\" there?")
+    })?;
+    // Others may take the one that is free.
+    for _ in 0..16 {
+        let n = loopdev::free(control.as_fd()).doing("find a loop device for", path)?;
+        let name = Short::<24>::new(format_args!("/dev/loop{n}"));
+        let device = node(name.as_cstr(), FileType::BlockDevice, (7, n))
+            .doing("open a loop device for", path)?;
+        match loopdev::configure(device.as_fd(), file.as_fd()) {
+            Ok(()) => return Ok((device, name)),
+            Err(Errno::BUSY) => {}
+            Err(errno) => return Err(errno).doing("set up a loop device for", path),
+        }
+    }
+    Err(Error::errno("set up a loop device for", path, Errno::BUSY))
+}
+
+/// Opens a device node, made where /dev is not the kernel's own.
+fn node(path: &CStr, kind: FileType, (major, minor): (u32, u32)) -> rustix::io::Result<OwnedFd> {
+    let open = || openat(CWD, path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) => {
+            mknodat(CWD, path, kind, Mode::RUSR | Mode::WUSR, rustix::fs::makedev(major, minor))?;
+            open()
+        }
+        // A module that is not there.
+        file => file,
+    }
+}
+
+/// A tmpfs to write to.
+fn tmpfs(on: &'static CStr, size: Option<&'static CStr>) -> Result<&'static CStr> {
+    let mut data = Short::<64>::new(format_args!("mode=0755"));
+    if let Some(size) = size
+        && !data.push(format_args!(",size={}", size.to_str().unwrap_or("?")))
+    {
+        return Err(Error::refused("use", size, "expected a size, as \"64m\" or \"10%\""));
+    }
+    make(on)?;
+    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data.as_cstr()))
+        .doing("mount tmpfs on", on)?;
+    Ok(on)
+}
+
+/// `layer` above `lower`, on `on`.
+fn overlay(
+    lower: &'static CStr,
+    layer: &'static CStr,
+    on: &'static CStr,
+    arena: &Arena,
+) -> Result<()> {
+    if layer.to_bytes().iter().any(|byte| b",:\\".contains(byte)) {
+        return Err(Error::refused("use as overlay", layer, "it has a comma, colon or backslash"));
+    }
+    let within = |name: &[u8]| join(arena, &[layer.to_bytes(), name]);
+    let (upper, work) = (within(b"/upper")?, within(b"/work")?);
+    for dir in [on, layer, upper, work] {
+        make(dir)?;
+    }
+    let data = [
+        b"lowerdir=" as &[u8],
+        lower.to_bytes(),
+        b",upperdir=",
+        upper.to_bytes(),
+        b",workdir=",
+        work.to_bytes(),
+    ];
+    let data = join(arena, &data)?;
+    // What the root of an overlay is for others to see is what the upper directory is.
+    let mode = stat(lower).doing("look at", lower)?.st_mode;
+    rustix::fs::chmod(upper, Mode::from_raw_mode(mode)).doing("change the mode of", upper)?;
+    mount(c"overlay", on, c"overlay", MountFlags::empty(), Some(data))
+        .doing("mount overlay on", on)
+        .map_err(|error| match error.raw() {
+            Some(Errno::NODEV) => error.hint("this kernel has no overlay file system"),
+            _ => error,
+        })
+}

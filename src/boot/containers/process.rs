@@ -1,0 +1,267 @@
+//! One container's process: begun, heard, let go, asked to end, killed, and what its end means.
+
+use linux_raw_sys::general::SIGKILL;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::Pid;
+
+use super::child::{self, Child};
+use super::output::Output;
+use super::unit::{BEGAN, ENDED, FORKED, Kind, Record, State, Unit, from_record};
+use super::{Phase, Room};
+use crate::boot::Action;
+use crate::bytes::{Short, number, split_by};
+use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
+use crate::init::exit_status;
+use crate::plan::service::{OnFailure, Restart};
+use crate::proc::process;
+use crate::syscall::memory::bytes_of;
+use crate::syscall::process::{Fork, NewNamespaces, fork};
+use crate::syscall::signal::kill;
+use crate::syscall::time::boottime;
+
+/// The first pause before a container is started again; each further one is twice as long.
+const PAUSE: u64 = 100_000;
+/// The longest.
+const PAUSE_MAX: u64 = 30_000_000;
+/// Whoever has run so long has not failed in a row.
+const STEADY: u64 = 10_000_000;
+/// A file must be read within this time.
+const READING: u64 = 30_000_000;
+/// What was killed must be gone within this time, before its launcher is killed, too.
+const DYING: u64 = 2_000_000;
+/// A container of onshutdown that says nothing about its time has this.
+const LAST: u64 = 60_000_000;
+
+impl Room<'_, '_> {
+    /// Asks it to end.
+    pub fn stop(&mut self, n: usize) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        unit.again = false;
+        match (unit.state, unit.pid) {
+            (State::BackOff, _) => {
+                unit.state = State::Stopped;
+                unit.deadline = 0;
+            }
+            (_, Some(pid)) => {
+                // Not told to go yet, it has nothing to end but itself.
+                let early = matches!(unit.state, State::Reading | State::Waiting);
+                let signal = if early { SIGKILL } else { unit.keep.stop_signal };
+                unit.state = State::Stopping;
+                unit.deadline = boottime() + u64::from(unit.keep.grace) * 1000;
+                unit.kills = 0;
+                // Our own unreaped child: it can be signalled.
+                let _ = kill(pid, signal);
+            }
+            _ => {}
+        }
+    }
+
+    /// It did not end in time. What runs inside is killed first, so that its launcher can clean up;
+    /// the launcher where that does not help.
+    pub fn kill(&mut self, n: usize) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        let Some(pid) = unit.pid else { return };
+        unit.kills += 1;
+        unit.deadline = boottime() + DYING;
+        let first = unit.kills == 1;
+        if first {
+            self.say_of(n, format_args!("it did not end in time: it is killed"));
+        }
+        if !(first && kill_children(pid)) {
+            // As above.
+            let _ = kill(pid, SIGKILL);
+        }
+    }
+
+    /// Begins its process.
+    pub fn launch(&mut self, n: usize) {
+        let forked = self.fork(n);
+        let Some(unit) = self.units.get_mut(n) else { return };
+        let now = boottime();
+        unit.times = [now, 0, 0];
+        unit.status = None;
+        unit.timed_out = false;
+        match forked {
+            Ok((pid, talk)) => {
+                unit.pid = Some(pid);
+                unit.talk = Some(talk);
+                unit.state = State::Reading;
+                unit.deadline = now + READING;
+            }
+            Err(error) => {
+                self.say_of(n, format_args!("{error}"));
+                self.failed(n, STATUS_NSINIT);
+            }
+        }
+    }
+
+    fn fork(&mut self, n: usize) -> Result<(Pid, OwnedFd)> {
+        const DOING: &str = "start it";
+        let containers = self.containers();
+        let Some(unit) = self.units.get_mut(n) else {
+            return Err(Error::errno(DOING, (), Errno::NOENT));
+        };
+        if unit.output.is_none() {
+            unit.output = Some(Output::new().doing("make its pipe", ())?);
+        }
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .doing("make its socket", ())?;
+        rustix::io::ioctl_fionbio(&ours, true).doing("make its socket", ())?;
+        match fork(NewNamespaces::empty()).doing(DOING, ())? {
+            Fork::Parent(pid) => Ok((pid, ours)),
+            Fork::Child => {
+                let Some(Unit { name, kind, output: Some(output), .. }) = self.units.get(n) else {
+                    crate::syscall::process::exit_group(STATUS_NSINIT)
+                };
+                child::run(Child {
+                    containers,
+                    name,
+                    kind: *kind,
+                    units: self.units,
+                    output: output.end(),
+                    log: self.log,
+                    talk: theirs,
+                    plan: self.machine.plan,
+                    arena: self.machine.arena,
+                })
+            }
+        }
+    }
+
+    /// What its process tells: what its file says, then that the command runs.
+    pub fn hear(&mut self, n: usize) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        let Some(talk) = &unit.talk else { return };
+        let mut record: Record = [0; _];
+        match (rustix::io::read(talk, bytes_of(&mut record)), unit.state) {
+            (Ok(n), State::Reading) if n == size_of_val(&record) => {
+                (unit.after, unit.keep) = from_record(&record);
+                unit.state = State::Waiting;
+                unit.deadline = 0;
+            }
+            (Ok(1..), State::Starting) => {
+                unit.state = State::Running;
+                unit.times[BEGAN] = boottime();
+                unit.seen = true;
+            }
+            (Ok(1..), _) | (Err(Errno::AGAIN | Errno::INTR), _) => {}
+            // Its end: it goes on without, or has ended.
+            _ => unit.talk = None,
+        }
+    }
+
+    /// Lets it begin.
+    pub fn go(&mut self, n: usize) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        let own = u64::from(unit.keep.timeout) * 1000;
+        let most = if own == 0 && unit.kind == Kind::Onshutdown { LAST } else { own };
+        unit.deadline = if most == 0 { 0 } else { boottime() + most };
+        unit.state = State::Starting;
+        unit.by_hand = false;
+        if let Some(talk) = &unit.talk {
+            // It fails where it has ended meanwhile, which the next SIGCHLD tells.
+            let _ = rustix::io::write(talk.as_fd(), b"g");
+        }
+    }
+
+    /// It has ended, by what wait4(2) says.
+    pub fn ended(&mut self, n: usize, word: u32) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        self.sinks.drain(unit);
+        unit.pid = None;
+        unit.talk = None;
+        unit.seen = true;
+        unit.deadline = 0;
+        let status = exit_status(word);
+        unit.status = Some(status);
+        let state = unit.state;
+        unit.times[ENDED] = boottime();
+        let timed_out = core::mem::take(&mut unit.timed_out);
+        match state {
+            State::Stopping if !timed_out => {
+                unit.state = State::Stopped;
+                if core::mem::take(&mut unit.again) && self.phase < Phase::Stopping {
+                    unit.restarts += 1;
+                    unit.by_hand = true;
+                    self.launch(n);
+                }
+            }
+            // It has said why its file can't be used; the others go on.
+            State::Reading => {
+                unit.state = State::Failed;
+                self.say_of(n, format_args!("it is not started"));
+            }
+            _ if status == 0 && unit.kind != Kind::Service => unit.state = State::Ended,
+            _ if status == 0 && unit.keep.restart != Restart::Always => unit.state = State::Ended,
+            _ => self.failed(n, status),
+        }
+    }
+
+    /// It has ended otherwise than it should, or as a service that is always to run.
+    fn failed(&mut self, n: usize, status: u8) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        let how = match status.checked_sub(STATUS_SIGNAL) {
+            Some(signal @ 1..=64) => {
+                Short::<64>::new(format_args!("was killed by signal {signal}"))
+            }
+            _ => Short::new(format_args!("ended with status {status}")),
+        };
+        let how = how.as_str();
+        let began = if unit.times[BEGAN] == 0 { unit.times[FORKED] } else { unit.times[BEGAN] };
+        let now = boottime();
+        if now.saturating_sub(began) >= STEADY {
+            unit.failures = 0;
+        }
+        unit.failures += 1;
+        let most = unit.keep.restart_max;
+        let again = unit.kind == Kind::Service
+            && unit.keep.restart != Restart::No
+            && (most == 0 || unit.failures <= most)
+            && self.phase < Phase::Stopping;
+        if again {
+            let pause = (PAUSE << (unit.failures - 1).min(16)).min(PAUSE_MAX);
+            unit.state = State::BackOff;
+            unit.deadline = now + pause;
+            let pause = pause / 1000;
+            return self.say_of(n, format_args!("it {how}; again in {pause} ms"));
+        }
+        unit.state = State::Failed;
+        let kind = unit.kind;
+        let action = unit.keep.on_failure;
+        self.say_of(n, format_args!("it {how}, and is not started again"));
+        if self.phase >= Phase::Stopping {
+            return;
+        }
+        match action {
+            OnFailure::Stop if kind == Kind::Onboot => {
+                self.hold(format_args!("what must run before the services has failed"));
+            }
+            OnFailure::Stop | OnFailure::Continue => {}
+            OnFailure::Reboot => self.end(Action::Reboot),
+            OnFailure::Poweroff => self.end(Action::PowerOff),
+            OnFailure::Halt => self.end(Action::Halt),
+            OnFailure::Shell => self.end(Action::Shell),
+        }
+    }
+}
+
+/// SIGKILL for the children of `pid`; false where there is none to be found.
+fn kill_children(pid: Pid) -> bool {
+    let thread = Short::<64>::new(format_args!("task/{}/children", i64::from(pid.as_raw_pid())));
+    let path = process::file("/proc", pid, thread.as_str());
+    let mut buf = [0; 512];
+    let read = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|file| rustix::io::read(&file, &mut buf));
+    let text = read.ok().and_then(|n| buf.get(..n)).unwrap_or(&[]);
+    let mut found = false;
+    for word in split_by(text, b' ') {
+        let child = number(word, 10).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        // It may just have ended.
+        found |= child.is_some_and(|child| kill(child, SIGKILL).is_ok());
+    }
+    found
+}

@@ -1,0 +1,136 @@
+//! Which containers there are.
+
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+
+use heapless::Vec;
+use rustix::fs::{Mode, mkdir};
+use rustix::io::Errno;
+
+use super::child::join;
+use super::unit::{Kind, UNITS, Unit};
+use super::{Room, control};
+use crate::boot::names;
+use crate::bytes::{Arena, Show, split_by};
+use crate::error::Error;
+use crate::front::libct::LOGS;
+use crate::front::load::RUN;
+
+/// Where the containers are unless the command line says otherwise.
+pub const CONTAINERS: &CStr = c"/containers";
+/// Longest name: of it are made a path, a cgroup perhaps, and the beginning of a line.
+pub const NAME: usize = 63;
+
+impl Room<'_, '_> {
+    /// Makes /run/nsinit and what is in it.
+    pub fn directories(&mut self) {
+        for dir in [RUN, c"/run/nsinit/log"] {
+            match mkdir(dir, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => {
+                    let error = Error::errno("make the directory", dir, errno);
+                    self.say(format_args!("{error}"));
+                }
+            }
+        }
+        match control::listen() {
+            Ok(socket) => self.control.listener = Some(socket),
+            Err(error) => self.say(format_args!("{error}: nobody can ask for anything")),
+        }
+    }
+
+    /// `nsinit.log=` of the command line.
+    pub fn log(&mut self) {
+        let Some(word) = self.machine.cmdline.log else { return };
+        match LOGS.iter().find(|(known, _)| known.as_bytes() == word.to_bytes()) {
+            Some((_, bits)) => self.log = *bits,
+            None => self.say(format_args!("nsinit.log={}: no such place", Show(word.to_bytes()))),
+        }
+        for unit in self.units.iter_mut() {
+            unit.keep.log = self.log;
+        }
+    }
+
+    /// Where the containers are.
+    pub fn containers(&self) -> &'static CStr {
+        self.machine.cmdline.containers.unwrap_or(CONTAINERS)
+    }
+
+    /// Fills the table with those that are wanted.
+    // Its names would stay in the frame of the loop.
+    #[inline(never)]
+    pub fn find(&mut self) {
+        let containers = self.containers();
+        let Room { units, sinks, machine, .. } = self;
+        let found = find(containers, units, machine.arena, &mut |text| {
+            // A backlog takes everything.
+            let _ = writeln!(sinks.backlog, "nsinit: {text}");
+        });
+        let cmdline = &machine.cmdline;
+        units.retain(|unit| {
+            let listed = |list: &CStr| {
+                split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
+            };
+            cmdline.only.is_none_or(listed) && !cmdline.skip.is_some_and(listed)
+        });
+        if !found {
+            let path = Show(containers.to_bytes());
+            self.say(format_args!(
+                "no containers: {path} has neither onboot nor services nor onshutdown"
+            ));
+        }
+    }
+}
+
+/// Fills the table with what is below `dir`, each kind in the order of its names; what can't be a
+/// container is told to `wrong`. Whether there are directories for them at all.
+pub fn find(
+    dir: &'static CStr,
+    units: &mut Vec<Unit, UNITS>,
+    arena: &Arena,
+    wrong: &mut dyn FnMut(fmt::Arguments),
+) -> bool {
+    let mut found = false;
+    for kind in Kind::ALL {
+        let names = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
+        let names = match names.and_then(|dir| names::sorted(dir, arena)) {
+            Ok(names) => names,
+            Err(error) => {
+                if error.raw() != Some(Errno::NOENT) {
+                    wrong(format_args!("{error}"));
+                }
+                continue;
+            }
+        };
+        found = true;
+        for name in names {
+            let why = match fault(name) {
+                None if units.iter().any(|unit| unit.name == name) => {
+                    Some("another container has this name")
+                }
+                None if units.push(Unit::new(name, kind)).is_err() => {
+                    Some("there are more than 64 containers")
+                }
+                why => why,
+            };
+            if let Some(why) = why {
+                let name = Show(name.to_bytes());
+                wrong(format_args!("{}/{name}: {why}: it is left out", kind.dir()));
+            }
+        }
+    }
+    found
+}
+
+/// Why a name can't be a container's.
+fn fault(name: &CStr) -> Option<&'static str> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+@".contains(byte);
+    match name.to_bytes() {
+        name if name.len() > NAME => Some("its name has more than 63 bytes"),
+        name if !name.iter().all(plain) => {
+            Some("its name has something else than letters, digits, and \"-_.+@\"")
+        }
+        b"log" | b"control" => Some("nsinit needs this name itself"),
+        _ => None,
+    }
+}

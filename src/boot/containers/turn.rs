@@ -1,0 +1,220 @@
+//! What is next: which container is started, which is asked to end, when the machine ends. What is then
+//! done to one is in `process`.
+
+use super::unit::{Kind, Set, State, Unit};
+use super::{Phase, Room};
+use crate::boot::Action;
+use crate::boot::rescue::{self, SHELL};
+use crate::syscall::time::boottime;
+
+/// A shell that ended sooner can't be had.
+const SHELL_MIN: u64 = 1_000_000;
+
+impl Room<'_, '_> {
+    /// Does what is due, until there is nothing more; how the machine ends, when it does.
+    pub fn turn(&mut self) -> Option<Action> {
+        self.deadlines();
+        self.begin_asked();
+        loop {
+            let progress = match self.phase {
+                Phase::Onboot => self.one_by_one(Kind::Onboot, Phase::Services),
+                Phase::Services => self.services(),
+                Phase::Held => false,
+                Phase::Stopping => self.stopping(),
+                Phase::Onshutdown => {
+                    if self.over(Kind::Onshutdown) {
+                        return Some(self.action);
+                    }
+                    self.one_by_one(Kind::Onshutdown, Phase::Onshutdown)
+                }
+            };
+            if !progress {
+                return None;
+            }
+        }
+    }
+
+    /// Those that wait for no other, in whatever phase.
+    fn begin_asked(&mut self) {
+        for n in 0..self.units.len() {
+            let begins = |unit: &Unit| unit.by_hand && unit.state == State::Waiting;
+            if self.units.get(n).is_some_and(begins) {
+                self.go(n);
+            }
+        }
+    }
+
+    fn over(&self, kind: Kind) -> bool {
+        self.units.iter().filter(|unit| unit.kind == kind).all(|unit| unit.state.is_over())
+    }
+
+    fn deadlines(&mut self) {
+        let now = boottime();
+        for n in 0..self.units.len() {
+            let Some(unit) = self.units.get_mut(n) else { return };
+            if unit.deadline == 0 || unit.deadline > now {
+                continue;
+            }
+            unit.deadline = 0;
+            match unit.state {
+                State::BackOff => {
+                    unit.restarts += 1;
+                    // It has begun before.
+                    unit.by_hand = true;
+                    self.launch(n);
+                }
+                State::Stopping => self.kill(n),
+                State::Reading | State::Starting | State::Running => {
+                    self.say_of(n, format_args!("it takes longer than it may: it is stopped"));
+                    self.stop(n);
+                    // It counts as a failure, and not as wished for.
+                    if let Some(unit) = self.units.get_mut(n) {
+                        unit.timed_out = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next of its kind; with the last one over, the next phase.
+    fn one_by_one(&mut self, kind: Kind, next: Phase) -> bool {
+        let of_kind = |unit: &Unit| unit.kind == kind && !unit.state.is_over();
+        let Some(n) = self.units.iter().position(of_kind) else {
+            let moved = self.phase != next;
+            self.phase = next;
+            return moved;
+        };
+        match self.units.get(n).map(|unit| unit.state) {
+            Some(State::Idle) => self.launch(n),
+            Some(State::Waiting) => self.go(n),
+            _ => return false,
+        }
+        true
+    }
+
+    /// All side by side, but each after those that it names.
+    fn services(&mut self) -> bool {
+        let mut progress = false;
+        for n in 0..self.units.len() {
+            if self.units.get(n).is_some_and(|u| u.kind == Kind::Service && u.state == State::Idle)
+            {
+                self.launch(n);
+                progress = true;
+            }
+        }
+        let seen = self.set(|unit| unit.seen);
+        let waiting = self.set(|unit| unit.kind == Kind::Service && unit.state == State::Waiting);
+        for n in 0..self.units.len() {
+            let ready = |unit: &Unit| unit.after & !seen == 0;
+            if waiting & 1 << n != 0 && self.units.get(n).is_some_and(ready) {
+                self.go(n);
+                progress = true;
+            }
+        }
+        let moves = |unit: &Unit| matches!(unit.state, State::Reading | State::Starting);
+        if !progress && waiting != 0 && self.set(moves) == 0 && self.stuck(waiting, seen) {
+            let n = waiting.trailing_zeros() as usize;
+            self.say_of(n, format_args!("\"after\" goes round in a circle: it is started now"));
+            self.go(n);
+            return true;
+        }
+        if !progress && self.over(Kind::Service) {
+            return self.idle();
+        }
+        progress
+    }
+
+    /// Nobody of these will see what it waits for: they wait for each other.
+    fn stuck(&self, waiting: Set, seen: Set) -> bool {
+        let waits_outside = |n: usize| {
+            let after = self.units.get(n).map_or(0, |unit| unit.after);
+            after & !seen & !waiting != 0
+        };
+        !(0..self.units.len()).any(|n| waiting & 1 << n != 0 && waits_outside(n))
+    }
+
+    /// Nothing is left to run. Where nothing ever ran, something is wrong: the machine stays up for
+    /// somebody to look at it.
+    fn idle(&mut self) -> bool {
+        let idle = self.machine.cmdline.idle;
+        let ran = self.units.iter().any(|unit| unit.state == State::Ended);
+        let by_hand = self.units.iter().any(|unit| unit.state == State::Stopped);
+        if by_hand {
+            return false;
+        }
+        self.phase = Phase::Held;
+        match (ran, idle) {
+            (false, _) => self.hold(format_args!("no container could be started")),
+            (true, Action::Shell) => self.shell(),
+            (true, Action::Stay) => self.say(format_args!("nothing is left to run")),
+            (true, action) => self.end(action),
+        }
+        true
+    }
+
+    /// Stays up, and offers a shell.
+    pub fn hold(&mut self, why: core::fmt::Arguments) {
+        self.say(format_args!("{why}: nothing further is started, and the machine stays up"));
+        self.phase = Phase::Held;
+        if self.machine.is_real {
+            self.shell();
+        }
+    }
+
+    /// A shell on the console, side by side with everything else.
+    pub fn shell(&mut self) {
+        let shell = self.machine.cmdline.shell.unwrap_or(SHELL);
+        match rescue::start(shell, self.machine.consoles.terminal()) {
+            Ok(pid) => {
+                self.say(format_args!("a shell is on the console"));
+                self.shell = Some((pid, boottime()));
+            }
+            Err(error) => self.say(format_args!("{error}")),
+        }
+    }
+
+    /// A shell that was left gives way to another; one that can't be does not.
+    pub fn shell_ended(&mut self, began: u64) {
+        self.shell = None;
+        if self.phase == Phase::Held && boottime().saturating_sub(began) > SHELL_MIN {
+            self.shell();
+        }
+    }
+
+    /// The machine is to end so.
+    pub fn end(&mut self, action: Action) {
+        self.action = action;
+        if !matches!(self.phase, Phase::Stopping | Phase::Onshutdown) {
+            self.phase = Phase::Stopping;
+        }
+    }
+
+    /// Whoever runs is asked to end, the last first: who is after another before that other.
+    fn stopping(&mut self) -> bool {
+        let alive = self.set(|unit| unit.pid.is_some());
+        let mut needed = 0;
+        for unit in self.units.iter().filter(|unit| unit.pid.is_some()) {
+            needed |= unit.after;
+        }
+        // In a circle each is needed: then none is.
+        let ends = self.set(|unit| unit.pid.is_some() && unit.state == State::Stopping);
+        if ends == 0 && alive & !needed == 0 {
+            needed = 0;
+        }
+        for n in 0..self.units.len() {
+            let Some(unit) = self.units.get_mut(n) else { break };
+            match (unit.state, unit.pid) {
+                (State::BackOff, _) => unit.state = State::Ended,
+                (State::Stopping, _) | (_, None) => {}
+                _ if needed & 1 << n != 0 => {}
+                _ => self.stop(n),
+            }
+        }
+        if self.units.iter().any(|unit| unit.pid.is_some()) {
+            return false;
+        }
+        self.phase = Phase::Onshutdown;
+        true
+    }
+}

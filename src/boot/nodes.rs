@@ -1,0 +1,93 @@
+//! /dev of a kernel without devtmpfs: a tmpfs with a node for every device that sysfs tells of.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{CWD, FileType, Mode, chmod, makedev, mknodat};
+use rustix::mount::mount;
+
+use super::{mounts, names};
+use crate::bytes::{Short, number, split_by};
+use crate::error::{Context, Result};
+
+const DEV: &CStr = c"/dev";
+
+/// Whether the nodes of a machine's /dev are our matter: no devtmpfs is there.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// What every container has, and needs no sysfs to be found: name, major, minor.
+const BASIC: [(&CStr, u32, u32); 6] = [
+    (c"/dev/null", 1, 3),
+    (c"/dev/zero", 1, 5),
+    (c"/dev/full", 1, 7),
+    (c"/dev/random", 1, 8),
+    (c"/dev/urandom", 1, 9),
+    (c"/dev/tty", 5, 0),
+];
+
+/// Mounts the tmpfs, unless something is mounted there, and fills it: in a container with what every
+/// one has.
+pub fn make(is_real: bool) -> Result<()> {
+    if !mounts::is_mounted(DEV) {
+        let flags = rustix::mount::MountFlags::NOSUID;
+        mount(c"tmpfs", DEV, c"tmpfs", flags, c"mode=0755").doing("mount tmpfs on", DEV)?;
+    }
+    // With the modes of the kernel, where sysfs tells of them.
+    OURS.store(is_real, Ordering::Relaxed);
+    fill();
+    for (path, major, minor) in BASIC {
+        node(path, FileType::CharacterDevice, major, minor, 0o666);
+    }
+    if is_real {
+        node(c"/dev/console", FileType::CharacterDevice, 5, 1, 0o600);
+        node(c"/dev/kmsg", FileType::CharacterDevice, 1, 11, 0o644);
+    }
+    Ok(())
+}
+
+/// A node for every device in sysfs that has none yet, where that is our matter.
+pub fn fill() {
+    if !OURS.load(Ordering::Relaxed) {
+        return;
+    }
+    let kinds =
+        [(c"/sys/dev/char", FileType::CharacterDevice), (c"/sys/dev/block", FileType::BlockDevice)];
+    for (dir, kind) in kinds {
+        // Without sysfs there is nothing to look at.
+        let _ = names::each(dir, &mut |_, name| _ = one(dir, name, kind));
+    }
+}
+
+/// The device with the numbers `name`, "8:1".
+fn one(dir: &CStr, name: &CStr, kind: FileType) -> Option<()> {
+    let mut parts = split_by(name.to_bytes(), b':').map(|part| number(part, 10));
+    let (major, minor) = (parts.next()??, parts.next()??);
+    let (dir, name) = (dir.to_str().ok()?, name.to_str().ok()?);
+    let mut buf = [0; 1024];
+    let text = mounts::read_at(format_args!("{dir}/{name}/uevent"), &mut buf).ok()?;
+    let device = variable(text, "DEVNAME=")?;
+    // A name may have directories: "input/event0".
+    for (slash, _) in device.bytes().enumerate().filter(|(_, byte)| *byte == b'/') {
+        let parent = Short::<128>::new(format_args!("/dev/{}", device.get(..slash)?));
+        mounts::make_dir(parent.as_cstr());
+    }
+    let path = Short::<128>::new(format_args!("/dev/{device}"));
+    let mode = variable(text, "DEVMODE=").and_then(|mode| number(mode.as_bytes(), 8));
+    node(path.as_cstr(), kind, major as u32, minor as u32, mode.unwrap_or(0o600) as u32);
+    Some(())
+}
+
+/// The value of a line of a uevent file.
+pub fn variable<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut lines = split_by(text, b'\n');
+    core::str::from_utf8(lines.find_map(|line| line.strip_prefix(name.as_bytes()))?).ok()
+}
+
+fn node(path: &CStr, kind: FileType, major: u32, minor: u32, mode: u32) {
+    let mode = Mode::from_raw_mode(mode);
+    // EEXIST, or a device that nobody can have: whoever opens it says so.
+    if mknodat(CWD, path, kind, mode, makedev(major, minor)).is_ok() {
+        // The file mode creation mask is the kernel's, and takes some away.
+        let _ = chmod(path, mode);
+    }
+}

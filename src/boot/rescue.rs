@@ -1,0 +1,92 @@
+//! A shell on the console: on request, or where nothing else is left.
+
+use core::ffi::CStr;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::process::{Pid, ioctl_tiocsctty, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::crash::WAITED;
+use super::{Action, Machine, power};
+use crate::bytes::Show;
+use crate::errno::Text;
+use crate::error::{Context, Result, STATUS_NOT_FOUND};
+use crate::say;
+use crate::syscall::cstr::{List, ThinCStr};
+use crate::syscall::process::{Fork, NewNamespaces, execve, exit_group, fork, wait_any};
+use crate::syscall::signal::{SigSet, sigprocmask, sigtimedwait};
+
+/// The shell that a machine has.
+pub const SHELL: &CStr = c"/bin/sh";
+
+/// Gives the console to a shell and waits until it ends, or until somebody asks for the end of the
+/// machine. `None`: go on. The watchdog is kicked meanwhile.
+pub fn shell(machine: &Machine) -> Option<Action> {
+    let shell = machine.cmdline.shell.unwrap_or(SHELL);
+    say::error(format_args!("a shell on the console; it ends with \"exit\""));
+    let pid = match start(shell, machine.consoles.terminal()) {
+        Ok(pid) => pid,
+        Err(error) => {
+            say::error(format_args!("{error}"));
+            return None;
+        }
+    };
+    loop {
+        machine.watchdog.kick();
+        while let Ok(Some((ended, _))) = wait_any(false) {
+            if ended == pid {
+                return None;
+            }
+        }
+        let wait = machine.watchdog.interval().map(|interval| interval.as_millis() as u32);
+        if let Ok(info) = sigtimedwait(WAITED, wait)
+            && let Some(action) = power::asked(info.signo())
+        {
+            return Some(action);
+        }
+    }
+}
+
+/// The same after a crash of PID 1, which owns nothing any more.
+pub fn after_crash() {
+    let consoles = super::console::Consoles::open();
+    if let Ok(pid) = start(SHELL, consoles.terminal()) {
+        while !matches!(wait_any(false), Ok(Some((ended, _))) if ended == pid) {
+            // SIGCHLD ends the wait; a second is enough for whatever else does not.
+            let _ = sigtimedwait(WAITED, Some(1000));
+        }
+    }
+}
+
+/// Begins a shell on this terminal.
+pub fn start(shell: &'static CStr, terminal: &CStr) -> Result<Pid> {
+    match fork(NewNamespaces::empty()).doing("fork", shell)? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => {
+            let errno = execute(shell, terminal).err();
+            say::error(format_args!(
+                "{}: {}",
+                Show(shell.to_bytes()),
+                Text(errno.unwrap_or(Errno::NOEXEC))
+            ));
+            exit_group(STATUS_NOT_FOUND)
+        }
+    }
+}
+
+/// In the child: a session of its own, with the console as its terminal, blocking again.
+fn execute(shell: &'static CStr, terminal: &CStr) -> rustix::io::Result<()> {
+    let list = |words: [&'static CStr; 3]| words.map(|word| Some(ThinCStr::from(word)));
+    sigprocmask(SigSet::EMPTY)?;
+    setsid()?;
+    // One that is not there, or another's, is no reason for having no shell at all.
+    if let Ok(file) = openat(CWD, terminal, OFlags::RDWR, Mode::empty()) {
+        let _ = ioctl_tiocsctty(&file);
+        dup2_stdin(&file).and(dup2_stdout(&file)).and(dup2_stderr(&file))?;
+    }
+    let [path, home, term] =
+        list([c"PATH=/sbin:/bin:/usr/sbin:/usr/bin", c"HOME=/", c"TERM=linux"]);
+    let argv: List = &[Some(ThinCStr::from(c"-sh")), None];
+    Err(execve(shell, argv, &[path, home, term, None]))
+}

@@ -1,0 +1,140 @@
+//! What is on a disk, as far as a root can be named by it: the type of a file system, its label, its
+//! UUID. The offsets are those of each file system's own documentation in the kernel's fs/, and of
+//! libblkid, whose names they give.
+
+use core::ffi::CStr;
+
+use rustix::fd::BorrowedFd;
+use rustix::io::pread;
+
+use crate::bytes::{Short, split_by};
+
+/// Where a file system has its marks.
+struct Format {
+    kind: &'static CStr,
+    magic: (u64, &'static [u8]),
+    /// At which byte, and how many: 16, or a FAT's 4, or none.
+    uuid: (u64, usize),
+    label: (u64, usize),
+}
+
+const fn format(
+    kind: &'static CStr,
+    magic: (u64, &'static [u8]),
+    uuid: (u64, usize),
+    label: (u64, usize),
+) -> Format {
+    Format { kind, magic, uuid, label }
+}
+
+const FORMATS: [Format; 9] = [
+    format(c"ext4", (0x438, b"\x53\xef"), (0x468, 16), (0x478, 16)),
+    format(c"squashfs", (0, b"hsqs"), (0, 0), (0, 0)),
+    format(c"erofs", (0x400, b"\xe2\xe1\xf5\xe0"), (0x430, 16), (0x440, 16)),
+    format(c"xfs", (0, b"XFSB"), (32, 16), (108, 12)),
+    format(c"btrfs", (0x10040, b"_BHRfS_M"), (0x10020, 16), (0x1012b, 256)),
+    format(c"f2fs", (0x400, b"\x10\x20\xf5\xf2"), (0x46c, 16), (0, 0)),
+    format(c"vfat", (82, b"FAT32"), (67, 4), (71, 11)),
+    format(c"vfat", (54, b"FAT1"), (39, 4), (43, 11)),
+    format(c"iso9660", (0x8001, b"CD001"), (0, 0), (0x8028, 32)),
+];
+
+/// The bytes of `device` at `at`; empty where it has none.
+pub fn bytes<'a>(device: BorrowedFd, at: u64, buf: &'a mut [u8]) -> &'a [u8] {
+    match pread(device, &mut *buf, at) {
+        Ok(n) if n == buf.len() => buf,
+        _ => &[],
+    }
+}
+
+fn format_of(device: BorrowedFd) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| {
+        let (at, magic) = format.magic;
+        let mut buf = [0; 8];
+        buf.get_mut(..magic.len()).is_some_and(|buf| bytes(device, at, buf) == magic)
+    })
+}
+
+/// The type of the file system on `device`.
+pub fn kind(device: BorrowedFd) -> Option<&'static CStr> {
+    format_of(device).map(|format| format.kind)
+}
+
+/// Its label, without what fills it up.
+pub fn label(device: BorrowedFd) -> Option<Short<260>> {
+    let (at, len) = format_of(device)?.label;
+    let mut buf = [0; 256];
+    let label = split_by(bytes(device, at, buf.get_mut(..len)?), 0).next()?;
+    Some(Short::new(format_args!("{}", core::str::from_utf8(label.trim_ascii_end()).ok()?)))
+}
+
+/// Its UUID.
+pub fn uuid(device: BorrowedFd) -> Option<Short<128>> {
+    let (at, len) = format_of(device)?.uuid;
+    let mut buf = [0; 16];
+    Some(text(bytes(device, at, buf.get_mut(..len)?), false))
+}
+
+/// A UUID as text: 16 bytes in the order in which they lie, or, of a GPT, with the first three
+/// groups as little-endian numbers; or the 4 bytes of a FAT.
+pub fn text(uuid: &[u8], gpt: bool) -> Short<128> {
+    const GPT: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut text = Short::default();
+    for (n, byte) in uuid.iter().enumerate() {
+        let byte = match (gpt, uuid.len()) {
+            (true, 16) => GPT.get(n).and_then(|n| uuid.get(*n)),
+            (_, 4) => uuid.get(3 - n),
+            _ => Some(byte),
+        };
+        let dash = matches!((uuid.len(), n), (16, 4 | 6 | 8 | 10) | (4, 2));
+        // 36 characters fit.
+        text.push(format_args!("{}{:02x}", if dash { "-" } else { "" }, byte.unwrap_or(&0)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::{AsFd, OwnedFd};
+
+    fn disk(parts: &[(u64, &[u8])]) -> OwnedFd {
+        let fd = rustix::fs::memfd_create(c"disk", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        rustix::fs::ftruncate(&fd, 1 << 17).unwrap();
+        for (at, bytes) in parts {
+            assert_eq!(rustix::io::pwrite(&fd, bytes, *at), Ok(bytes.len()));
+        }
+        fd
+    }
+
+    #[test]
+    fn a_uuid_reads_as_everybody_writes_it() {
+        let bytes: Vec<u8> = (0..16).collect();
+        assert_eq!(text(&bytes, false).as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert_eq!(text(&bytes, true).as_str(), "03020100-0504-0706-0809-0a0b0c0d0e0f");
+        assert_eq!(text(&[0x78, 0x56, 0x34, 0x12], false).as_str(), "1234-5678");
+    }
+
+    #[test]
+    fn labels_end_where_their_filling_begins() {
+        let ext4 = disk(&[(0x438, b"\x53\xef"), (0x478, b"my disk\0\0"), (0x468, &[0xab; 16])]);
+        assert_eq!(kind(ext4.as_fd()), Some(c"ext4"));
+        assert_eq!(label(ext4.as_fd()).unwrap().as_str(), "my disk");
+        assert_eq!(uuid(ext4.as_fd()).unwrap().as_str(), "abababab-abab-abab-abab-abababababab");
+        let fat = disk(&[(82, b"FAT32"), (71, b"BOOT       "), (67, &[0x78, 0x56, 0x34, 0x12])]);
+        assert_eq!(kind(fat.as_fd()), Some(c"vfat"));
+        assert_eq!(label(fat.as_fd()).unwrap().as_str(), "BOOT");
+        assert_eq!(uuid(fat.as_fd()).unwrap().as_str(), "1234-5678");
+    }
+
+    #[test]
+    fn an_empty_or_short_disk_has_nothing() {
+        let empty = disk(&[]);
+        assert_eq!(kind(empty.as_fd()), None);
+        assert!(label(empty.as_fd()).is_none());
+        let short = disk(&[(0, b"hsqs")]);
+        rustix::fs::ftruncate(&short, 4).unwrap();
+        assert_eq!(kind(short.as_fd()), Some(c"squashfs"));
+        assert!(uuid(short.as_fd()).is_none_or(|uuid| uuid.as_str().is_empty()));
+    }
+}

@@ -1,0 +1,250 @@
+//! The verbs of a booted machine: what its PID 1 is asked for.
+
+use core::ffi::CStr;
+use core::fmt::Write;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use super::options::Options;
+use super::{Context, Failure, Verb, answer, blank, usage};
+use crate::boot::containers::check::check;
+use crate::boot::containers::{LIST, ask, log_path};
+use crate::bytes::{Short, Show, number, split_by};
+use crate::error::{Context as _, Error};
+use crate::say::{self, Output};
+use crate::syscall::time::boottime;
+
+const CHANGES: &str = "Asks the machine's PID 1, and waits until it is done. The exit status is 1 if it could not\n\
+                       be done.";
+
+/// See the help.
+pub const START: Verb = Verb {
+    name: "start",
+    usage: "NAME",
+    summary: "start a container of the booted machine that does not run",
+    help: CHANGES,
+    options: &[],
+    run: change,
+};
+
+/// See the help.
+pub const STOP: Verb =
+    Verb { name: "stop", summary: "stop a container of the booted machine, for good", ..START };
+
+/// See the help.
+pub const RESTART: Verb = Verb {
+    name: "restart",
+    summary: "stop a container of the booted machine and start it again",
+    ..START
+};
+
+/// See the help.
+pub const LIST_VERB: Verb = Verb {
+    name: "list",
+    usage: "[OPTION…]",
+    summary: "list the containers of the booted machine",
+    help: "Lists them with what they are for, how they are, the process of their launcher, how they\n\
+           ended the last time, how often they were started again, and for how long they have been so.",
+    options: &["json"],
+    run: list,
+};
+
+/// See the help.
+pub const BLAME: Verb = Verb {
+    name: "blame",
+    usage: "[OPTION…]",
+    summary: "tell what took how long since the machine was switched on",
+    help: "Tells in milliseconds when each step of the boot and each container was begun, counted from\n\
+           the kernel's own begin, how long it took until its command ran, and how long that ran if it\n\
+           has ended.",
+    options: &["json"],
+    run: blame,
+};
+
+/// See the help.
+pub const LOGS: Verb = Verb {
+    name: "logs",
+    usage: "NAME",
+    summary: "print what a container of the booted machine has said",
+    help: "Prints the log file of the container, the older part first. There is one unless \"log\" in\n\
+           the container's \"service\" leaves \"file\" out.",
+    options: &[],
+    run: logs,
+};
+
+/// See the help.
+pub const BOOT: Verb = Verb {
+    name: "boot",
+    usage: "[--check DIR [--arch ARCH]] [nsinit.OPTION=VALUE…]",
+    summary: "be the first process of a machine, or say what would go wrong then",
+    help: "As PID 1, which nsinit also is as /init or /sbin/init: mounts what a system needs and runs\n\
+           the containers of /containers. With --check, looks at those of DIR, where the machine is\n\
+           built: configurations, commands and their interpreters, the names in \"after\". The exit\n\
+           status is 1 if something is wrong.",
+    options: &["check", "arch"],
+    run: boot,
+};
+
+/// Machines by the names of their triples, with e_machine of elf(5).
+const MACHINES: [(&str, u16); 4] =
+    [("x86_64", 62), ("aarch64", 183), ("armv7", 40), ("riscv64", 243)];
+/// nsinit's own among them.
+const OWN: usize = if cfg!(target_arch = "x86_64") {
+    0
+} else if cfg!(target_arch = "aarch64") {
+    1
+} else if cfg!(target_arch = "arm") {
+    2
+} else {
+    3
+};
+
+fn boot(context: Context, options: Options) -> Result<u8, Failure> {
+    let Some(dir) = options.check else {
+        if rustix::process::getpid().is_init() {
+            crate::boot::run(context);
+        }
+        return Err(usage("boot", "only PID 1 can; --check DIR looks at what it would find"));
+    };
+    let machine = match options.arch {
+        None => MACHINES.get(OWN),
+        Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
+    };
+    let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
+    Ok(u8::from(!check(dir, machine, blank(context.plan), context.arena)?))
+}
+
+/// The one word of a command line.
+fn name(options: &Options) -> Result<&'static CStr, Failure> {
+    match options.command {
+        [Some(name), None] => Ok(name.get()),
+        [Some(_), Some(_), ..] => Err(usage("the names", "one container at a time")),
+        _ => Err(usage("a container", "its name is missing (see nsinit list)")),
+    }
+}
+
+fn change(context: Context, options: Options) -> Result<u8, Failure> {
+    let name = name(&options)?;
+    let verb = context.args.get(1).copied().flatten().map_or(&b""[..], |word| word.bytes());
+    let request = context.arena.concat(&[verb, b" ", name.to_bytes()]).doing("ask for", name)?;
+    let mut status = 0;
+    ask(request.to_bytes(), &mut |packet| {
+        status = packet.first().map_or(1, |digit| digit - b'0');
+        if status != 0 {
+            let why = packet.get(1..).unwrap_or(&[]);
+            say::error(format_args!("{}: {}", Show(name.to_bytes()), Show(why)));
+        }
+    })?;
+    Ok(status)
+}
+
+/// What is told of a container: its key and the width of its column.
+const COLUMNS: [(&str, usize); 10] = [
+    ("name", 20),
+    ("kind", 11),
+    ("state", 9),
+    ("pid", 7),
+    ("status", 7),
+    ("restarts", 9),
+    ("since_ms", 0),
+    ("begun_ms", 9),
+    ("start_ms", 9),
+    ("ran_ms", 9),
+];
+
+fn list(_: Context, options: Options) -> Result<u8, Failure> {
+    table(b"list", options.json, &[0, 1, 2, 3, 4, 5, 6])
+}
+
+fn blame(_: Context, options: Options) -> Result<u8, Failure> {
+    table(b"blame", options.json, &[7, 8, 9, 1, 0])
+}
+
+/// Asks for the rows, and writes these columns of them.
+fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8, Failure> {
+    let now = boottime();
+    let mut out = say::answer();
+    if !json {
+        row(&mut out, json, columns, &COLUMNS.map(|(key, _)| key));
+    }
+    let mut bracket = "[";
+    ask(request, &mut |packet| {
+        let Some(packet) = packet.strip_prefix(b" ") else { return };
+        let mut values = [""; COLUMNS.len()];
+        let mut times = [0; LIST];
+        for ((value, time), text) in values.iter_mut().zip(&mut times).zip(split_by(packet, b' ')) {
+            *value = core::str::from_utf8(text).unwrap_or("?");
+            *time = number(text, 10).unwrap_or(0);
+        }
+        let [.., forked, began, ended] = times;
+        let last = forked.max(began).max(ended);
+        let ms = [(now, last), (forked, 0), (began, forked), (ended, began)];
+        let ms = ms.map(|(later, earlier)| {
+            Short::<24>::new(format_args!("{}", later.saturating_sub(earlier) / 1000))
+        });
+        values.iter_mut().skip(6).zip(&ms).for_each(|(value, ms)| *value = ms.as_str());
+        if json {
+            out.write_bytes(core::mem::replace(&mut bracket, ",").as_bytes());
+        }
+        row(&mut out, json, columns, &values);
+    })?;
+    out.write_bytes(if !json {
+        b""
+    } else if bracket == "[" {
+        b"[]\n"
+    } else {
+        b"]\n"
+    });
+    answer(out)
+}
+
+/// One row. The first errors of `out` are told by `answer`.
+fn row(out: &mut Output, json: bool, columns: &[usize], values: &[&str; COLUMNS.len()]) {
+    let mut comma = "{";
+    for column in columns {
+        let Some(((key, width), value)) = COLUMNS.get(*column).zip(values.get(*column)) else {
+            return;
+        };
+        let _ = match (json, *column, *value) {
+            (false, ..) => write!(out, "{value:width$} "),
+            (_, _, "-") => write!(out, "{comma}\"{key}\":null"),
+            (_, 0..=2, _) => write!(out, "{comma}\"{key}\":\"{value}\""),
+            _ => write!(out, "{comma}\"{key}\":{value}"),
+        };
+        comma = ",";
+    }
+    out.write_bytes(if json { b"}" } else { b"\n" });
+}
+
+fn logs(_: Context, options: Options) -> Result<u8, Failure> {
+    let name = name(&options)?;
+    let mut out = say::answer();
+    let mut found = false;
+    for end in [".1", ""] {
+        let path = log_path(name.to_str().unwrap_or("?"), end);
+        match copy(path.as_cstr(), &mut out) {
+            Ok(()) => found = true,
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Error::errno("read the log of", name, errno).into()),
+        }
+    }
+    if !found {
+        return Err(Error::refused("print the log of", name, "there is none")
+            .with_status(1)
+            .into());
+    }
+    answer(out)
+}
+
+fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = openat(CWD, path, flags, Mode::empty())?;
+    let mut buf = [0; 4096];
+    loop {
+        match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut buf))? {
+            0 => return Ok(()),
+            n => out.write_bytes(buf.get(..n).unwrap_or(&[])),
+        }
+    }
+}

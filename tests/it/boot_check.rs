@@ -1,0 +1,91 @@
+//! `nsinit boot --check`: what would go wrong, told where the machine is built.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::booted::{System, service};
+use crate::config::{quote, strings};
+use crate::world::{FAILED, Run};
+
+fn check(system: &System, words: &[&str]) -> Run {
+    let dir = system.place.dir.join("containers");
+    system.place.run(&[&["boot", "--check", dir.to_str().unwrap()], words].concat())
+}
+
+/// Adds a program to a container's root.
+fn program(system: &System, container: &str, name: &str, text: &[u8]) {
+    let path = system.dir("services", container).join("rootfs/bin").join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn nothing_wrong_is_nothing_said() {
+    let system = System::new();
+    system.script("onboot", "1", "true");
+    let mut config = service("true");
+    config.set("command.args", strings(&["sh"])).set("service.after", r#"["b"]"#);
+    system.add("services", "a", &config);
+    system.script("services", "b", "true");
+    program(&system, "b", "script", b"#! /bin/sh -e\n");
+    config.set("command.args", strings(&["script"])).set("service.after", "[]");
+    fs::write(system.dir("services", "b").join("container.json"), config.text()).unwrap();
+    check(&system, &[]).ok();
+}
+
+#[test]
+fn every_fault_is_told_in_one_run() {
+    let system = System::new();
+    for (name, after) in [("a", r#"["b"]"#), ("b", r#"["a", "zzz"]"#)] {
+        let mut config = service("true");
+        config.set("service.after", after);
+        system.add("services", name, &config);
+    }
+    let mut config = service("true");
+    config.set("service.grace", quote("5 parsecs"));
+    system.add("services", "c", &config);
+    for (name, text) in [
+        ("script", &b"#!/bin/bash\n"[..]),
+        ("circle", b"#!/bin/circle\n"),
+        ("text", b"hello\n"),
+        ("arm", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0\x01\0\0\0"),
+        ("absent", b""),
+    ] {
+        let mut config = service("");
+        config.set("command.args", strings(&[name]));
+        system.add("services", name, &config);
+        program(&system, name, name, text);
+    }
+    fs::remove_file(system.dir("services", "absent").join("rootfs/bin/absent")).unwrap();
+    fs::write(system.dir("onshutdown", "e").join("container.json"), service("").text()).unwrap();
+    system.dir("onboot", "f");
+    let run = check(&system, &[]);
+    run.ends(1);
+    run.says(&[
+        "services/b/container.json:",
+        "service.after[1]: there is no such container",
+        "services/a: service.after: it waits for itself in a circle",
+        "services/b: service.after: it waits for itself in a circle",
+        "service.grace: expected a number with its unit",
+        "services/script: open /bin/bash: No such file or directory (ENOENT): the interpreter that /bin/script needs",
+        "services/circle: execute /bin/circle: its interpreter needs an interpreter",
+        "services/text: execute /bin/text: it is neither a program nor a script",
+        "services/arm: execute /bin/arm: it is a program for another kind of machine",
+        "services/absent: find the command absent: there is no such file",
+        "onshutdown/e: find the root file system: there is neither",
+        "onboot/f/container.json: there is no such file",
+    ]);
+}
+
+#[test]
+fn the_machine_may_be_another_than_this_one() {
+    let system = System::new();
+    system.script("services", "web", "true");
+    let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
+    let run = check(&system, &["--arch", other]);
+    run.ends(1);
+    run.says(&["services/web: execute /bin/sh: it is a program for another kind of machine"]);
+    check(&system, &["--arch", "pdp11"]).fails(&["--arch: no such machine"]);
+    system.place.run(&["boot", "--check", "/nowhere"]).fails(&["/nowhere"]);
+    assert_eq!(system.place.run(&["boot"]).status, FAILED);
+}

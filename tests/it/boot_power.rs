@@ -1,0 +1,102 @@
+//! Who may end the machine: signals of BusyBox and systemd, the names poweroff, reboot and halt, the
+//! power button, Ctrl-Alt-Del.
+
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
+
+use crate::machine::Machine;
+use crate::world::{Place, Running, spawn};
+
+/// A machine with a service that says how it was ended.
+fn machine(place: &Place) -> Option<Machine> {
+    let machine = Machine::new(place)?;
+    machine.nsinit_is_init();
+    machine.boots(
+        "services",
+        "waits",
+        "trap 'echo ENDED IN ORDER; exit 0' TERM; echo READY; while :; do sleep 1 & wait; done",
+    );
+    Some(machine)
+}
+
+fn ends(said: &str, word: &str) {
+    assert!(said.contains(&format!("reboot: {word}")), "{said}");
+    assert!(said.contains("ENDED IN ORDER"), "{said}");
+}
+
+/// Asks the running machine's monitor for something.
+fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
+    let socket = place.dir.join("monitor");
+    let monitor = format!("unix:{},server=on,wait=off", socket.display());
+    machine.qemu.extend(["-serial", "stdio", "-monitor", &monitor].map(str::to_owned));
+    let mut running = spawn(&mut machine.command());
+    running.wait_for_within("READY", machine.limit);
+    let mut monitor = UnixStream::connect(socket).unwrap();
+    writeln!(monitor, "{command}").unwrap();
+    running.wait_for_within("the machine ends", machine.limit);
+    running
+}
+
+#[test]
+fn the_power_button() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place) else { return };
+    machine.module("button");
+    machine.module("evdev");
+    let run = press(&mut machine, &place, "system_powerdown").end_within(machine.limit);
+    ends(&run.out, "Power down");
+}
+
+#[test]
+fn ctrl_alt_del() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place) else { return };
+    let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end_within(machine.limit);
+    ends(&run.out, "Restarting");
+}
+
+/// Boots with a script that runs beside the containers.
+fn beside(machine: &mut Machine, script: &str) -> String {
+    machine.rescue(&format!(
+        "trap '' HUP; (until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; {script}) </dev/null >/dev/console 2>&1 &"
+    ));
+    machine.boot()
+}
+
+#[test]
+fn the_signals_of_busybox() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place) else { return };
+    ends(&beside(&mut machine, "kill -USR2 1"), "Power down");
+    machine.append.clear();
+    ends(&beside(&mut machine, "kill -TERM 1"), "Restarting");
+}
+
+#[test]
+fn the_signals_of_systemd() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place) else { return };
+    ends(&beside(&mut machine, "kill -38 1"), "Power down");
+    machine.append.clear();
+    ends(&beside(&mut machine, "kill -39 1"), "Restarting");
+}
+
+#[test]
+fn by_name() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place) else { return };
+    std::fs::create_dir_all(machine.root.join("sbin")).unwrap();
+    symlink("/init", machine.root.join("sbin/reboot")).unwrap();
+    ends(&beside(&mut machine, "/sbin/reboot"), "Restarting");
+    machine.append.clear();
+    ends(&beside(&mut machine, "/bin/nsinit poweroff"), "Power down");
+    machine.append.clear();
+    machine.rescue(
+        "trap '' HUP; (until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; /bin/nsinit halt) </dev/null >/dev/console 2>&1 &",
+    );
+    let mut running = spawn(&mut machine.command());
+    ends(&running.wait_for_within("System halted", machine.limit), "System halted");
+    running.signal(libc::SIGKILL);
+    running.end_within(machine.limit);
+}

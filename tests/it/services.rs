@@ -1,0 +1,437 @@
+//! The containers of a booted machine: order, restarts, stops, what they say, who may ask for what.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::booted::{System, service};
+use crate::config::quote;
+use crate::world::until;
+
+/// A service that ends well when it is asked to.
+const POLITE: &str = "echo up; trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done";
+
+#[track_caller]
+fn in_order(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let at = rest.find(word).unwrap_or_else(|| panic!("no {word:?} in its place in:\n{text}"));
+        rest = &rest[at + word.len()..];
+    }
+}
+
+#[test]
+fn onboot_then_services_then_onshutdown_and_the_system_ends() {
+    let system = System::new();
+    system.script("onboot", "010-one", "sleep 0.2; echo ONE; hostname");
+    system.script("onboot", "020-two", "echo TWO");
+    system.script("services", "web", POLITE);
+    system.script("onshutdown", "last", "echo LAST");
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    assert!(!booted.running.err().contains("LAST"));
+    let said = booted.power_off();
+    in_order(
+        &said,
+        &[
+            "010-one: ONE\n010-one: koye\n",
+            "020-two: TWO\n",
+            "web: up\n",
+            "web: bye\n",
+            "last: LAST\n",
+        ],
+    );
+}
+
+#[test]
+fn an_onboot_that_fails_holds_up_the_rest_and_the_system_stays() {
+    let system = System::new();
+    system.script("onboot", "1", "exit 3");
+    system.script("onboot", "2", "echo TWO");
+    system.script("services", "web", POLITE);
+    system.script("services", "other", POLITE);
+    let mut booted = system.boot();
+    booted.says("1: nsinit: it ended with status 3, and is not started again\n");
+    booted.says("nothing further is started, and the machine stays up\n");
+    assert_eq!(booted.list("2")[2], "idle");
+    // Somebody who looks at it starts what is wanted, and nothing else is.
+    booted.verb(&["start", "web"]).ok();
+    assert_eq!(booted.list("other")[2], "idle");
+    let said = booted.power_off();
+    assert!(!said.contains("TWO"), "{said}");
+}
+
+#[test]
+fn an_onboot_that_may_fail_does_not() {
+    let system = System::new();
+    let mut config = service("kill -9 $$");
+    config.set("service.on_failure", quote("continue"));
+    system.add("onboot", "1", &config);
+    system.script("services", "web", POLITE);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    booted.says("1: nsinit: it was killed by signal 9");
+}
+
+#[test]
+fn a_fault_in_one_file_is_told_with_its_place_and_the_others_start() {
+    let system = System::new();
+    fs::write(system.dir("onboot", "0").join("container.json"), "{\n  \"tty\": 1\n}").unwrap();
+    fs::write(system.dir("services", "bad").join("container.json"), "{ nonsense").unwrap();
+    system.dir("services", "none");
+    system.script("services", "web", POLITE);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    booted.says("0: nsinit: container.json:2:10: tty: expected a boolean, found a number\n");
+    booted.says("bad: nsinit: container.json:1:3: ");
+    booted.says("none: nsinit: open container.json: there is no such file");
+    for name in ["0", "bad", "none"] {
+        booted.is(name, "failed");
+    }
+}
+
+#[test]
+fn a_service_that_fails_at_once_is_started_again_with_growing_pauses() {
+    let system = System::new();
+    system.script("services", "crash", "exit 7");
+    let mut booted = system.boot();
+    for pause in [100, 200, 400, 800] {
+        booted.says(&format!("crash: nsinit: it ended with status 7; again in {pause} ms\n"));
+    }
+    let line = booted.list("crash");
+    assert_eq!((line[2].as_str(), line[4].as_str()), ("back-off", "7"), "{line:?}");
+    assert!(line[5].parse::<u32>().unwrap() >= 3, "{line:?}");
+}
+
+#[test]
+fn a_policy_says_which_end_is_followed_by_a_start() {
+    let system = System::new();
+    for (name, policy, status) in
+        [("a", "no", 1), ("b", "on-failure", 0), ("c", "always", 0), ("d", "on-failure", 1)]
+    {
+        let mut config = service(&format!("exit {status}"));
+        config.set("service.restart", quote(policy));
+        system.add("services", name, &config);
+    }
+    let mut booted = system.boot();
+    booted.says("c: nsinit: it ended with status 0; again in 200 ms\n");
+    booted.says("d: nsinit: it ended with status 1; again in 200 ms\n");
+    assert_eq!(booted.list("a")[2..6], ["failed", "-", "1", "0"]);
+    assert_eq!(booted.list("b")[2..6], ["ended", "-", "0", "0"]);
+}
+
+#[test]
+fn a_crash_loop_ends_and_does_what_its_file_says() {
+    let system = System::new();
+    let mut config = service("exit 1");
+    config.set("service.restart_max", "2").set("service.on_failure", quote("reboot"));
+    system.add("services", "crash", &config);
+    system.script("services", "web", POLITE);
+    let said = system.boot().ends();
+    in_order(
+        &said,
+        &["again in 100 ms", "again in 200 ms", "and is not started again", "web: bye", "reboot"],
+    );
+}
+
+#[test]
+fn after_orders_starts_and_stops() {
+    let system = System::new();
+    // The names are in the other order.
+    for (name, after) in [("a", r#"["b"]"#), ("b", r#"["c", "nobody"]"#), ("c", "[]")] {
+        let mut config = service(&format!("sleep 0.1; {POLITE}"));
+        config.set("service.after", after);
+        system.add("services", name, &config);
+    }
+    let mut booted = system.boot();
+    booted.says("b: nsinit: container.json:");
+    booted.says("service.after[1]: there is no such container\n");
+    for name in ["a", "b", "c"] {
+        booted.says(&format!("{name}: up\n"));
+    }
+    let blame = booted.verb(&["blame", "--json"]);
+    let begun = |name: &str| {
+        let named = format!("\"name\":\"{name}\"");
+        let at = blame.out.split('{').find(|object| object.contains(&named)).unwrap();
+        let number = |key: &str| {
+            let text = at.split(&format!("\"{key}\":")).nth(1).unwrap();
+            text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap()
+        };
+        number("begun_ms") + number("start_ms")
+    };
+    assert!(begun("c") <= begun("b") && begun("b") <= begun("a"), "{}", blame.out);
+    let said = booted.power_off();
+    in_order(&said, &["a: bye", "b: bye", "c: bye"]);
+}
+
+#[test]
+fn a_circle_of_after_is_broken_loudly() {
+    let system = System::new();
+    for (name, after) in [("a", r#"["b"]"#), ("b", r#"["a"]"#)] {
+        let mut config = service(POLITE);
+        config.set("service.after", after);
+        system.add("services", name, &config);
+    }
+    let mut booted = system.boot();
+    booted.says("a: nsinit: \"after\" goes round in a circle: it is started now\n");
+    booted.says("b: up\n");
+    let said = booted.power_off();
+    assert!(said.contains("a: bye") && said.contains("b: bye"), "{said}");
+}
+
+#[test]
+fn each_is_stopped_by_its_own_signal_and_killed_after_its_own_grace() {
+    let system = System::new();
+    let mut config =
+        service("trap 'echo INTERRUPTED; exit 0' INT; echo up; while :; do sleep 0.1; done");
+    config.set("service.stop_signal", quote("SIGINT"));
+    system.add("services", "int", &config);
+    let mut config = service("trap '' TERM; echo up; while :; do sleep 0.1; done");
+    config.set("service.grace", quote("300ms"));
+    system.add("services", "deaf", &config);
+    let mut booted = system.boot();
+    booted.says("int: up\n");
+    booted.says("deaf: up\n");
+    let start = Instant::now();
+    let said = booted.power_off();
+    assert!(said.contains("int: INTERRUPTED"), "{said}");
+    assert!(said.contains("deaf: nsinit: it did not end in time: it is killed"), "{said}");
+    // The grace of neither is the default, nor is there a pause for all.
+    assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
+}
+
+#[test]
+fn one_can_be_stopped_started_and_started_again_by_hand() {
+    let system = System::new();
+    system.script(
+        "services",
+        "web",
+        &format!("echo run-$(cat /tmp/note); echo x >> /tmp/note; {POLITE}"),
+    );
+    let mut booted = system.boot();
+    booted.is("web", "running");
+    let first = booted.list("web")[3].clone();
+    booted.verb(&["stop", "web"]).ok();
+    assert_eq!(booted.list("web")[2], "stopped");
+    let run = booted.verb(&["stop", "web"]);
+    run.ends(1);
+    run.says(&["web: it does not run"]);
+    booted.verb(&["start", "web"]).ok();
+    assert_eq!(booted.list("web")[2], "running");
+    booted.verb(&["start", "web"]).ends(1);
+    booted.verb(&["restart", "web"]).ok();
+    let line = booted.list("web");
+    assert_eq!(line[2], "running");
+    assert_ne!(line[3], first);
+    let run = booted.verb(&["restart", "nobody"]);
+    run.ends(1);
+    run.says(&["nobody: there is no container of this name"]);
+    booted.verb(&["stop"]).fails(&["its name is missing"]);
+    booted.says("web: run-x\n");
+}
+
+#[test]
+fn a_stopped_service_does_not_end_the_system_though_it_was_the_last() {
+    let system = System::new();
+    system.script("services", "web", POLITE);
+    let booted = system.boot();
+    booted.is("web", "running");
+    booted.verb(&["stop", "web"]).ok();
+    std::thread::sleep(Duration::from_millis(100));
+    booted.verb(&["start", "web"]).ok();
+}
+
+#[test]
+fn when_nothing_is_left_to_run_the_system_does_what_idle_says() {
+    let system = System::new();
+    system.script("services", "job", "echo done");
+    let said = system.boot().ends();
+    in_order(&said, &["job: done", "power off"]);
+
+    let mut system = System::new();
+    system.script("services", "job", "echo done");
+    system.words += "nsinit.idle=stay";
+    let mut booted = system.boot();
+    booted.says("nothing is left to run");
+    assert_eq!(booted.list("job")[2], "ended");
+}
+
+#[test]
+fn a_system_without_containers_stays_up_and_says_so() {
+    let system = System::new();
+    fs::create_dir(system.place.dir.join("containers")).unwrap();
+    let mut booted = system.boot();
+    booted.says("no containers: /mnt/containers has neither onboot nor services nor onshutdown\n");
+    booted.says("no container could be started");
+    booted.verb(&["list"]).ok();
+}
+
+#[test]
+fn names_that_can_not_be_are_left_out_and_so_is_who_is_not_wanted() {
+    let mut system = System::new();
+    for name in ["web", "not wanted", "log", "extra"] {
+        system.script("services", name, POLITE);
+    }
+    system.script("onshutdown", "web", "true");
+    system.words += "nsinit.skip=extra";
+    let mut booted = system.boot();
+    booted.says("services/not wanted: its name has something else than letters");
+    booted.says("services/log: nsinit needs this name itself");
+    booted.says("onshutdown/web: another container has this name");
+    booted.is("web", "running");
+    assert_eq!(booted.verb(&["list"]).ok().lines().count(), 2);
+}
+
+#[test]
+fn a_console_shell_joins_a_container_by_its_name() {
+    let system = System::new();
+    system.script("services", "web", &format!("echo secret > /tmp/note; {POLITE}"));
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    let run =
+        booted.verb(&["exec", "--id", "web", "/bin/sh", "-c", "cat /tmp/note; hostname; exit 4"]);
+    assert_eq!(run.ends(4), "secret\nkoye\n");
+    assert!(booted.verb(&["state", "--id", "web"]).ok().contains("\"running\":true"));
+    booted
+        .verb(&["exec", "--id", "nobody", "true"])
+        .fails(&["no container of this name was booted"]);
+}
+
+#[test]
+fn lines_carry_their_name_whatever_they_are_made_of() {
+    let system = System::new();
+    system.script(
+        "services",
+        "talk",
+        r#"printf 'half '; sleep 0.1; printf 'line\n\033[31mred\tx\r\n'; echo to-err >&2
+           head -c 2000 /dev/zero | tr '\0' y; printf '\nno end'"#,
+    );
+    let said = system.boot().ends();
+    assert!(said.contains("talk: half line\ntalk: ^[[31mred\tx\ntalk: to-err\n"), "{said:?}");
+    let pieces: Vec<usize> =
+        said.lines().filter(|l| l.starts_with("talk: yy")).map(|l| l.len() - 6).collect();
+    assert_eq!(pieces, [800, 800, 400]);
+    assert!(said.contains("talk: no end\n"), "{said}");
+}
+
+#[test]
+fn a_log_file_keeps_the_youngest_and_no_more_than_it_may() {
+    let system = System::new();
+    let mut config =
+        service("i=0; while [ $i -lt 400 ]; do echo line-$i; i=$((i+1)); done; sleep 1000");
+    config.set("service.log", r#"["file"]"#).set("service.log_size", quote("1k"));
+    system.add("services", "talk", &config);
+    let mut quiet = service("echo nothing; sleep 1000");
+    quiet.set("service.log", r#"["none"]"#);
+    system.add("services", "quiet", &quiet);
+    let mut booted = system.boot();
+    until("the last line is in the log", || {
+        booted.verb(&["logs", "talk"]).out.contains("line-399\n")
+    });
+    let log = booted.verb(&["logs", "talk"]).out;
+    let numbers: Vec<u32> =
+        log.lines().filter_map(|l| l.strip_prefix("line-")?.parse().ok()).collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{log}");
+    let sizes =
+        booted.inside(&["stat", "-c", "%s %a", "/run/nsinit/log/talk", "/run/nsinit/log/talk.1"]);
+    for line in sizes.ok().lines() {
+        let (size, mode) = line.split_once(' ').unwrap();
+        assert!(size.parse::<u32>().unwrap() <= 5 * 1024 && mode == "600", "{line}");
+    }
+    let said = booted.running.err();
+    assert!(!said.contains("line-") && !said.contains("nothing"), "{said}");
+    booted.verb(&["logs", "quiet"]).ends(1);
+}
+
+#[test]
+fn the_command_line_says_where_those_go_that_do_not_say() {
+    let mut system = System::new();
+    system.script("services", "plain", "echo PLAIN; sleep 1000");
+    let mut config = service("echo LOUD; sleep 1000");
+    config.set("service.log", r#"["console"]"#);
+    system.add("services", "loud", &config);
+    system.words += "nsinit.log=file";
+    let mut booted = system.boot();
+    booted.says("loud: LOUD\n");
+    until("the line is in the log", || booted.verb(&["logs", "plain"]).out == "PLAIN\n");
+    assert!(!booted.running.err().contains("PLAIN"));
+    booted.verb(&["logs", "loud"]).ends(1);
+}
+
+#[test]
+fn a_full_run_directory_costs_lines_and_nothing_else() {
+    let mut system = System::new();
+    system.before = "mount -o remount,size=32k /run;".to_owned();
+    let script = format!("head -c 100000 /dev/zero | tr '\\0' 'x'; {POLITE}");
+    let mut config = service(&script);
+    config.set("service.log", r#"["file"]"#);
+    system.add("services", "talk", &config);
+    let mut booted = system.boot();
+    let said = "write the log of talk: No space left on device (ENOSPC): lines are lost\n";
+    booted.says(&format!("nsinit: warning: {said}"));
+    booted.is("talk", "running");
+    // It is said once, and the machine ends as ever.
+    assert_eq!(booted.power_off().matches("lines are lost").count(), 1);
+}
+
+#[test]
+fn pid_1_sleeps_is_small_and_reaps_what_is_given_to_it() {
+    let system = System::new();
+    system.script("services", "web", POLITE);
+    let mut config = service("exit 1");
+    config.set("service.restart", quote("always"));
+    system.add("services", "crash", &config);
+    let mut booted = system.boot();
+    booted.says("again in 1600 ms");
+    booted.inside(&["sh", "-c", "(sleep 0.05 &) ; true"]).ok();
+    let pid = booted.pid;
+    let field = |file: &str, key: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap().to_owned();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    until("the orphan is reaped", || {
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap().split(' ').count()
+            <= 2
+    });
+    // How much of the program file a kernel maps around one page is its own choice: in the virtual
+    // machine all that is resident counts.
+    assert!(field("status", "RssAnon:") <= 80, "{} kB", field("status", "RssAnon:"));
+    // It wakes for what happens, and not to look whether something has.
+    let before = field("status", "voluntary_ctxt_switches:");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(field("status", "voluntary_ctxt_switches:") - before <= 1);
+}
+
+#[test]
+fn whatever_takes_too_long_is_stopped() {
+    let system = System::new();
+    let mut config = service("sleep 1000");
+    config.set("service.timeout", quote("200ms")).set("service.on_failure", quote("continue"));
+    system.add("onboot", "slow", &config);
+    system.script("services", "web", POLITE);
+    let mut booted = system.boot();
+    booted.says("slow: nsinit: it takes longer than it may: it is stopped\n");
+    booted.says("web: up\n");
+    assert_eq!(booted.list("slow")[2], "failed");
+}
+
+#[test]
+fn nobody_but_root_is_heard() {
+    let system = System::new();
+    system.script("services", "web", POLITE);
+    let booted = system.boot();
+    booted.is("web", "running");
+    // Even where the socket can be reached.
+    booted.inside(&["chmod", "-R", "777", "/run/nsinit"]).ok();
+    let run = booted.inside(&[
+        "setpriv",
+        "--reuid",
+        "1000",
+        "--clear-groups",
+        "/mnt/init",
+        "stop",
+        "web",
+    ]);
+    run.fails(&["/run/nsinit/control"]);
+    assert_eq!(booted.list("web")[2], "running");
+}
