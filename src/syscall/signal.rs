@@ -6,8 +6,8 @@ use core::ffi::c_int;
 use linux_raw_sys::general::{
     __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
     __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_signalfd4, __kernel_old_timespec as timespec,
-    O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP,
-    SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, siginfo_t,
+    O_CLOEXEC, O_NONBLOCK, SIG_SETMASK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE,
+    SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, siginfo_t,
 };
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -99,6 +99,12 @@ impl SigInfo {
     pub fn code(&self) -> c_int {
         // SAFETY: as above.
         unsafe { self.0.__bindgen_anon_1.__bindgen_anon_1.si_code }
+    }
+
+    /// si_pid: who sent it; anything for the signals that have no sender.
+    pub fn sender(&self) -> i32 {
+        // SAFETY: as above; the structs of this union are all of integers at this place.
+        unsafe { self.0.__bindgen_anon_1.__bindgen_anon_1._sifields._kill._pid }
     }
 }
 
@@ -225,6 +231,8 @@ pub const TERM: u32 = SIGTERM;
 pub const INT: u32 = SIGINT;
 /// SIGHUP.
 pub const HUP: u32 = SIGHUP;
+/// SIGPIPE.
+pub const PIPE: u32 = SIGPIPE;
 /// SIGCONT.
 pub const CONT: u32 = SIGCONT;
 /// SIGSTOP.
