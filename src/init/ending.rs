@@ -95,9 +95,9 @@ impl Reaper<'_> {
         self.due = Some(self.due.unwrap_or(u64::MAX).min(now() + POLL));
     }
 
-    /// What happens when the command has ended.
+    /// What happens when the command has ended, or a signal that ends what has none has come.
     #[cold]
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         let options = self.options;
         let signal = options.rewrite.get(usize::from(options.end_signal)).copied().unwrap_or(0);
         if let Some(main) = self.main

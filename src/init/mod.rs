@@ -125,7 +125,7 @@ impl Reaper<'_> {
         }
         match (self.main, &self.phase) {
             (Some(main), Phase::Runs) => self.pass_on(main, n, info),
-            (None, Phase::Runs) if n == TERM || n == INT => self.exit(),
+            (None, Phase::Runs) if n == TERM || n == INT => self.end(),
             (None, Phase::Runs) => {}
             _ => self.received_late(n),
         }
