@@ -81,7 +81,8 @@ impl Command<'_> {
     fn by_shell(&self, path: &'static CStr) -> Error {
         const SHELL: &CStr = c"/bin/sh";
         let arguments = self.argv.get(1..).unwrap_or(&[]);
-        let mut argv = Vec::<_, { SCRIPT_ARGUMENTS + 2 }>::new();
+        // The shell, the script, and NULL.
+        let mut argv = Vec::<_, { SCRIPT_ARGUMENTS + 3 }>::new();
         let fits = argv.extend_from_slice(&[Some(SHELL.into()), Some(path.into())]).is_ok()
             && argv.extend_from_slice(arguments).is_ok();
         if !fits {

@@ -82,7 +82,10 @@ impl Reaper<'_> {
                 self.status = STATUS_NSINIT;
                 self.exit()
             }
-            Phase::Ended => self.end(),
+            Phase::Ended => {
+                self.end();
+                self.exit_if_alone();
+            }
             _ => self.exit_if_alone(),
         }
     }
@@ -95,9 +98,9 @@ impl Reaper<'_> {
         self.due = Some(self.due.unwrap_or(u64::MAX).min(now() + POLL));
     }
 
-    /// What happens when the command has ended.
+    /// What happens when the command has ended, or a signal that ends what has none has come.
     #[cold]
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         let options = self.options;
         let signal = options.rewrite.get(usize::from(options.end_signal)).copied().unwrap_or(0);
         if let Some(main) = self.main

@@ -24,7 +24,7 @@ use crate::signame::Name;
 use crate::syscall::memory::give_back_callers;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::{
-    CHLD, CONT, Disposition, INT, STOP, SigInfo, SigSet, TERM, TTIN, TTOU, forward, kill,
+    CHLD, CONT, Disposition, INT, PIPE, STOP, SigInfo, SigSet, TERM, TTIN, TTOU, forward, kill,
     kill_group_only, kill_own_group, sigaction, sigprocmask, sigtimedwait,
 };
 use ending::Phase;
@@ -119,9 +119,13 @@ impl Reaper<'_> {
         if FAULTS.has(n) && info.code() > 0 {
             return;
         }
+        // A message has met a pipe without a reader (send_sig in fs/pipe.c: as if sent by the writer).
+        if n == PIPE && info.sender() == getpid().as_raw_pid() {
+            return;
+        }
         match (self.main, &self.phase) {
             (Some(main), Phase::Runs) => self.pass_on(main, n, info),
-            (None, Phase::Runs) if n == TERM || n == INT => self.exit(),
+            (None, Phase::Runs) if n == TERM || n == INT => self.end(),
             (None, Phase::Runs) => {}
             _ => self.received_late(n),
         }

@@ -11,8 +11,8 @@ use linux_raw_sys::general::{
     __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
     __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
     __kernel_old_timespec as timespec, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_SIGINFO, SIG_SETMASK,
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU,
-    siginfo_t, stack_t,
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN,
+    SIGTTOU, siginfo_t, stack_t,
 };
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -151,6 +151,12 @@ impl SigInfo {
         // SAFETY: as above.
         unsafe { self.0.__bindgen_anon_1.__bindgen_anon_1.si_code }
     }
+
+    /// si_pid: who sent it; anything for the signals that have no sender.
+    pub fn sender(&self) -> i32 {
+        // SAFETY: as above; the structs of this union are all of integers at this place.
+        unsafe { self.0.__bindgen_anon_1.__bindgen_anon_1._sifields._kill._pid }
+    }
 }
 
 /// rt_sigtimedwait(2): waits for one of `set`, which must be blocked, without an end or for so many
@@ -276,6 +282,8 @@ pub const TERM: u32 = SIGTERM;
 pub const INT: u32 = SIGINT;
 /// SIGHUP.
 pub const HUP: u32 = SIGHUP;
+/// SIGPIPE.
+pub const PIPE: u32 = SIGPIPE;
 /// SIGCONT.
 pub const CONT: u32 = SIGCONT;
 /// SIGSTOP.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::reaper::{As, BOTH, children, init, only_child, ready, send, state};
+use crate::reaper::{As, BOTH, children, init, only_child, ready, send, state, waits};
 use crate::world::{Place, nsinit, spawn, until};
 
 /// Ends on TERM and says so; as a script, so that it can be told by its words.
@@ -34,6 +34,31 @@ fn with_grace_what_remains_may_end_first() {
         assert!(since.elapsed() < Duration::from_secs(10), "it waited for nobody");
         assert!(place.remains().is_empty());
     }
+}
+
+#[test]
+fn with_grace_and_nobody_left_it_ends() {
+    let place = Place::new();
+    for what in BOTH {
+        // The harness waits for half a minute at most.
+        spawn(&mut init(&place, what, &["--grace", "1h", "sh", "-c", "exit 4"])).end().ends(4);
+        assert!(place.remains().is_empty());
+    }
+}
+
+/// Without a command it is TERM that ends it, and the rest has its time as well.
+#[test]
+fn with_grace_what_a_pause_has_adopted_may_end_first() {
+    let place = Place::new();
+    let script = format!("{GENTLE} sleep 0.3; echo ready; exec \"$0\" init --pause --grace 20s");
+    let nsinit = nsinit();
+    let args = ["sh", "-c", &script, nsinit.to_str().unwrap()];
+    let (running, outer) = ready(&mut init(&place, As::Subreaper, &args), As::Subreaper);
+    let pause = only_child(outer);
+    until("it waits", || waits(pause));
+    send(pause, libc::SIGTERM);
+    assert_eq!(running.end().ends(0).matches("gentle").count(), 1);
+    assert!(place.remains().is_empty());
 }
 
 #[test]

@@ -113,6 +113,31 @@ fn many_children_behind_one_signal_are_reaped() {
     running.end().ends(143);
 }
 
+/// What it warns into a pipe that nobody reads makes a SIGPIPE, which is its own and not the command's.
+#[test]
+fn standard_error_that_nobody_reads_does_not_hurt_the_command() {
+    let place = Place::new();
+    for what in BOTH {
+        let script = "trap 'echo term; exit 3' TERM; (sh -c : &); sleep 0.3; echo ready; \
+                      while :; do sleep 0.02; done";
+        let mut command = init(&place, what, &["-v", "-w", "sh", "-c", script]);
+        // SAFETY: all are async-signal-safe, and `pipe` has room for two descriptors.
+        unsafe {
+            command.pre_exec(|| {
+                let mut pipe = [0; 2];
+                libc::pipe(pipe.as_mut_ptr());
+                libc::close(pipe[0]);
+                libc::dup2(pipe[1], 2);
+                libc::close(pipe[1]);
+                Ok(())
+            });
+        }
+        let (running, pid) = ready(&mut command, what);
+        send(pid, libc::SIGTERM);
+        assert_eq!(running.end().ends(3).matches("term").count(), 1, "{what:?}");
+    }
+}
+
 #[test]
 fn a_subreaper_unless_it_is_process_1_or_must_not() {
     let place = Place::new();

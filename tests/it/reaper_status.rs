@@ -86,6 +86,13 @@ fn a_script_without_a_first_line_is_run_by_the_shell() {
     fs::write(&path, "echo $# \"$1\" \"$2\"; exit 7\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(run(&place, As::Subreaper, &["script", "a b", "c"]).ends(7), "2 a b c\n");
+    let mut many = vec!["script"];
+    many.resize(1 + 8192, "a");
+    assert_eq!(run(&place, As::Subreaper, &many).ends(7), "8192 a a\n");
+    many.push("a");
+    let refused = run(&place, As::Subreaper, &many);
+    refused.ends(125);
+    refused.says(&["at most 8192 arguments"]);
     // As a container's command it is refused still.
     let refused = place.exec(&["/bin/script"]);
     refused.ends(126);
