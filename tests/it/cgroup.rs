@@ -228,3 +228,16 @@ fn a_frozen_container_can_be_ended() {
     assert_eq!(place.sh("echo again").ends(0), "again\n");
     place.clean();
 }
+
+#[test]
+fn a_group_that_can_not_be_made_leaves_no_parent() {
+    if !version_1() {
+        return;
+    }
+    // The kernel has a file of this name in every group.
+    let mut place = Place::new();
+    let parent = format!("{}-above", place.name);
+    place.config.set("cgroups.parent", quote(&parent)).set("cgroups.name", quote("cgroup.procs"));
+    place.exec(&["/bin/true"]).fails(&["open control group", "ENOTDIR"]);
+    assert_eq!(cgroups(&parent), Vec::<PathBuf>::new());
+}
