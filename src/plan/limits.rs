@@ -9,8 +9,12 @@ use crate::bytes::{number, split_by};
 /// Longest and shortest period, and shortest quota, in microseconds (kernel/sched/core.c,
 /// tg_set_cfs_bandwidth).
 const PERIODS: core::ops::RangeInclusive<u64> = 1_000..=1_000_000;
+/// Greatest quota (kernel/sched/core.c, max_cfs_runtime).
+const QUOTA: i64 = (1 << 44) - 1;
 /// Most shares (kernel/sched/sched.h, MAX_SHARES).
 const SHARES: u64 = 1 << 18;
+/// Greatest limit of processes (kernel/cgroup/pids.c, PIDS_MAX).
+const PIDS: i64 = 1 << 22;
 
 /// Refuses a group that can't be, or limits that can't be met.
 pub(super) fn check(cgroup: &Cgroup) -> Checked {
@@ -18,6 +22,9 @@ pub(super) fn check(cgroup: &Cgroup) -> Checked {
     memory(cgroup)?;
     cpu(cgroup)?;
     devices(cgroup)?;
+    if cgroup.pids_limit > Some(PIDS) {
+        return refuse("cgroups.pids_limit", "expected at most 4194304");
+    }
     for (n, (size, _)) in cgroup.hugetlb_limit.iter().enumerate() {
         if page_size(size.to_bytes()).is_none() {
             let why = "expected a size such as \"2MB\"";
@@ -42,7 +49,8 @@ fn place(cgroup: &Cgroup) -> Checked {
         }
         _ => {}
     }
-    if cgroup.slice.is_some_and(|slice| !slice.to_bytes().ends_with(b".slice")) {
+    let is_slice = |name: &[u8]| name.ends_with(b".slice") && !name.contains(&b'/');
+    if cgroup.slice.is_some_and(|slice| !is_slice(slice.to_bytes())) {
         return refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
     }
     match cgroup.parent {
@@ -78,6 +86,9 @@ fn cpu(cgroup: &Cgroup) -> Checked {
     }
     if matches!(cgroup.cpu_quota, Some(0..1000)) {
         return refuse("cgroups.cpu_quota", "expected -1, or at least 1000 microseconds");
+    }
+    if cgroup.cpu_quota > Some(QUOTA) {
+        return refuse("cgroups.cpu_quota", "expected at most 17592186044415 microseconds");
     }
     if cgroup.cpu_shares.is_some_and(|shares| shares > SHARES) {
         return refuse("cgroups.cpu_shares", "expected 2 to 262144");
@@ -175,6 +186,7 @@ mod tests {
             assert_eq!(refused(|c| c.parent = Some(parent)), "cgroups.parent", "{parent:?}");
         }
         assert_eq!(refused(|c| (c.name, c.slice) = (Some(c"a"), Some(c"b"))), "cgroups.slice");
+        assert_eq!(refused(|c| c.slice = Some(c"../x.slice")), "cgroups.slice");
         assert_eq!(refused(|c| (c.name, c.memory) = (None, Some(1))), "cgroups");
         let fine = Cgroup { name: Some(c"..x"), parent: Some(c"/a//./b..c/"), ..Cgroup::default() };
         assert!(check(&fine).is_ok());
@@ -189,6 +201,8 @@ mod tests {
         let low = |c: &mut Cgroup| (c.memory, c.memory_reservation) = (Some(2), Some(3));
         assert_eq!(refused(low), "cgroups.memory_reservation");
         assert_eq!(refused(|c| c.cpu_quota = Some(999)), "cgroups.cpu_quota");
+        assert_eq!(refused(|c| c.cpu_quota = Some(1 << 44)), "cgroups.cpu_quota");
+        assert_eq!(refused(|c| c.pids_limit = Some(4_194_305)), "cgroups.pids_limit");
         assert_eq!(refused(|c| c.cpu_period = Some(999)), "cgroups.cpu_period");
         assert_eq!(refused(|c| c.cpu_period = Some(1_000_001)), "cgroups.cpu_period");
         assert_eq!(refused(|c| c.cpu_shares = Some(262_145)), "cgroups.cpu_shares");
@@ -200,7 +214,8 @@ mod tests {
             memory: Some(2),
             memory_swap: Some(2),
             memory_reservation: Some(2),
-            cpu_quota: Some(-1),
+            cpu_quota: Some((1 << 44) - 1),
+            pids_limit: Some(4_194_304),
             cpu_period: Some(1_000),
             cpu_shares: Some(262_144),
             cpuset_cpus: Some(c"0-3,8"),
