@@ -147,7 +147,9 @@ fn remove_leaf(dir: &CStr, own: bool, patience: bool) -> io::Result<Left> {
             })?,
         }
         if !pause.wait(events.as_ref().ok()) {
-            return Ok(Left::Strangers);
+            // Without patience the groups inside have gone only now.
+            let gone = matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT));
+            return Ok(if gone { Left::Nothing } else { Left::Strangers });
         }
     }
 }
