@@ -114,22 +114,23 @@ fn devices(cgroup: &Cgroup) -> Checked {
     }
 }
 
-/// A member of a list of CPUs or nodes: first and last, and whether that is all: a range may go on
-/// with ":used/group" (lib/bitmap-str.c, bitmap_parselist).
-pub fn range(text: &[u8]) -> Option<(u64, u64, bool)> {
+/// A member of a list of CPUs or nodes: first and last, and of how many how many count: a range may
+/// go on with ":used/group" (lib/bitmap-str.c, bitmap_parselist).
+pub fn range(text: &[u8]) -> Option<(u64, u64, (u64, u64))> {
     let mut parts = split_by(text, b':');
     let mut ends = split_by(parts.next()?, b'-');
     let first = number(ends.next()?, 10)?;
     let second = ends.next();
     let last = second.map_or(Some(first), |last| number(last, 10))?;
-    let step = parts.next();
-    if let Some(step) = step {
-        let mut step = split_by(step, b'/').map(|step| number(step, 10));
-        let (used, group) = (step.next()?, step.next()?);
-        (used? > 0 && group? > 0 && step.next().is_none() && second.is_some()).then_some(())?;
+    let mut step = (1, 1);
+    if let Some(text) = parts.next() {
+        let mut numbers = split_by(text, b'/').map(|step| number(step, 10));
+        step = (numbers.next()??, numbers.next()??);
+        let right = (1..=step.1).contains(&step.0) && numbers.next().is_none();
+        (right && second.is_some()).then_some(())?;
     }
     let right = first <= last && ends.next().is_none() && parts.next().is_none();
-    right.then_some((first, last, step.is_none()))
+    right.then_some((first, last, step))
 }
 
 /// A size of huge pages, "2MB" or "64KB" (mm/hugetlb_cgroup.c, mem_fmt), in KiB.
@@ -153,12 +154,14 @@ mod tests {
         for good in ["0", "0-3", "0-1023:1/2", "7-7"] {
             assert!(range(good.as_bytes()).is_some(), "{good}");
         }
-        for bad in ["", "-1", "0-", "3-0", "a", "0 1", "0-3:1", "0:1/2", "0-3:1/0", "0\n", "1-2-3"]
-        {
+        for bad in [
+            "", "-1", "0-", "3-0", "a", "0 1", "0-3:1", "0:1/2", "0-3:1/0", "0-3:3/2", "0\n",
+            "1-2-3",
+        ] {
             assert!(range(bad.as_bytes()).is_none(), "{bad:?}");
         }
-        assert_eq!(range(b"2-5"), Some((2, 5, true)));
-        assert_eq!(range(b"2-5:1/2"), Some((2, 5, false)));
+        assert_eq!(range(b"2-5"), Some((2, 5, (1, 1))));
+        assert_eq!(range(b"2-5:1/2"), Some((2, 5, (1, 2))));
     }
 
     #[test]
