@@ -117,7 +117,10 @@ impl<'a> Created<'a> {
         let path = place(base, plan, self.arena)?;
         let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
-            let fresh = make(path).doing("make control group", path)?;
+            let fresh = make(path).doing("make control group", path).inspect_err(|_| {
+                // Some of those above it may be there now. The first error is the one to tell.
+                let _ = remove::remove_parents(path);
+            })?;
             match self.fill(at, base, path, fresh, plan) {
                 // The group went away, or one of its files is not there: the next tries tell. One
                 // whose parent is just going has no CPUs to give, which reads as EACCES.
@@ -144,10 +147,11 @@ impl<'a> Created<'a> {
         plan: &Cgroup,
     ) -> Result<()> {
         let dir = Dir::open(path).doing("open control group", path).inspect_err(|_| {
-            if fresh {
-                // It is not among those that the guard removes. The first error is the one to tell.
-                let _ = remove::remove(path, true, false, self.arena);
-            }
+            // It is not among those that the guard removes. The first error is the one to tell.
+            let _ = match fresh {
+                true => remove::remove(path, true, false, self.arena),
+                false => remove::remove_parents(path),
+            };
         })?;
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
         self.groups.push(Group { dir, version, subsystems, fresh })?;

@@ -48,10 +48,15 @@ pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> R
         Left::Others => return Ok(()),
         Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
     }
+    remove_parents(dir)
+}
+
+/// Removes the groups above `dir`, as far as they are marked and empty.
+pub fn remove_parents(dir: &'static CStr) -> Result<()> {
     let (path, mut end) = (dir.to_bytes(), dir.to_bytes().len());
     loop {
         end = parent(path, end);
-        let above = Path::new(path.get(..end).unwrap_or(b"")).doing(DOING, dir)?;
+        let above = Path::new(path.get(..end).unwrap_or(b"")).doing("remove control group", dir)?;
         if !is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
             return Ok(());
         }
@@ -142,7 +147,9 @@ fn remove_leaf(dir: &CStr, own: bool, patience: bool) -> io::Result<Left> {
             })?,
         }
         if !pause.wait(events.as_ref().ok()) {
-            return Ok(Left::Strangers);
+            // Without patience the groups inside have gone only now.
+            let gone = matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT));
+            return Ok(if gone { Left::Nothing } else { Left::Strangers });
         }
     }
 }

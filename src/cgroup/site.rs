@@ -151,15 +151,19 @@ impl Site {
     }
 }
 
-/// Whether a member of a list lies within those of another. With a step it is left to the kernel.
+/// Whether a member of a list lies within those of another.
 fn is_within(part: &[u8], list: &[u8]) -> bool {
-    let Some((first, last, true)) = range(part) else { return true };
+    let Some((first, last, (used, group))) = range(part) else { return true };
     let mut next = first;
     while next <= last {
         let around = |part| range(part).filter(|(low, high, _)| (*low..=*high).contains(&next));
         match split_by(list, b',').find_map(around) {
             Some((_, high, _)) => next = high + 1,
             None => return false,
+        }
+        let offset = (next - first) % group;
+        if offset >= used {
+            next = next.saturating_add(group - offset);
         }
     }
     true
@@ -244,13 +248,16 @@ mod tests {
 
     #[test]
     fn a_range_lies_within_others() {
-        for (part, list) in [("0", "0"), ("0-3", "0-1,2-3"), ("2", "0-7"), ("0-9:1/2", "0")] {
+        for (part, list) in [("0", "0"), ("0-3", "0-1,2-3"), ("2", "0-7"), ("0-9:1/5", "0,5")] {
             assert!(is_within(part.as_bytes(), list.as_bytes()), "{part} {list}");
         }
-        for (part, list) in [("1", "0"), ("0-3", "0-1,3"), ("8", "0-7"), ("0", "")] {
+        for (part, list) in
+            [("1", "0"), ("0-3", "0-1,3"), ("8", "0-7"), ("0", ""), ("0-9:1/2", "0-1")]
+        {
             assert!(!is_within(part.as_bytes(), list.as_bytes()), "{part} {list}");
         }
         assert!(!is_within(b"0-18446744073709551615", b"0-3"));
+        assert!(!is_within(b"0-18446744073709551615:1/9223372036854775808", b"0-3"));
     }
 
     #[test]

@@ -9,8 +9,12 @@ use crate::bytes::{number, split_by};
 /// Longest and shortest period, and shortest quota, in microseconds (kernel/sched/core.c,
 /// tg_set_cfs_bandwidth).
 const PERIODS: core::ops::RangeInclusive<u64> = 1_000..=1_000_000;
+/// Greatest quota (kernel/sched/core.c, max_cfs_runtime).
+const QUOTA: i64 = (1 << 44) - 1;
 /// Most shares (kernel/sched/sched.h, MAX_SHARES).
 const SHARES: u64 = 1 << 18;
+/// Greatest limit of processes (kernel/cgroup/pids.c, PIDS_MAX).
+const PIDS: i64 = 1 << 22;
 
 /// Refuses a group that can't be, or limits that can't be met.
 pub(super) fn check(cgroup: &Cgroup) -> Checked {
@@ -18,6 +22,9 @@ pub(super) fn check(cgroup: &Cgroup) -> Checked {
     memory(cgroup)?;
     cpu(cgroup)?;
     devices(cgroup)?;
+    if cgroup.pids_limit > Some(PIDS) {
+        return refuse("cgroups.pids_limit", "expected at most 4194304");
+    }
     for (n, (size, _)) in cgroup.hugetlb_limit.iter().enumerate() {
         if page_size(size.to_bytes()).is_none() {
             let why = "expected a size such as \"2MB\"";
@@ -42,7 +49,8 @@ fn place(cgroup: &Cgroup) -> Checked {
         }
         _ => {}
     }
-    if cgroup.slice.is_some_and(|slice| !slice.to_bytes().ends_with(b".slice")) {
+    let is_slice = |name: &[u8]| name.ends_with(b".slice") && !name.contains(&b'/');
+    if cgroup.slice.is_some_and(|slice| !is_slice(slice.to_bytes())) {
         return refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
     }
     match cgroup.parent {
@@ -79,6 +87,9 @@ fn cpu(cgroup: &Cgroup) -> Checked {
     if matches!(cgroup.cpu_quota, Some(0..1000)) {
         return refuse("cgroups.cpu_quota", "expected -1, or at least 1000 microseconds");
     }
+    if cgroup.cpu_quota > Some(QUOTA) {
+        return refuse("cgroups.cpu_quota", "expected at most 17592186044415 microseconds");
+    }
     if cgroup.cpu_shares.is_some_and(|shares| shares > SHARES) {
         return refuse("cgroups.cpu_shares", "expected 2 to 262144");
     }
@@ -103,22 +114,23 @@ fn devices(cgroup: &Cgroup) -> Checked {
     }
 }
 
-/// A member of a list of CPUs or nodes: first and last, and whether that is all: a range may go on
-/// with ":used/group" (lib/bitmap-str.c, bitmap_parselist).
-pub fn range(text: &[u8]) -> Option<(u64, u64, bool)> {
+/// A member of a list of CPUs or nodes: first and last, and of how many how many count: a range may
+/// go on with ":used/group" (lib/bitmap-str.c, bitmap_parselist).
+pub fn range(text: &[u8]) -> Option<(u64, u64, (u64, u64))> {
     let mut parts = split_by(text, b':');
     let mut ends = split_by(parts.next()?, b'-');
     let first = number(ends.next()?, 10)?;
     let second = ends.next();
     let last = second.map_or(Some(first), |last| number(last, 10))?;
-    let step = parts.next();
-    if let Some(step) = step {
-        let mut step = split_by(step, b'/').map(|step| number(step, 10));
-        let (used, group) = (step.next()?, step.next()?);
-        (used? > 0 && group? > 0 && step.next().is_none() && second.is_some()).then_some(())?;
+    let mut step = (1, 1);
+    if let Some(text) = parts.next() {
+        let mut numbers = split_by(text, b'/').map(|step| number(step, 10));
+        step = (numbers.next()??, numbers.next()??);
+        let right = (1..=step.1).contains(&step.0) && numbers.next().is_none();
+        (right && second.is_some()).then_some(())?;
     }
     let right = first <= last && ends.next().is_none() && parts.next().is_none();
-    right.then_some((first, last, step.is_none()))
+    right.then_some((first, last, step))
 }
 
 /// A size of huge pages, "2MB" or "64KB" (mm/hugetlb_cgroup.c, mem_fmt), in KiB.
@@ -142,12 +154,14 @@ mod tests {
         for good in ["0", "0-3", "0-1023:1/2", "7-7"] {
             assert!(range(good.as_bytes()).is_some(), "{good}");
         }
-        for bad in ["", "-1", "0-", "3-0", "a", "0 1", "0-3:1", "0:1/2", "0-3:1/0", "0\n", "1-2-3"]
-        {
+        for bad in [
+            "", "-1", "0-", "3-0", "a", "0 1", "0-3:1", "0:1/2", "0-3:1/0", "0-3:3/2", "0\n",
+            "1-2-3",
+        ] {
             assert!(range(bad.as_bytes()).is_none(), "{bad:?}");
         }
-        assert_eq!(range(b"2-5"), Some((2, 5, true)));
-        assert_eq!(range(b"2-5:1/2"), Some((2, 5, false)));
+        assert_eq!(range(b"2-5"), Some((2, 5, (1, 1))));
+        assert_eq!(range(b"2-5:1/2"), Some((2, 5, (1, 2))));
     }
 
     #[test]
@@ -175,6 +189,7 @@ mod tests {
             assert_eq!(refused(|c| c.parent = Some(parent)), "cgroups.parent", "{parent:?}");
         }
         assert_eq!(refused(|c| (c.name, c.slice) = (Some(c"a"), Some(c"b"))), "cgroups.slice");
+        assert_eq!(refused(|c| c.slice = Some(c"../x.slice")), "cgroups.slice");
         assert_eq!(refused(|c| (c.name, c.memory) = (None, Some(1))), "cgroups");
         let fine = Cgroup { name: Some(c"..x"), parent: Some(c"/a//./b..c/"), ..Cgroup::default() };
         assert!(check(&fine).is_ok());
@@ -189,6 +204,8 @@ mod tests {
         let low = |c: &mut Cgroup| (c.memory, c.memory_reservation) = (Some(2), Some(3));
         assert_eq!(refused(low), "cgroups.memory_reservation");
         assert_eq!(refused(|c| c.cpu_quota = Some(999)), "cgroups.cpu_quota");
+        assert_eq!(refused(|c| c.cpu_quota = Some(1 << 44)), "cgroups.cpu_quota");
+        assert_eq!(refused(|c| c.pids_limit = Some(4_194_305)), "cgroups.pids_limit");
         assert_eq!(refused(|c| c.cpu_period = Some(999)), "cgroups.cpu_period");
         assert_eq!(refused(|c| c.cpu_period = Some(1_000_001)), "cgroups.cpu_period");
         assert_eq!(refused(|c| c.cpu_shares = Some(262_145)), "cgroups.cpu_shares");
@@ -200,7 +217,8 @@ mod tests {
             memory: Some(2),
             memory_swap: Some(2),
             memory_reservation: Some(2),
-            cpu_quota: Some(-1),
+            cpu_quota: Some((1 << 44) - 1),
+            pids_limit: Some(4_194_304),
             cpu_period: Some(1_000),
             cpu_shares: Some(262_144),
             cpuset_cpus: Some(c"0-3,8"),

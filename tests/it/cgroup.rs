@@ -174,9 +174,9 @@ fn a_limit_that_the_kernel_refuses_is_named_and_nothing_is_left() {
         return;
     }
     let mut place = Place::new();
-    // Beyond the machine's, but left to the kernel to judge.
-    place.config.set("cgroups.cpuset_cpus", quote("0-7777:1/2"));
-    place.exec(&["/bin/true"]).fails(&["write 0-7777:1/2 to ", "cpuset.cpus"]);
+    // Its only member is there, but the kernel does not take the range.
+    place.config.set("cgroups.cpuset_cpus", quote("0-7777:1/8888"));
+    place.exec(&["/bin/true"]).fails(&["write 0-7777:1/8888 to ", "cpuset.cpus"]);
     assert_eq!(place.remains(), Vec::<String>::new());
 }
 
@@ -227,4 +227,17 @@ fn a_frozen_container_can_be_ended() {
     // PID 1 has its SIGKILL, which a frozen process does not see: the next one thaws it.
     assert_eq!(place.sh("echo again").ends(0), "again\n");
     place.clean();
+}
+
+#[test]
+fn a_group_that_can_not_be_made_leaves_no_parent() {
+    if !version_1() {
+        return;
+    }
+    // The kernel has a file of this name in every group.
+    let mut place = Place::new();
+    let parent = format!("{}-above", place.name);
+    place.config.set("cgroups.parent", quote(&parent)).set("cgroups.name", quote("cgroup.procs"));
+    place.exec(&["/bin/true"]).fails(&["open control group", "ENOTDIR"]);
+    assert_eq!(cgroups(&parent), Vec::<PathBuf>::new());
 }

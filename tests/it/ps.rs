@@ -39,14 +39,18 @@ fn every_process_with_both_pids_user_state_and_command() {
     place.config.set("user", quote("alice"));
     place.write_config();
     let joined = spawn(&mut place.command(&["exec", "/bin/sleep", "222"]));
-    until("it has joined, and all sleep", || {
-        place.run(&["ps"]).out.lines().filter(|line| line.contains(" S ")).count() == 4
+    let commands = [("sleep 111", "root"), ("sleep 333", "root"), ("/bin/sleep 222", "alice")];
+    // Who has not executed its command yet may sleep too: the shell, and the joiner on its pipe.
+    until("it has joined, and all sleep in their commands", || {
+        let table = table(&place);
+        let sleeps = |command: &str| {
+            table.iter().any(|line| line[3] == "S" && line[4..].join(" ") == command)
+        };
+        table.len() == 4 && commands.iter().all(|(command, _)| sleeps(command))
     });
     let table = table(&place);
     assert_eq!(table.len(), 4, "{table:?}");
-    for (command, user) in
-        [("sleep 111", "root"), ("sleep 333", "root"), ("/bin/sleep 222", "alice")]
-    {
+    for (command, user) in commands {
         let found = line(&table, command);
         assert_eq!(nspid(&found[0]).last(), Some(&found[1]), "{found:?}");
         assert_eq!((found[2].as_str(), found[3].as_str()), (user, "S"), "{found:?}");

@@ -28,6 +28,24 @@ fn a_group_with_somebody_in_it_stays_and_is_named_and_an_empty_one_with_groups_i
 }
 
 #[test]
+fn groups_inside_go_with_theirs_although_somebody_stays_in_another() {
+    let (plan, arena) = (plan(), arena());
+    let created = create(&plan, &arena).unwrap();
+    let (memory, pids) = (path(&created, "memory"), path(&created, "pids"));
+    let memory_path = created.groups().names().find(|(name, _)| *name == "memory").unwrap().1;
+    std::fs::create_dir_all(pids.join("inside/deeper")).unwrap();
+    let mut stranger = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+    std::fs::write(memory.join("cgroup.procs"), stranger.id().to_string()).unwrap();
+    let result = created.remove();
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert!(result.is_err());
+    assert!(!pids.exists());
+    remove_stale(core::iter::once(memory_path), &arena).unwrap();
+    assert!(!memory.exists());
+}
+
+#[test]
 fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();

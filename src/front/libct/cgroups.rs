@@ -163,7 +163,9 @@ impl File<'_> {
         let pos = self.json.next_pos();
         self.object(keys)?;
         let bytes = self.named.0.to_bytes();
-        if bytes.is_empty() || bytes.contains(&b'/') || bytes.contains(&b'\n') {
+        // A space would end the name where the kernel reads it (netprio_cgroup.c).
+        let fits = |byte: &u8| *byte > b' ' && *byte != b'/';
+        if bytes.is_empty() || !bytes.iter().all(fits) {
             return Err(self.fault_of(name, pos, format_args!("expected a name")));
         }
         Ok(self.named)

@@ -117,6 +117,10 @@ fn cgroup_values() {
             r#""net_prio_ifpriomap": [{"interface": "a/b"}]"#,
             "net_prio_ifpriomap[0].interface: expected a name",
         ),
+        (
+            r#""net_prio_ifpriomap": [{"interface": "lo 5"}]"#,
+            "net_prio_ifpriomap[0].interface: expected a name",
+        ),
         (r#""cpu_shares": -1"#, "cpu_shares: expected an integer from 0 to 9223372036854775807"),
     ] {
         assert_eq!(cgroup_fault(value), format!("cgroups.{error}"));
