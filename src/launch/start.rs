@@ -108,8 +108,11 @@ fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
         _ => (child.as_cstr(), pid_object(pid)),
     };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let namespace = openat(CWD, path, flags, Mode::empty());
-    let namespace = namespace.doing("open the network namespace of", on)?;
+    let namespace = match openat(CWD, path, flags, Mode::empty()) {
+        // It has no more of them when it ends: its reason is on the way up.
+        Err(Errno::NOENT) if stat("/proc", pid).is_ok_and(|stat| stat.exiting) => return Ok(()),
+        namespace => namespace.doing("open the network namespace of", on)?,
+    };
     net::connect(made, launch.plan, namespace.as_fd(), joined != Source::New)
 }
 

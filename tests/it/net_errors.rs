@@ -5,7 +5,8 @@ use std::process::Command;
 
 use crate::config::quote;
 use crate::hostnet::HostNet;
-use crate::world::{FAILED, Place, spawn};
+use crate::trace::have_strace;
+use crate::world::{FAILED, Place, skip, spawn};
 
 /// A place with these networks, in text of JSON.
 fn place_with(networks: &str) -> Place {
@@ -216,6 +217,28 @@ fn a_root_that_fails_takes_the_network_with_it() {
     let mut place = place_with(&format!("{{{VETH}, \"address\": \"10.7.0.2/24\"}}"));
     place.config.bind("/absent", "/mnt", "");
     refused(&net, &place, &["/absent"]);
+}
+
+/// The launcher comes to the network when the process that it is for has failed and is gone.
+#[test]
+fn a_root_that_fails_before_the_network_is_begun_tells_why() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let net = HostNet::with_bridge();
+    let before = net.state();
+    let mut place = place_with(&format!("{{{VETH}, \"address\": \"10.7.0.2/24\"}}"));
+    place.config.bind("/absent", "/mnt", "");
+    place.write_config();
+    let inside = format!("--net={}", net.path());
+    let late = "inject=clone,clone3:delay_exit=300000";
+    let trace = "--output=/dev/null";
+    let by =
+        ["nsenter", &inside, "strace", "-f", "-qq", trace, "-e", "trace=clone,clone3", "-e", late];
+    let run = spawn(&mut place.wrapped(&by, &["exec", "/bin/nothing"])).end();
+    run.fails(&["/absent"]);
+    net.is_still(&before);
 }
 
 #[test]
