@@ -18,7 +18,7 @@ use crate::proc::lines::{Pieces, decimal};
 
 /// What is told, in its order: objects, and in them numbers, each with its controller, and for v1 and
 /// v2 the file, the word at the start of the line in it ("-": the number is all), and what makes
-/// nanoseconds or bytes of it. A clock tick is 10,000,000 nanoseconds to every program. (As text: a
+/// nanoseconds or bytes of it. "throlling_data" is how libcontainer 1.2.0 spelt it. A clock tick is 10,000,000 nanoseconds to every program. (As text: a
 /// table of strings would be twice as large.) memory.peak is there since Linux 5.19.
 const TOLD: &[u8] = b"\
 cpu_stats{
@@ -29,6 +29,11 @@ usage_in_usermode cpuacct cpuacct.stat user 10000000 cpu.stat user_usec 1000
 percpu_usage[
 }
 throttling_data{
+periods cpu cpu.stat nr_periods 1 cpu.stat nr_periods 1
+throttled_periods cpu cpu.stat nr_throttled 1 cpu.stat nr_throttled 1
+throttled_time cpu cpu.stat throttled_time 1 cpu.stat throttled_usec 1000
+}
+throlling_data{
 periods cpu cpu.stat nr_periods 1 cpu.stat nr_periods 1
 throttled_periods cpu cpu.stat nr_throttled 1 cpu.stat nr_throttled 1
 throttled_time cpu cpu.stat throttled_time 1 cpu.stat throttled_usec 1000
@@ -52,28 +57,32 @@ limit pids pids.max - 1 pids.max - 1
 /// Where in a sample a number is: nanoseconds of CPU time.
 pub const TOTAL_USAGE: usize = 0;
 /// Bytes in use.
-pub const MEMORY: usize = 6;
+pub const MEMORY: usize = 9;
 /// Most bytes that were ever in use.
-pub const MEMORY_MAX: usize = 7;
+pub const MEMORY_MAX: usize = 10;
 /// Bytes that may be in use.
-pub const MEMORY_LIMIT: usize = 8;
+pub const MEMORY_LIMIT: usize = 11;
 /// Processes.
-pub const PIDS: usize = 10;
+pub const PIDS: usize = 13;
 /// Processes that there may be.
-pub const PIDS_LIMIT: usize = 11;
+pub const PIDS_LIMIT: usize = 14;
 /// Numbers in the table.
-const NUMBERS: usize = 12;
+const NUMBERS: usize = 15;
 
 /// Lists of v1, as keys without "_recursive" and files without what surrounds it: "blkio.io_merged_recursive".
 const BLKIO: &[u8] =
-    b"io_service_bytes io_service_bytes io_serviced io_serviced io_queue io_queued \
+    b"io_service_bytes io_service_bytes io_serviced io_serviced io_serviced! io_serviced \
+    io_queue io_queued \
     io_service_time io_service_time io_wait_time io_wait_time io_merged io_merged io_time time \
     sectors sectors";
 
+const REQUESTS: [(&str, &str); 3] = [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")];
+
 /// Of those, the two that v2 has, with the words of io.stat.
-const IO: [(&str, [(&str, &str); 3]); 2] = [
+const IO: [(&str, [(&str, &str); 3]); 3] = [
     ("io_service_bytes", [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")]),
-    ("io_serviced", [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")]),
+    ("io_serviced", REQUESTS),
+    ("io_serviced!", REQUESTS),
 ];
 
 /// All numbers at one moment. `None`: this host does not tell, or there is no limit.
@@ -198,8 +207,13 @@ fn blkio(group: &Group, json: &mut Json) -> Result<()> {
     Ok(())
 }
 
+/// "io_serviced!" is "io_serviced_recusrive": so libcontainer 1.2.0 spelt it.
 fn begin_list(key: &str, json: &mut Json) {
-    json.begin(Short::<40>::new(format_args!("{key}_recursive")).as_str(), '[');
+    let (key, end) = match key.strip_suffix('!') {
+        Some(key) => (key, "recusrive"),
+        None => (key, "recursive"),
+    };
+    json.begin(Short::<40>::new(format_args!("{key}_{end}")).as_str(), '[');
 }
 
 /// What one kind of request did to one device: "8:0".
@@ -305,6 +319,6 @@ mod tests {
         }
         let open = TOLD.iter().filter(|byte| **byte == b'{').count();
         assert_eq!(open, TOLD.iter().filter(|byte| **byte == b'}').count());
-        assert_eq!(split_by(BLKIO, b' ').count(), 16);
+        assert_eq!(split_by(BLKIO, b' ').count(), 18);
     }
 }

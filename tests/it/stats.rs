@@ -33,11 +33,13 @@ fn the_names_of_2014_with_numbers_that_are_true() {
         "cpu_stats",
         "cpu_usage",
         "throttling_data",
+        "throlling_data",
         "memory_stats",
         "stats",
         "blkio_stats",
         "io_service_bytes_recursive",
         "io_serviced_recursive",
+        "io_serviced_recusrive",
         "pids_stats",
     ] {
         assert!(text.contains(&format!("\"{key}\":")), "no {key}: {text}");
