@@ -15,7 +15,7 @@ fn machine(place: &Place) -> Option<Machine> {
     machine.boots(
         "services",
         "waits",
-        "trap 'echo ENDED IN ORDER; exit 0' TERM; echo READY; while :; do sleep 1 & wait; done",
+        "trap 'echo ENDED IN ORDER; exit 0' TERM; echo READY; : > /ready; while :; do sleep 1 & wait; done",
     );
     Some(machine)
 }
@@ -59,7 +59,7 @@ fn ctrl_alt_del() {
 /// Boots with a script that runs beside the containers.
 fn beside(machine: &mut Machine, script: &str) -> String {
     machine.rescue(&format!(
-        "trap '' HUP; (until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; {script}) </dev/null >/dev/console 2>&1 &"
+        "trap '' HUP; (until [ -e /containers/services/waits/rootfs/ready ]; do usleep 50000; done; {script}) </dev/null >/dev/console 2>&1 &"
     ));
     machine.boot()
 }
@@ -93,7 +93,7 @@ fn by_name() {
     ends(&beside(&mut machine, "/bin/nsinit poweroff"), "Power down");
     machine.append.clear();
     machine.rescue(
-        "trap '' HUP; (until /bin/nsinit list 2>/dev/null | grep -q 'waits.*running'; do usleep 50000; done; /bin/nsinit halt) </dev/null >/dev/console 2>&1 &",
+        "trap '' HUP; (until [ -e /containers/services/waits/rootfs/ready ]; do usleep 50000; done; /bin/nsinit halt) </dev/null >/dev/console 2>&1 &",
     );
     let mut running = spawn(&mut machine.command());
     ends(&running.wait_for_within("System halted", machine.limit), "System halted");
