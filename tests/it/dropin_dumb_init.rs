@@ -2,6 +2,7 @@
 
 use crate::named::{Init, Named, TWO, child, state, who_gets_usr1};
 use crate::pty::Terminal;
+use crate::reaper::foreground;
 use crate::world::until;
 
 const NONE: (&str, &str) = ("NONE", "");
@@ -268,7 +269,7 @@ fn the_session_has_the_terminal() {
         terminal.type_in("echo $((6*7))\n");
         terminal.expect("42");
         terminal.type_in("sleep 60\n");
-        until("sleep is the foreground", || named.place.processes().len() == 3);
+        until("sleep is the foreground", || foreground(child(shell.id())) == ["sleep"]);
         terminal.type_in("\x1a");
         terminal.type_in("echo stat$((1))us\n");
         terminal.expect("stat1us");

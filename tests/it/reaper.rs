@@ -100,3 +100,20 @@ pub fn send(pid: u32, signal: i32) {
 pub fn settled(init: u32) {
     until("only the command is left", || children(init).len() == 1);
 }
+
+/// The name of each process in the foreground group of the terminal of process `of`.
+pub fn foreground(of: u32) -> Vec<String> {
+    let field = |stat: &str, n: usize| -> Option<String> {
+        stat.rsplit(") ").next()?.split(' ').nth(n).map(str::to_owned)
+    };
+    let group = |pid: u32, n| {
+        fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| field(&stat, n))
+    };
+    let tpgid = group(of, 5);
+    let pids = fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| tpgid.is_some() && group(*pid, 2) == tpgid)
+        .map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default())
+        .map(|comm| comm.trim().to_owned())
+        .collect()
+}

@@ -26,21 +26,8 @@ fn shell(place: &Place) -> (Terminal, Child) {
     (terminal, child)
 }
 
-/// The name of each process in the terminal's foreground group.
 fn foreground(shell: &Child) -> Vec<String> {
-    let field = |stat: &str, n: usize| -> Option<String> {
-        stat.rsplit(") ").next()?.split(' ').nth(n).map(str::to_owned)
-    };
-    let group = |pid: u32, n| {
-        fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| field(&stat, n))
-    };
-    let tpgid = group(shell.id(), 5);
-    let pids = fs::read_dir("/proc").unwrap().flatten();
-    let pids = pids.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| tpgid.is_some() && group(*pid, 2) == tpgid)
-        .map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default())
-        .map(|comm| comm.trim().to_owned())
-        .collect()
+    crate::reaper::foreground(shell.id())
 }
 
 #[test]

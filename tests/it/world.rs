@@ -160,6 +160,9 @@ pub fn nameless() -> fs::File {
     unsafe {
         let fd = libc::memfd_create(c"output".as_ptr(), libc::MFD_CLOEXEC);
         assert!(fd >= 0, "memfd_create: {}", std::io::Error::last_os_error());
+        // Of two processes that write at the same moment neither may overwrite the other: the kernel
+        // guards the offset of files that were opened, not of this kind.
+        libc::fcntl(fd, libc::F_SETFL, libc::O_APPEND);
         fs::File::from_raw_fd(fd)
     }
 }
