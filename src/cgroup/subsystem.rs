@@ -4,20 +4,31 @@ use crate::bytes::split_by;
 
 /// A controller that nsinit puts a container under: those that libcontainer knew, and pids.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)] // they are the kernel's names
 #[repr(u16)]
 pub enum Subsystem {
+    /// Which devices may be used and made.
     Devices = 1,
+    /// Shares, quota and period.
     Cpu = 2,
+    /// CPUs and memory nodes.
     Cpuset = 4,
+    /// CPU time that was used.
     Cpuacct = 8,
+    /// Weights and throttles of block devices.
     Blkio = 16,
+    /// What perf may be told of.
     PerfEvent = 32,
+    /// Stops all.
     Freezer = 64,
+    /// How many tasks.
     Pids = 128,
+    /// Huge pages.
     Hugetlb = 256,
+    /// The class of packets.
     NetCls = 512,
+    /// The priority of packets.
     NetPrio = 1024,
+    /// Bytes.
     Memory = 2048,
 }
 

@@ -10,7 +10,7 @@ use crate::cgroup::{Groups, stats};
 use crate::launch::Running;
 use crate::net::stats::{Statistics, statistics};
 use crate::say::{self, Output};
-use crate::syscall::clock::monotonic;
+use crate::syscall::time::monotonic_nanoseconds;
 
 /// Cells of a bar.
 const BAR: u64 = 30;
@@ -32,7 +32,7 @@ impl Watch {
         arena: &Arena,
     ) -> Result<(), Failure> {
         let sample = stats::sample(groups)?;
-        let at = monotonic();
+        let at = monotonic_nanoseconds();
         // The first time there is nothing to compare with.
         let time = if self.at == 0 { u64::MAX } else { (at - self.at).max(1) };
         let get = |n: usize| sample.get(n).copied().flatten();

@@ -38,36 +38,13 @@ fn address(text: &'static CStr) -> Option<Address> {
     Some(Address { ip, prefix, text })
 }
 
-fn network(kind: NetworkKind, name: &'static CStr) -> Network {
-    Network {
-        kind,
-        name,
-        bridge: None,
-        veth_prefix: None,
-        host_interface_name: None,
-        parent: None,
-        mac_address: None,
-        address: None,
-        gateway: None,
-        ipv6_address: None,
-        ipv6_gateway: None,
-        on_link: false,
-        mtu: 0,
-        txqueuelen: 0,
-        hairpin_mode: false,
-        create: false,
-        id: 0,
-        mode: 0,
-    }
-}
-
 /// A bridge that is made, and a port of it.
 fn plan() -> Box<Plan> {
     let mut plan = Box::new(Plan::new());
     let bridge = Network {
         create: true,
         address: address(c"10.1.0.1/24"),
-        ..network(NetworkKind::Bridge, c"brt")
+        ..Network::new(NetworkKind::Bridge, c"brt")
     };
     let veth = Network {
         bridge: Some(c"brt"),
@@ -78,7 +55,7 @@ fn plan() -> Box<Plan> {
         mtu: 1400,
         txqueuelen: 9,
         mac_address: Some([2, 0, 0, 0, 0, 5]),
-        ..network(NetworkKind::Veth, c"eth0")
+        ..Network::new(NetworkKind::Veth, c"eth0")
     };
     plan.networks.push(bridge).unwrap();
     plan.networks.push(veth).unwrap();
@@ -149,10 +126,11 @@ fn a_failure_half_way_takes_back_what_was_made() {
     ip("link add p0 type veth peer name p1");
     let (before, arena) = (ip("link"), arena());
     let mut plan = plan();
-    let moved = Network { host_interface_name: Some(c"p1"), ..network(NetworkKind::Phys, c"eth1") };
+    let moved =
+        Network { host_interface_name: Some(c"p1"), ..Network::new(NetworkKind::Phys, c"eth1") };
     plan.networks.push(moved).unwrap();
     let macvlan =
-        Network { parent: Some(c"lo"), mode: 4, ..network(NetworkKind::Macvlan, c"eth2") };
+        Network { parent: Some(c"lo"), mode: 4, ..Network::new(NetworkKind::Macvlan, c"eth2") };
     plan.networks.push(macvlan).unwrap();
     let mut made = Made::new(&arena);
     let error = super::connect(&mut made, &plan, inside.as_fd(), true).unwrap_err().to_string();

@@ -53,6 +53,32 @@ pub struct Network {
 }
 
 impl Network {
+    /// One of this kind with this name, and nothing else said.
+    pub const fn new(kind: NetworkKind, name: &'static CStr) -> Network {
+        Network {
+            kind,
+            name,
+            bridge: None,
+            veth_prefix: None,
+            host_interface_name: None,
+            parent: None,
+            mac_address: None,
+            address: None,
+            gateway: None,
+            ipv6_address: None,
+            ipv6_gateway: None,
+            on_link: false,
+            mtu: 0,
+            txqueuelen: 0,
+            hairpin_mode: false,
+            create: false,
+            id: 0,
+            mode: 0,
+        }
+    }
+}
+
+impl Network {
     /// Address and gateway in one of the families.
     pub fn ends(&self, v4: bool) -> (Option<&Address>, Option<&Address>) {
         let (address, gateway) = match v4 {

@@ -1,28 +1,36 @@
 //! The clocks since boot. rustix asks the vDSO, whose reader is code that nsinit has no need of.
 
-use linux_raw_sys::general::{
-    __NR_clock_gettime, __kernel_old_timespec, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
-};
+#[cfg(target_pointer_width = "64")]
+use linux_raw_sys::general::__NR_clock_gettime;
+#[cfg(target_pointer_width = "32")]
+use linux_raw_sys::general::__NR_clock_gettime64 as __NR_clock_gettime;
+use linux_raw_sys::general::{CLOCK_BOOTTIME, CLOCK_MONOTONIC};
 
 use super::arch::syscall;
 
 /// Milliseconds of CLOCK_MONOTONIC (clock_gettime(2)), which stands while the machine is suspended.
 pub fn monotonic() -> u64 {
-    clock(CLOCK_MONOTONIC) / 1000
+    monotonic_nanoseconds() / 1_000_000
+}
+
+/// The same in nanoseconds.
+pub fn monotonic_nanoseconds() -> u64 {
+    clock(CLOCK_MONOTONIC)
 }
 
 /// clock_gettime(CLOCK_BOOTTIME), in microseconds: the time since the kernel began, in which the
 /// machine may have slept, too.
 pub fn boottime() -> u64 {
-    clock(CLOCK_BOOTTIME)
+    clock(CLOCK_BOOTTIME) / 1000
 }
 
-/// Microseconds.
+/// Nanoseconds.
 fn clock(clock: u32) -> u64 {
-    let mut now = __kernel_old_timespec { tv_sec: 0, tv_nsec: 0 };
-    let at = &raw mut now as usize;
-    // SAFETY: the kernel fills in the timespec of this call's words. It knows these clocks, and can't
-    // fail.
+    let mut time = [0i64; 2];
+    let at = &raw mut time as usize;
+    // SAFETY: the kernel writes a struct __kernel_timespec: two numbers of 64 bits. It knows these
+    // clocks, and can't fail.
     unsafe { syscall(__NR_clock_gettime, [clock as usize, at, 0, 0, 0, 0]) };
-    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
+    let [seconds, nanoseconds] = time.map(i64::cast_unsigned);
+    seconds * 1_000_000_000 + nanoseconds
 }

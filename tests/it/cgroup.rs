@@ -90,21 +90,6 @@ fn memory_cpu_and_cpuset_limits_are_the_files() {
 }
 
 #[test]
-fn the_memory_limit_kills_and_the_status_tells() {
-    if !version_1() {
-        return;
-    }
-    let mut place = Place::new();
-    place.config.set("cgroups.memory", "8388608");
-    place.exec(&["/bin/probe", "memory", "4096"]).ok();
-    place.exec(&["/bin/probe", "memory", "65536"]).ends(137);
-    let running = place.start("echo ready; sleep 300");
-    place.run(&["exec", "/bin/probe", "memory", "65536"]).ends(137);
-    place.kill_launcher(running);
-    place.sh("exit 0").ends(0);
-}
-
-#[test]
 fn devices_not_allowed_are_denied_and_allowed_ones_work() {
     if !version_1() {
         return;

@@ -221,15 +221,8 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::HELLO;
     use super::*;
-
-    const HELLO: Call = Call {
-        destination: "org.freedesktop.DBus",
-        path: "/org/freedesktop/DBus",
-        interface: "org.freedesktop.DBus",
-        member: "Hello",
-        signature: "",
-    };
 
     #[test]
     fn hello_byte_for_byte() {

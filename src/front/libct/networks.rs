@@ -29,26 +29,7 @@ impl NetworkEntry {
         mode: None,
         addresses: [None; 4],
         ns_path: None,
-        net: Network {
-            kind: NetworkKind::Loopback,
-            name: c"",
-            bridge: None,
-            veth_prefix: None,
-            host_interface_name: None,
-            parent: None,
-            mac_address: None,
-            address: None,
-            gateway: None,
-            ipv6_address: None,
-            ipv6_gateway: None,
-            on_link: false,
-            mtu: 0,
-            txqueuelen: 0,
-            hairpin_mode: false,
-            create: false,
-            id: 0,
-            mode: 0,
-        },
+        net: Network::new(NetworkKind::Loopback, c""),
     };
 }
 
