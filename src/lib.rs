@@ -5,8 +5,10 @@
 //! container, `join` enters one; `child` is what runs inside, `attend` what the launcher does
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
-//! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`, `errno`, `say`, `signame`, `step`, `json`), and `syscall`, the
-//! only `unsafe` here.
+//! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`,
+//! `errno`, `say`, `signame`, `step`, `json`), and `syscall`, the only `unsafe` here.
+//!
+//! As the first process of a machine it is `boot` that runs, and starts each container by `exec`.
 //!
 //! Imports point down only, which a test proves; nothing needs a heap or a libc.
 #![cfg_attr(not(test), no_std)]

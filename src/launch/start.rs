@@ -30,11 +30,7 @@ use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
 pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
-    let scope = enter_scope(launch)?;
     let site = find_site(launch)?;
-    if scope {
-        systemd::step_down(&site, launch.arena)?;
-    }
     // Undone from the last to the first if it is left with an error: a group can't be removed while
     // the child is in it. That of v2 comes first of all: the child is cloned into it.
     let mut groups = make_cgroups(launch, &site, site.is_unified())?;
@@ -70,14 +66,8 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     if !waits {
         go()?;
     }
-    match parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?.outcome {
-        Outcome::Started => {}
-        Outcome::Failed(error) => return Err(short_of_memory(&groups, launch).unwrap_or(error)),
-        Outcome::Died => {
-            let died = || died(steps.last().as_str(), launch.arena);
-            return Err(short_of_memory(&groups, launch).unwrap_or_else(died));
-        }
-    }
+    let report = parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?;
+    judge(report.outcome, &groups, steps, launch)?;
     if launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen) {
         groups.freeze()?;
     }
@@ -114,6 +104,16 @@ fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
         namespace => namespace.doing("open the network namespace of", on)?,
     };
     net::connect(made, launch.plan, namespace.as_fd(), joined != Source::New)
+}
+
+/// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.
+fn judge(outcome: Outcome, groups: &Created, steps: Steps, launch: &Launch) -> Result<()> {
+    let error = match outcome {
+        Outcome::Started => return Ok(()),
+        Outcome::Failed(error) => error,
+        Outcome::Died => died(steps.last().as_str(), launch.arena),
+    };
+    Err(short_of_memory(groups, launch).unwrap_or(error))
 }
 
 /// What a start that failed has failed for, if the kernel has killed a process of it.
@@ -176,11 +176,18 @@ fn enter_scope(launch: &Launch) -> Result<bool> {
     Ok(true)
 }
 
+/// Where the container's groups will be: first a scope of systemd's, if one is asked for, as relative
+/// names then count from there.
 fn find_site(launch: &mut Launch) -> Result<Site> {
-    match &launch.plan.cgroup {
-        Some(plan) => Site::find(plan, launch.arena, &mut launch.finding),
-        None => Ok(Site::default()),
+    let scope = enter_scope(launch)?;
+    let site = match &launch.plan.cgroup {
+        Some(plan) => Site::find(plan, launch.arena, &mut launch.finding)?,
+        None => Site::default(),
+    };
+    if scope {
+        systemd::step_down(&site, launch.arena)?;
     }
+    Ok(site)
 }
 
 fn make_cgroups<'a>(launch: &Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
