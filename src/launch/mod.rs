@@ -12,6 +12,7 @@ mod paused;
 mod place;
 pub mod seal;
 mod start;
+mod survivor;
 mod sync;
 mod workload;
 

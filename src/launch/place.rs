@@ -324,6 +324,15 @@ fn await_end(pid: Pid, start_time: u64) -> Result<()> {
     Err(Error::refused("wait for the end of process", pid_object(pid), why))
 }
 
+/// Waits for the end of a process, however long it lives on. An error is no answer.
+pub fn outlive(pid: Pid, start_time: u64) {
+    let mut pause = 1_000_000;
+    while life(pid, start_time) != Ok(Life::Gone) {
+        sleep(pause);
+        pause = (pause * 2).min(64_000_000);
+    }
+}
+
 fn sleep(nanoseconds: i64) {
     let mut time = Timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
     while let NanosleepRelativeResult::Interrupted(rest) = nanosleep(&time) {

@@ -13,6 +13,7 @@ use super::attend::{Terminal, attend};
 use super::child::{self, First};
 use super::guard::{ChildGuard, StateGuard};
 use super::place::{Lock, Place, pid_object};
+use super::survivor;
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
 use crate::bytes::{Arena, Short};
@@ -34,6 +35,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     // Undone from the last to the first if it is left with an error: a group can't be removed while
     // the child is in it. That of v2 comes first of all: the child is cloned into it.
     let mut groups = make_cgroups(launch, &site, site.is_unified())?;
+    let mut survivor = None;
     let mut made = Made::new(launch.arena);
     let saved;
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
@@ -60,7 +62,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     if entered {
         groups.entered_unified();
     }
-    connect(launch, &mut made, pid)?;
+    connect(launch, &mut made, &mut survivor, pid)?;
     saved = save_state(launch, place, pid, &groups, &made)?;
     let go = || groups.attach().and_then(|()| parent.go(&fds(&groups)?));
     if !waits {
@@ -86,8 +88,13 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
 }
 
 /// The network, made in the child's namespace while it builds the root. Nothing holds that namespace
-/// afterwards but what runs in it.
-fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
+/// afterwards but what runs in it, and the survivor where something in it is to be taken back.
+fn connect(
+    launch: &Launch,
+    made: &mut Made,
+    survivor: &mut Option<ChildGuard>,
+    pid: Pid,
+) -> Result<()> {
     if !net::is_needed(launch.plan) {
         return Ok(());
     }
@@ -103,7 +110,13 @@ fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
         Err(Errno::NOENT) if stat("/proc", pid).is_ok_and(|stat| stat.exiting) => return Ok(()),
         namespace => namespace.doing("open the network namespace of", on)?,
     };
-    net::connect(made, launch.plan, namespace.as_fd(), joined != Source::New)
+    let site = net::Site { namespace: namespace.as_fd(), joined: joined != Source::New };
+    let inside = site.keeps(launch.plan).then_some(site.namespace);
+    net::connect(made, launch.plan, site, &mut || {
+        let (child, notes) = survivor::survivor(launch.plan, pid, inside, launch.arena)?;
+        *survivor = Some(child);
+        Ok(notes)
+    })
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.

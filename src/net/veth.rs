@@ -5,8 +5,9 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::link::{self, Origin};
-use super::made::{Link, Links};
+use super::look::Settings;
 use super::netlink::{Requests, Socket};
+use super::notes::{How, Link, Links};
 use super::{explain, inside, pause, random};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
@@ -32,16 +33,17 @@ pub fn make(
             Some(name) => name,
             None => made_up(network.veth_prefix.unwrap_or(c"veth"), &rest, arena)?,
         };
+        let was = Settings { mac, ..Settings::default() };
+        let link = Link { how: How::Veth, index: 0, host: name, child: network.name, was };
+        // By its MAC address it is known, should it be made and the answer get lost.
+        links.note(link)?;
         let mut requests = Requests::new();
         link::make(&mut requests, network, &Origin { host: Some((name, mac)), ..origin });
-        let result = host.send(&mut requests, arena);
-        let link = |index| Link::Veth { index, host: name, child: network.name };
-        match result {
+        match host.send(&mut requests, arena) {
             Ok(()) => {
-                let index = inside::index(host, name).doing("find", name);
-                // As many fit as there are networks.
-                let _ = links.push(link(index.unwrap_or(0)));
-                return hairpin(host, network, index?, name, arena);
+                let index = inside::index(host, name).doing("find", name)?;
+                links.note(Link { index, ..link })?;
+                return hairpin(host, network, index, name, arena);
             }
             Err(error) if error.raw() == Some(Errno::EXIST) => {
                 if tries == TRIES {
@@ -52,11 +54,7 @@ pub fn make(
                     pause(2_000_000);
                 }
             }
-            Err(error) => {
-                // It may have been made, and the answer lost.
-                let _ = links.push(link(0));
-                return Err(explain(error, network, arena));
-            }
+            Err(error) => return Err(explain(error, network, arena)),
         }
     }
     Ok(())
