@@ -20,6 +20,7 @@ use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::net::{self, Made};
+use crate::plan::check::Finding;
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::{namespace_file, stat};
 use crate::say;
@@ -90,7 +91,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
 /// The network, made in the child's namespace while it builds the root. Nothing holds that namespace
 /// afterwards but what runs in it, and the survivor where something in it is to be taken back.
 fn connect(
-    launch: &Launch,
+    launch: &mut Launch,
     made: &mut Made,
     survivor: &mut Option<ChildGuard>,
     pid: Pid,
@@ -112,11 +113,17 @@ fn connect(
     };
     let site = net::Site { namespace: namespace.as_fd(), joined: joined != Source::New };
     let inside = site.keeps(launch.plan).then_some(site.namespace);
-    net::connect(made, launch.plan, site, &mut || {
+    let connected = net::connect(made, launch.plan, site, &mut || {
         let (child, notes) = survivor::survivor(launch.plan, pid, inside, launch.arena)?;
         *survivor = Some(child);
         Ok(notes)
-    })
+    });
+    if let (Err(error), Some((part, index, key))) = (&connected, made.at) {
+        let why =
+            launch.arena.str(format_args!("{error}")).unwrap_or("no memory for texts is left");
+        launch.finding = Some(Finding { part, index: Some(index), key, text: c"", why });
+    }
+    connected
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.

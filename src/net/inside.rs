@@ -36,19 +36,31 @@ pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Resul
     sent.map(|()| index)
 }
 
-/// Adds the plan's routes.
-pub fn routes(socket: &mut Socket, plan: &Plan, arena: &Arena) -> Result<()> {
-    for routes in plan.routes.chunks(ROUTES) {
+/// Adds the plan's routes; which one is refused, `at` tells.
+pub fn routes(
+    socket: &mut Socket,
+    plan: &Plan,
+    at: &mut Option<(&'static str, usize, &'static str)>,
+    arena: &Arena,
+) -> Result<()> {
+    let missing = |route: &Route| !plan.networks.iter().any(|network| network.makes(route));
+    let mut routes = plan.routes.iter().enumerate().filter(|(_, route)| missing(route)).peekable();
+    while routes.peek().is_some() {
         let mut requests = Requests::new();
-        let missing = |route: &&Route| !plan.networks.iter().any(|network| network.makes(route));
-        for route in routes.iter().filter(missing) {
+        let mut numbers = [0; ROUTES];
+        for (number, (n, route)) in numbers.iter_mut().zip(&mut routes) {
+            *number = n;
+            *at = Some(("routes", n, ""));
             let index = match interface(plan, route) {
                 Some(name) => index(socket, name).doing("add a route by interface", name)?,
                 None => 0,
             };
             self::route(&mut requests, route, index);
         }
-        socket.send(&mut requests, arena)?;
+        socket.send(&mut requests, arena).inspect_err(|_| {
+            let refused = numbers.get(socket.refused()).copied();
+            *at = refused.map(|n| ("routes", n, ""));
+        })?;
     }
     Ok(())
 }

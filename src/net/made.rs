@@ -26,6 +26,8 @@ pub struct Made<'a> {
     pub(super) inside: Option<Socket>,
     /// The links that are taken back, and the bridges that were used.
     pub(super) links: Links,
+    /// The part of the plan that is being made: its list, which one, and the key or "".
+    pub at: Option<(&'static str, usize, &'static str)>,
 }
 
 /// The network namespace of the launcher.
@@ -47,7 +49,7 @@ impl Host {
 impl<'a> Made<'a> {
     /// Nothing yet.
     pub fn new(arena: &'a Arena) -> Made<'a> {
-        Made { arena, host: None, inside: None, links: Links::default() }
+        Made { arena, host: None, inside: None, links: Links::default(), at: None }
     }
 
     /// The names of the veths' ends on the host, and of those inside.

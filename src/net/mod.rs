@@ -21,6 +21,8 @@ pub mod stats;
 mod uapi;
 mod veth;
 
+use core::ffi::CStr;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -40,6 +42,8 @@ use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
 use crate::syscall::namespace::setns;
 use crate::syscall::process::NewNamespaces;
 
+/// As the plan's marks call the list.
+const NETWORKS: &str = "networks";
 /// The loopback interface is the first of every network namespace (include/net/flow.h).
 const LOOPBACK_IFINDEX: u32 = 1;
 
@@ -85,23 +89,29 @@ pub fn connect(
     let inside = open_in(site.namespace, host.namespace.as_fd());
     let inside = made.inside.insert(inside.map_err(|error| wrong_namespace(error, plan))?);
     let lock = Lock::take(host.namespace.as_fd())?;
-    let bridges = || plan.networks.iter().filter(|network| network.kind == NetworkKind::Bridge);
-    let links = || plan.networks.iter().filter(|network| is_link(network));
+    let entries = || plan.networks.iter().enumerate();
+    let bridges = || entries().filter(|(_, network)| network.kind == NetworkKind::Bridge);
+    let links = || entries().filter(|(_, network)| is_link(network));
     let lasting = site.keeps(plan) && links().next().is_some();
-    if lasting || bridges().any(|bridge| bridge.create) {
+    if lasting || bridges().any(|(_, bridge)| bridge.create) {
         made.links.pipe = Some(outlive()?);
     }
-    for network in bridges() {
+    for (n, network) in bridges() {
+        made.at = Some((NETWORKS, n, ""));
         made.links.note(Link::bridge(network.name))?;
         bridge::ensure(&mut host.socket, network, arena)?;
     }
-    for network in links() {
+    for (n, network) in links() {
+        made.at = Some((NETWORKS, n, "name"));
         // Whatever has its name later was made here.
         if inside::index(inside, network.name).is_ok() {
             let error = Error::errno("make interface", network.name, Errno::EXIST);
             return Err(error.hint("there is one of this name already"));
         }
-        let from = origin(&mut host.socket, network, arena)?;
+        let (key, name) = origin(network);
+        made.at = Some((NETWORKS, n, key));
+        let from = find(&mut host.socket, network, name, arena)?;
+        made.at = Some((NETWORKS, n, ""));
         if from.is_some_and(|from| from.is_bridge && from.is_ours())
             && let Some(bridge) = network.bridge
         {
@@ -120,14 +130,16 @@ pub fn connect(
     }
     // From here on what has a port is in use.
     drop(lock);
-    for network in links() {
+    for (n, network) in links() {
+        made.at = Some((NETWORKS, n, ""));
         let index = inside::configure(inside, network, arena)?;
         let moved = |link: &&Link| link.how == How::Moved && link.child == network.name;
         if let Some(moved) = made.links.list.iter().find(moved) {
             made.links.note(Link { index, ..*moved })?;
         }
     }
-    inside::routes(inside, plan, arena)?;
+    inside::routes(inside, plan, &mut made.at, arena)?;
+    made.at = None;
     // A socket keeps its namespace.
     if !made.links.list.iter().any(|link| link.how.needs_inside()) {
         made.inside = None;
@@ -159,15 +171,23 @@ fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
     socket
 }
 
-/// What the link is made on or from, on the host.
-fn origin(host: &mut Socket, network: &Network, arena: &Arena) -> Result<Option<Seen>> {
+/// What the link is made on or from, on the host: the key, and its value.
+fn origin(network: &Network) -> (&'static str, Option<&'static CStr>) {
+    match network.kind {
+        NetworkKind::Phys => ("host_interface_name", network.host_interface_name),
+        NetworkKind::Veth => ("bridge", network.bridge),
+        _ => ("parent", network.parent),
+    }
+}
+
+fn find(
+    host: &mut Socket,
+    network: &Network,
+    name: Option<&'static CStr>,
+    arena: &Arena,
+) -> Result<Option<Seen>> {
     let missing = "make the bridge, or list it as a network of its own with \"create\": true";
-    let from = match network.kind {
-        NetworkKind::Phys => network.host_interface_name,
-        NetworkKind::Veth => network.bridge,
-        _ => network.parent,
-    };
-    let Some(name) = from else { return Ok(None) };
+    let Some(name) = name else { return Ok(None) };
     let seen = look(host, 0, name, arena)?;
     if seen.is_some() {
         return Ok(seen);

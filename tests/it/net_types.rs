@@ -273,7 +273,9 @@ fn routes_lead_where_they_say() {
             {"destination": "fd99::/64", "gateway": "fd07::1", "source": "fd07::2/64"}]"#,
     );
     let run = net.sh(&place, "ip route; ip -6 route");
-    let out = run.ok();
+    let out = run.ends(0);
+    let words = "routes[4].destination: \"10.52.0.9/16\" has bits beyond its prefix";
+    assert!(run.err.contains(words) && run.err.lines().count() == 1, "{}", run.err);
     for line in [
         "default via 10.7.0.1 dev eth0  src 10.7.0.2",
         "10.50.0.0/16 dev eth0",

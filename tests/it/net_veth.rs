@@ -196,4 +196,13 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     let words = "add route 10.50.0.0/16: Invalid argument (EINVAL): Nexthop has invalid gateway";
     net.sh(&place, "true").fails(&[words]);
     net.is_still(&before);
+    // Of many, the one is named: that which the gateway has made already does not count.
+    let mut routes = vec![r#"{"gateway": "10.7.0.1"}"#.to_owned()];
+    routes.extend((0..12).map(|n| {
+        let last = if n == 10 { 255 } else { 1 };
+        format!(r#"{{"destination": "10.{}.0.0/16", "gateway": "10.7.0.{last}"}}"#, 50 + n)
+    }));
+    place.config.set("routes", format!("[{}]", routes.join(", ")));
+    net.sh(&place, "true").fails(&["routes[11]: add route 10.60.0.0/16: Invalid argument"]);
+    net.is_still(&before);
 }
