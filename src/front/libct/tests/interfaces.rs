@@ -341,14 +341,16 @@ fn a_route_that_a_gateway_makes_is_no_second_one() {
 
 #[test]
 fn the_route_of_the_seed() {
-    let plan = good(&routed(
+    let (plan, warnings) = warned(&routed(
         r#"[{"destination": "0.0.0.0/0", "source": "10.0.0.2/8", "gateway": "10.0.0.1",
             "interface_name": "eth0"}, {"destination": "192.168.7.9/24", "gateway": "10.0.0.1"}]"#,
     ));
     let route = plan.routes[0];
     assert_eq!(route.source.unwrap().ip, Ip::V4([10, 0, 0, 2]));
     assert!(route.network().is_none() && route.is_v4());
-    // Of a network only its own bits count, as in Go's ParseCIDR.
+    // Of a network only its own bits count, as in Go's ParseCIDR; but not in silence.
+    let warning = "routes[1].destination: \"192.168.7.9/24\" has bits beyond its prefix";
+    assert!(matches!(&warnings[..], [it] if it.contains(warning)), "{warnings:?}");
     assert_eq!(plan.routes[1].destination.unwrap().ip, Ip::V4([192, 168, 7, 0]));
 }
 
