@@ -51,7 +51,7 @@ pub fn routes(
         for (number, (n, route)) in numbers.iter_mut().zip(&mut routes) {
             *number = n;
             *at = Some(("routes", n, ""));
-            let index = match interface(plan, route) {
+            let index = match route.interface_name {
                 Some(name) => index(socket, name).doing("add a route by interface", name)?,
                 None => 0,
             };
@@ -63,17 +63,6 @@ pub fn routes(
         })?;
     }
     Ok(())
-}
-
-/// The interface that the route names; one with neither interface nor gateway is the interface's
-/// that has its source.
-fn interface(plan: &Plan, route: &Route) -> Option<&'static CStr> {
-    let source = route.source.filter(|_| route.gateway.is_none()).map(|source| source.ip);
-    let has = |network: &&Network| {
-        let own = [network.address, network.ipv6_address];
-        own.into_iter().flatten().any(|address| Some(address.ip) == source)
-    };
-    route.interface_name.or_else(|| Some(plan.networks.iter().find(has)?.name))
 }
 
 /// The index of an interface in the socket's namespace.

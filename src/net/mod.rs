@@ -50,9 +50,13 @@ const LOOPBACK_IFINDEX: u32 = 1;
 /// Brings the loopback interface of the caller's network namespace up. With that the kernel gives it
 /// 127.0.0.1 and ::1.
 pub fn loopback_up(arena: &Arena) -> Result<()> {
+    loopback(&mut Socket::open()?, arena)
+}
+
+fn loopback(socket: &mut Socket, arena: &Arena) -> Result<()> {
     let mut requests = Requests::new();
     requests.add((RTM_NEWLINK, 0), &info(LOOPBACK_IFINDEX, IFF_UP, IFF_UP), "bring up", "lo");
-    Socket::open()?.send(&mut requests, arena)
+    socket.send(&mut requests, arena)
 }
 
 /// Whether `connect` has anything to do.
@@ -137,6 +141,10 @@ pub fn connect(
         if let Some(moved) = made.links.list.iter().find(moved) {
             made.links.note(Link { index, ..*moved })?;
         }
+    }
+    // The container's process does so as well, but may not have come to it; a route can lead there.
+    if plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
+        loopback(inside, arena)?;
     }
     inside::routes(inside, plan, &mut made.at, arena)?;
     made.at = None;

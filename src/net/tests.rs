@@ -93,7 +93,7 @@ fn what_is_made_is_as_planned_and_goes_without_a_trace() {
         destination: address(c"10.2.0.0/16"),
         source: address(c"10.1.0.2/32"),
         gateway: None,
-        interface_name: None,
+        interface_name: Some(c"eth0"),
         on_link: false,
     };
     plan.routes.push(route).unwrap();

@@ -270,7 +270,8 @@ fn routes_lead_where_they_say() {
             {"destination": "10.51.0.0/16", "gateway": "10.50.0.1"},
             {"destination": "10.52.0.9/16", "gateway": "192.0.2.1", "interface_name": "eth0",
                 "on_link": true},
-            {"destination": "fd99::/64", "gateway": "fd07::1", "source": "fd07::2/64"}]"#,
+            {"destination": "fd99::/64", "gateway": "fd07::1", "source": "fd07::2/64"},
+            {"destination": "10.53.0.0/16", "interface_name": "lo"}]"#,
     );
     let run = net.sh(&place, "ip route; ip -6 route");
     let out = run.ends(0);
@@ -282,6 +283,7 @@ fn routes_lead_where_they_say() {
         "10.51.0.0/16 via 10.50.0.1 dev eth0",
         "10.52.0.0/16 via 192.0.2.1 dev eth0 onlink",
         "default via fe80::1 dev eth0",
+        "10.53.0.0/16 dev lo",
         "fd99::/64 via fd07::1 dev eth0  src fd07::2",
     ] {
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
