@@ -28,6 +28,7 @@ use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
 use crate::syscall::process::{Fork, NewNamespaces, fork, fork_into};
+use crate::syscall::time::sleep;
 use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
@@ -88,6 +89,10 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     Ok(status)
 }
 
+/// How often a network is tried that may be another's for a moment more, and nanoseconds in between.
+const TRIES: u32 = 20;
+const PAUSE: u32 = 25_000_000;
+
 /// The network, made in the child's namespace while it builds the root. Nothing holds that namespace
 /// afterwards but what runs in it, and the survivor where something in it is to be taken back.
 fn connect(
@@ -111,13 +116,24 @@ fn connect(
         Err(Errno::NOENT) if stat("/proc", pid).is_ok_and(|stat| stat.exiting) => return Ok(()),
         namespace => namespace.doing("open the network namespace of", on)?,
     };
+    let (plan, arena) = (&*launch.plan, launch.arena);
     let site = net::Site { namespace: namespace.as_fd(), joined: joined != Source::New };
-    let inside = site.keeps(launch.plan).then_some(site.namespace);
-    let connected = net::connect(made, launch.plan, site, &mut || {
-        let (child, notes) = survivor::survivor(launch.plan, pid, inside, launch.arena)?;
+    let inside = site.keeps(plan).then_some(site.namespace);
+    let mut outlive = || {
+        let (child, notes) = survivor::survivor(plan, pid, inside, arena)?;
         *survivor = Some(child);
         Ok(notes)
-    });
+    };
+    let mut connected = net::connect(made, plan, site, &mut outlive);
+    // The kernel takes its time with a namespace, and a killed launcher's survivor waits for it.
+    for _ in 0..if launch.follows { TRIES } else { 0 } {
+        if connected.is_ok() {
+            break;
+        }
+        made.take_back()?;
+        sleep(PAUSE);
+        connected = net::connect(made, plan, site, &mut outlive);
+    }
     if let (Err(error), Some((part, index, key))) = (&connected, made.at) {
         let why =
             launch.arena.str(format_args!("{error}")).unwrap_or("no memory for texts is left");

@@ -11,11 +11,12 @@ use super::link::{self, info, number};
 use super::look::{Seen, look, parse};
 use super::made::delete;
 use super::netlink::{Requests, Socket};
+use super::random;
 use super::uapi::*;
-use super::{pause, random};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::Network;
+use crate::syscall::time::sleep;
 
 /// Nobody else makes, uses or removes a bridge meanwhile: between the look at its ports and its end
 /// another launcher could make one. It is on the network namespace's own file, so it needs none on
@@ -30,7 +31,7 @@ impl<'a> Lock<'a> {
         for _ in 0..ROUNDS {
             match flock(namespace, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Lock(namespace)),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => pause(5_000_000),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => sleep(5_000_000),
                 Err(errno) => return Err(errno).doing("lock the network namespace", ()),
             }
         }

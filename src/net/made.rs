@@ -12,10 +12,11 @@ use super::look::look;
 use super::netlink::{Requests, Socket};
 use super::notes::{How, Link, Links};
 use super::uapi::*;
-use super::{bridge, open_in, pause};
+use super::{bridge, open_in};
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
 use crate::say;
+use crate::syscall::time::sleep;
 
 /// What was made for a container. It is taken back when this is dropped, which has to be after the end
 /// of the container's processes.
@@ -174,7 +175,7 @@ fn await_end(host: &mut Socket, index: u32, name: &'static CStr, arena: &Arena) 
         if index_to_name_inlined(host.fd(), index).is_err_and(|errno| errno == Errno::NODEV) {
             return Ok(());
         }
-        pause(400_000);
+        sleep(400_000);
     }
     delete(host, index, "remove", name, arena)
 }

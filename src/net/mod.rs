@@ -26,7 +26,6 @@ use core::ffi::CStr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use self::bridge::Lock;
 use self::link::{Origin, info};
@@ -279,13 +278,6 @@ fn random() -> [u8; 8] {
         bytes = pid.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
     }
     bytes
-}
-
-fn pause(nanoseconds: i64) {
-    let mut time = Timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
-    while let NanosleepRelativeResult::Interrupted(rest) = nanosleep(&time) {
-        time = rest;
-    }
 }
 
 #[cfg(test)]

@@ -87,8 +87,9 @@ impl Links {
         let bytes = bytes_of(&mut words);
         bytes[MAC..][..6].copy_from_slice(&was.mac);
         for (at, name) in [(NAMES, link.host), (NAMES + NAME, link.child)] {
-            for (to, from) in bytes.iter_mut().skip(at).zip(name.to_bytes()).take(NAME_MAX) {
-                *to = *from;
+            let name = name.to_bytes();
+            if let Some(to) = bytes.get_mut(at..at + name.len()) {
+                to.copy_from_slice(name);
             }
         }
         retry_on_intr(|| write(pipe, bytes)).doing("note interface", link.host).map(drop)

@@ -8,10 +8,11 @@ use super::link::{self, Origin};
 use super::look::Settings;
 use super::netlink::{Requests, Socket};
 use super::notes::{How, Link, Links};
-use super::{explain, inside, pause, random};
+use super::{explain, inside, random};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::{NAME_MAX, Network};
+use crate::syscall::time::sleep;
 
 /// So often a name is tried: a made-up one with another ending, a fixed one until what a container
 /// that has just ended left of it is gone, for a fifth of a second.
@@ -51,7 +52,7 @@ pub fn make(
                     return Err(error.hint("the host has one of this name already"));
                 }
                 if network.host_interface_name.is_some() {
-                    pause(2_000_000);
+                    sleep(2_000_000);
                 }
             }
             Err(error) => return Err(explain(error, network, arena)),

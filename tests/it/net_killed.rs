@@ -162,6 +162,43 @@ fn an_interface_of_the_host_is_given_back_as_it_was() {
     }
 }
 
+/// The kernel takes its time with a namespace, and nobody waits for it when the launcher is killed.
+#[test]
+fn the_next_start_comes_right_after_a_kill() {
+    let net = HostNet::with_cable();
+    let other = HostNet::new();
+    let netns = format!(r#""type": "netns", "ns_path": {}"#, quote(other.path()));
+    for networks in [
+        &[r#""type": "macvlan", "parent": "m0", "mac_address": "02:00:00:00:00:09""#][..],
+        &[r#""type": "macvlan", "parent": "m0", "mode": "passthru""#],
+        &[r#""type": "phys", "host_interface_name": "m0""#],
+        &[&netns, r#""type": "macvlan", "parent": "m0""#],
+    ] {
+        let place = place_with(networks);
+        for _ in 0..8 {
+            let running = net.start(&place, STAY);
+            running.signal(libc::SIGKILL);
+            running.end();
+        }
+        next(&net, &place);
+    }
+    // What is wrong all the same is told, if a moment later.
+    let place = on_bridge(2);
+    let running = net.start(&place, STAY);
+    place.kill_launcher(running);
+    place_text(&place, r#""bridge": "nbr0""#, r#""bridge": "none""#);
+    let run = spawn(&mut net.command(&place, &["exec", "/bin/nothing"])).end();
+    run.ends(crate::world::FAILED);
+    assert!(run.err.contains("find the host's interface none: No such device"), "{}", run.err);
+    assert!(!net.links().contains(&"nbr0".to_owned()));
+}
+
+fn place_text(place: &Place, from: &str, to: &str) {
+    let text = place.config.text();
+    assert!(text.contains(from), "{text}");
+    place.write_text(&text.replace(from, to));
+}
+
 #[test]
 fn the_process_that_outlives_the_launcher_keeps_nothing_of_its_callers() {
     let net = HostNet::new();
