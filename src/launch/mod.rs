@@ -8,6 +8,7 @@ mod attend;
 mod child;
 mod guard;
 mod join;
+mod network;
 mod paused;
 mod place;
 pub mod seal;

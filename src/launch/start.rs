@@ -4,31 +4,28 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
-use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::attend::{Terminal, attend};
 use super::child::{self, First};
 use super::guard::{ChildGuard, StateGuard};
+use super::network::connect;
 use super::place::{Lock, Place, pid_object};
-use super::survivor;
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
-use crate::net::{self, Made};
-use crate::plan::check::Finding;
+use crate::net::Made;
 use crate::plan::{Kind, Plan, Source};
-use crate::proc::process::{namespace_file, stat};
+use crate::proc::process::stat;
 use crate::say;
 use crate::state::{self, State, Strings};
 use crate::step::Steps;
 use crate::syscall::namespace::unshare;
 use crate::syscall::process::{Fork, NewNamespaces, fork, fork_into};
-use crate::syscall::time::sleep;
 use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
@@ -87,59 +84,6 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     }
     finish(launch, place, groups, saved, made)?;
     Ok(status)
-}
-
-/// How often a network is tried that may be another's for a moment more, and nanoseconds in between.
-const TRIES: u32 = 20;
-const PAUSE: u32 = 25_000_000;
-
-/// The network, made in the child's namespace while it builds the root. Nothing holds that namespace
-/// afterwards but what runs in it, and the survivor where something in it is to be taken back.
-fn connect(
-    launch: &mut Launch,
-    made: &mut Made,
-    survivor: &mut Option<ChildGuard>,
-    pid: Pid,
-) -> Result<()> {
-    if !net::is_needed(launch.plan) {
-        return Ok(());
-    }
-    let joined = launch.plan.namespaces.get(Kind::Net);
-    let child = namespace_file("/proc", pid, Kind::Net.file());
-    let (path, on) = match joined {
-        Source::Join(path) => (path, path.into()),
-        _ => (child.as_cstr(), pid_object(pid)),
-    };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let namespace = match openat(CWD, path, flags, Mode::empty()) {
-        // It has no more of them when it ends: its reason is on the way up.
-        Err(Errno::NOENT) if stat("/proc", pid).is_ok_and(|stat| stat.exiting) => return Ok(()),
-        namespace => namespace.doing("open the network namespace of", on)?,
-    };
-    let (plan, arena) = (&*launch.plan, launch.arena);
-    let site = net::Site { namespace: namespace.as_fd(), joined: joined != Source::New };
-    let inside = site.keeps(plan).then_some(site.namespace);
-    let mut outlive = || {
-        let (child, notes) = survivor::survivor(plan, pid, inside, arena)?;
-        *survivor = Some(child);
-        Ok(notes)
-    };
-    let mut connected = net::connect(made, plan, site, &mut outlive);
-    // The kernel takes its time with a namespace, and a killed launcher's survivor waits for it.
-    for _ in 0..if launch.follows { TRIES } else { 0 } {
-        if connected.is_ok() {
-            break;
-        }
-        made.take_back()?;
-        sleep(PAUSE);
-        connected = net::connect(made, plan, site, &mut outlive);
-    }
-    if let (Err(error), Some((part, index, key))) = (&connected, made.at) {
-        let why =
-            launch.arena.str(format_args!("{error}")).unwrap_or("no memory for texts is left");
-        launch.finding = Some(Finding { part, index: Some(index), key, text: c"", why });
-    }
-    connected
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.
