@@ -39,6 +39,7 @@ mod init;
 mod join;
 mod kill;
 mod life;
+mod net_after;
 mod net_cleanup;
 mod net_errors;
 mod net_killed;
