@@ -79,7 +79,8 @@ pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
 /// The caller's own groups.
 #[inline(never)]
 pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
-    let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
+    let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
+    let hierarchies = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
     let mut dirs = Vec::new();
     for hierarchy in &hierarchies {
         let top = hierarchy.top.to_bytes_with_nul();

@@ -54,7 +54,8 @@ impl Site {
             return Ok(site);
         }
         let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
-        let found = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
+        let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
+        let found = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
         for hierarchy in found {
             let base = if absolute { Some(hierarchy.top) } else { hierarchy.own };
             let Some(base) = base else { continue };

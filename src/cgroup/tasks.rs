@@ -4,12 +4,16 @@ use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, write};
+use rustix::process::Pid;
 
-use super::detect::HIERARCHIES;
-use super::file::Version;
+use super::detect::{self, HIERARCHIES, Hierarchy};
+use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
 use super::subsystem::Subsystem;
+use super::systemd;
+use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
+use crate::proc::process;
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -27,11 +31,34 @@ impl Tasks {
         Tasks { files: Vec::new(), memory: false, unified: None }
     }
 
-    /// Those of these groups.
-    pub fn open(groups: &Groups) -> Result<Tasks> {
+    /// Those of these groups, and of the scope that `pid` is in.
+    pub fn open(groups: &Groups, pid: Option<Pid>, arena: &Arena) -> Result<Tasks> {
         let mut tasks = Tasks::new();
+        if let Some(pid) = pid {
+            tasks.add_scope(groups, pid, arena)?;
+        }
         groups.iter().try_for_each(|group| tasks.add(group))?;
         Ok(tasks)
+    }
+
+    /// Where no group of a container's is made but the scope that systemd gave it has one: systemd
+    /// would take a process for another unit's.
+    fn add_scope(&mut self, groups: &Groups, pid: Pid, arena: &Arena) -> Result<()> {
+        let (mountinfo, on) = (c"/proc/self/mountinfo", Object::Number(pid.as_raw_pid().into()));
+        let cgroup = process::file("/proc", pid, "cgroup");
+        let cgroup = arena.concat(&[cgroup.as_cstr().to_bytes()]).doing("look at process", on)?;
+        for hierarchy in detect::hierarchies(mountinfo, cgroup, systemd::IN_SCOPE, arena)? {
+            let Hierarchy { version, subsystems, own, .. } = hierarchy;
+            let there = match version {
+                Version::V1 => groups.iter().any(|g| !g.subsystems.both(subsystems).is_empty()),
+                Version::V2 => groups.unified().is_some(),
+            };
+            if let Some(own) = own.filter(|_| !there) {
+                let dir = Dir::open(own).doing("open", own)?;
+                self.add(&Group { dir, version, subsystems, fresh: false })?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens that of a group. Memory's comes last.

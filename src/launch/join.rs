@@ -16,7 +16,7 @@ use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
 use super::{Launch, died, paused};
-use crate::cgroup::{self, Tasks};
+use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
 use crate::proc::fds::close_all_but;
@@ -47,7 +47,8 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
     let target = Target::open(running)?;
-    let tasks = Tasks::open(&groups)?;
+    let scope = Some(running.pid).filter(|_| running.with_groups && systemd::is_there());
+    let tasks = Tasks::open(&groups, scope, launch.arena)?;
     let (master, slave) = match pty {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),
@@ -159,9 +160,9 @@ fn close_inherited(inside: &Inside) -> Result<()> {
         .chain(inside.slave.iter().map(AsFd::as_fd))
         .chain(inside.tasks.fds())
         .chain(inside.target.fds());
-    let mut keep = heapless::Vec::<u32, 20>::new();
+    let mut keep = heapless::Vec::<u32, 32>::new();
     for fd in own {
-        let full = |_| Error::refused("keep descriptors", (), "more than 20");
+        let full = |_| Error::refused("keep descriptors", (), "more than 32");
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
     }
     close_all_but(&keep)

@@ -137,10 +137,14 @@ fn a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus() {
     machine.append += "systemd.unified_cgroup_hierarchy=0 ";
     let said = said(&machine);
     check(&said);
-    for group in groups(&said, "inside ", "name=systemd") {
-        assert!(group.starts_with("/machine.slice/machine-some.slice/nsinit-leaf-"), "{said}");
+    // systemd's own hierarchy, and that of version 2, in which it looks for processes.
+    for list in ["name=systemd", ""] {
+        let inside = groups(&said, "inside ", list);
+        assert_eq!(inside.len(), 1, "{said}");
+        let scope = "/machine.slice/machine-some.slice/nsinit-leaf-";
+        assert!(inside[0].starts_with(scope), "{said}");
+        assert_eq!(groups(&said, "joined ", list), inside, "{said}");
     }
-    assert_eq!(groups(&said, "inside ", "name=systemd").len(), 1, "{said}");
     let memory = groups(&said, "inside ", "memory");
     assert!(memory[0].ends_with("/nsinit-test/leaf"), "{said}");
 }

@@ -16,9 +16,10 @@ use rustix::net::{
 };
 use rustix::process::{geteuid, getpid};
 
+use super::detect::Wanted;
 use super::file::{Dir, Version};
 use super::site::Site;
-use crate::bytes::{Arena, Short, Show};
+use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
 use message::{Call, ERROR, SIGNAL, SIZE, Writer, length, parse};
 
@@ -33,6 +34,12 @@ const DOING: &str = "ask systemd for a scope";
 pub fn is_there() -> bool {
     access(c"/run/systemd/system", Access::EXISTS).is_ok()
 }
+
+/// The hierarchies in which a process is in a scope that `enter_scope` made.
+pub const IN_SCOPE: Wanted = |_, path| {
+    let is_ours = |name: &[u8]| name.starts_with(b"nsinit-") && name.ends_with(b".scope");
+    split_by(path, b'/').any(is_ours)
+};
 
 /// Moves the calling process into a new scope for a container of this name, in `slice` or else in
 /// system.slice.
