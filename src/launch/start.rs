@@ -171,8 +171,7 @@ fn enter_scope(launch: &Launch) -> Result<bool> {
             return Ok(false);
         }
     }
-    let name = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.name);
-    systemd::enter_scope(name.unwrap_or(c"container"), slice, launch.arena)?;
+    systemd::enter_scope(launch.plan.cgroup.as_ref(), launch.arena)?;
     Ok(true)
 }
 

@@ -54,7 +54,18 @@ fn machine(place: &Place, bus: bool) -> Option<Machine> {
         ),
     );
     let mut config = Config::new("leaf");
-    config.set("cgroups.slice", quote("machine-some.slice")).set("cgroups.memory", "33554432");
+    config
+        .set("cgroups.slice", quote("machine-some.slice"))
+        .set("cgroups.memory", "33554432")
+        .set("cgroups.memory_reservation", "16777216")
+        .set("cgroups.memory_swap", "50331648")
+        .set("cgroups.cpu_shares", "512")
+        .set("cgroups.cpu_quota", "20000")
+        .set("cgroups.cpu_period", "50000")
+        .set("cgroups.cpuset_cpus", quote("0"))
+        .set("cgroups.cpuset_mems", quote("0"))
+        .set("cgroups.blkio_weight", "500")
+        .set("cgroups.pids_limit", "77");
     machine.container("container", &config);
     machine.append = format!("rdinit={SYSTEMD} systemd.show_status=0 systemd.log_target=null ");
     machine.limit = Duration::from_secs(100);
@@ -70,9 +81,13 @@ fn said(machine: &Machine) -> String {
          until [ -e up ]; do usleep 50000; done\n\
          unit=$(systemctl list-units --plain --no-legend --type=scope | sed -n 's/^\\(nsinit[^ ]*\\).*/\\1/p')\n\
          echo unit $unit\n\
-         systemctl show -p Delegate -p Slice -p ActiveState $unit\n\
-         for file in $(find /sys/fs/cgroup -path '*leaf/memory.max' -o -path '*leaf/memory.limit_in_bytes'); do\n\
-         echo limit $file $(cat $file); done\n\
+         for when in before after; do\n\
+         systemctl show $unit | sed \"s/^/$when /\"\n\
+         for file in memory.max memory.limit_in_bytes cpu.max cpu.cfs_quota_us cpu.shares cpu.weight pids.max; do\n\
+         find /sys/fs/cgroup -path '*nsinit-leaf*' -name $file | while read path; do\n\
+         case $path in */leaf/$file) of=group;; *.scope/$file) of=scope;; *) continue;; esac\n\
+         echo $when $of $file $(cat $path); done; done\n\
+         [ $when = after ] || systemctl daemon-reload; done\n\
          nsinit exec /bin/cat /proc/self/cgroup | sed 's/^/joined /'\n\
          nsinit stats | grep -o '\"cgroup_stats\"'\n\
          nsinit kill; wait\n\
@@ -94,10 +109,10 @@ fn said(machine: &Machine) -> String {
 fn check(said: &str) {
     for words in [
         "unit nsinit-leaf-",
-        "Delegate=yes",
-        "Slice=machine-some.slice",
-        "ActiveState=active",
-        "33554432",
+        "before Delegate=yes",
+        "before Slice=machine-some.slice",
+        "before ActiveState=active",
+        "after ActiveState=active",
         "\"cgroup_stats\"",
         "nsinit: ask systemd for a scope",
         "refused 125",
@@ -105,6 +120,18 @@ fn check(said: &str) {
         assert!(said.contains(words), "no {words:?} in\n{said}");
     }
     assert!(said.lines().any(|line| line.trim_end() == "left"), "{said}");
+}
+
+/// What systemd knows of the limits, and what counts in the scope and in the container's group, before and
+/// after it has read all its units anew.
+#[track_caller]
+fn check_limits(said: &str, known: &[&str]) {
+    for words in known {
+        for when in ["before", "after"] {
+            let line = format!("{when} {words}");
+            assert!(said.lines().any(|said| said == line), "no {line:?} in\n{said}");
+        }
+    }
 }
 
 /// The groups that lines with this word at their start name, without the number of the hierarchy.
@@ -119,6 +146,30 @@ fn a_scope_from_the_bus_on_version_2() {
     let Some(machine) = machine(&place, true) else { return };
     let said = said(&machine);
     check(&said);
+    check_limits(
+        &said,
+        &[
+            // 16 MiB more, for the launcher, and a task.
+            "MemoryMax=50331648",
+            "MemoryLow=16777216",
+            "MemorySwapMax=16777216",
+            "CPUWeight=59",
+            "CPUQuotaPerSecUSec=400ms",
+            "CPUQuotaPeriodUSec=50ms",
+            "AllowedCPUs=0",
+            "AllowedMemoryNodes=0",
+            "IOWeight=4950",
+            "TasksMax=78",
+            "scope memory.max 50331648",
+            "scope cpu.max 20000 50000",
+            "scope cpu.weight 59",
+            "scope pids.max 78",
+            "group memory.max 33554432",
+            "group cpu.max 20000 50000",
+            "group cpu.weight 59",
+            "group pids.max 77",
+        ],
+    );
     let start = "/machine.slice/machine-some.slice/nsinit-leaf-";
     for word in ["inside ", "joined "] {
         let groups = groups(&said, word, "");
@@ -137,6 +188,24 @@ fn a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus() {
     machine.append += "systemd.unified_cgroup_hierarchy=0 ";
     let said = said(&machine);
     check(&said);
+    check_limits(
+        &said,
+        &[
+            "MemoryLimit=50331648",
+            "CPUShares=512",
+            "CPUQuotaPerSecUSec=400ms",
+            "BlockIOWeight=500",
+            "TasksMax=78",
+            "scope memory.limit_in_bytes 50331648",
+            "scope cpu.cfs_quota_us 20000",
+            "scope cpu.shares 512",
+            "scope pids.max 78",
+            "group memory.limit_in_bytes 33554432",
+            "group cpu.cfs_quota_us 20000",
+            "group cpu.shares 512",
+            "group pids.max 77",
+        ],
+    );
     // systemd's own hierarchy, and that of version 2, in which it looks for processes.
     for list in ["name=systemd", ""] {
         let inside = groups(&said, "inside ", list);

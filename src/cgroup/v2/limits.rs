@@ -19,14 +19,9 @@ const FILES: [limits::Row; 5] = [
 /// Writes those that these controllers carry out. What v2 has nothing for has been told by then.
 #[inline(never)]
 pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    // v1 counts both together, and `plan::limits` has seen that it is not less than the limit.
-    let swap = plan.memory_swap.map(|swap| match swap {
-        ..0 => swap,
-        _ => swap - plan.memory.unwrap_or(0),
-    });
     let values = [
         plan.memory,
-        swap,
+        swap(plan),
         // No reservation is 0 here, and without bounds on v1.
         plan.memory_reservation.map(|low| low.max(0)),
         plan.cpu_shares.map(|shares| weight::of_shares(shares) as i64),
@@ -49,6 +44,14 @@ pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) ->
         limits::hugetlb(dir, plan, "max", arena)?;
     }
     Ok(())
+}
+
+/// Swap alone. v1 counts it with memory, and `plan::limits` has seen that it is not less than that.
+pub fn swap(plan: &Cgroup) -> Option<i64> {
+    plan.memory_swap.map(|swap| match swap {
+        ..0 => swap,
+        _ => swap - plan.memory.unwrap_or(0),
+    })
 }
 
 /// "QUOTA PERIOD", or a quota alone, which leaves the period.
