@@ -42,8 +42,9 @@ pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
 use crate::bytes::{Arena, split_by};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Object, Result};
 use crate::plan::Cgroup;
+use crate::plan::check::Finding;
 use crate::say;
 use detect::Hierarchy;
 use file::{PATH_MAX, Path};
@@ -59,17 +60,51 @@ pub struct Created<'a> {
 }
 
 /// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
-/// parent in the plan there are none: the container stays in the caller's groups.
-pub fn create<'a>(site: &Site, plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
+/// parent in the plan there are none: the container stays in the caller's groups. A key that turns out
+/// only now to be more than the kernel can do is the `finding`, as those of `Site::find` are.
+pub fn create<'a>(
+    site: &Site,
+    plan: &Cgroup,
+    arena: &'a Arena,
+    finding: &mut Option<Finding>,
+) -> Result<Created<'a>> {
     let mut created = Created::none(arena);
-    site.places.iter().try_for_each(|place| created.add(place, plan))?;
+    let made = site.places.iter().try_for_each(|place| created.add(place, plan));
+    made.inspect_err(|error| *finding = key_of(*error))?;
     Ok(created)
+}
+
+/// Refuses a key.
+fn refuse(key: &'static str, why: &'static str) -> Error {
+    Error::refused("", key, why)
+}
+
+/// The key that was refused.
+fn key_of(error: Error) -> Option<Finding> {
+    match error.on() {
+        Object::Str(part) if part.starts_with("cgroups.") => {
+            Some(Finding { part, index: None, key: "", text: c"", why: error.words() })
+        }
+        _ => None,
+    }
 }
 
 /// Says that a key has no effect.
 #[inline(never)]
 fn left_out(key: &str) {
     say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
+}
+
+/// The limit of memory counts the kernel's too, so that one stands in for the other.
+fn no_kernel_memory(plan: &Cgroup) -> Result<()> {
+    const KEY: &str = "cgroups.kernel_memory";
+    let limited = plan.memory.is_some_and(|limit| limit > 0);
+    if !limited && plan.kernel_memory > Some(0) {
+        let why = "this kernel limits it with all other memory: give a cgroups.memory";
+        return Err(refuse(KEY, why));
+    }
+    left_out(KEY);
+    Ok(())
 }
 
 /// The groups of a process: the version and the name of each hierarchy's mount point, and the
@@ -98,6 +133,9 @@ pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
 /// remove it when they end.
 const VANISH: usize = 16;
 
+const TAKEN: &str = "the kernel has a file of that name in every group";
+const TOO_LONG: &str = "the group's path is longer than 4095 bytes";
+
 impl<'a> Created<'a> {
     /// No groups.
     pub fn none(arena: &'a Arena) -> Created<'a> {
@@ -115,13 +153,23 @@ impl<'a> Created<'a> {
             }
             base = v2::base(at, self.arena)?;
         }
-        let path = place(base, plan, self.arena)?;
+        // Where the file says so: its directory's name may be the last straw too.
+        let parent = if plan.parent.is_some() { "cgroups.parent" } else { "cgroups.name" };
+        let path = place(base, plan, parent, self.arena)?;
         let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
-            let fresh = make(path).doing("make control group", path).inspect_err(|_| {
-                // Some of those above it may be there now. The first error is the one to tell.
-                let _ = remove::remove_parents(path);
-            })?;
+            let fresh = match make(path) {
+                Ok(fresh) => fresh,
+                Err(errno) => {
+                    // Some of those above it may be there now. The first error is the one to tell.
+                    let _ = remove::remove_parents(path);
+                    return Err(match errno {
+                        Errno::NOTDIR => refuse(parent, TAKEN),
+                        Errno::NAMETOOLONG => refuse(parent, TOO_LONG),
+                        errno => Error::errno("make control group", path, errno),
+                    });
+                }
+            };
             match self.fill(at, base, path, fresh, plan) {
                 // The group went away, or one of its files is not there: the next tries tell. One
                 // whose parent is just going has no CPUs to give, which reads as EACCES.
@@ -147,12 +195,17 @@ impl<'a> Created<'a> {
         fresh: bool,
         plan: &Cgroup,
     ) -> Result<()> {
-        let dir = Dir::open(path).doing("open control group", path).inspect_err(|_| {
+        let dir = Dir::open(path).map_err(|errno| {
             // It is not among those that the guard removes. The first error is the one to tell.
             let _ = match fresh {
                 true => remove::remove(path, true, false, self.arena),
                 false => remove::remove_parents(path),
             };
+            match errno {
+                Errno::NOTDIR if plan.name.is_some() => refuse("cgroups.name", TAKEN),
+                Errno::NOTDIR => refuse("cgroups.parent", TAKEN),
+                errno => Error::errno("open control group", path, errno),
+            }
         })?;
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
         self.groups.push(Group { dir, version, subsystems, fresh })?;
@@ -245,9 +298,13 @@ impl Drop for Created<'_> {
 
 /// `base`/parent/name, without empty parts and ".".
 #[inline(never)]
-fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static CStr> {
-    const DOING: &str = "name control group";
-    let too_long = |_| Error::refused(DOING, base, "the path is longer than 4095 bytes");
+fn place(
+    base: &'static CStr,
+    plan: &Cgroup,
+    key: &'static str,
+    arena: &Arena,
+) -> Result<&'static CStr> {
+    let too_long = |_| refuse(key, TOO_LONG);
     let mut path = Vec::<u8, PATH_MAX>::new();
     path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
     for text in [plan.parent, plan.name].into_iter().flatten() {
@@ -257,7 +314,7 @@ fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static C
             path.extend_from_slice(part).map_err(too_long)?;
         }
     }
-    arena.concat(&[&path]).doing(DOING, base)
+    arena.concat(&[&path]).doing("name control group", base)
 }
 
 /// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that

@@ -37,8 +37,9 @@ pub struct Place {
 
 /// A key that this host can't carry out. `Launch::finding` takes it to where its position is known.
 fn refuse(finding: &mut Option<Finding>, part: &'static str, why: &'static str) -> Error {
-    *finding = Some(Finding { part, index: None, key: "", text: c"", why });
-    Error::refused("", part, why)
+    let error = super::refuse(part, why);
+    *finding = super::key_of(error);
+    error
 }
 
 impl Site {
@@ -89,7 +90,9 @@ impl Site {
         for ((key, subsystem, v2), asked) in NEEDS.into_iter().zip(asked(plan)) {
             match v2 {
                 _ if !asked || v1.has(subsystem) => {}
-                V2::Lacks => self.lost(key, plan, finding)?,
+                V2::Lacks if key == "cgroups.kernel_memory" => super::no_kernel_memory(plan)
+                    .inspect_err(|error| *finding = super::key_of(*error))?,
+                V2::Lacks => super::left_out(key),
                 V2::Has if unified.is_some() && available.has(subsystem) => {
                     on_v2 = on_v2.union(Subsystems::of(&[subsystem]));
                 }
@@ -103,18 +106,6 @@ impl Site {
             let n = if v1.has(Subsystem::Memory) { 0 } else { self.places.len() };
             let _ = self.places.insert(n, place);
         }
-        Ok(())
-    }
-
-    /// A key that v2 has nothing for.
-    fn lost(&self, key: &'static str, plan: &Cgroup, finding: &mut Option<Finding>) -> Result<()> {
-        let limited = plan.memory.is_some_and(|limit| limit > 0);
-        if key == "cgroups.kernel_memory" && !limited && plan.kernel_memory > Some(0) {
-            // The limit of memory counts it too, so that one stands in for the other.
-            let why = "cgroup v2 limits it with all other memory: give a cgroups.memory";
-            return Err(refuse(finding, key, why));
-        }
-        super::left_out(key);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ mod removal;
 /// Finds the site and makes the groups there.
 fn create<'a>(plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
     let site = Site::find(plan, arena, &mut None)?;
-    super::create(&site, plan, arena)
+    super::create(&site, plan, arena, &mut None)
 }
 
 fn arena() -> Arena {

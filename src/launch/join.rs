@@ -15,7 +15,7 @@ use super::guard::ChildGuard;
 use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
-use super::{Launch, died, paused};
+use super::{Launch, died, forked, paused};
 use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
@@ -105,7 +105,7 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         }
     }
     inside.steps.at("fork the command");
-    match fork_sibling().doing("fork the command", ()) {
+    match forked(fork_sibling(), launch.plan) {
         Ok(Fork::Child) => {
             let signal = launch.plan.process.parent_death_signal;
             if let Err(error) = die_with_launcher(&inside.sync, signal) {

@@ -18,9 +18,10 @@ mod workload;
 use core::ffi::CStr;
 
 pub use place::{Place, Running};
+use rustix::io::Errno;
 
 use crate::bytes::Arena;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::proc::fd_path;
@@ -93,9 +94,21 @@ fn died(step: &str, arena: &Arena) -> Error {
     Error::refused("start the container", (), why.unwrap_or("a process of it was killed"))
 }
 
+/// Why a process of the container could not be forked.
+fn forked<T>(result: rustix::io::Result<T>, plan: &Plan) -> Result<T> {
+    result.doing("fork the command", ()).map_err(|error| {
+        let limited = plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.pids_limit.is_some());
+        match error.raw() {
+            Some(Errno::AGAIN) if limited => {
+                error.hint("the container has all the processes of cgroups.pids_limit")
+            }
+            _ => error,
+        }
+    })
+}
+
 /// The path that descriptor `fd` leads to, through /proc.
 fn path_of(fd: impl rustix::fd::AsFd, arena: &Arena) -> Result<&'static CStr> {
-    use crate::error::Context;
     let link = fd_path(fd.as_fd());
     let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
     let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)

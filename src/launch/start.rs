@@ -189,9 +189,9 @@ fn find_site(launch: &mut Launch) -> Result<Site> {
     Ok(site)
 }
 
-fn make_cgroups<'a>(launch: &Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
+fn make_cgroups<'a>(launch: &mut Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
     match launch.plan.cgroup.as_ref().filter(|_| now) {
-        Some(plan) => cgroup::create(site, plan, launch.arena),
+        Some(plan) => cgroup::create(site, plan, launch.arena, &mut launch.finding),
         None => Ok(Created::none(launch.arena)),
     }
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::file::Dir;
 use super::subsystem::{Subsystem, Subsystems};
-use super::{left_out, limits};
+use super::{left_out, limits, no_kernel_memory};
 use crate::bytes::{Arena, Show, number};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup};
@@ -33,7 +33,7 @@ pub fn limit(
     }
     numbers(subsystems, dir, plan, arena)?;
     if let Some(limit) = plan.kernel_memory.filter(|_| subsystems.has(Subsystem::Memory)) {
-        kernel_memory(dir, limit, arena)?;
+        kernel_memory(dir, limit, plan, arena)?;
     }
     if subsystems.has(Subsystem::Blkio) {
         blkio(dir, plan, arena)?;
@@ -82,7 +82,7 @@ fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> R
 }
 
 /// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
-fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
+fn kernel_memory(dir: &Dir, limit: i64, plan: &Cgroup, arena: &Arena) -> Result<()> {
     const FILE: &str = "memory.kmem.limit_in_bytes";
     let taken = match dir.put_number(FILE, &limit, arena) {
         Err(error) if matches!(error.raw(), Some(Errno::OPNOTSUPP | Errno::NOENT)) => false,
@@ -94,10 +94,7 @@ fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
             limit < 0 || now.is_some_and(|now| now <= limit as u64)
         }
     };
-    if !taken {
-        left_out("cgroups.kernel_memory");
-    }
-    Ok(())
+    if taken { Ok(()) } else { no_kernel_memory(plan) }
 }
 
 /// The weights, which only the scheduler BFQ knows today, and the throttles.
