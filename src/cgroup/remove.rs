@@ -39,7 +39,7 @@ pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 /// that does not go is an error that names it, at once unless there is `patience`.
 pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> Result<()> {
     const DOING: &str = "remove control group";
-    let marked = own || is_marked(dir).doing(DOING, dir)?;
+    let marked = own || is_marked(dir).doing(DOING, dir)? == Some(true);
     if !marked {
         return Ok(());
     }
@@ -57,8 +57,11 @@ pub fn remove_parents(dir: &'static CStr) -> Result<()> {
     loop {
         end = parent(path, end);
         let above = Path::new(path.get(..end).unwrap_or(b"")).doing("remove control group", dir)?;
-        if !is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
-            return Ok(());
+        match is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
+            Some(true) => {}
+            // It was never made, but what is above it was.
+            None if end > 0 => continue,
+            _ => return Ok(()),
         }
         match rmdir(above.as_cstr()) {
             // Another container has its group there, or was faster.
@@ -101,11 +104,12 @@ fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
     }
 }
 
-/// Whether nsinit made it. What is gone already is nobody's.
-fn is_marked(dir: &CStr) -> io::Result<bool> {
+/// Whether nsinit made it; `None` if there is no group.
+fn is_marked(dir: &CStr) -> io::Result<Option<bool>> {
     match statat(CWD, dir, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX)),
-        Err(Errno::NOENT) => Ok(false),
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => Ok(None),
+        Ok(stat) => Ok(Some(Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
