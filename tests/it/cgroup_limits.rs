@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{quote, rule};
-use crate::world::{FAILED, Place, cgroups, nameless, spawn, until};
+use crate::trace::{have_strace, inject, injected};
+use crate::world::{FAILED, Place, cgroups, nameless, skip, spawn, until};
 
 /// Whether there is version 2 alone.
 fn unified() -> bool {
@@ -126,6 +127,39 @@ fn a_container_that_has_all_its_processes_is_joined_by_no_more() {
     }
     running.signal(libc::SIGTERM);
     running.end();
+}
+
+#[test]
+fn a_kernel_that_can_not_clone_into_a_group_has_it_entered() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let mut place = Place::new();
+    place.config.set("cgroups.pids_limit", "20");
+    let args = ["exec", "/bin/sh", "-c", "cat /proc/self/cgroup; probe device c 4 64; exit 5"];
+    place.write_config();
+    let good = place.run(&args);
+    good.ends(5);
+    assert_eq!(good.value("open"), "EPERM");
+    // No clone3 at all, a filter that forbids it, and, in the launcher alone, one that knows no groups:
+    // a process of its own makes none in a container whose first process becomes the command.
+    for fault in ["clone3:error=ENOSYS", "clone3:error=EPERM"] {
+        let run = inject(&place, &[fault], &args);
+        assert!(injected(&place));
+        assert_eq!((run.status, &run.out), (5, &good.out), "{fault}: {}", run.err);
+    }
+    if unified() {
+        place.config.set("init", quote("exec"));
+        place.write_config();
+        for fault in ["clone3:error=E2BIG:when=1", "clone3:error=EINVAL:when=1"] {
+            let args = ["exec", "/bin/cat", "/proc/self/cgroup"];
+            let run = inject(&place, &[fault], &args);
+            assert!(injected(&place));
+            assert_eq!(run.ends(0), format!("0::/nsinit-test/{}\n", place.name), "{}", run.err);
+        }
+    }
+    assert_eq!(place.remains(), Vec::<String>::new());
 }
 
 #[test]
