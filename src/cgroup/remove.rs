@@ -23,8 +23,9 @@ use crate::syscall::signal::kill;
 const RELEASE_MS: u64 = 1_000;
 /// How long killed processes may take to be gone.
 const DIE_MS: u64 = 10_000;
-/// Most groups within each other that are removed with a group.
-const DEPTH: usize = 32;
+/// Most groups within each other that are removed with a group: each takes a descriptor and the stack of
+/// `walk`.
+const DEPTH: usize = 256;
 /// SIGKILL.
 const KILL: u32 = linux_raw_sys::general::SIGKILL;
 
@@ -43,7 +44,11 @@ pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> R
     if !marked {
         return Ok(());
     }
-    match remove_leaf(dir, own, patience).doing(DOING, dir)? {
+    let removed = remove_leaf(dir, own, patience).doing(DOING, dir).map_err(|error| {
+        let deep = error.raw() == Some(Errno::LOOP);
+        if deep { error.hint("more than 256 groups within each other") } else { error }
+    });
+    match removed? {
         Left::Nothing => {}
         Left::Others => return Ok(()),
         Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
@@ -191,7 +196,7 @@ fn walk(at: BorrowedFd<'_>, name: &CStr, depth: usize, each: EachGroup<'_>) -> i
         Err(Errno::NOENT | Errno::NODEV) => return Ok(true),
         dir => dir?,
     };
-    let mut buf = [MaybeUninit::<u8>::uninit(); 1024];
+    let mut buf = [MaybeUninit::<u8>::uninit(); 512];
     let mut entries = RawDir::new(&dir, &mut buf);
     while let Some(entry) = entries.next() {
         let entry = match entry {

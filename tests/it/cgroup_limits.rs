@@ -357,6 +357,7 @@ fn groups_that_were_made_inside_go_too() {
     let running = place.start("echo ready; sleep 300");
     for dir in cgroups(&place.name) {
         fs::create_dir_all(dir.join("a/b/c")).unwrap();
+        fs::create_dir_all(dir.join("deep/".repeat(100))).unwrap();
         fs::create_dir(dir.join("a/d")).unwrap();
     }
     let procs = file(&place, ("cpu", "a/b/c/cgroup.procs"), "a/b/c/cgroup.procs");

@@ -67,6 +67,8 @@ fn machine(place: &Place, bus: bool) -> Option<Machine> {
         .set("cgroups.blkio_weight", "500")
         .set("cgroups.pids_limit", "77");
     machine.container("container", &config);
+    // One without groups of its own.
+    machine.container("bare", config.unset("cgroups"));
     machine.append = format!("rdinit={SYSTEMD} systemd.show_status=0 systemd.log_target=null ");
     machine.limit = Duration::from_secs(100);
     Some(machine)
@@ -97,6 +99,11 @@ fn said(machine: &Machine) -> String {
          echo refused $?\n\
          sed -i '/slice/s/\"slice\": \"no slice.slice\", //' container.json\n\
          nsinit exec --systemd /bin/cat /proc/self/cgroup | sed 's/^/plain /'\n\
+         cd /bare\n\
+         nsinit exec --systemd /bin/sh -c 'cat /proc/self/cgroup | sed \"s/^/first /\"; touch /up; sleep 300' &\n\
+         until [ -e up ]; do usleep 50000; done\n\
+         nsinit exec /bin/cat /proc/self/cgroup | sed 's/^/second /'\n\
+         nsinit kill; wait\n\
          echo MACHINE ENDS; poweroff -f\n",
     );
     let said = machine.boot();
@@ -120,6 +127,12 @@ fn check(said: &str) {
         assert!(said.contains(words), "no {words:?} in\n{said}");
     }
     assert!(said.lines().any(|line| line.trim_end() == "left"), "{said}");
+    let all = |word: &str| {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(word));
+        lines.filter(|line| line.contains("/nsinit-container-")).collect::<Vec<_>>()
+    };
+    assert!(!all("first ").is_empty(), "{said}");
+    assert_eq!(all("first "), all("second "), "{said}");
 }
 
 /// What systemd knows of the limits, and what counts in the scope and in the container's group, before and

@@ -134,7 +134,8 @@ fn weigh(
     arena: &Arena,
 ) -> Result<()> {
     match dir.put_number(file, value, arena) {
-        Err(error) if error.raw() == Some(Errno::NOENT) => {
+        // The device has another scheduler.
+        Err(error) if matches!(error.raw(), Some(Errno::NOENT | Errno::OPNOTSUPP)) => {
             left_out(key);
             Ok(())
         }

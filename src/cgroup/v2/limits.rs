@@ -1,5 +1,7 @@
 //! Limits of a v2 group, from the keys of v1.
 
+use rustix::io::Errno;
+
 use super::super::file::Dir;
 use super::super::limits::{self, Max, explain};
 use super::super::subsystem::{Subsystem, Subsystems};
@@ -92,7 +94,11 @@ fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
         };
         let (major, minor) = (i64::from(major), i64::from(minor));
         let text = Short::<64>::new(format_args!("{major}:{minor} {name}{}", Max(value)));
-        dir.put(file, text.as_str().as_bytes(), arena)?;
+        match dir.put(file, text.as_str().as_bytes(), arena) {
+            // The device has another scheduler.
+            Err(error) if name.is_empty() && error.raw() == Some(Errno::OPNOTSUPP) => left_out(key),
+            result => result?,
+        }
     }
     Ok(())
 }
