@@ -67,6 +67,9 @@ fn machine(place: &Place, bus: bool) -> Option<Machine> {
         .set("cgroups.blkio_weight", "500")
         .set("cgroups.pids_limit", "77");
     machine.container("container", &config);
+    // As little memory as can be: the launcher, which is in the scope, must not be held to it.
+    let mut small = Config::new("small");
+    machine.container("small", small.set("cgroups.memory", "131072"));
     // One without groups of its own.
     machine.container("bare", config.unset("cgroups"));
     machine.append = format!("rdinit={SYSTEMD} systemd.show_status=0 systemd.log_target=null ");
@@ -104,6 +107,8 @@ fn said(machine: &Machine) -> String {
          until [ -e up ]; do usleep 50000; done\n\
          nsinit exec /bin/cat /proc/self/cgroup | sed 's/^/second /'\n\
          nsinit kill; wait\n\
+         cd /small; nsinit exec --systemd /bin/nothing; echo SMALL $?\n\
+         nsinit exec --systemd /bin/probe memory 1024; echo TOO MUCH $?\n\
          echo MACHINE ENDS; poweroff -f\n",
     );
     let said = machine.boot();
@@ -123,6 +128,9 @@ fn check(said: &str) {
         "\"cgroup_stats\"",
         "nsinit: ask systemd for a scope",
         "refused 125",
+        "SMALL 42",
+        "TOO MUCH 137",
+        " is 131072",
     ] {
         assert!(said.contains(words), "no {words:?} in\n{said}");
     }
