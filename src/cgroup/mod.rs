@@ -11,8 +11,10 @@ mod file;
 mod freeze;
 mod groups;
 mod limits;
+mod make;
 mod memory;
 mod needs;
+mod refuse;
 mod remove;
 mod site;
 pub mod stats;
@@ -21,13 +23,13 @@ pub mod systemd;
 mod tasks;
 mod v1;
 mod v2;
+mod wait;
 mod weight;
 
 use core::ffi::CStr;
 
 use heapless::Vec;
 use rustix::fd::OwnedFd;
-use rustix::fs::mkdir;
 use rustix::io::Errno;
 
 pub use detect::HIERARCHIES;
@@ -35,19 +37,20 @@ pub use events::Oom;
 pub use file::{Dir, Version};
 pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
-pub use memory::out_of_memory;
+pub use memory::{kills, out_of_memory};
 pub use remove::{kill_stale, remove_stale, thaw};
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
-use crate::bytes::{Arena, split_by};
-use crate::error::{Context, Error, Object, Result};
+use crate::bytes::Arena;
+use crate::error::{Error, Result};
 use crate::plan::Cgroup;
 use crate::plan::check::Finding;
 use crate::say;
 use detect::Hierarchy;
-use file::{PATH_MAX, Path};
+use make::{TAKEN, TOO_LONG, VANISH, make, place};
+use refuse::{key_of, refused};
 
 /// The groups of a container: a guard that removes them.
 pub struct Created<'a> {
@@ -74,39 +77,6 @@ pub fn create<'a>(
     Ok(created)
 }
 
-/// Refuses a key.
-fn refuse(key: &'static str, why: &'static str) -> Error {
-    Error::refused("", key, why)
-}
-
-/// The key that was refused.
-fn key_of(error: Error) -> Option<Finding> {
-    match error.on() {
-        Object::Str(part) if part.starts_with("cgroups.") => {
-            Some(Finding { part, index: None, key: "", text: c"", why: error.words() })
-        }
-        _ => None,
-    }
-}
-
-/// Says that a key has no effect.
-#[inline(never)]
-fn left_out(key: &str) {
-    say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
-}
-
-/// The limit of memory counts the kernel's too, so that one stands in for the other.
-fn no_kernel_memory(plan: &Cgroup) -> Result<()> {
-    const KEY: &str = "cgroups.kernel_memory";
-    let limited = plan.memory.is_some_and(|limit| limit > 0);
-    if !limited && plan.kernel_memory > Some(0) {
-        let why = "this kernel limits it with all other memory: give a cgroups.memory";
-        return Err(refuse(KEY, why));
-    }
-    left_out(KEY);
-    Ok(())
-}
-
 /// The groups of a process: the version and the name of each hierarchy's mount point, and the
 /// directory.
 pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
@@ -128,13 +98,6 @@ pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
     }
     Ok(dirs)
 }
-
-/// How often a group, or a parent, may vanish before it is opened: other containers that share it
-/// remove it when they end.
-const VANISH: usize = 16;
-
-const TAKEN: &str = "the kernel has a file of that name in every group";
-const TOO_LONG: &str = "the group's path is longer than 4095 bytes";
 
 impl<'a> Created<'a> {
     /// No groups.
@@ -164,8 +127,8 @@ impl<'a> Created<'a> {
                     // Some of those above it may be there now. The first error is the one to tell.
                     let _ = remove::remove_parents(path);
                     return Err(match errno {
-                        Errno::NOTDIR => refuse(parent, TAKEN),
-                        Errno::NAMETOOLONG => refuse(parent, TOO_LONG),
+                        Errno::NOTDIR => refused(parent, TAKEN),
+                        Errno::NAMETOOLONG => refused(parent, TOO_LONG),
                         errno => Error::errno("make control group", path, errno),
                     });
                 }
@@ -202,8 +165,8 @@ impl<'a> Created<'a> {
                 false => remove::remove_parents(path),
             };
             match errno {
-                Errno::NOTDIR if plan.name.is_some() => refuse("cgroups.name", TAKEN),
-                Errno::NOTDIR => refuse("cgroups.parent", TAKEN),
+                Errno::NOTDIR if plan.name.is_some() => refused("cgroups.name", TAKEN),
+                Errno::NOTDIR => refused("cgroups.parent", TAKEN),
                 errno => Error::errno("open control group", path, errno),
             }
         })?;
@@ -293,53 +256,6 @@ impl Drop for Created<'_> {
         if let Err(error) = self.remove_all() {
             say::warning(format_args!("{error}"));
         }
-    }
-}
-
-/// `base`/parent/name, without empty parts and ".".
-#[inline(never)]
-fn place(
-    base: &'static CStr,
-    plan: &Cgroup,
-    key: &'static str,
-    arena: &Arena,
-) -> Result<&'static CStr> {
-    let too_long = |_| refuse(key, TOO_LONG);
-    let mut path = Vec::<u8, PATH_MAX>::new();
-    path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
-    for text in [plan.parent, plan.name].into_iter().flatten() {
-        let parts = split_by(text.to_bytes(), b'/');
-        for part in parts.filter(|part| !part.is_empty() && *part != b".") {
-            path.push(b'/').map_err(|_| too_long(Default::default()))?;
-            path.extend_from_slice(part).map_err(too_long)?;
-        }
-    }
-    arena.concat(&[&path]).doing("name control group", base)
-}
-
-/// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that
-/// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
-/// Returns whether the last directory is fresh: made now, with its parent's settings.
-#[inline(never)]
-fn make(path: &CStr) -> rustix::io::Result<bool> {
-    let bytes = path.to_bytes();
-    let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());
-    loop {
-        let prefix = Path::new(bytes.get(..end).unwrap_or(bytes))?;
-        let fresh = match mkdir(prefix.as_cstr(), remove::MARKED) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(Errno::NOENT) if end > 0 && tries > 0 => {
-                (end, tries) = (file::parent(bytes, end), tries - 1);
-                continue;
-            }
-            Err(errno) => return Err(errno),
-        };
-        if end == bytes.len() {
-            return Ok(fresh);
-        }
-        let next = bytes.get(end + 1..).and_then(|rest| rest.iter().position(|&b| b == b'/'));
-        end = next.map_or(bytes.len(), |n| end + 1 + n);
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
 use super::needs::{NEEDS, V2, asked};
+use super::refuse::{key_of, left_out, no_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
@@ -37,8 +38,8 @@ pub struct Place {
 
 /// A key that this host can't carry out. `Launch::finding` takes it to where its position is known.
 fn refuse(finding: &mut Option<Finding>, part: &'static str, why: &'static str) -> Error {
-    let error = super::refuse(part, why);
-    *finding = super::key_of(error);
+    let error = refused(part, why);
+    *finding = key_of(error);
     error
 }
 
@@ -90,9 +91,10 @@ impl Site {
         for ((key, subsystem, v2), asked) in NEEDS.into_iter().zip(asked(plan)) {
             match v2 {
                 _ if !asked || v1.has(subsystem) => {}
-                V2::Lacks if key == "cgroups.kernel_memory" => super::no_kernel_memory(plan)
-                    .inspect_err(|error| *finding = super::key_of(*error))?,
-                V2::Lacks => super::left_out(key),
+                V2::Lacks if key == "cgroups.kernel_memory" => {
+                    no_kernel_memory(plan).inspect_err(|error| *finding = key_of(*error))?
+                }
+                V2::Lacks => left_out(key),
                 V2::Has if unified.is_some() && available.has(subsystem) => {
                     on_v2 = on_v2.union(Subsystems::of(&[subsystem]));
                 }

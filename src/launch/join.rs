@@ -15,7 +15,7 @@ use super::guard::ChildGuard;
 use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
-use super::{Launch, died, forked, paused};
+use super::{Launch, died, forked, paused, say_killed};
 use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
@@ -43,6 +43,8 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     }
     let groups = running.groups(launch.arena)?;
     paused::await_thaw(launch, running, &groups)?;
+    let limited = launch.plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.memory > Some(0));
+    let kills = if limited { cgroup::kills(&groups) } else { None };
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
@@ -75,6 +77,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(workload, terminal)?;
+    say_killed(status, &groups, kills, launch.arena);
     if let Some(guard) = &mut guard {
         guard.disarm();
     }

@@ -17,14 +17,17 @@ mod workload;
 
 use core::ffi::CStr;
 
+use linux_raw_sys::general::SIGKILL;
 pub use place::{Place, Running};
 use rustix::io::Errno;
 
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Result};
+use crate::cgroup::{self, Groups};
+use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::proc::fd_path;
+use crate::say;
 use crate::security::Original;
 use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
@@ -92,6 +95,15 @@ fn died(step: &str, arena: &Arena) -> Error {
     let step = if step.is_empty() { "take its first step" } else { step };
     let why = arena.str(format_args!("a process of it was killed when it was about to {step}"));
     Error::refused("start the container", (), why.unwrap_or("a process of it was killed"))
+}
+
+/// Says that it was the limit of memory that has killed the command.
+fn say_killed(status: u8, groups: &Groups, before: Option<u64>, arena: &Arena) {
+    if status == STATUS_SIGNAL + SIGKILL as u8
+        && let Some(why) = cgroup::out_of_memory(groups, before, arena)
+    {
+        say::warning(format_args!("{why}"));
+    }
 }
 
 /// Why a process of the container could not be forked.

@@ -3,7 +3,6 @@
 
 use core::ffi::CStr;
 
-use linux_raw_sys::general::SIGKILL;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -14,10 +13,10 @@ use super::child::{self, First};
 use super::guard::{ChildGuard, StateGuard};
 use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
-use super::{Launch, died};
+use super::{Launch, died, say_killed};
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
-use crate::error::{Context, Error, Result, STATUS_SIGNAL};
+use crate::error::{Context, Error, Result};
 use crate::net::{self, Made};
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::{namespace_file, stat};
@@ -76,11 +75,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
-    if status == STATUS_SIGNAL + SIGKILL as u8
-        && let Some(why) = cgroup::out_of_memory(groups.groups(), launch.arena)
-    {
-        say::warning(format_args!("{why}"));
-    }
+    say_killed(status, groups.groups(), None, launch.arena);
     finish(launch, place, groups, saved, made)?;
     Ok(status)
 }
@@ -118,7 +113,7 @@ fn judge(outcome: Outcome, groups: &Created, steps: Steps, launch: &Launch) -> R
 
 /// What a start that failed has failed for, if the kernel has killed a process of it.
 fn short_of_memory(groups: &Created, launch: &Launch) -> Option<Error> {
-    let why = cgroup::out_of_memory(groups.groups(), launch.arena)?;
+    let why = cgroup::out_of_memory(groups.groups(), None, launch.arena)?;
     Some(Error::refused("start the container", (), why))
 }
 

@@ -78,7 +78,14 @@ fn the_memory_limit_kills_at_start_and_at_join_and_its_file_is_named() {
     run.ends(137);
     run.says(&[memory_file(), "8388608"]);
     let running = place.start("echo ready; sleep 300");
-    place.run(&["exec", "/bin/probe", "memory", "65536"]).ends(137);
+    for _ in 0..2 {
+        let run = place.run(&["exec", "/bin/probe", "memory", "65536"]);
+        run.ends(137);
+        run.says(&[memory_file(), "8388608"]);
+    }
+    // Another's end is not this one's.
+    let run = place.join("kill -KILL $$");
+    assert_eq!((run.status, run.err.as_str()), (137, ""));
     place.kill_launcher(running);
     place.sh("exit 0").ends(0);
 }

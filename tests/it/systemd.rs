@@ -2,12 +2,14 @@
 //! is one, on version 2 and on the hybrid hierarchy of older hosts.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{Config, quote};
 use crate::machine::Machine;
-use crate::world::{Place, skip};
+use crate::world::{Place, skip, spawn};
 
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
@@ -253,4 +255,99 @@ fn without_systemd_the_slice_is_left_out_and_the_option_refused() {
     place.exec(&["--systemd", "/bin/true"]).fails(&["connect to /run/", "ENOENT"]);
     place.config.set("cgroups.slice", quote("machine"));
     place.exec(&["/bin/true"]).fails(&["cgroups.slice: expected the name of a slice"]);
+}
+
+/// A message of D-Bus: type, the call that it answers or 0, the signal's name, and what it says.
+fn message(kind: u8, reply: u32, member: &str, texts: &[&str]) -> Vec<u8> {
+    fn pad(bytes: &mut Vec<u8>, n: usize) {
+        bytes.resize(bytes.len().next_multiple_of(n), 0);
+    }
+    fn text(bytes: &mut Vec<u8>, text: &str) {
+        pad(bytes, 4);
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+    }
+    let (mut fields, mut body) = (Vec::new(), Vec::new());
+    if reply != 0 {
+        fields.extend(b"\x05\x01u\0");
+        fields.extend(reply.to_le_bytes());
+    }
+    if !member.is_empty() {
+        pad(&mut fields, 8);
+        fields.extend(b"\x03\x01s\0");
+        text(&mut fields, member);
+        // The number of the job.
+        body.extend([7, 0, 0, 0]);
+    }
+    texts.iter().for_each(|words| text(&mut body, words));
+    let mut bytes = vec![b'l', kind, 0, 1];
+    for n in [body.len() as u32, 1, fields.len() as u32] {
+        bytes.extend(n.to_le_bytes());
+    }
+    bytes.extend(fields);
+    pad(&mut bytes, 8);
+    bytes.extend(body);
+    bytes
+}
+
+/// Stands for a systemd that refuses a scope with limits, as one that is too old for a property does.
+/// How many properties each call had that it would not know.
+fn old_systemd(listener: &UnixListener) -> Vec<usize> {
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut take = |wanted: &dyn Fn(&[u8]) -> bool| {
+        let (mut got, mut buf) = (Vec::new(), [0; 4096]);
+        while !wanted(&got) {
+            let n = peer.read(&mut buf).unwrap();
+            assert!(n > 0, "{}", String::from_utf8_lossy(&got));
+            got.extend(&buf[..n]);
+        }
+        (got, peer.try_clone().unwrap())
+    };
+    let (_, mut peer) = take(&|got| got.ends_with(b"\r\n"));
+    peer.write_all(b"OK 0123456789abcdef0123456789abcdef\r\n").unwrap();
+    let call = |got: &[u8]| {
+        // What begins the connection comes before the first.
+        let start = got.windows(2).position(|pair| pair == b"l\x01");
+        start.map(|start| got[start..].to_vec())
+    };
+    let whole = |got: &[u8]| {
+        call(got).is_some_and(|call| {
+            let n = |at: usize| u32::from_le_bytes(call[at..at + 4].try_into().unwrap()) as usize;
+            call.len() >= 16 && call.len() >= (16 + n(12)).next_multiple_of(8) + n(4)
+        })
+    };
+    let mut unknown = Vec::new();
+    for serial in [1, 2] {
+        let call = call(&take(&whole).0).unwrap();
+        let words = String::from_utf8_lossy(&call);
+        unknown.push(["MemoryLimit", "MemoryMax"].iter().filter(|p| words.contains(**p)).count());
+        let unit = words.split_once("nsinit-").unwrap().1.split('\0').next().unwrap();
+        let answers = match serial {
+            1 => vec![message(3, 1, "", &["Cannot set property X, or unknown property."])],
+            _ => vec![
+                message(4, 0, "JobRemoved", &["/job/7", &format!("nsinit-{unit}"), "done"]),
+                message(2, serial, "", &["/job/7"]),
+            ],
+        };
+        answers.iter().for_each(|answer| peer.write_all(answer).unwrap());
+    }
+    unknown
+}
+
+#[test]
+fn a_systemd_that_does_not_know_the_limits_gives_a_scope_all_the_same() {
+    let mut place = Place::new();
+    place.config.set("cgroups.memory", "33554432");
+    place.write_config();
+    let run = place.host_dir("run");
+    fs::create_dir_all(run.join("systemd/system")).unwrap();
+    let listener = UnixListener::bind(run.join("systemd/private")).unwrap();
+    let script = format!("mount --bind {} /run && exec \"$@\"", run.display());
+    let by = ["unshare", "-m", "sh", "-c", &script, "sh"];
+    let launcher = spawn(&mut place.wrapped(&by, &["exec", "--systemd", "/bin/nothing"]));
+    assert_eq!(old_systemd(&listener), [1, 0]);
+    let run = launcher.end();
+    run.ends(42);
+    run.says(&["Cannot set property X, or unknown property.: it is not told the limits"]);
 }

@@ -9,8 +9,9 @@ use core::fmt::Display;
 use rustix::io::Errno;
 
 use super::file::Dir;
+use super::limits;
+use super::refuse::{left_out, no_kernel_memory};
 use super::subsystem::{Subsystem, Subsystems};
-use super::{left_out, limits, no_kernel_memory};
 use crate::bytes::{Arena, Show, number};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup};

@@ -4,8 +4,9 @@ use rustix::io::Errno;
 
 use super::super::file::Dir;
 use super::super::limits::{self, Max, explain};
+use super::super::refuse::left_out;
 use super::super::subsystem::{Subsystem, Subsystems};
-use super::super::{left_out, weight};
+use super::super::weight;
 use crate::bytes::{Arena, Short};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
