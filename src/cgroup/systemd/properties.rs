@@ -47,8 +47,9 @@ pub fn arguments(out: &mut Writer, unit: &str, plan: Option<&Cgroup>, limited: b
     if let Some(plan) = plan {
         // Where systemd itself looks which it is.
         let v2 = matches!(Dir::named(c"/sys/fs/cgroup"), Ok((_, Version::V2)));
-        for (name, value) in numbers(plan, v2) {
-            if let Some(value) = value {
+        for (names, value) in NUMBERS.iter().zip(numbers(plan, v2)) {
+            let name = names[usize::from(v2)];
+            if let Some(value) = value.filter(|_| !name.is_empty()) {
                 property(name, "t", &|out| out.u64(value));
             }
         }
@@ -69,25 +70,34 @@ fn unsigned(value: Option<i64>) -> Option<u64> {
     value.and_then(|value| u64::try_from(value).ok())
 }
 
-/// Those with a like on this version.
+/// The numbers on version 1 and on version 2, where there are any.
+const NUMBERS: [[&str; 2]; 7] = [
+    ["MemoryLimit", "MemoryMax"],
+    ["", "MemoryLow"],
+    ["", "MemorySwapMax"],
+    ["CPUShares", "CPUWeight"],
+    ["BlockIOWeight", "IOWeight"],
+    ["CPUQuotaPerSecUSec"; 2],
+    ["CPUQuotaPeriodUSec"; 2],
+];
+
+/// Their values.
 #[inline(never)]
-fn numbers(plan: &Cgroup, v2: bool) -> [(&'static str, Option<u64>); 7] {
-    let one = |v1, v2_name| if v2 { v2_name } else { v1 };
+fn numbers(plan: &Cgroup, v2: bool) -> [Option<u64>; NUMBERS.len()] {
     let period = plan.cpu_period.unwrap_or(100_000);
     let quota = unsigned(plan.cpu_quota).map(|us| (us * 1_000_000).div_ceil(period));
-    // The launcher's memory is on top: with the limit used up it could not even clear away.
-    let memory = unsigned(plan.memory).map(|bytes| bytes.saturating_add(ROOM));
     let weight_of = |v1: Option<u64>, of: fn(u64) -> u64| if v2 { v1.map(of) } else { v1 };
     // The kernel takes 1 for 2, systemd does not.
     let shares = plan.cpu_shares.map(|shares| shares.max(2));
     [
-        (one("MemoryLimit", "MemoryMax"), memory),
-        ("MemoryLow", unsigned(plan.memory_reservation).filter(|_| v2)),
-        ("MemorySwapMax", unsigned(v2::swap(plan)).filter(|_| v2)),
-        (one("CPUShares", "CPUWeight"), weight_of(shares, weight::of_shares)),
-        (one("BlockIOWeight", "IOWeight"), weight_of(plan.blkio_weight, weight::of_blkio)),
-        ("CPUQuotaPerSecUSec", quota.map(|quota| quota.next_multiple_of(PERCENT_US))),
-        ("CPUQuotaPeriodUSec", plan.cpu_period),
+        // The launcher's memory is on top: with the limit used up it could not even clear away.
+        unsigned(plan.memory).map(|bytes| bytes.saturating_add(ROOM)),
+        unsigned(plan.memory_reservation),
+        unsigned(v2::swap(plan)),
+        weight_of(shares, weight::of_shares),
+        weight_of(plan.blkio_weight, weight::of_blkio),
+        quota.map(|quota| quota.next_multiple_of(PERCENT_US)),
+        plan.cpu_period,
     ]
 }
 
@@ -131,17 +141,13 @@ mod tests {
             blkio_weight: Some(1000),
             ..Cgroup::default()
         };
-        let all = |v2| {
-            let there = numbers(&plan, v2).into_iter();
-            there.filter_map(|(name, value)| Some((name, value?))).collect::<std::vec::Vec<_>>()
-        };
-        let quota = ("CPUQuotaPerSecUSec", 310_000);
-        let period = ("CPUQuotaPeriodUSec", 50_000);
-        let v1 = [("MemoryLimit", 17 << 20), ("CPUShares", 1024), ("BlockIOWeight", 1000)];
-        assert_eq!(all(false), [&v1[..], &[quota, period]].concat());
-        let v2 = [("MemoryMax", 17 << 20), ("MemorySwapMax", 2 << 20), ("CPUWeight", 100)];
-        assert_eq!(all(true), [&v2[..], &[("IOWeight", 10_000), quota, period]].concat());
+        let k = |n: u64| Some(n << 10);
+        let quota = [Some(310_000), Some(50_000)];
+        let v1 = [k(17 << 10), None, k(2 << 10), k(1), Some(1000), quota[0], quota[1]];
+        assert_eq!(numbers(&plan, false), v1);
+        let v2 = [k(17 << 10), None, k(2 << 10), Some(100), Some(10_000), quota[0], quota[1]];
+        assert_eq!(numbers(&plan, true), v2);
         let most = Cgroup { cpu_quota: Some((1 << 44) - 1), ..Cgroup::default() };
-        assert!(numbers(&most, true)[5].1 > Some(1 << 44));
+        assert!(numbers(&most, true)[5] > Some(1 << 44));
     }
 }
