@@ -5,7 +5,7 @@ use super::*;
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
 use rustix::fs::Mode;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -49,8 +49,8 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
     let target = Target::open(running)?;
-    let scope = Some(running.pid).filter(|_| running.with_groups && systemd::is_there());
-    let tasks = Tasks::open(&groups, scope, launch.arena)?;
+    let scope = running.with_groups && systemd::is_there();
+    let tasks = Tasks::open(&groups, running.pid, scope, launch.arena)?;
     let (master, slave) = match pty {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),

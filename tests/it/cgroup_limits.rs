@@ -375,6 +375,27 @@ fn groups_that_were_made_inside_go_too() {
 }
 
 #[test]
+fn a_container_that_sorts_its_processes_into_groups_is_joined_there() {
+    let place = Place::new();
+    let running = place.start("echo ready; sleep 300");
+    let dir = file(&place, ("pids", ""), "");
+    let inside = dir.join("inside");
+    fs::create_dir(&inside).unwrap();
+    for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap().lines() {
+        fs::write(inside.join("cgroup.procs"), pid).unwrap();
+    }
+    if unified() {
+        // From now on the container's own group has no room for processes.
+        fs::write(dir.join("cgroup.subtree_control"), "+pids").unwrap();
+    }
+    let run = place.join("cat /proc/self/cgroup");
+    let end = if unified() { "/inside\n" } else { "\n" };
+    assert!(run.ok().contains(&format!("/nsinit-test/{}{end}", place.name)), "{}", run.out);
+    running.signal(libc::SIGTERM);
+    running.end();
+}
+
+#[test]
 fn a_process_that_somebody_put_there_is_named() {
     let mut place = Place::new();
     let parent = format!("{}-parent", place.name);

@@ -68,7 +68,8 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
     let joined =
-        Tasks::open(&Groups::open(created.groups().names()).unwrap(), None, &arena).unwrap();
+        Tasks::open(&Groups::open(created.groups().names()).unwrap(), getpid(), false, &arena)
+            .unwrap();
     assert_eq!(joined.fds().count(), created.tasks().fds().count());
     assert!(joined.has_memory());
     let pid = spawn_in(&joined, || 0);
