@@ -5,4 +5,4 @@ mod limits;
 mod path;
 
 pub use limits::{limit, swap};
-pub use path::{base, give_down};
+pub use path::{above, base, give_down};
