@@ -1,6 +1,6 @@
 //! `nsinit init`: signals on their way to the command.
 
-use crate::reaper::{As, BOTH, init, only_child, ready, send, state};
+use crate::reaper::{As, BOTH, children, init, only_child, ready, send, state};
 use crate::world::{Place, spawn, until};
 
 /// The C library keeps 32 and 33 to itself: a program that it is in can't wait for them.
@@ -160,4 +160,29 @@ fn without_terminal(mut command: std::process::Command) -> std::process::Command
         });
     }
     command
+}
+
+/// nsinit waits until the command is executed, and could not pass on what continues it before.
+#[test]
+fn a_stop_before_the_command_is_executed_stops_the_command_alone() {
+    let place = Place::new();
+    let by = "/usr/bin/strace -D -f -qq -o /dev/null -e trace=setpgid --seccomp-bpf \
+              -e inject=setpgid:delay_exit=1000000";
+    let by: Vec<&str> = by.split_whitespace().collect();
+    let mut command = place.wrapped(&by, &["init", "sleep", "300"]);
+    let running = spawn(command.env("PATH", "/usr/bin:/bin"));
+    let pid = running.child.id();
+    until("the command is on its way", || children(pid).iter().any(|c| comm(*c) == "nsinit\n"));
+    let command = children(pid).into_iter().find(|c| comm(*c) == "nsinit\n").unwrap();
+    send(command, libc::SIGTSTP);
+    until("it is executed", || comm(command) == "sleep\n");
+    until("it is stopped", || "tT".contains(state(command)));
+    send(pid, libc::SIGCONT);
+    until("it goes on", || state(command) == 'S');
+    send(pid, libc::SIGTERM);
+    running.end().ends(143);
+}
+
+fn comm(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
 }

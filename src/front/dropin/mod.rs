@@ -219,6 +219,7 @@ fn act(
 }
 
 /// Answers a question.
+#[inline(never)] // its frame is a page
 fn tell(peer: &Peer, question: &Act) -> Result<u8, Failure> {
     let (text, on_stderr) = match question {
         Act::Version => (peer.version, peer.version_on_stderr),
