@@ -250,6 +250,21 @@ mod tests {
         assert!(called_as(None).is_none());
     }
 
+    /// What nobody can see from outside: who is not PID 1 is a subreaper anyway.
+    #[test]
+    fn a_subreaper_is_asked_for_by_option_and_by_variable() {
+        use crate::init::Subreaper;
+        let mut options = Options::default();
+        let wish = &mut Wish { options: &mut options, single: false, fault: None };
+        assert!(take(&tini::PEER, c"-s", None, wish).is_ok());
+        assert_eq!(wish.options.subreaper, Subreaper::On);
+        wish.options.subreaper = Subreaper::Auto;
+        let name = "TINI_SUBREAPER";
+        let variable = tini::PEER.variables.iter().find(|variable| variable.name == name).unwrap();
+        (variable.set)(wish, b"");
+        assert_eq!(wish.options.subreaper, Subreaper::On);
+    }
+
     #[test]
     fn every_option_and_variable_is_told_and_none_twice() {
         for peer in PEERS {
