@@ -1,5 +1,8 @@
 //! `nsinit init`: signals on their way to the command.
 
+use std::path::Path;
+
+use crate::named::Named;
 use crate::reaper::{As, BOTH, children, init, only_child, ready, send, state};
 use crate::world::{Place, spawn, until};
 
@@ -129,6 +132,28 @@ fn a_signal_at_any_time_after_the_start_ends_it() {
             send(pid, libc::SIGTERM);
             assert_eq!(running.end().status, 143, "{what:?} {n}");
         }
+    }
+}
+
+/// Before the options are read: what is sent while a wrong one is told is blocked already.
+#[test]
+fn signals_are_blocked_before_anything_else() {
+    let named = Named::new();
+    let trace = named.place.dir.join("trace");
+    for (name, args) in [
+        ("nsinit", &["init", "--nonsense"][..]),
+        ("tini", &["--nonsense"]),
+        ("dumb-init", &["--nonsense"]),
+        ("catatonit", &["--nonsense"]),
+    ] {
+        let program = named.link(name).program;
+        let options = ["-qq", "-o", trace.to_str().unwrap(), program.to_str().unwrap()];
+        let args = [&options, args].concat();
+        spawn(&mut named.command(Path::new("/usr/bin/strace"), &args)).end().ends(125);
+        let text = std::fs::read_to_string(&trace).unwrap();
+        let blocked = text.find("rt_sigprocmask(SIG_SETMASK, ~[]");
+        let told = text.find("write(2").unwrap();
+        assert!(blocked.is_some_and(|at| at < told), "{name}: {text}");
     }
 }
 

@@ -181,14 +181,11 @@ fn take(
 
 const UNKNOWN: &str = "no such option (try -h)";
 
-/// The option of this name, or the only one that begins so.
+/// The option of this name, or the only one that begins so: no name begins another (see the tests).
 fn by_word(peer: &'static Peer, name: &[u8]) -> Result<&'static Opt, &'static str> {
     let mut found = Err(UNKNOWN);
     let words = peer.options.iter().filter(|option| !option.word.is_empty());
     for option in words.filter(|option| option.word.as_bytes().starts_with(name)) {
-        if option.word.len() == name.len() {
-            return Ok(option);
-        }
         found = if found.is_ok() { Err("more than one option begins so") } else { Ok(option) };
     }
     found
@@ -271,6 +268,8 @@ mod tests {
             let mut seen = Vec::new();
             for Opt { letter, word, .. } in peer.options {
                 let mut names = Vec::new();
+                let begun = peer.options.iter().filter(|other| other.word.starts_with(word));
+                assert!(word.is_empty() || begun.count() == 1, "{}: {word}", peer.names[0]);
                 names.extend((*letter != 0).then(|| format!("-{}", char::from(*letter))));
                 // Every peer takes --help as a favour.
                 names.extend((!["", "help"].contains(word)).then(|| format!("--{word}")));
