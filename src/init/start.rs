@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::process::{Pid, chdir, getpid, getppid, ioctl_tiocsctty, setpgid, setsid};
 
-use super::{Options, Placement, Signals, Stop, Subreaper, serve, terminal};
+use super::{Options, Placement, Signals, Subreaper, serve, terminal};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
 use crate::exec::{Command, attempt};
@@ -50,7 +50,7 @@ fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result
             Some(pid)
         }
     };
-    if pid_1 || options.stop == Stop::Never {
+    if pid_1 {
         tty = None;
     }
     settle(tty.as_ref());
