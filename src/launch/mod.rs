@@ -8,10 +8,12 @@ mod attend;
 mod child;
 mod guard;
 mod join;
+mod network;
 mod paused;
 mod place;
 pub mod seal;
 mod start;
+mod survivor;
 mod sync;
 mod workload;
 
@@ -47,6 +49,9 @@ pub struct Launch<'a> {
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,
+    /// Whether a killed launcher's container was here: what it had of the host's network may be on
+    /// its way back.
+    pub follows: bool,
     /// A descriptor that nsinit inherited and nobody owns: a line is written to it and it is closed
     /// when the command runs.
     pub ready: Option<u32>,

@@ -7,7 +7,6 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
-use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use super::{Launch, path_of};
 use crate::bytes::Arena;
@@ -20,6 +19,7 @@ use crate::proc::process::{self, Identity, namespace, stat};
 use crate::say;
 use crate::state::{self, State, Strings};
 use crate::syscall::process::NewNamespaces;
+use crate::syscall::time::sleep;
 
 const PROC: &str = "/proc";
 
@@ -76,7 +76,7 @@ impl Place {
 
     /// The same within so many hundredths of a second; `None` if another has it all the time.
     pub fn lock_within(&self, rounds: u32) -> Result<Option<Lock>> {
-        const PAUSE_NS: i64 = 10_000_000;
+        const PAUSE_NS: u32 = 10_000_000;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let file = openat(&self.dir, c".", flags, Mode::empty()).doing("open", self.path)?;
         let mut pause = 200_000;
@@ -94,7 +94,7 @@ impl Place {
 
     /// The container that runs here, by state.json. What a launcher that was killed left behind is
     /// cleaned away; what can't be the container of this place is refused. Call it with the lock.
-    pub fn running(&self, launch: &Launch) -> Result<Option<Running>> {
+    pub fn running(&self, launch: &mut Launch) -> Result<Option<Running>> {
         let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
         if let Some((pid, start_time)) = alive(&state)? {
             let apart = apart(pid);
@@ -107,6 +107,7 @@ impl Place {
             }
         }
         self.clean(&state, launch)?;
+        launch.follows = true;
         Ok(None)
     }
 
@@ -324,9 +325,11 @@ fn await_end(pid: Pid, start_time: u64) -> Result<()> {
     Err(Error::refused("wait for the end of process", pid_object(pid), why))
 }
 
-fn sleep(nanoseconds: i64) {
-    let mut time = Timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
-    while let NanosleepRelativeResult::Interrupted(rest) = nanosleep(&time) {
-        time = rest;
+/// Waits for the end of a process, however long it lives on. An error is no answer.
+pub fn outlive(pid: Pid, start_time: u64) {
+    let mut pause = 1_000_000;
+    while life(pid, start_time) != Ok(Life::Gone) {
+        sleep(pause);
+        pause = (pause * 2).min(64_000_000);
     }
 }

@@ -4,23 +4,23 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
-use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::attend::{Terminal, attend};
 use super::child::{self, First};
 use super::guard::{ChildGuard, StateGuard};
+use super::network::connect;
 use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
 use super::{Launch, died};
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
-use crate::net::{self, Made};
+use crate::net::Made;
 use crate::plan::{Kind, Plan, Source};
-use crate::proc::process::{namespace_file, stat};
+use crate::proc::process::stat;
 use crate::say;
 use crate::state::{self, State, Strings};
 use crate::step::Steps;
@@ -34,6 +34,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     // Undone from the last to the first if it is left with an error: a group can't be removed while
     // the child is in it. That of v2 comes first of all: the child is cloned into it.
     let mut groups = make_cgroups(launch, &site, site.is_unified())?;
+    let mut survivor = None;
     let mut made = Made::new(launch.arena);
     let saved;
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
@@ -60,7 +61,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     if entered {
         groups.entered_unified();
     }
-    connect(launch, &mut made, pid)?;
+    connect(launch, &mut made, &mut survivor, pid)?;
     saved = save_state(launch, place, pid, &groups, &made)?;
     let go = || groups.attach().and_then(|()| parent.go(&fds(&groups)?));
     if !waits {
@@ -83,27 +84,6 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     }
     finish(launch, place, groups, saved, made)?;
     Ok(status)
-}
-
-/// The network, made in the child's namespace while it builds the root. Nothing holds that namespace
-/// afterwards but what runs in it.
-fn connect(launch: &Launch, made: &mut Made, pid: Pid) -> Result<()> {
-    if !net::is_needed(launch.plan) {
-        return Ok(());
-    }
-    let joined = launch.plan.namespaces.get(Kind::Net);
-    let child = namespace_file("/proc", pid, Kind::Net.file());
-    let (path, on) = match joined {
-        Source::Join(path) => (path, path.into()),
-        _ => (child.as_cstr(), pid_object(pid)),
-    };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let namespace = match openat(CWD, path, flags, Mode::empty()) {
-        // It has no more of them when it ends: its reason is on the way up.
-        Err(Errno::NOENT) if stat("/proc", pid).is_ok_and(|stat| stat.exiting) => return Ok(()),
-        namespace => namespace.doing("open the network namespace of", on)?,
-    };
-    net::connect(made, launch.plan, namespace.as_fd(), joined != Source::New)
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.

@@ -7,14 +7,16 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::inside::addresses;
-use super::link::{self, GROUP, info, number};
+use super::link::{self, info, number};
+use super::look::{Seen, look, parse};
 use super::made::delete;
-use super::netlink::{Message, Requests, Socket, find, u32_at};
+use super::netlink::{Requests, Socket};
+use super::random;
 use super::uapi::*;
-use super::{pause, random};
-use crate::bytes::{Arena, until_nul};
+use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::Network;
+use crate::syscall::time::sleep;
 
 /// Nobody else makes, uses or removes a bridge meanwhile: between the look at its ports and its end
 /// another launcher could make one. It is on the network namespace's own file, so it needs none on
@@ -29,7 +31,7 @@ impl<'a> Lock<'a> {
         for _ in 0..ROUNDS {
             match flock(namespace, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Lock(namespace)),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => pause(5_000_000),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => sleep(5_000_000),
                 Err(errno) => return Err(errno).doing("lock the network namespace", ()),
             }
         }
@@ -42,46 +44,6 @@ impl Drop for Lock<'_> {
     fn drop(&mut self) {
         // Unlocking what is locked can't fail.
         let _ = flock(self.0, FlockOperation::Unlock);
-    }
-}
-
-/// What is known of a link.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Link {
-    pub index: u32,
-    group: u32,
-    master: u32,
-    is_bridge: bool,
-}
-
-impl Link {
-    /// Whether nsinit made it.
-    pub fn is_ours(&self) -> bool {
-        self.group == GROUP
-    }
-}
-
-fn parse(message: &Message) -> Option<Link> {
-    let attributes = message.payload.get(info(0, 0, 0).len()..)?;
-    let field = |kind| find(attributes, kind).and_then(|value| u32_at(value, 0)).unwrap_or(0);
-    let kind = find(attributes, IFLA_LINKINFO).and_then(|nest| find(nest, IFLA_INFO_KIND));
-    Some(Link {
-        index: u32_at(message.payload, 4)?,
-        group: field(IFLA_GROUP),
-        master: field(IFLA_MASTER),
-        is_bridge: kind.and_then(until_nul) == Some(c"bridge"),
-    })
-}
-
-/// The link of this name, if there is one.
-pub fn look(host: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<Option<Link>> {
-    let mut requests = Requests::new();
-    requests.add((RTM_GETLINK, 0), &info(0, 0, 0), "look at interface", name);
-    requests.attribute(IFLA_IFNAME, name.to_bytes_with_nul());
-    let mut link = None;
-    match host.exchange(&mut requests, arena, &mut |message| link = parse(&message)) {
-        Err(error) if error.raw() == Some(Errno::NODEV) => Ok(None),
-        result => result.map(|()| link),
     }
 }
 
@@ -99,7 +61,7 @@ pub fn ensure(host: &mut Socket, network: &Network, arena: &Arena) -> Result<()>
             result => result.map_err(|error| super::explain(error, network, arena))?,
         }
     }
-    let on = look(host, name, arena)?;
+    let on = look(host, 0, name, arena)?;
     let link = on.ok_or_else(|| Error::errno("use bridge", name, Errno::NODEV).hint(missing))?;
     if !link.is_bridge {
         return Err(Error::refused("use bridge", name, "it is an interface of another kind"));
@@ -125,13 +87,13 @@ pub fn remove_unused(
     name: &'static CStr,
     arena: &Arena,
 ) -> Result<()> {
-    let ours = |link: &Link| link.is_bridge && link.is_ours();
-    if look(host, name, arena)?.filter(ours).is_none() {
+    let ours = |link: &Seen| link.is_bridge && link.is_ours();
+    if look(host, 0, name, arena)?.filter(ours).is_none() {
         return Ok(());
     }
     let _lock = Lock::take(namespace)?;
     // Again, now that it is nobody else's.
-    let Some(bridge) = look(host, name, arena)?.filter(ours) else { return Ok(()) };
+    let Some(bridge) = look(host, 0, name, arena)?.filter(ours) else { return Ok(()) };
     let mut requests = Requests::new();
     requests.add((RTM_GETLINK, DUMP), &info(0, 0, 0), "list the ports of", name);
     // The kernel leaves out all others; one that can't (before Linux 3.14?) does not.

@@ -36,32 +36,33 @@ pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Resul
     sent.map(|()| index)
 }
 
-/// Adds the plan's routes.
-pub fn routes(socket: &mut Socket, plan: &Plan, arena: &Arena) -> Result<()> {
-    for routes in plan.routes.chunks(ROUTES) {
+/// Adds the plan's routes; which one is refused, `at` tells.
+pub fn routes(
+    socket: &mut Socket,
+    plan: &Plan,
+    at: &mut Option<(&'static str, usize, &'static str)>,
+    arena: &Arena,
+) -> Result<()> {
+    let missing = |route: &Route| !plan.networks.iter().any(|network| network.makes(route));
+    let mut routes = plan.routes.iter().enumerate().filter(|(_, route)| missing(route)).peekable();
+    while routes.peek().is_some() {
         let mut requests = Requests::new();
-        let missing = |route: &&Route| !plan.networks.iter().any(|network| network.makes(route));
-        for route in routes.iter().filter(missing) {
-            let index = match interface(plan, route) {
+        let mut numbers = [0; ROUTES];
+        for (number, (n, route)) in numbers.iter_mut().zip(&mut routes) {
+            *number = n;
+            *at = Some(("routes", n, ""));
+            let index = match route.interface_name {
                 Some(name) => index(socket, name).doing("add a route by interface", name)?,
                 None => 0,
             };
             self::route(&mut requests, route, index);
         }
-        socket.send(&mut requests, arena)?;
+        socket.send(&mut requests, arena).inspect_err(|_| {
+            let refused = numbers.get(socket.refused()).copied();
+            *at = refused.map(|n| ("routes", n, ""));
+        })?;
     }
     Ok(())
-}
-
-/// The interface that the route names; one with neither interface nor gateway is the interface's
-/// that has its source.
-fn interface(plan: &Plan, route: &Route) -> Option<&'static CStr> {
-    let source = route.source.filter(|_| route.gateway.is_none()).map(|source| source.ip);
-    let has = |network: &&Network| {
-        let own = [network.address, network.ipv6_address];
-        own.into_iter().flatten().any(|address| Some(address.ip) == source)
-    };
-    route.interface_name.or_else(|| Some(plan.networks.iter().find(has)?.name))
 }
 
 /// The index of an interface in the socket's namespace.

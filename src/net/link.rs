@@ -6,7 +6,7 @@ use rustix::fd::{AsRawFd, BorrowedFd};
 
 use super::netlink::Requests;
 use super::uapi::*;
-use crate::plan::{Network, NetworkKind};
+use crate::plan::{IPV6_MIN_MTU, Network, NetworkKind};
 
 /// The interface group of all that nsinit makes on the host ("ns"): by it, and nothing else, it knows
 /// what it may take away. A mark that a link has from the moment that it is made; its alias would
@@ -77,7 +77,8 @@ fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
     let (name, mac) = origin.host.unwrap_or_default();
     requests.add((RTM_NEWLINK, NEW), &info(0, IFF_UP, IFF_UP), "make interface", network.name);
     on_host(requests, network, name, mac);
-    number(requests, IFLA_MTU, network.mtu);
+    // A bridge has the least MTU of its ports (br_mtu_auto_adjust), and would lose its IPv6 addresses.
+    number(requests, IFLA_MTU, if network.mtu == 0 { 0 } else { network.mtu.max(IPV6_MIN_MTU) });
     number(requests, IFLA_MASTER, origin.index);
     let nest = kind(requests, network.kind);
     let data = requests.begin(IFLA_INFO_DATA);

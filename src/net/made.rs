@@ -2,20 +2,21 @@
 
 use core::ffi::CStr;
 
-use heapless::Vec;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::net::netdevice::index_to_name_inlined;
 
 use super::link::{info, number};
+use super::look::look;
 use super::netlink::{Requests, Socket};
+use super::notes::{How, Link, Links};
 use super::uapi::*;
-use super::{bridge, inside, pause};
+use super::{bridge, open_in};
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
-use crate::plan::FEW;
 use crate::say;
+use crate::syscall::time::sleep;
 
 /// What was made for a container. It is taken back when this is dropped, which has to be after the end
 /// of the container's processes.
@@ -24,39 +25,16 @@ pub struct Made<'a> {
     pub(super) host: Option<Host>,
     /// A socket in the container's namespace, where one is needed at the end.
     pub(super) inside: Option<Socket>,
+    /// The links that are taken back, and the bridges that were used.
     pub(super) links: Links,
-    /// Bridges that were used.
-    pub(super) bridges: Vec<&'static CStr, FEW>,
+    /// The part of the plan that is being made: its list, which one, and the key or "".
+    pub at: Option<(&'static str, usize, &'static str)>,
 }
 
 /// The network namespace of the launcher.
 pub struct Host {
     pub namespace: OwnedFd,
     pub socket: Socket,
-}
-
-/// The links of a container.
-pub type Links = Vec<Link, FEW>;
-
-/// A link, and how it goes.
-#[derive(Clone, Copy)]
-pub enum Link {
-    /// A veth goes with the namespace, or is deleted on the host: the index (0 until it is known) and
-    /// the name there, the name inside.
-    Veth { index: u32, host: &'static CStr, child: &'static CStr },
-    /// Deleted inside: its index (0 until it is known: the container can change the name), and the name
-    /// that it had at first.
-    Inside { index: u32, name: &'static CStr },
-    /// Moved back: its index inside (0 until it is known: the container can change the name), its
-    /// name on the host, and inside.
-    Moved { index: u32, host: &'static CStr, child: &'static CStr },
-}
-
-impl Link {
-    /// Whether a socket inside takes it back.
-    pub fn needs_inside(&self) -> bool {
-        !matches!(self, Link::Veth { .. })
-    }
 }
 
 impl Host {
@@ -71,53 +49,60 @@ impl Host {
 
 impl<'a> Made<'a> {
     /// Nothing yet.
-    pub const fn new(arena: &'a Arena) -> Made<'a> {
-        Made { arena, host: None, inside: None, links: Vec::new(), bridges: Vec::new() }
+    pub fn new(arena: &'a Arena) -> Made<'a> {
+        Made { arena, host: None, inside: None, links: Links::default(), at: None }
     }
 
     /// The names of the veths' ends on the host, and of those inside.
     pub fn veths(&self) -> impl Iterator<Item = (&'static CStr, &'static CStr)> {
-        self.links.iter().filter_map(|link| match link {
-            Link::Veth { host, child, .. } => Some((*host, *child)),
-            _ => None,
-        })
+        let veths = self.links.list.iter().filter(|link| link.how == How::Veth);
+        veths.map(|link| (link.host, link.child))
     }
 
     /// Takes it all back; the first error, after everything was tried.
     pub fn take_back(&mut self) -> Result<()> {
         let Some(Host { namespace, socket }) = &mut self.host else { return Ok(()) };
         let mut result = Ok(());
-        let (links, arena) = (core::mem::take(&mut self.links), self.arena);
-        let mut kept = self.inside.take();
+        let (links, arena) = (core::mem::take(&mut self.links.list), self.arena);
+        let mut inside = self.inside.take();
         for link in links.iter().rev() {
-            let Some(inside) = &mut kept else { break };
-            let done = match *link {
-                Link::Veth { .. } => Ok(()),
-                Link::Inside { index, name } => remove_inside(inside, index, name, arena),
-                Link::Moved { index, host, child } => {
-                    let namespace = namespace.as_raw_fd() as u32;
-                    let index = if index == 0 { inside::index(inside, child) } else { Ok(index) };
-                    move_back(inside, index, host, namespace, arena)
-                }
+            let Some(inside) = &mut inside else { break };
+            let done = match link.how {
+                How::Inside => remove_inside(inside, link, arena),
+                How::Moved => move_back(inside, link, namespace.as_raw_fd() as u32, arena),
+                How::Veth | How::Bridge => Ok(()),
             };
             result = result.and(done);
         }
-        drop(kept);
-        for link in links.iter().rev() {
-            let done = match *link {
-                Link::Veth { index: 0, host, .. } => remove_ours(socket, host, arena),
-                Link::Veth { index, host, .. } => await_end(socket, index, host, arena),
-                _ => Ok(()),
+        // It keeps the namespace, and so the veths.
+        drop(inside);
+        for link in links.iter().rev().filter(|link| link.how == How::Veth) {
+            let done = match link.index {
+                0 => remove_ours(socket, link.host, Some(link.was.mac), arena),
+                index => await_end(socket, index, link.host, arena),
             };
             result = result.and(done);
         }
-        for bridge in core::mem::take(&mut self.bridges) {
-            let done = bridge::remove_unused(socket, namespace.as_fd(), bridge, arena);
+        // Whoever looks after its own ports are gone can't miss that it is the last.
+        for link in links.iter().filter(|link| link.how == How::Bridge) {
+            let done = bridge::remove_unused(socket, namespace.as_fd(), link.host, arena);
             result = result.and(done);
         }
         self.host = None;
         result
     }
+}
+
+/// Takes back what a launcher has noted that was killed: `notes` end with it. Call it when the
+/// container is gone; `namespace` is its network namespace, if it has what is taken back inside.
+pub fn take_over(notes: BorrowedFd, namespace: Option<OwnedFd>, arena: &Arena) -> Result<()> {
+    let mut made = Made::new(arena);
+    made.links = Links::read(notes, arena)?;
+    let host = made.host.insert(Host::open()?);
+    if let Some(namespace) = namespace {
+        made.inside = Some(open_in(namespace.as_fd(), host.namespace.as_fd())?);
+    }
+    made.take_back()
 }
 
 impl Drop for Made<'_> {
@@ -128,38 +113,29 @@ impl Drop for Made<'_> {
     }
 }
 
-fn remove_inside(
-    inside: &mut Socket,
-    index: u32,
-    name: &'static CStr,
-    arena: &Arena,
-) -> Result<()> {
-    let index = if index == 0 { inside::index(inside, name) } else { Ok(index) };
-    match index {
-        // It was never made.
-        Err(Errno::NODEV) => Ok(()),
-        index => delete(inside, index.doing("remove", name)?, "remove", name, arena),
-    }
+fn remove_inside(inside: &mut Socket, link: &Link, arena: &Arena) -> Result<()> {
+    // None: it was never made.
+    let Some(seen) = look(inside, link.index, link.host, arena)? else { return Ok(()) };
+    delete(inside, seen.index, "remove", link.child, arena)
 }
 
-/// Moves an interface back to the host, down, under the name that it had there.
-fn move_back(
-    inside: &mut Socket,
-    index: rustix::io::Result<u32>,
-    to: &'static CStr,
-    namespace: u32,
-    arena: &Arena,
-) -> Result<()> {
-    const DOING: &str = "give back to the host";
-    let index = match index {
-        // It was never moved.
-        Err(Errno::NODEV) => return Ok(()),
-        index => index.doing(DOING, to)?,
-    };
-    let mut requests = Requests::new();
-    requests.add((RTM_NEWLINK, 0), &info(index, 0, IFF_UP), DOING, to);
-    requests.attribute(IFLA_IFNAME, to.to_bytes_with_nul());
+/// Moves an interface back to the host, under the name that it had there, and as it was. The kernel
+/// moves it before it does the rest, and what is there does not need an address of its own to be set.
+fn move_back(inside: &mut Socket, link: &Link, namespace: u32, arena: &Arena) -> Result<()> {
+    // None: it was never moved, or is back.
+    let Some(seen) = look(inside, link.index, link.child, arena)? else { return Ok(()) };
+    let (mut requests, was) = (Requests::new(), &link.was);
+    let flags = info(seen.index, was.up, IFF_UP);
+    requests.add((RTM_NEWLINK, 0), &flags, "give back to the host", link.host);
+    requests.attribute(IFLA_IFNAME, link.host.to_bytes_with_nul());
     number(&mut requests, IFLA_NET_NS_FD, namespace);
+    number(&mut requests, IFLA_MTU, was.mtu);
+    // A driver that can't set it refuses the one that it has, too.
+    if seen.settings.mac != was.mac {
+        requests.attribute(IFLA_ADDRESS, &was.mac);
+    }
+    // It can have been 0.
+    requests.attribute(IFLA_TXQLEN, &was.txqueuelen.to_ne_bytes());
     inside.send(&mut requests, arena)
 }
 
@@ -170,14 +146,22 @@ pub fn remove_stale(names: &str, arena: &Arena) -> Result<()> {
     let mut host = Socket::open()?;
     for name in split_by(names.as_bytes(), b',') {
         let name = arena.concat(&[name]).doing("look at an interface", ())?;
-        remove_ours(&mut host, name, arena)?;
+        remove_ours(&mut host, name, None, arena)?;
     }
     Ok(())
 }
 
-fn remove_ours(host: &mut Socket, name: &'static CStr, arena: &Arena) -> Result<()> {
-    match bridge::look(host, name, arena)? {
-        Some(link) if link.is_ours() => await_end(host, link.index, name, arena),
+/// By its name, which may be another container's: the MAC address tells, where it is known.
+fn remove_ours(
+    host: &mut Socket,
+    name: &'static CStr,
+    mac: Option<[u8; 6]>,
+    arena: &Arena,
+) -> Result<()> {
+    match look(host, 0, name, arena)? {
+        Some(seen) if seen.is_ours() && mac.is_none_or(|mac| mac == seen.settings.mac) => {
+            await_end(host, seen.index, name, arena)
+        }
         _ => Ok(()),
     }
 }
@@ -191,7 +175,7 @@ fn await_end(host: &mut Socket, index: u32, name: &'static CStr, arena: &Arena) 
         if index_to_name_inlined(host.fd(), index).is_err_and(|errno| errno == Errno::NODEV) {
             return Ok(());
         }
-        pause(400_000);
+        sleep(400_000);
     }
     delete(host, index, "remove", name, arena)
 }

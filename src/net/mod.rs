@@ -5,29 +5,35 @@
 //! was opened inside, while the container's first process builds the root. What has to be on the host
 //! (a veth's other end, a bridge) goes again when `Made` does.
 //!
-//! If the launcher is killed, the kernel takes away what goes with the namespace: links, the other
-//! ends of veths, and it gives a network card back to the host. A bridge stays until the next user of
-//! it ends.
+//! If the launcher is killed, the kernel takes away what goes with the namespace: links, and the other
+//! ends of veths. Where that is not all (a bridge that nsinit made, an interface that was moved in, a
+//! namespace that others keep), every link is noted in a pipe before it is made, and a process that
+//! outlives the launcher reads the notes and takes back what they say.
 
 mod bridge;
 mod inside;
 mod link;
+mod look;
 mod made;
 pub mod netlink;
+mod notes;
 pub mod stats;
 mod uapi;
 mod veth;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use core::ffi::CStr;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
 
 use self::bridge::Lock;
 use self::link::{Origin, info};
-use self::made::{Host, Link, Links};
-pub use self::made::{Made, remove_stale};
+use self::look::{Seen, Settings, look};
+use self::made::Host;
+pub use self::made::{Made, remove_stale, take_over};
 use self::netlink::{Requests, Socket};
+use self::notes::{How, Link, Links};
 use self::uapi::*;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
@@ -35,15 +41,21 @@ use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
 use crate::syscall::namespace::setns;
 use crate::syscall::process::NewNamespaces;
 
+/// As the plan's marks call the list.
+const NETWORKS: &str = "networks";
 /// The loopback interface is the first of every network namespace (include/net/flow.h).
 const LOOPBACK_IFINDEX: u32 = 1;
 
 /// Brings the loopback interface of the caller's network namespace up. With that the kernel gives it
 /// 127.0.0.1 and ::1.
 pub fn loopback_up(arena: &Arena) -> Result<()> {
+    loopback(&mut Socket::open()?, arena)
+}
+
+fn loopback(socket: &mut Socket, arena: &Arena) -> Result<()> {
     let mut requests = Requests::new();
     requests.add((RTM_NEWLINK, 0), &info(LOOPBACK_IFINDEX, IFF_UP, IFF_UP), "bring up", "lo");
-    Socket::open()?.send(&mut requests, arena)
+    socket.send(&mut requests, arena)
 }
 
 /// Whether `connect` has anything to do.
@@ -51,48 +63,92 @@ pub fn is_needed(plan: &Plan) -> bool {
     !plan.routes.is_empty() || plan.networks.iter().any(|net| net.kind != NetworkKind::Loopback)
 }
 
-/// Makes what the plan lists, in the network namespace `namespace`. `joined`: that was there before
-/// the container and stays, so that what is made in it has to be taken back.
-pub fn connect(made: &mut Made, plan: &Plan, namespace: BorrowedFd, joined: bool) -> Result<()> {
+/// Where a container's network is made.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The network namespace.
+    pub namespace: BorrowedFd<'a>,
+    /// It was there before the container and stays, so that what is made in it has to be taken back.
+    pub joined: bool,
+}
+
+impl Site<'_> {
+    /// Whether something inside has to be taken back.
+    pub fn keeps(&self, plan: &Plan) -> bool {
+        self.joined || plan.networks.iter().any(|network| network.kind == NetworkKind::Phys)
+    }
+}
+
+/// Makes what the plan lists. Before the first thing that would not go by itself if this process
+/// were killed, `outlive` is called: it has a process read the notes in the pipe of which it returns the end.
+pub fn connect(
+    made: &mut Made,
+    plan: &Plan,
+    site: Site,
+    outlive: &mut dyn FnMut() -> Result<OwnedFd>,
+) -> Result<()> {
     let arena = made.arena;
     let host = made.host.insert(Host::open()?);
-    let inside = open_in(namespace, host.namespace.as_fd());
+    let inside = open_in(site.namespace, host.namespace.as_fd());
     let inside = made.inside.insert(inside.map_err(|error| wrong_namespace(error, plan))?);
     let lock = Lock::take(host.namespace.as_fd())?;
-    for network in plan.networks.iter().filter(|network| network.kind == NetworkKind::Bridge) {
-        // As many fit as there are networks.
-        let _ = made.bridges.push(network.name);
+    let entries = || plan.networks.iter().enumerate();
+    let bridges = || entries().filter(|(_, network)| network.kind == NetworkKind::Bridge);
+    let links = || entries().filter(|(_, network)| is_link(network));
+    let lasting = site.keeps(plan) && links().next().is_some();
+    if lasting || bridges().any(|(_, bridge)| bridge.create) {
+        made.links.pipe = Some(outlive()?);
+    }
+    for (n, network) in bridges() {
+        made.at = Some((NETWORKS, n, ""));
+        made.links.note(Link::bridge(network.name))?;
         bridge::ensure(&mut host.socket, network, arena)?;
     }
-    let links = || plan.networks.iter().filter(|network| is_link(network));
-    for network in links() {
+    for (n, network) in links() {
+        made.at = Some((NETWORKS, n, "name"));
         // Whatever has its name later was made here.
         if inside::index(inside, network.name).is_ok() {
             let error = Error::errno("make interface", network.name, Errno::EXIST);
             return Err(error.hint("there is one of this name already"));
         }
+        let (key, name) = origin(network);
+        made.at = Some((NETWORKS, n, key));
+        let from = find(&mut host.socket, network, name, arena)?;
+        made.at = Some((NETWORKS, n, ""));
+        if from.is_some_and(|from| from.is_bridge && from.is_ours())
+            && let Some(bridge) = network.bridge
+        {
+            // It may be the last that uses it, whoever made it.
+            if made.links.pipe.is_none() {
+                made.links.pipe = Some(outlive()?);
+            }
+            made.links.note(Link::bridge(bridge))?;
+        }
         // What goes with the namespace needs no more; but that takes the kernel a while, in which
         // the next container could not have the same id or MAC address on the same parent.
-        let tracked = joined || network.parent.is_some() || network.kind != NetworkKind::Dummy;
-        let mut none = Links::new();
+        let tracked = site.joined || network.parent.is_some() || network.kind != NetworkKind::Dummy;
+        let mut none = Links::default();
         let links = if tracked { &mut made.links } else { &mut none };
-        make(&mut host.socket, inside, network, namespace, links, arena)?;
+        make(&mut host.socket, inside, network, (site.namespace, from), links, arena)?;
     }
     // From here on what has a port is in use.
     drop(lock);
-    for network in links() {
-        let found = inside::configure(inside, network, arena)?;
-        for link in &mut made.links {
-            if let Link::Moved { index, child, .. } = link
-                && *child == network.name
-            {
-                *index = found;
-            }
+    for (n, network) in links() {
+        made.at = Some((NETWORKS, n, ""));
+        let index = inside::configure(inside, network, arena)?;
+        let moved = |link: &&Link| link.how == How::Moved && link.child == network.name;
+        if let Some(moved) = made.links.list.iter().find(moved) {
+            made.links.note(Link { index, ..*moved })?;
         }
     }
-    inside::routes(inside, plan, arena)?;
+    // The container's process does so as well, but may not have come to it; a route can lead there.
+    if plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
+        loopback(inside, arena)?;
+    }
+    inside::routes(inside, plan, &mut made.at, arena)?;
+    made.at = None;
     // A socket keeps its namespace.
-    if !made.links.iter().any(Link::needs_inside) {
+    if !made.links.list.iter().any(|link| link.how.needs_inside()) {
         made.inside = None;
     }
     Ok(())
@@ -122,54 +178,67 @@ fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
     socket
 }
 
+/// What the link is made on or from, on the host: the key, and its value.
+fn origin(network: &Network) -> (&'static str, Option<&'static CStr>) {
+    match network.kind {
+        NetworkKind::Phys => ("host_interface_name", network.host_interface_name),
+        NetworkKind::Veth => ("bridge", network.bridge),
+        _ => ("parent", network.parent),
+    }
+}
+
+fn find(
+    host: &mut Socket,
+    network: &Network,
+    name: Option<&'static CStr>,
+    arena: &Arena,
+) -> Result<Option<Seen>> {
+    let missing = "make the bridge, or list it as a network of its own with \"create\": true";
+    let Some(name) = name else { return Ok(None) };
+    let seen = look(host, 0, name, arena)?;
+    if seen.is_some() {
+        return Ok(seen);
+    }
+    let error = Error::errno("find the host's interface", name, Errno::NODEV);
+    Err(if network.kind == NetworkKind::Veth { error.hint(missing) } else { error })
+}
+
 /// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
 fn make(
     host: &mut Socket,
     inside: &mut Socket,
     network: &Network,
-    namespace: BorrowedFd,
+    (namespace, from): (BorrowedFd, Option<Seen>),
     links: &mut Links,
     arena: &Arena,
 ) -> Result<()> {
-    let missing = "make the bridge, or list it as a network of its own with \"create\": true";
-    let from = match network.kind {
-        NetworkKind::Phys => network.host_interface_name,
-        NetworkKind::Veth => network.bridge,
-        _ => network.parent,
-    };
-    let index = match from {
-        Some(name) => {
-            let index = inside::index(host, name).doing("find the host's interface", name);
-            index.map_err(|error| match (error.raw(), network.kind) {
-                (Some(Errno::NODEV), NetworkKind::Veth) => error.hint(missing),
-                _ => error,
-            })?
-        }
-        None => 0,
-    };
+    let index = from.map_or(0, |from| from.index);
     let mut origin = Origin { namespace, index, name: network.name, host: None };
-    let link = match (network.kind, from) {
+    let mut link = Link {
+        how: How::Inside,
+        index: 0,
+        host: network.host_interface_name.unwrap_or(c""),
+        child: network.name,
+        was: Settings::default(),
+    };
+    match (network.kind, from) {
         (NetworkKind::Veth, _) => return veth::make(host, network, origin, links, arena),
-        (NetworkKind::Phys, Some(host)) => Link::Moved { index: 0, host, child: network.name },
+        (NetworkKind::Phys, Some(from)) => (link.how, link.was) = (How::Moved, from.settings),
         _ => {
             // In Linux 6.1 (no more in 6.18) a new link must not be called like one of the sender's
             // namespace, wherever it goes: eth0 could not be made on a host that has one.
             let pid = rustix::process::getpid().as_raw_pid();
-            let name = arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
-            origin.name = name;
-            Link::Inside { index: 0, name }
+            link.host = arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
+            origin.name = link.host;
         }
     };
-    // As many fit as there are networks.
-    let _ = links.push(link);
+    links.note(link)?;
     let mut requests = Requests::new();
     link::make(&mut requests, network, &origin);
     host.send(&mut requests, arena).map_err(|error| explain(error, network, arena))?;
-    if let Link::Inside { name, .. } = link {
-        let index = inside::index(inside, name).doing("find interface", network.name)?;
-        if let Some(last) = links.last_mut() {
-            *last = Link::Inside { index, name };
-        }
+    if link.how == How::Inside {
+        let index = inside::index(inside, link.host).doing("find interface", network.name)?;
+        links.note(Link { index, ..link })?;
         let mut requests = Requests::new();
         requests.add((RTM_NEWLINK, 0), &info(index, 0, 0), "name interface", network.name);
         requests.attribute(IFLA_IFNAME, network.name.to_bytes_with_nul());
@@ -209,13 +278,6 @@ fn random() -> [u8; 8] {
         bytes = pid.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
     }
     bytes
-}
-
-fn pause(nanoseconds: i64) {
-    let mut time = Timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
-    while let NanosleepRelativeResult::Interrupted(rest) = nanosleep(&time) {
-        time = rest;
-    }
 }
 
 #[cfg(test)]

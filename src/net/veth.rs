@@ -5,12 +5,14 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::link::{self, Origin};
-use super::made::{Link, Links};
+use super::look::Settings;
 use super::netlink::{Requests, Socket};
-use super::{explain, inside, pause, random};
+use super::notes::{How, Link, Links};
+use super::{explain, inside, random};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::{NAME_MAX, Network};
+use crate::syscall::time::sleep;
 
 /// So often a name is tried: a made-up one with another ending, a fixed one until what a container
 /// that has just ended left of it is gone, for a fifth of a second.
@@ -32,16 +34,17 @@ pub fn make(
             Some(name) => name,
             None => made_up(network.veth_prefix.unwrap_or(c"veth"), &rest, arena)?,
         };
+        let was = Settings { mac, ..Settings::default() };
+        let link = Link { how: How::Veth, index: 0, host: name, child: network.name, was };
+        // By its MAC address it is known, should it be made and the answer get lost.
+        links.note(link)?;
         let mut requests = Requests::new();
         link::make(&mut requests, network, &Origin { host: Some((name, mac)), ..origin });
-        let result = host.send(&mut requests, arena);
-        let link = |index| Link::Veth { index, host: name, child: network.name };
-        match result {
+        match host.send(&mut requests, arena) {
             Ok(()) => {
-                let index = inside::index(host, name).doing("find", name);
-                // As many fit as there are networks.
-                let _ = links.push(link(index.unwrap_or(0)));
-                return hairpin(host, network, index?, name, arena);
+                let index = inside::index(host, name).doing("find", name)?;
+                links.note(Link { index, ..link })?;
+                return hairpin(host, network, index, name, arena);
             }
             Err(error) if error.raw() == Some(Errno::EXIST) => {
                 if tries == TRIES {
@@ -49,14 +52,10 @@ pub fn make(
                     return Err(error.hint("the host has one of this name already"));
                 }
                 if network.host_interface_name.is_some() {
-                    pause(2_000_000);
+                    sleep(2_000_000);
                 }
             }
-            Err(error) => {
-                // It may have been made, and the answer lost.
-                let _ = links.push(link(0));
-                return Err(explain(error, network, arena));
-            }
+            Err(error) => return Err(explain(error, network, arena)),
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::check::{Checked, Finding, refuse_in};
-use super::{Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
+use super::{IPV6_MIN_MTU, Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
 use crate::inet::Ip;
 
 /// A key of a network or route that can't be, its text, and why.
@@ -90,27 +90,30 @@ const fn keys_of(kind: Is) -> (u16, u16) {
     }
 }
 
-/// The keys that a network has.
-fn given(net: &Network) -> u16 {
-    let given = [
-        !net.name.is_empty(),
-        net.bridge.is_some(),
-        net.veth_prefix.is_some(),
-        net.host_interface_name.is_some(),
-        net.parent.is_some(),
-        net.id != 0,
-        net.hairpin_mode,
-        net.create,
-        net.on_link,
-        net.gateway.is_some(),
-        net.ipv6_gateway.is_some(),
-        net.mac_address.is_some(),
-        net.address.is_some(),
-        net.ipv6_address.is_some(),
-        net.mtu != 0,
-        net.txqueuelen != 0,
-    ];
-    given.iter().rev().fold(0, |bits, given| bits << 1 | u16::from(*given))
+impl Network {
+    /// The keys that it has, a bit for each.
+    pub fn given(&self) -> u16 {
+        let net = self;
+        let given = [
+            !net.name.is_empty(),
+            net.bridge.is_some(),
+            net.veth_prefix.is_some(),
+            net.host_interface_name.is_some(),
+            net.parent.is_some(),
+            net.id != 0,
+            net.hairpin_mode,
+            net.create,
+            net.on_link,
+            net.gateway.is_some(),
+            net.ipv6_gateway.is_some(),
+            net.mac_address.is_some(),
+            net.address.is_some(),
+            net.ipv6_address.is_some(),
+            net.mtu != 0,
+            net.txqueuelen != 0,
+        ];
+        given.iter().rev().fold(0, |bits, given| bits << 1 | u16::from(*given))
+    }
 }
 
 fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
@@ -119,11 +122,14 @@ fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
         return Ok(());
     }
     names(plan, n, net)?;
+    if net.mac_address.is_some() && net.is_passthru() {
+        return wrong("mac_address", c"passthru", "is a mode in which it has its parent's");
+    }
     if net.mac_address.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
         return wrong("mac_address", c"", "not the address of one interface");
     }
-    // include/net/ip.h, IPV4_MIN_MTU; include/linux/ipv6.h, IPV6_MIN_MTU
-    let least = if net.ipv6_address.is_some() { 1280 } else { 68 };
+    // include/net/ip.h, IPV4_MIN_MTU
+    let least = if net.ipv6_address.or(net.ipv6_gateway).is_some() { IPV6_MIN_MTU } else { 68 };
     if net.mtu != 0 && !(least..=0xffff).contains(&net.mtu) {
         return wrong("mtu", c"", "it can be 68 to 65535, with IPv6 from 1280");
     }
@@ -135,7 +141,7 @@ fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
 }
 
 fn keys(net: &Network) -> Judged {
-    let given = given(net);
+    let given = net.given();
     let (needs, can) = keys_of(net.kind);
     let first = |keys: u16| KEYS.get(keys.trailing_zeros() as usize);
     if let Some(key) = first(given & !(needs | can)) {
@@ -158,6 +164,10 @@ fn keys(net: &Network) -> Judged {
 fn names(plan: &Plan, n: usize, net: &Network) -> Judged {
     if net.name == c"lo" {
         return wrong("name", net.name, "is the loopback's name");
+    }
+    // In /proc/sys/net/ipv4/conf (net/ipv4/devinet.c, sysctl_dev_name_is_allowed).
+    if net.name == c"all" || net.name == c"default" {
+        return wrong("name", net.name, "is a name that stands for all interfaces");
     }
     if net.veth_prefix.is_some_and(|prefix| prefix.count_bytes() > VETH_PREFIX_MAX) {
         return wrong("veth_prefix", c"", "11 bytes at most: nsinit completes it");
@@ -270,19 +280,24 @@ fn route(plan: &Plan, n: usize, route: &Route) -> Judged {
 
 fn known(plan: &Plan, n: usize, route: &Route) -> Judged {
     let interface = route.interface_name;
-    let there = |name: &CStr| name == c"lo" || inside(plan).any(|net| net.name == name);
+    let there = |name: &CStr| inside(plan).any(|net| net.name == name);
     if let Some(name) = interface.filter(|name| !there(name)) {
         return wrong("interface_name", name, "is no network of this container");
     }
+    let is_own = |ip: &Ip| {
+        let own = |net: &Network| net.ends(ip.is_v4()).0.is_some_and(|own| own.ip == *ip);
+        inside(plan).any(own)
+    };
     if let Some(source) = &route.source {
-        let own =
-            |net: &Network| net.ends(source.ip.is_v4()).0.is_some_and(|own| own.ip == source.ip);
         let loopback = matches!(source.ip, Ip::V4([127, ..])) || is_link_local(&source.ip);
-        if !loopback && !inside(plan).any(own) {
+        if !loopback && !is_own(&source.ip) {
             return wrong("source", source.text, "is no address of this container");
         }
     }
     match &route.gateway {
+        Some(gateway) if is_own(&gateway.ip) => {
+            wrong("gateway", gateway.text, "can't be a gateway")
+        }
         Some(gateway) if !route.on_link && !is_neighbour(plan, &gateway.ip, interface, n) => {
             wrong("gateway", gateway.text, UNREACHABLE)
         }

@@ -22,7 +22,7 @@ use heapless::Vec;
 
 pub use self::cgroup::{BLKIO, Cgroup, DeviceAccess, DeviceRule, DeviceValue};
 pub use self::namespaces::{Kind, Namespaces, Source};
-pub use self::network::{NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
+pub use self::network::{IPV6_MIN_MTU, NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};
 pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
 

@@ -6,6 +6,8 @@ use crate::inet::{Address, Ip};
 
 /// Longest name of an interface: IFNAMSIZ (include/uapi/linux/if.h) without the NUL.
 pub const NAME_MAX: usize = 15;
+/// With less than that an interface has no IPv6 (include/linux/ipv6.h).
+pub const IPV6_MIN_MTU: u32 = 1280;
 /// Longest `veth_prefix`: four characters at least make the name one of its own.
 pub const VETH_PREFIX_MAX: usize = NAME_MAX - 4;
 
@@ -86,6 +88,11 @@ impl Network {
             false => (&self.ipv6_address, &self.ipv6_gateway),
         };
         (address.as_ref(), gateway.as_ref())
+    }
+
+    /// Whether it has its parent's MAC address (MACVLAN_MODE_PASSTHRU).
+    pub fn is_passthru(&self) -> bool {
+        self.kind != NetworkKind::Ipvlan && self.mode == 8
     }
 
     /// Whether its gateway makes this default route already: files of 2014 have it twice. Where it

@@ -6,6 +6,8 @@ use linux_raw_sys::general::__NR_clock_gettime;
 use linux_raw_sys::general::__NR_clock_gettime64 as __NR_clock_gettime;
 use linux_raw_sys::general::{CLOCK_BOOTTIME, CLOCK_MONOTONIC};
 
+use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
+
 use super::arch::syscall;
 
 /// Milliseconds of CLOCK_MONOTONIC (clock_gettime(2)), which stands while the machine is suspended.
@@ -22,6 +24,14 @@ pub fn monotonic_nanoseconds() -> u64 {
 /// machine may have slept, too.
 pub fn boottime() -> u64 {
     clock(CLOCK_BOOTTIME) / 1000
+}
+
+/// nanosleep(2), for less than a second; a signal does not cut it short.
+pub fn sleep(nanoseconds: u32) {
+    let mut time = Timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
+    while let NanosleepRelativeResult::Interrupted(rest) = nanosleep(&time) {
+        time = rest;
+    }
 }
 
 /// Nanoseconds.

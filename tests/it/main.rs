@@ -41,6 +41,7 @@ mod kill;
 mod life;
 mod net_cleanup;
 mod net_errors;
+mod net_killed;
 mod net_types;
 mod net_veth;
 mod net_vm;

@@ -85,7 +85,8 @@ fn texts_are_refused_at_their_place_in_the_file() {
 fn a_bridge_that_does_not_exist() {
     let net = HostNet::with_bridge();
     let veth = r#"{"type": "veth", "bridge": "br9", "veth_prefix": "v"}"#;
-    refused(&net, &place_with(veth), &["br9", "No such device", "\"create\": true"]);
+    let words = ["networks[0].bridge: find the", "br9: No such device", "\"create\": true"];
+    refused(&net, &place_with(veth), &words);
     let bridge = r#"{"type": "bridge", "name": "br9"}"#;
     refused(&net, &place_with(bridge), &["br9", "No such device", "\"create\": true"]);
 }
@@ -123,7 +124,7 @@ fn names_that_are_taken() {
 fn what_the_driver_refuses() {
     let net = HostNet::with_cable();
     let macvlan = r#"{"type": "macvlan", "parent": "m0", "mtu": 9000}"#;
-    refused(&net, &place_with(macvlan), &["make interface eth0", "mtu"]);
+    refused(&net, &place_with(macvlan), &["networks[0]: make interface eth0", "mtu"]);
 }
 
 #[test]
@@ -131,12 +132,18 @@ fn what_is_made_on_something_that_is_not_there() {
     let net = HostNet::with_bridge();
     for kind in ["macvlan", "macvtap", "ipvlan"] {
         let network = format!(r#"{{"type": "{kind}", "parent": "absent0"}}"#);
-        refused(&net, &place_with(&network), &["absent0", "No such device"]);
+        refused(
+            &net,
+            &place_with(&network),
+            &["networks[0].parent: find the host's interface absent0: No such device"],
+        );
     }
     let vlan = r#"{"type": "vlan", "parent": "absent0", "id": 7}"#;
-    refused(&net, &place_with(vlan), &["absent0", "No such device"]);
+    refused(&net, &place_with(vlan), &["networks[0].parent: ", "absent0", "No such device"]);
     let phys = r#"{"type": "phys", "host_interface_name": "absent0"}"#;
-    refused(&net, &place_with(phys), &["absent0", "No such device"]);
+    let words =
+        ["container.json:", "networks[0].host_interface_name: find the host's interface absent0"];
+    refused(&net, &place_with(phys), &words);
 }
 
 #[test]

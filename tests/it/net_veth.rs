@@ -152,6 +152,21 @@ fn a_fixed_name_is_free_again_as_soon_as_nsinit_has_ended() {
     }
 }
 
+/// A bridge has the least MTU of its ports, and without 1,280 bytes no IPv6.
+#[test]
+fn a_small_mtu_takes_no_address_from_the_bridge() {
+    let net = HostNet::with_bridge();
+    let before = net.state();
+    let place =
+        with(r#"{"type": "veth", "bridge": "br0", "host_interface_name": "out", "mtu": 576}"#);
+    let running = net.start(&place, "ip -o link show eth0; echo ready; sleep 300");
+    assert!(net.ip("link show out").contains("mtu 1280"));
+    assert!(net.ip("addr show br0").contains("fd07::1/64"));
+    running.signal(libc::SIGTERM);
+    assert!(running.end().out.contains("mtu 576"));
+    net.is_still(&before);
+}
+
 #[test]
 fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     let net = HostNet::with_bridge();
@@ -195,5 +210,14 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     place.config.set("routes", r#"[{"destination": "10.50.0.0/16", "gateway": "10.7.0.255"}]"#);
     let words = "add route 10.50.0.0/16: Invalid argument (EINVAL): Nexthop has invalid gateway";
     net.sh(&place, "true").fails(&[words]);
+    net.is_still(&before);
+    // Of many, the one is named: that which the gateway has made already does not count.
+    let mut routes = vec![r#"{"gateway": "10.7.0.1"}"#.to_owned()];
+    routes.extend((0..12).map(|n| {
+        let last = if n == 10 { 255 } else { 1 };
+        format!(r#"{{"destination": "10.{}.0.0/16", "gateway": "10.7.0.{last}"}}"#, 50 + n)
+    }));
+    place.config.set("routes", format!("[{}]", routes.join(", ")));
+    net.sh(&place, "true").fails(&["routes[11]: add route 10.60.0.0/16: Invalid argument"]);
     net.is_still(&before);
 }

@@ -161,20 +161,25 @@ fn a_network_card_comes_back_even_if_the_launcher_is_killed() {
         &machine,
         "p",
         r#""type": "phys", "host_interface_name": "eth0", "name": "wan", "address": "10.0.2.15/24",
-            "gateway": "10.0.2.2""#,
+            "gateway": "10.0.2.2", "mtu": 1300, "txqueuelen": 5"#,
     );
     let said = machine.script(
         "here() { grep -l 52:54:00:00:00:01 /sys/class/net/*/address | cut -d/ -f5; }
-        echo FIRST $(here); cd /p
+        how() { cd /sys/class/net/eth0; cat mtu tx_queue_len flags; cd /p; }
+        /usr/sbin/ip link set eth0 mtu 1400 txqueuelen 77 up
+        echo FIRST $(here) $(how); cd /p
         nsinit exec /bin/sh -c 'busybox ping -c 1 -W 5 10.0.2.2 && cat /sys/class/net/wan/address'
-        echo ENDED $(here)
+        echo ENDED $(here) $(how)
         nsinit exec /bin/sh -c 'echo > /tmp/up; sleep 100' &
         wait_for -e /p/tmp/up
         echo GONE $(here) .; kill -KILL $!; wait $!
         n=0; until [ \"$(here)\" ] || [ $n = 100 ]; do n=$((n + 1)); usleep 50000; done
-        echo BACK $(here)",
+        n=0; until /usr/sbin/ip link show eth0 up | grep -q UP || [ $n = 100 ]; do n=$((n + 1)); usleep 50000; done
+        echo BACK $(here) $(how)",
     );
-    for words in ["FIRST eth0\n", "1 packets received", "ENDED eth0\n", "GONE .\n", "BACK wan\n"] {
+    let how = "eth0 1400 77 0x1003";
+    let lines = ["FIRST", "ENDED", "BACK"].map(|word| format!("{word} {how}"));
+    for words in lines.iter().map(String::as_str).chain(["1 packets received", "GONE .\n"]) {
         assert!(said.contains(words), "{words:?}:\n{said}");
     }
 }
@@ -198,9 +203,13 @@ fn a_stock_kernel_s_bridge_veth_and_macvlan() {
         cd /b; nsinit exec /bin/sh -c 'busybox ping -c 1 -W 5 10.8.0.1' && echo VETH
         cd /m; nsinit exec /bin/sh -c 'busybox ping -c 1 -W 5 10.9.0.1' && echo MACVLAN
         cd /t; nsinit exec /bin/sh -c 'ls /sys/class/net/eth0/macvtap' && echo MACVTAP
-        state > /after; cmp /before /after && echo SAME"
+        state > /after; cmp /before /after && echo SAME
+        cd /b; nsinit exec /bin/sh -c 'echo > /tmp/up; sleep 100' & wait_for -e /b/tmp/up
+        ip link show nbr0 && echo THERE; kill -KILL $!; wait $!
+        n=0; while ip link show nbr0 2> /dev/null && [ $n -lt 100 ]; do n=$((n + 1)); usleep 50000; done
+        state > /after; cmp /before /after && echo STILL"
     ));
-    for words in ["VETH", "MACVLAN", "MACVTAP", "SAME"] {
+    for words in ["VETH", "MACVLAN", "MACVTAP", "SAME", "THERE", "STILL"] {
         assert!(said.contains(words), "{words}:\n{said}");
     }
 }

@@ -115,10 +115,18 @@ impl File<'_> {
 
     /// Not an interface at all, but a network namespace to join.
     fn netns(&mut self) -> Read {
-        self.kept.netns = self.network.ns_path;
-        match self.network.ns_path {
-            Some(_) => Ok(()),
-            None => Err(self.at("ns_path", format_args!("type netns needs one"))),
+        let NetworkEntry { mode, addresses, net, .. } = &self.network;
+        let more = mode.is_some() || *addresses != [None; 4] || net.given() != 0;
+        match (self.network.ns_path, self.kept.netns) {
+            (Some(_), _) if more => {
+                Err(self.at("type", format_args!("netns has no key but ns_path")))
+            }
+            (Some(_), Some(_)) => Err(self.at("type", format_args!("there is a netns already"))),
+            (None, _) => Err(self.at("ns_path", format_args!("type netns needs one"))),
+            (path, None) => {
+                self.kept.netns = path;
+                Ok(())
+            }
         }
     }
 

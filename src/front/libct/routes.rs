@@ -7,10 +7,7 @@ use crate::inet::Address;
 use crate::plan::{FEW, Route};
 
 pub(super) const ROUTE: &[Key] = &[
-    all("destination", |f| {
-        f.address("a network with a prefix", true, false)
-            .map(|address| f.route.destination = address.map(Address::network))
-    }),
+    all("destination", |f| f.destination()),
     all("source", |f| f.address("an address", true, true).map(|s| f.route.source = s)),
     all("gateway", |f| f.address("an address", false, true).map(|s| f.route.gateway = s)),
     all("interface_name", |f| f.interface().map(|s| f.route.interface_name = s)),
@@ -28,6 +25,20 @@ impl File<'_> {
         self.route = Route::NOTHING;
         self.member("routes", self.plan.routes.len(), ROUTE)?;
         self.plan.routes.push(self.route).map_err(|_| self.full(FEW, "routes"))
+    }
+
+    /// In 2014 "10.7.0.9/16" passed for 10.7.0.0/16; the kernel takes it for a mistake.
+    fn destination(&mut self) -> Read {
+        let Some(address) = self.address("a network with a prefix", true, false)? else {
+            return Ok(());
+        };
+        let network = address.network();
+        if network.ip != address.ip {
+            let text = Quoted(address.text);
+            self.warn(format_args!("{text} has bits beyond its prefix: they are left out"));
+        }
+        self.route.destination = Some(network);
+        Ok(())
     }
 
     /// An address of a route; an empty one is none.

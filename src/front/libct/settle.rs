@@ -123,7 +123,7 @@ impl File<'_> {
         let generation = self.generation();
         self.warn_foreign(generation);
         self.settle_capabilities(generation)?;
-        self.settle_namespaces();
+        self.settle_namespaces()?;
         self.name_networks()?;
         if generation == By::V1 {
             self.settle_v1()?;
@@ -185,12 +185,21 @@ impl File<'_> {
     }
 
     /// `ipc` of 1.4 and a network of type netns name a namespace to join.
-    fn settle_namespaces(&mut self) {
+    fn settle_namespaces(&mut self) -> Read {
         if let Some(path) = self.kept.ipc {
             self.plan.namespaces.set(Kind::Ipc, Source::Join(path));
         }
-        if let Some(path) = self.kept.netns {
-            self.plan.namespaces.set(Kind::Net, Source::Join(path));
+        let Some(path) = self.kept.netns else { return Ok(()) };
+        match self.plan.namespaces.get(Kind::Net) {
+            Source::Join(other) if other != path => {
+                let why = "NEWNET has another path than the network of type netns";
+                let pos = self.plan.mark("namespaces", 0).map_or(self.json.pos(), |mark| mark.pos);
+                Err(self.fault_of("namespaces", pos, format_args!("{why}")))
+            }
+            _ => {
+                self.plan.namespaces.set(Kind::Net, Source::Join(path));
+                Ok(())
+            }
         }
     }
 

@@ -33,6 +33,7 @@ const ATTRIBUTE: usize = 4;
 pub struct Socket {
     fd: OwnedFd,
     sequence: u32,
+    refused: usize,
 }
 
 /// What the kernel had against a request.
@@ -56,12 +57,17 @@ impl Socket {
         // 4.3: errors come without them before.
         let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
         let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
-        Ok(Socket { fd, sequence: 0 })
+        Ok(Socket { fd, sequence: 0, refused: 0 })
     }
 
     /// Its descriptor, by which interfaces can be looked up in its namespace (netdevice(7)).
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Which of the requests sent last was refused first.
+    pub fn refused(&self) -> usize {
+        self.refused
     }
 
     /// Sends `requests` and waits for the kernel to have done them all; the error is that of the first
@@ -90,6 +96,7 @@ impl Socket {
         match outcome {
             Ok(None) => Ok(()),
             Ok(Some(refusal)) => {
+                self.refused = refusal.number;
                 let request::Task { doing, on } = task(refusal.number);
                 let error = Error::errno(doing, on, Errno::from_raw_os_error(refusal.errno));
                 Err(refusal.words.map_or(error, |words| error.hint(words)))

@@ -50,14 +50,18 @@ impl Requests {
     /// begins with (struct ifinfomsg, ifaddrmsg, rtmsg). Its attributes follow.
     pub fn add(
         &mut self,
-        (kind, flags): (u16, u16),
+        request: (u16, u16),
         fixed: &[u8],
         doing: &'static str,
         on: impl Into<Object>,
     ) {
+        self.open(request, fixed, Task { doing, on: on.into() });
+    }
+
+    fn open(&mut self, (kind, flags): (u16, u16), fixed: &[u8], task: Task) {
         self.close();
         self.last = self.bytes.len();
-        self.fits &= self.tasks.push(Task { doing, on: on.into() }).is_ok();
+        self.fits &= self.tasks.push(task).is_ok();
         // Length, flags and sequence number are completed later; port 0 is the kernel's.
         self.put(&[0; 4]);
         self.put(&kind.to_ne_bytes());

@@ -3,7 +3,7 @@
 use super::values::with;
 use super::*;
 use crate::inet::Ip;
-use crate::plan::NetworkKind;
+use crate::plan::{NetworkKind, Source};
 
 /// The fault of a second network, without the file's name and the place.
 fn network(members: &str) -> String {
@@ -18,7 +18,8 @@ fn route(members: &str) -> String {
 }
 
 fn routed(routes: &str) -> String {
-    let net = r#"{"type": "dummy", "address": "10.0.0.2/8", "ipv6_address": "fd00::2/64"}"#;
+    let net = r#"{"type": "loopback"},
+        {"type": "dummy", "address": "10.0.0.2/8", "ipv6_address": "fd00::2/64"}"#;
     with("routes", &format!("{routes}, \"networks\": [{net}]"))
 }
 
@@ -140,6 +141,23 @@ fn types_have_their_keys() {
             r#"mtu: "b" is left as it is without "create": true"#,
         ),
         (r#""type": "dummy", "ns_path": "/n""#, r#"ns_path: "/n" is for type netns alone"#),
+        (
+            r#""type": "macvlan", "parent": "p", "mode": "passthru", "mac_address": "02:42:ac:11:00:02""#,
+            r#"mac_address: "passthru" is a mode in which it has its parent's"#,
+        ),
+        (
+            r#""type": "dummy", "name": "all""#,
+            r#"name: "all" is a name that stands for all interfaces"#,
+        ),
+        (r#""type": "netns", "ns_path": "/n", "mtu": 7"#, "type: netns has no key but ns_path"),
+        (
+            r#""type": "netns", "ns_path": "/n", "address": "10.0.0.2/8""#,
+            "type: netns has no key but ns_path",
+        ),
+        (
+            r#""type": "dummy", "mtu": 1279, "ipv6_gateway": "fe80::1""#,
+            "mtu: it can be 68 to 65535, with IPv6 from 1280",
+        ),
         (
             r#""type": "macvlan", "parent": "p", "mode": "l2""#,
             r#"mode: "l2" is no mode of type "macvlan""#,
@@ -297,6 +315,10 @@ fn routes_name_what_is_wrong() {
             r#""gateway": "10.0.0.1", "source": "10.0.0.3""#,
             ".source: \"10.0.0.3\" is no address of this container".into(),
         ),
+        (
+            r#""destination": "11.0.0.0/8", "gateway": "10.0.0.2""#,
+            ".gateway: \"10.0.0.2\" can't be a gateway".into(),
+        ),
         (r#""gateway": "11.0.0.1""#, format!(".gateway: \"11.0.0.1\" {reach}")),
         (r#""gateway": "fd00:1::1""#, format!(".gateway: \"fd00:1::1\" {reach}")),
         (
@@ -341,15 +363,35 @@ fn a_route_that_a_gateway_makes_is_no_second_one() {
 
 #[test]
 fn the_route_of_the_seed() {
-    let plan = good(&routed(
+    let (plan, warnings) = warned(&routed(
         r#"[{"destination": "0.0.0.0/0", "source": "10.0.0.2/8", "gateway": "10.0.0.1",
             "interface_name": "eth0"}, {"destination": "192.168.7.9/24", "gateway": "10.0.0.1"}]"#,
     ));
     let route = plan.routes[0];
     assert_eq!(route.source.unwrap().ip, Ip::V4([10, 0, 0, 2]));
     assert!(route.network().is_none() && route.is_v4());
-    // Of a network only its own bits count, as in Go's ParseCIDR.
+    // Of a network only its own bits count, as in Go's ParseCIDR; but not in silence.
+    let warning = "routes[1].destination: \"192.168.7.9/24\" has bits beyond its prefix";
+    assert!(matches!(&warnings[..], [it] if it.contains(warning)), "{warnings:?}");
     assert_eq!(plan.routes[1].destination.unwrap().ip, Ip::V4([192, 168, 7, 0]));
+}
+
+#[test]
+fn only_one_namespace_is_joined() {
+    let netns = r#"{"type": "netns", "ns_path": "/n"}"#;
+    let empty = r#"{"type": "netns", "ns_path": "/n", "mtu": 0, "address": "", "create": false}"#;
+    good(&with("networks", &format!("[{empty}]")));
+    let error = bad(&with("networks", &format!("[{netns}, {netns}]")));
+    assert!(error.ends_with("networks[1].type: there is a netns already"), "{error}");
+    let both = |path: &str| {
+        format!(
+            "{{\"networks\": [{netns}],\n \"namespaces\": [{{\"type\": \"NEWNET\", \"path\": \"{path}\"}}]}}"
+        )
+    };
+    assert_eq!(warned(&both("/n")).0.namespaces.get(Kind::Net), Source::Join(c"/n"));
+    let error = bad(&both("/m"));
+    let want = "c.json:2:16: namespaces: NEWNET has another path than the network of type netns";
+    assert_eq!(error, want);
 }
 
 #[test]

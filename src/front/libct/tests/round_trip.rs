@@ -82,7 +82,7 @@ fn every_key_round_trips() {
             {"type": "vlan", "parent": "p", "id": 7}, {"type": "ipvlan", "parent": "p", "mode": "l3s"},
             {"type": "dummy", "txqueuelen": 5},
             {"type": "phys", "host_interface_name": "ens3"}],
-        "routes": [{"destination": "9.0.0.7/8", "source": "1.2.3.4", "gateway": "1.2.3.1",
+        "routes": [{"destination": "9.0.0.0/8", "source": "1.2.3.4", "gateway": "1.2.3.1",
             "interface_name": "e0"}, {"destination": "8.0.0.0/8", "gateway": "7.7.7.7",
             "interface_name": "eth0", "on_link": true}, {"gateway": "1.2.3.1"}],
         "uid_mappings": [{"container_id": 0, "host_id": 1000, "size": 5}],

@@ -1,0 +1,72 @@
+//! The process that outlives a launcher that is killed, and takes back what the kernel leaves of a
+//! network. Only a start that has such a thing has it, as the launcher's child; the launcher takes
+//! back by itself what it can, and ends it.
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, chdir, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use rustix::thread::set_name;
+
+use super::child::join_namespace;
+use super::guard::ChildGuard;
+use super::place::{outlive, pid_object};
+use crate::bytes::Arena;
+use crate::error::{Context, Result};
+use crate::net;
+use crate::plan::{Kind, Plan, Source};
+use crate::proc::fds::close_all_but;
+use crate::proc::process::stat;
+use crate::syscall::poll::rest_in_poll;
+use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
+
+/// Forks it: the process, and the pipe for its notes. `pid` is the container's first process, and a
+/// child of the caller's; `namespace` its network namespace, if something in it is to be taken back.
+pub fn survivor(
+    plan: &Plan,
+    pid: Pid,
+    namespace: Option<BorrowedFd>,
+    arena: &Arena,
+) -> Result<(ChildGuard, OwnedFd)> {
+    let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
+    // What the caller has prepared is for the container's process alone.
+    if let Source::Join(_) = plan.namespaces.get(Kind::Pid) {
+        join_namespace(Kind::Pid, c"/proc/thread-self/ns/pid")?;
+    }
+    let (notes, end) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ())?;
+    match fork(NewNamespaces::empty()).doing("fork a process to outlive this one", ())? {
+        Fork::Parent(child) => Ok((ChildGuard::new(child), end)),
+        Fork::Child => {
+            // Nobody is left to hear of an error. The next user of a bridge takes it away.
+            let _ = survive((pid, start_time), &notes, namespace, arena);
+            exit_group(0)
+        }
+    }
+}
+
+fn survive(
+    (pid, start_time): (Pid, u64),
+    notes: &OwnedFd,
+    namespace: Option<BorrowedFd>,
+    arena: &Arena,
+) -> Result<()> {
+    const DOING: &str = "become the process that outlives the launcher";
+    let namespace = namespace.map(|fd| fcntl_dupfd_cloexec(fd, 3)).transpose().doing(DOING, ())?;
+    let kept = namespace.as_ref().unwrap_or(notes).as_raw_fd();
+    close_all_but(&[notes.as_raw_fd() as u32, kept as u32])?;
+    // Who reads what the launcher writes sees its end when that ends; its terminal, its process group
+    // and its directory are not kept either. A warning goes to an end that can't be written to.
+    for dup2 in [dup2_stdin, dup2_stdout, dup2_stderr] {
+        dup2(notes).doing(DOING, ())?;
+    }
+    setsid().doing(DOING, ())?;
+    chdir(c"/").doing(DOING, ())?;
+    set_name(c"nsinit-network").doing(DOING, ())?;
+    // POLLHUP comes unasked, when nobody can write any more.
+    let mut ended = [PollFd::new(notes, PollFlags::empty())];
+    while rest_in_poll(&mut ended, None).is_err() {}
+    outlive(pid, start_time);
+    net::take_over(notes.as_fd(), namespace, arena)
+}
