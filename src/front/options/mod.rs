@@ -85,8 +85,12 @@ pub const SHORT: &[(u8, &str)] = &[
 ];
 
 /// Parses the words after a verb. `None` where its help is asked for.
-pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<Options>, Failure> {
-    let mut options = Options::default();
+pub fn parse(
+    verb: &Verb,
+    words: List<'static>,
+    arena: &Arena,
+    options: &mut Options,
+) -> Result<bool, Failure> {
     let mut rest = words;
     while let [Some(word), after @ ..] = rest {
         let text = word.bytes();
@@ -103,8 +107,8 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
         rest = after;
         match text {
             b"--" => break,
-            b"--help" | b"-h" => return Ok(None),
-            _ => rest = option(verb, *word, after, &mut options, arena)?,
+            b"--help" | b"-h" => return Ok(false),
+            _ => rest = option(verb, *word, after, options, arena)?,
         }
     }
     if let [Some(word), ..] = rest
@@ -114,7 +118,7 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
         return Err(usage(shown, "this verb takes options only (try --help)"));
     }
     options.command = rest;
-    Ok(Some(options))
+    Ok(true)
 }
 
 /// One option, as `--name`, `--name VALUE` or `--name=VALUE`, or letters, as `-vg` or `-rVALUE`; the
