@@ -5,12 +5,15 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::{Place, Running, spawn};
 
+on_each_arch!(the_signals_of_busybox, the_signals_of_systemd, by_name);
+
 /// A machine with a service that says how it was ended.
-fn machine(place: &Place) -> Option<Machine> {
-    let machine = Machine::new(place)?;
+fn machine(place: &Place, arch: Arch) -> Option<Machine> {
+    let machine = Machine::of(place, arch)?;
     machine.nsinit_is_init();
     machine.boots(
         "services",
@@ -41,7 +44,7 @@ fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
 #[test]
 fn the_power_button() {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
     machine.module("button");
     machine.module("evdev");
     let run = press(&mut machine, &place, "system_powerdown").end_within(machine.limit);
@@ -51,7 +54,7 @@ fn the_power_button() {
 #[test]
 fn ctrl_alt_del() {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
     let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end_within(machine.limit);
     ends(&run.out, "Restarting");
 }
@@ -64,28 +67,25 @@ fn beside(machine: &mut Machine, script: &str) -> String {
     machine.boot()
 }
 
-#[test]
-fn the_signals_of_busybox() {
+fn the_signals_of_busybox(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     ends(&beside(&mut machine, "kill -USR2 1"), "Power down");
     machine.append.clear();
     ends(&beside(&mut machine, "kill -TERM 1"), "Restarting");
 }
 
-#[test]
-fn the_signals_of_systemd() {
+fn the_signals_of_systemd(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     ends(&beside(&mut machine, "kill -38 1"), "Power down");
     machine.append.clear();
     ends(&beside(&mut machine, "kill -39 1"), "Restarting");
 }
 
-#[test]
-fn by_name() {
+fn by_name(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     std::fs::create_dir_all(machine.root.join("sbin")).unwrap();
     symlink("/init", machine.root.join("sbin/reboot")).unwrap();
     ends(&beside(&mut machine, "/sbin/reboot"), "Restarting");
