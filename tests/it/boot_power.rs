@@ -3,7 +3,6 @@
 
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixStream;
 
 use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
@@ -30,12 +29,7 @@ fn ends(said: &str, word: &str) {
 
 /// Asks the running machine's monitor for something.
 fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
-    let socket = place.dir.join("monitor");
-    let monitor = format!("unix:{},server=on,wait=off", socket.display());
-    machine.qemu.extend(["-serial", "stdio", "-monitor", &monitor].map(str::to_owned));
-    let mut running = spawn(&mut machine.command());
-    running.wait_for_within("READY", machine.limit);
-    let mut monitor = UnixStream::connect(socket).unwrap();
+    let (mut running, mut monitor) = machine.boot_until(place, "READY");
     writeln!(monitor, "{command}").unwrap();
     running.wait_for_within("the machine ends", machine.limit);
     running

@@ -12,12 +12,12 @@ on_each_arch!(by_label_with_its_own_init, our_containers_on_it);
 
 const UUID: &str = "0a1b2c3d-0001-4002-8003-0a1b2c3d4e5f";
 /// What the real root's own init says.
-const INIT: &str = "#!/bin/sh\nexport PATH=/bin\necho REAL $$ $0 $*\n\
+pub const INIT: &str = "#!/bin/sh\nexport PATH=/bin\necho REAL $$ $0 $*\n\
     while read id parent dev root point options rest; do echo \"MOUNT $point $options $rest\"; done < /proc/self/mountinfo\n\
     free -k | sed -n 's/Mem: *[0-9]* *\\([0-9]*\\) .*/USED \\1/p'\npoweroff -f\n";
 
 /// A file with an ext4 file system in it, and an init if one is given.
-fn disk(place: &Place, arch: Arch, init: Option<&str>) -> PathBuf {
+pub fn disk(place: &Place, arch: Arch, init: Option<&str>) -> PathBuf {
     let root = place.dir.join("disk");
     arch.lay_out(&root);
     fs::create_dir(root.join("sbin")).unwrap();

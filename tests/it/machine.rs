@@ -4,12 +4,13 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::config::{Config, strings};
-use crate::world::{Place, lay_out, nameless, nsinit, skip, spawn};
+use crate::world::{Place, Running, lay_out, nameless, nsinit, skip, spawn};
 
 /// Longest time that a machine may run: a stock kernel's start is most of it, and other tests run
 /// meanwhile.
@@ -239,6 +240,17 @@ impl Machine {
     pub fn boot(&self) -> String {
         let run = spawn(&mut self.command()).end_within(self.limit);
         run.out.replace('\r', "") + &run.err
+    }
+
+    /// Boots it with qemu's monitor at hand: back when it has said `word`.
+    #[track_caller]
+    pub fn boot_until(&mut self, place: &Place, word: &str) -> (Running, UnixStream) {
+        let socket = place.dir.join("monitor");
+        let monitor = format!("unix:{},server=on,wait=off", socket.display());
+        self.qemu.extend(["-serial", "stdio", "-monitor", &monitor].map(str::to_owned));
+        let mut running = spawn(&mut self.command());
+        running.wait_for_within(word, self.limit);
+        (running, UnixStream::connect(socket).unwrap())
     }
 
     /// Packs the initramfs; the command that boots it, with the serial line on its output.
