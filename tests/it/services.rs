@@ -297,6 +297,20 @@ fn a_console_shell_joins_a_container_by_its_name() {
 }
 
 #[test]
+fn nobody_but_pid_1_starts_a_container_of_the_machine() {
+    let system = System::new();
+    system.script("services", "web", POLITE);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    booted.verb(&["stop", "web"]).ok();
+    let run = booted.verb(&["exec", "--id", "web", "/bin/true"]);
+    run.fails(&["join web: it does not run, and is PID 1's to start (nsinit start NAME)"]);
+    assert_eq!(booted.list("web")[2], "stopped");
+    booted.verb(&["start", "web"]).ok();
+    booted.verb(&["exec", "--id", "web", "/bin/true"]).ok();
+}
+
+#[test]
 fn lines_carry_their_name_whatever_they_are_made_of() {
     let system = System::new();
     system.script(
