@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
-use crate::world::Place;
+use crate::world::{Place, spawn};
 
 on_each_arch!(by_label_with_its_own_init, our_containers_on_it);
 
@@ -222,6 +222,30 @@ fn our_containers_on_it(arch: Arch) {
     let check = Command::new("dumpe2fs").arg("-h").arg(&image).output().unwrap();
     let check = String::from_utf8(check.stdout).unwrap();
     assert!(check.contains("Filesystem state:         clean"), "not unmounted\n{check}\n{said}");
+}
+
+#[test]
+fn a_root_without_the_directories_of_a_system_says_what_is_missing() {
+    let place = Place::new();
+    let image = place.dir.join("disk.img");
+    let Some(machine) = machine(&place, Arch::X86_64, &image, "root=/dev/vda") else { return };
+    let root = place.dir.join("disk");
+    fs::create_dir_all(root.join("sbin")).unwrap();
+    fs::copy(crate::world::nsinit(), root.join("sbin/init")).unwrap();
+    machine.boots("onboot", "one", "true");
+    fs::rename(machine.root.join("containers"), root.join("containers")).unwrap();
+    fs::File::create(&image).unwrap().set_len(24 << 20).unwrap();
+    let mut make = Command::new("mkfs.ext4");
+    assert!(make.args(["-q", "-d"]).arg(&root).arg(&image).status().unwrap().success());
+    let mut running = spawn(&mut machine.command());
+    let said = running.wait_for_within("the machine stays up", machine.limit);
+    for (doing, dir) in [("move a mount to", "/sysroot/dev"), ("mount proc on", "/proc")] {
+        let why = format!("nsinit: warning: {doing} {dir}: No such file or directory");
+        assert!(said.contains(&why), "no {why:?} in:\n{said}");
+    }
+    assert!(said.contains("one: nsinit: make the directory /run/nsinit/one"), "{said}");
+    running.signal(libc::SIGKILL);
+    running.end_within(machine.limit);
 }
 
 #[test]

@@ -105,6 +105,8 @@ pub struct Machine {
     pub arch: Arch,
     /// The root of its initramfs.
     pub root: PathBuf,
+    /// The words on the kernel's command line that name its console.
+    pub console: &'static str,
     /// Words added to the kernel's command line.
     pub append: String,
     /// Longest time that it may run.
@@ -141,7 +143,8 @@ impl Machine {
         }
         fs::copy(arch.nsinit(), root.join("bin/nsinit")).unwrap();
         let (append, modules, qemu) = (String::new(), Vec::new(), Vec::new());
-        Some(Machine { arch, root, append, limit: BOOT, qemu, modules })
+        let console = arch.append();
+        Some(Machine { arch, root, console, append, limit: BOOT, qemu, modules })
     }
 
     /// Lays out a container at `path` in the machine: a root file system with its container.json.
@@ -272,7 +275,7 @@ impl Machine {
             .arg("-initrd")
             .arg(&image)
             .arg("-append")
-            .arg(format!("{} panic=-1 quiet {}", self.arch.append(), self.append))
+            .arg(format!("{} panic=-1 quiet {}", self.console, self.append))
             .args(&self.qemu)
             .stdin(Stdio::from(nameless()));
         qemu
