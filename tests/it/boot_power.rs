@@ -46,6 +46,21 @@ fn the_power_button() {
 }
 
 #[test]
+fn a_shell_on_the_console_holds_nothing_up() {
+    let place = Place::new();
+    let Some(mut machine) = Machine::new(&place) else { return };
+    machine.nsinit_is_init();
+    machine.boots("services", "none", "true");
+    machine.append += "nsinit.idle=shell";
+    // Where it reads from a terminal, it ignores TERM.
+    let (mut running, mut monitor) = machine.boot_until(&place, "/ # ");
+    writeln!(monitor, "sendkey ctrl-alt-delete").unwrap();
+    running.wait_for_within("the machine ends: reboot", machine.limit);
+    let said = running.end_within(machine.limit).out;
+    assert!(said.contains("reboot: Restarting") && !said.contains("killed"), "{said}");
+}
+
+#[test]
 fn ctrl_alt_del() {
     let place = Place::new();
     let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
