@@ -272,11 +272,13 @@ fn names_that_can_not_be_are_left_out_and_so_is_who_is_not_wanted() {
         system.script("services", name, POLITE);
     }
     system.script("onshutdown", "web", "true");
-    system.words += "nsinit.skip=extra";
+    system.words += "nsinit.skip=extra,nobody";
     let mut booted = system.boot();
     booted.says("services/not wanted: its name has something else than letters");
     booted.says("services/log: nsinit needs this name itself");
     booted.says("onshutdown/web: another container has this name");
+    booted.says("nsinit.only, nsinit.skip: there is no container nobody\n");
+    assert!(!booted.running.err().contains("no container extra"), "{}", booted.running.err());
     booted.is("web", "running");
     assert_eq!(booted.verb(&["list"]).ok().lines().count(), 2);
 }

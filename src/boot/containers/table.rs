@@ -67,6 +67,17 @@ impl Room<'_, '_> {
             let _ = writeln!(sinks.backlog, "nsinit: {text}");
         });
         let cmdline = &machine.cmdline;
+        let listed = [cmdline.only, cmdline.skip].into_iter().flatten();
+        for word in listed.flat_map(|list| split_by(list.to_bytes(), b',')) {
+            if !units.iter().any(|unit| unit.name.to_bytes() == word) {
+                // As above.
+                let _ = writeln!(
+                    sinks.backlog,
+                    "nsinit: nsinit.only, nsinit.skip: there is no container {}",
+                    Show(word)
+                );
+            }
+        }
         units.retain(|unit| {
             let listed = |list: &CStr| {
                 split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
