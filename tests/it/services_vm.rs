@@ -84,9 +84,9 @@ fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small(arch: Arch) {
     let ticks = said.split("TICKS ").nth(1).unwrap_or_else(|| panic!("{said}"));
     let ticks: Vec<u32> = ticks.split_whitespace().map_while(|n| n.parse().ok()).collect();
     let [before, after] = [&ticks[..4], &ticks[4..8]].map(|t| t.iter().sum::<u32>());
-    // A hundred ticks are a second; in five seconds there are one or two starts, each of which takes
-    // some 20 ms of an emulated processor. A loop without pauses would take them all.
-    assert!(after - before < 50, "{ticks:?}");
+    // A hundred ticks are a second. A loop without pauses would take them all; what is not the guest's
+    // fault is counted, too, where the host is busy. services_crash.rs measures what it really costs.
+    assert!(after - before < 250, "{ticks:?}");
     let resident = said.split("VmRSS:").nth(1).unwrap();
     let resident: u32 = resident.split_whitespace().next().unwrap().parse().unwrap();
     println!("resident: {resident} kB");
