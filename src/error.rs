@@ -151,12 +151,12 @@ impl Error {
         }
     }
 
-    /// What the errno means here, as far as that is said; "" else.
+    /// nsinit's own words: what the errno means here, or why it refuses; "" where there are none.
     #[cold]
     pub fn words(self) -> &'static str {
         match self.story().why {
-            Why::Hint(_, words) => words,
-            _ => "",
+            Why::Hint(_, words) | Why::Refused(words) => words,
+            Why::Errno(_) => "",
         }
     }
 

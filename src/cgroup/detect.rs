@@ -37,15 +37,23 @@ pub struct Hierarchy {
 /// The hierarchies, memory's last.
 pub type Hierarchies = Vec<Hierarchy, HIERARCHIES>;
 
-/// The hierarchies that `mountinfo` and `cgroup`, files of /proc/self, tell of.
+/// Which hierarchies are looked for: by their controllers, and the group of the process there.
+pub type Wanted = fn(Subsystems, &[u8]) -> bool;
+
+/// Those in which a container has groups.
+pub const LIMITING: Wanted = |subsystems, _| !subsystems.has(Subsystem::Systemd);
+
+/// The `wanted` hierarchies that `mountinfo`, of /proc/self, and `cgroup`, of the process whose own
+/// groups are meant, tell of.
 pub fn hierarchies(
     mountinfo: &'static CStr,
     cgroup: &'static CStr,
+    wanted: Wanted,
     arena: &Arena,
 ) -> Result<Hierarchies> {
-    let groups = own_groups(cgroup, arena)?;
+    let groups = own_groups(cgroup, wanted, arena)?;
     let mut found = Hierarchies::new();
-    // Without a hierarchy in the kernel there is no mount to look for.
+    // Without a hierarchy there is no mount to look for.
     if groups.is_empty() {
         return Ok(found);
     }
@@ -100,8 +108,8 @@ fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
 type Groups = Vec<(Subsystems, &'static CStr), HIERARCHIES>;
 
 /// The caller's own group in every hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for
-/// v2. A v1 hierarchy without controllers has "name=" instead, and is left out.
-fn own_groups(path: &'static CStr, arena: &Arena) -> Result<Groups> {
+/// v2. A v1 hierarchy without controllers has "name=" instead, and is left out, but for systemd's.
+fn own_groups(path: &'static CStr, wanted: Wanted, arena: &Arena) -> Result<Groups> {
     let file = match open(path) {
         // A kernel without control groups.
         Err(error) if error.raw() == Some(Errno::NOENT) => return Ok(Groups::new()),
@@ -114,7 +122,7 @@ fn own_groups(path: &'static CStr, arena: &Arena) -> Result<Groups> {
         let mut fields = line.splitn(3, |&b| b == b':').skip(1);
         let (Some(list), Some(group)) = (fields.next(), fields.next()) else { continue };
         let subsystems = Subsystems::parse(list);
-        if !subsystems.is_empty() || list.is_empty() {
+        if (!subsystems.is_empty() || list.is_empty()) && wanted(subsystems, group) {
             let group = arena.concat(&[group]).doing("keep a line of", path)?;
             groups.push((subsystems, group)).map_err(|_| too_many())?;
         }
@@ -179,6 +187,10 @@ mod tests {
     use super::*;
 
     fn show(mountinfo: &str, cgroup: &str) -> Vec<String, HIERARCHIES> {
+        show_those(mountinfo, cgroup, LIMITING)
+    }
+
+    fn show_those(mountinfo: &str, cgroup: &str, wanted: Wanted) -> Vec<String, HIERARCHIES> {
         let dir = std::env::temp_dir().join(format!("nsinit-detect-{}", std::process::id()));
         let dir = dir.with_extension(format!("{:?}", std::thread::current().id()));
         std::fs::create_dir_all(&dir).unwrap();
@@ -188,7 +200,8 @@ mod tests {
             &*Box::leak(path.into_boxed_c_str())
         };
         let arena = Arena::new(vec![0; 1 << 16].leak());
-        let found = hierarchies(file("mountinfo", mountinfo), file("cgroup", cgroup), &arena);
+        let found =
+            hierarchies(file("mountinfo", mountinfo), file("cgroup", cgroup), wanted, &arena);
         std::fs::remove_dir_all(&dir).unwrap();
         let show = |h: &Hierarchy| {
             let names: std::vec::Vec<_> = h.subsystems.iter().map(Subsystem::name).collect();
@@ -220,6 +233,20 @@ mod tests {
             "memory /sys/fs/cgroup/memory /sys/fs/cgroup/memory/a/b",
         ];
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_scope_is_found_where_there_are_no_limits_too() {
+        let mountinfo = "40 31 0:37 / /cg/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
+            41 31 0:38 / /cg/unified rw - cgroup2 cgroup2 rw\n\
+            36 31 0:33 / /cg/devices rw - cgroup cgroup rw,devices\n";
+        let cgroup = "5:devices:/nsinit-test\n1:name=systemd:/a.slice/nsinit-b-1.scope\n\
+            0::/a.slice/nsinit-b-1.scope/c\n";
+        let want = [
+            "name=systemd /cg/systemd /cg/systemd/a.slice/nsinit-b-1.scope",
+            " /cg/unified /cg/unified/a.slice/nsinit-b-1.scope/c",
+        ];
+        assert_eq!(show_those(mountinfo, cgroup, super::super::systemd::IN_SCOPE), want);
     }
 
     #[test]

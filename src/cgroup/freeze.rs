@@ -3,8 +3,9 @@
 
 use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
-use super::remove::Pause;
+
 use super::subsystem::Subsystem;
+use super::wait::Pause;
 use crate::error::{Context, Error, Object, Result};
 
 /// How long the processes may take to stop: they finish the system call that they are in, or as much

@@ -15,8 +15,9 @@ use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::number;
 use crate::error::{Error, Result};
 
-/// Bytes that a limit of memory must leave for a container to be started under it, many times over.
-const ROOM: u64 = 16 << 20;
+/// Bytes that a limit of memory must leave for a container to be started under it, or its launcher,
+/// many times over.
+pub const ROOM: u64 = 16 << 20;
 
 /// What state.json calls the v2 group. The v1 groups go by the names of their controllers.
 pub const UNIFIED: &str = "unified";

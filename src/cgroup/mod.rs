@@ -11,8 +11,10 @@ mod file;
 mod freeze;
 mod groups;
 mod limits;
+mod make;
 mod memory;
 mod needs;
+mod refuse;
 mod remove;
 mod site;
 pub mod stats;
@@ -21,13 +23,13 @@ pub mod systemd;
 mod tasks;
 mod v1;
 mod v2;
+mod wait;
 mod weight;
 
 use core::ffi::CStr;
 
 use heapless::Vec;
 use rustix::fd::OwnedFd;
-use rustix::fs::mkdir;
 use rustix::io::Errno;
 
 pub use detect::HIERARCHIES;
@@ -35,18 +37,20 @@ pub use events::Oom;
 pub use file::{Dir, Version};
 pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
-pub use memory::out_of_memory;
+pub use memory::{kills, out_of_memory};
 pub use remove::{kill_stale, remove_stale, thaw};
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
-use crate::bytes::{Arena, split_by};
-use crate::error::{Context, Error, Result};
+use crate::bytes::Arena;
+use crate::error::{Error, Result};
 use crate::plan::Cgroup;
+use crate::plan::check::Finding;
 use crate::say;
 use detect::Hierarchy;
-use file::{PATH_MAX, Path};
+use make::{TAKEN, TOO_LONG, VANISH, make, place};
+use refuse::{key_of, refused};
 
 /// The groups of a container: a guard that removes them.
 pub struct Created<'a> {
@@ -59,17 +63,18 @@ pub struct Created<'a> {
 }
 
 /// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
-/// parent in the plan there are none: the container stays in the caller's groups.
-pub fn create<'a>(site: &Site, plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
+/// parent in the plan there are none: the container stays in the caller's groups. A key that turns out
+/// only now to be more than the kernel can do is the `finding`, as those of `Site::find` are.
+pub fn create<'a>(
+    site: &Site,
+    plan: &Cgroup,
+    arena: &'a Arena,
+    finding: &mut Option<Finding>,
+) -> Result<Created<'a>> {
     let mut created = Created::none(arena);
-    site.places.iter().try_for_each(|place| created.add(place, plan))?;
+    let made = site.places.iter().try_for_each(|place| created.add(place, plan));
+    made.inspect_err(|error| *finding = key_of(*error))?;
     Ok(created)
-}
-
-/// Says that a key has no effect.
-#[inline(never)]
-fn left_out(key: &str) {
-    say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
 }
 
 /// The groups of a process: the version and the name of each hierarchy's mount point, and the
@@ -79,7 +84,8 @@ pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
 /// The caller's own groups.
 #[inline(never)]
 pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
-    let hierarchies = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
+    let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
+    let hierarchies = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
     let mut dirs = Vec::new();
     for hierarchy in &hierarchies {
         let top = hierarchy.top.to_bytes_with_nul();
@@ -92,10 +98,6 @@ pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
     }
     Ok(dirs)
 }
-
-/// How often a group, or a parent, may vanish before it is opened: other containers that share it
-/// remove it when they end.
-const VANISH: usize = 16;
 
 impl<'a> Created<'a> {
     /// No groups.
@@ -114,13 +116,23 @@ impl<'a> Created<'a> {
             }
             base = v2::base(at, self.arena)?;
         }
-        let path = place(base, plan, self.arena)?;
+        // Where the file says so: its directory's name may be the last straw too.
+        let parent = if plan.parent.is_some() { "cgroups.parent" } else { "cgroups.name" };
+        let path = place(base, plan, parent, self.arena)?;
         let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
-            let fresh = make(path).doing("make control group", path).inspect_err(|_| {
-                // Some of those above it may be there now. The first error is the one to tell.
-                let _ = remove::remove_parents(path);
-            })?;
+            let fresh = match make(path) {
+                Ok(fresh) => fresh,
+                Err(errno) => {
+                    // Some of those above it may be there now. The first error is the one to tell.
+                    let _ = remove::remove_parents(path);
+                    return Err(match errno {
+                        Errno::NOTDIR => refused(parent, TAKEN),
+                        Errno::NAMETOOLONG => refused(parent, TOO_LONG),
+                        errno => Error::errno("make control group", path, errno),
+                    });
+                }
+            };
             match self.fill(at, base, path, fresh, plan) {
                 // The group went away, or one of its files is not there: the next tries tell. One
                 // whose parent is just going has no CPUs to give, which reads as EACCES.
@@ -146,12 +158,17 @@ impl<'a> Created<'a> {
         fresh: bool,
         plan: &Cgroup,
     ) -> Result<()> {
-        let dir = Dir::open(path).doing("open control group", path).inspect_err(|_| {
+        let dir = Dir::open(path).map_err(|errno| {
             // It is not among those that the guard removes. The first error is the one to tell.
             let _ = match fresh {
                 true => remove::remove(path, true, false, self.arena),
                 false => remove::remove_parents(path),
             };
+            match errno {
+                Errno::NOTDIR if plan.name.is_some() => refused("cgroups.name", TAKEN),
+                Errno::NOTDIR => refused("cgroups.parent", TAKEN),
+                errno => Error::errno("open control group", path, errno),
+            }
         })?;
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
         self.groups.push(Group { dir, version, subsystems, fresh })?;
@@ -239,49 +256,6 @@ impl Drop for Created<'_> {
         if let Err(error) = self.remove_all() {
             say::warning(format_args!("{error}"));
         }
-    }
-}
-
-/// `base`/parent/name, without empty parts and ".".
-#[inline(never)]
-fn place(base: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<&'static CStr> {
-    const DOING: &str = "name control group";
-    let too_long = |_| Error::refused(DOING, base, "the path is longer than 4095 bytes");
-    let mut path = Vec::<u8, PATH_MAX>::new();
-    path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
-    for text in [plan.parent, plan.name].into_iter().flatten() {
-        let parts = split_by(text.to_bytes(), b'/');
-        for part in parts.filter(|part| !part.is_empty() && *part != b".") {
-            path.push(b'/').map_err(|_| too_long(Default::default()))?;
-            path.extend_from_slice(part).map_err(too_long)?;
-        }
-    }
-    arena.concat(&[&path]).doing(DOING, base)
-}
-
-/// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that
-/// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
-/// Returns whether the last directory is fresh: made now, with its parent's settings.
-#[inline(never)]
-fn make(path: &CStr) -> rustix::io::Result<bool> {
-    let bytes = path.to_bytes();
-    let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());
-    loop {
-        let prefix = Path::new(bytes.get(..end).unwrap_or(bytes))?;
-        let fresh = match mkdir(prefix.as_cstr(), remove::MARKED) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(Errno::NOENT) if end > 0 && tries > 0 => {
-                (end, tries) = (file::parent(bytes, end), tries - 1);
-                continue;
-            }
-            Err(errno) => return Err(errno),
-        };
-        if end == bytes.len() {
-            return Ok(fresh);
-        }
-        let next = bytes.get(end + 1..).and_then(|rest| rest.iter().position(|&b| b == b'/'));
-        end = next.map_or(bytes.len(), |n| end + 1 + n);
     }
 }
 

@@ -3,8 +3,7 @@
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, rmdir, statat, statfs, unlinkat,
 };
@@ -12,6 +11,7 @@ use rustix::io::{self, Errno, read};
 use rustix::process::{Pid, getpid};
 
 use super::file::{Dir, Path, parent, version};
+use super::wait::{Events, Pause};
 use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
@@ -23,8 +23,9 @@ use crate::syscall::signal::kill;
 const RELEASE_MS: u64 = 1_000;
 /// How long killed processes may take to be gone.
 const DIE_MS: u64 = 10_000;
-/// Most groups within each other that are removed with a group.
-const DEPTH: usize = 32;
+/// Most groups within each other that are removed with a group: each takes a descriptor and the stack of
+/// `walk`.
+const DEPTH: usize = 256;
 /// SIGKILL.
 const KILL: u32 = linux_raw_sys::general::SIGKILL;
 
@@ -39,11 +40,15 @@ pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 /// that does not go is an error that names it, at once unless there is `patience`.
 pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> Result<()> {
     const DOING: &str = "remove control group";
-    let marked = own || is_marked(dir).doing(DOING, dir)?;
+    let marked = own || is_marked(dir).doing(DOING, dir)? == Some(true);
     if !marked {
         return Ok(());
     }
-    match remove_leaf(dir, own, patience).doing(DOING, dir)? {
+    let removed = remove_leaf(dir, own, patience).doing(DOING, dir).map_err(|error| {
+        let deep = error.raw() == Some(Errno::LOOP);
+        if deep { error.hint("more than 256 groups within each other") } else { error }
+    });
+    match removed? {
         Left::Nothing => {}
         Left::Others => return Ok(()),
         Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
@@ -57,8 +62,11 @@ pub fn remove_parents(dir: &'static CStr) -> Result<()> {
     loop {
         end = parent(path, end);
         let above = Path::new(path.get(..end).unwrap_or(b"")).doing("remove control group", dir)?;
-        if !is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
-            return Ok(());
+        match is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
+            Some(true) => {}
+            // It was never made, but what is above it was.
+            None if end > 0 => continue,
+            _ => return Ok(()),
         }
         match rmdir(above.as_cstr()) {
             // Another container has its group there, or was faster.
@@ -101,11 +109,12 @@ fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
     }
 }
 
-/// Whether nsinit made it. What is gone already is nobody's.
-fn is_marked(dir: &CStr) -> io::Result<bool> {
+/// Whether nsinit made it; `None` if there is no group.
+fn is_marked(dir: &CStr) -> io::Result<Option<bool>> {
     match statat(CWD, dir, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX)),
-        Err(Errno::NOENT) => Ok(false),
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => Ok(None),
+        Ok(stat) => Ok(Some(Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
@@ -187,7 +196,7 @@ fn walk(at: BorrowedFd<'_>, name: &CStr, depth: usize, each: EachGroup<'_>) -> i
         Err(Errno::NOENT | Errno::NODEV) => return Ok(true),
         dir => dir?,
     };
-    let mut buf = [MaybeUninit::<u8>::uninit(); 1024];
+    let mut buf = [MaybeUninit::<u8>::uninit(); 512];
     let mut entries = RawDir::new(&dir, &mut buf);
     while let Some(entry) = entries.next() {
         let entry = match entry {
@@ -304,46 +313,4 @@ pub fn for_each_process(dir: &CStr, each: &mut dyn FnMut(Pid) -> bool) -> io::Re
             }
         }
     })
-}
-
-/// The file of a v2 group that tells when its last process goes.
-pub struct Events(OwnedFd);
-
-impl Events {
-    /// Opens and reads it: poll(2) tells what changes after that.
-    fn open(dir: &CStr) -> io::Result<Events> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let group = openat(CWD, dir, flags, Mode::empty())?;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(group, c"cgroup.events", flags, Mode::empty())?;
-        read(&file, &mut [0; 128])?;
-        Ok(Events(file))
-    }
-}
-
-/// Waits longer and longer, up to a limit in all.
-pub struct Pause {
-    next: u64,
-    left: u64,
-}
-
-impl Pause {
-    /// At most so many milliseconds in all.
-    pub fn until(ms: u64) -> Pause {
-        Pause { next: 1, left: ms }
-    }
-
-    /// Waits, at most until there is an event; whether there was time left for it.
-    pub fn wait(&mut self, events: Option<&Events>) -> bool {
-        let ms = self.next.min(self.left);
-        if ms == 0 {
-            return false;
-        }
-        (self.next, self.left) = ((self.next * 2).min(64), self.left - ms);
-        let time = Timespec { tv_sec: 0, tv_nsec: ms as i64 * 1_000_000 };
-        let mut fds = events.map(|events| PollFd::new(&events.0, PollFlags::PRI));
-        // Without an event, or with every signal blocked a real error, the next try tells.
-        let _ = poll(fds.as_mut_slice(), Some(&time));
-        true
-    }
 }

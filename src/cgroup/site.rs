@@ -10,7 +10,9 @@ use rustix::io::Errno;
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
 use super::needs::{NEEDS, V2, asked};
+use super::refuse::{key_of, left_out, no_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
+use super::v2;
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::check::Finding;
@@ -37,8 +39,9 @@ pub struct Place {
 
 /// A key that this host can't carry out. `Launch::finding` takes it to where its position is known.
 fn refuse(finding: &mut Option<Finding>, part: &'static str, why: &'static str) -> Error {
-    *finding = Some(Finding { part, index: None, key: "", text: c"", why });
-    Error::refused("", part, why)
+    let error = refused(part, why);
+    *finding = key_of(error);
+    error
 }
 
 impl Site {
@@ -54,7 +57,8 @@ impl Site {
             return Ok(site);
         }
         let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
-        let found = detect::hierarchies(c"/proc/self/mountinfo", c"/proc/self/cgroup", arena)?;
+        let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
+        let found = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
         for hierarchy in found {
             let base = if absolute { Some(hierarchy.top) } else { hierarchy.own };
             let Some(base) = base else { continue };
@@ -80,20 +84,23 @@ impl Site {
     fn meet(&mut self, plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
-        let available = match unified.and_then(|n| self.places.get(n)) {
-            Some(place) => controllers(&Dir::open(place.base).doing("open", place.base)?)?,
-            None => Subsystems::NONE,
-        };
+        let keys = || NEEDS.into_iter().zip(asked(plan)).filter(|(_, asked)| *asked);
         let mut on_v2 = Subsystems::NONE;
-        for ((key, subsystem, v2), asked) in NEEDS.into_iter().zip(asked(plan)) {
+        for ((key, subsystem, v2), _) in keys() {
             match v2 {
-                _ if !asked || v1.has(subsystem) => {}
-                V2::Lacks => self.lost(key, plan, finding)?,
-                V2::Has if unified.is_some() && available.has(subsystem) => {
-                    on_v2 = on_v2.union(Subsystems::of(&[subsystem]));
+                _ if v1.has(subsystem) => {}
+                V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
+                V2::Lacks if key == "cgroups.kernel_memory" => {
+                    no_kernel_memory(plan).inspect_err(|error| *finding = key_of(*error))?;
                 }
-                V2::Has => return Err(missing(key, subsystem, v1, available, arena, finding)),
+                V2::Lacks => left_out(key),
             }
+        }
+        let place = unified.and_then(|n| self.places.get(n));
+        let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
+        let lacking = on_v2.without(available);
+        if let Some(((key, subsystem, _), _)) = keys().find(|(need, _)| lacking.has(need.1)) {
+            return Err(missing(key, subsystem, v1, available, arena, finding));
         }
         let Some(place) = unified.map(|n| self.places.remove(n)) else { return Ok(()) };
         if v1.is_empty() || !on_v2.is_empty() {
@@ -102,18 +109,6 @@ impl Site {
             let n = if v1.has(Subsystem::Memory) { 0 } else { self.places.len() };
             let _ = self.places.insert(n, place);
         }
-        Ok(())
-    }
-
-    /// A key that v2 has nothing for.
-    fn lost(&self, key: &'static str, plan: &Cgroup, finding: &mut Option<Finding>) -> Result<()> {
-        let limited = plan.memory.is_some_and(|limit| limit > 0);
-        if key == "cgroups.kernel_memory" && !limited && plan.kernel_memory > Some(0) {
-            // The limit of memory counts it too, so that one stands in for the other.
-            let why = "cgroup v2 limits it with all other memory: give a cgroups.memory";
-            return Err(refuse(finding, key, why));
-        }
-        super::left_out(key);
         Ok(())
     }
 
@@ -167,6 +162,17 @@ fn is_within(part: &[u8], list: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// The controllers that the container's v2 group can have, which may be beside the caller's if that
+/// can't give those that are `needed`.
+fn reach(place: &Place, needed: Subsystems, arena: &Arena) -> Result<Subsystems> {
+    let of = |group: &'static CStr| controllers(&Dir::open(group).doing("open", group)?);
+    let own = of(place.base)?;
+    if needed.without(own).is_empty() {
+        return Ok(own);
+    }
+    Ok(v2::above(place, arena)?.map_or(Ok(Subsystems::NONE), of)?.union(own))
 }
 
 /// The controllers that a v2 group can give to those below it; devices and freezing need none.

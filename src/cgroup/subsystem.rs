@@ -1,4 +1,5 @@
-//! The controllers, by their names in cgroup v1.
+//! The controllers, by their names in cgroup v1, and the one hierarchy without a controller that
+//! matters.
 
 use crate::bytes::split_by;
 
@@ -30,11 +31,13 @@ pub enum Subsystem {
     NetPrio = 1024,
     /// Bytes.
     Memory = 2048,
+    /// None: where systemd sorts processes on a host of v1. Nothing is limited there, and no group made.
+    Systemd = 4096,
 }
 
 impl Subsystem {
     /// All of them.
-    pub const ALL: [Subsystem; 12] = [
+    pub const ALL: [Subsystem; 13] = [
         Subsystem::Devices,
         Subsystem::Cpu,
         Subsystem::Cpuset,
@@ -47,6 +50,7 @@ impl Subsystem {
         Subsystem::NetCls,
         Subsystem::NetPrio,
         Subsystem::Memory,
+        Subsystem::Systemd,
     ];
 
     /// Its name in cgroup.controllers of v2; `None` where that has nothing like it, or needs no
@@ -63,7 +67,7 @@ impl Subsystem {
         }
     }
 
-    /// Its name in /proc/cgroups, and in state.json.
+    /// Its name in /proc/PID/cgroup, and in state.json.
     pub const fn name(self) -> &'static str {
         match self {
             Subsystem::Devices => "devices",
@@ -78,6 +82,7 @@ impl Subsystem {
             Subsystem::NetCls => "net_cls",
             Subsystem::NetPrio => "net_prio",
             Subsystem::Memory => "memory",
+            Subsystem::Systemd => "name=systemd",
         }
     }
 }

@@ -4,12 +4,16 @@ use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, write};
+use rustix::process::Pid;
 
-use super::detect::HIERARCHIES;
-use super::file::Version;
+use super::detect::{self, HIERARCHIES, Hierarchies, Hierarchy, Wanted};
+use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
 use super::subsystem::Subsystem;
+use super::systemd;
+use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
+use crate::proc::process;
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -27,11 +31,36 @@ impl Tasks {
         Tasks { files: Vec::new(), memory: false, unified: None }
     }
 
-    /// Those of these groups.
-    pub fn open(groups: &Groups) -> Result<Tasks> {
+    /// Those of these groups, for who joins `pid` there; with its `scope` too.
+    pub fn open(groups: &Groups, pid: Pid, scope: bool, arena: &Arena) -> Result<Tasks> {
         let mut tasks = Tasks::new();
-        groups.iter().try_for_each(|group| tasks.add(group))?;
+        if scope {
+            tasks.add_scope(groups, pid, arena)?;
+        }
+        for group in groups.iter() {
+            match gives(group).then(|| inside(group, pid, arena)).transpose()?.flatten() {
+                Some(inside) => tasks.add(&inside)?,
+                None => tasks.add(group)?,
+            }
+        }
         Ok(tasks)
+    }
+
+    /// Where no group of a container's is made but the scope that systemd gave it has one: systemd
+    /// would take a process for another unit's.
+    fn add_scope(&mut self, groups: &Groups, pid: Pid, arena: &Arena) -> Result<()> {
+        for hierarchy in groups_of(pid, systemd::IN_SCOPE, arena)? {
+            let Hierarchy { version, subsystems, own, .. } = hierarchy;
+            let there = match version {
+                Version::V1 => groups.iter().any(|g| !g.subsystems.both(subsystems).is_empty()),
+                Version::V2 => groups.unified().is_some(),
+            };
+            if let Some(own) = own.filter(|_| !there) {
+                let dir = Dir::open(own).doing("open", own)?;
+                self.add(&Group { dir, version, subsystems, fresh: false })?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens that of a group. Memory's comes last.
@@ -68,6 +97,35 @@ impl Tasks {
     pub fn has_memory(&self) -> bool {
         self.memory
     }
+}
+
+/// The hierarchies in which a process is.
+fn groups_of(pid: Pid, wanted: Wanted, arena: &Arena) -> Result<Hierarchies> {
+    let (mountinfo, on) = (c"/proc/self/mountinfo", Object::Number(pid.as_raw_pid().into()));
+    let cgroup = process::file("/proc", pid, "cgroup");
+    let cgroup = arena.concat(&[cgroup.as_cstr().to_bytes()]).doing("look at process", on)?;
+    detect::hierarchies(mountinfo, cgroup, wanted, arena)
+}
+
+/// Whether a group gives controllers to those in it: on v2 it can't have processes itself then
+/// (cgroup-v2.rst, "No Internal Process Constraint").
+fn gives(group: &Group) -> bool {
+    let mut buf = [0; 256];
+    let read =
+        |buf| group.dir.read("cgroup.subtree_control", buf).is_ok_and(|list| !list.is_empty());
+    group.version == Version::V2 && read(&mut buf)
+}
+
+/// The group inside of it that `pid` is in, for a container that sorts its processes itself.
+fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<Group>> {
+    let found = groups_of(pid, |subsystems, _| subsystems.is_empty(), arena)?;
+    let Some(own) = found.first().and_then(|hierarchy| hierarchy.own) else { return Ok(None) };
+    let rest = own.to_bytes().strip_prefix(group.dir.path.to_bytes());
+    if !rest.is_some_and(|rest| rest.starts_with(b"/")) {
+        return Ok(None);
+    }
+    let dir = Dir::open(own).doing("open", own)?;
+    Ok(Some(Group { dir, fresh: false, ..*group }))
 }
 
 /// Puts the calling process into the group whose `tasks` file this is.

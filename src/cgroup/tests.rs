@@ -5,7 +5,7 @@ use super::*;
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
 use rustix::fs::Mode;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ mod removal;
 /// Finds the site and makes the groups there.
 fn create<'a>(plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
     let site = Site::find(plan, arena, &mut None)?;
-    super::create(&site, plan, arena)
+    super::create(&site, plan, arena, &mut None)
 }
 
 fn arena() -> Arena {

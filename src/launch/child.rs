@@ -9,9 +9,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::setsid;
 use rustix::system::sethostname;
 
-use super::Launch;
 use super::sync::{Child, FDS};
 use super::workload::{self, Inherited, die_with_launcher, fail};
+use super::{Launch, forked};
 use crate::cgroup::{self, OwnDirs, Version};
 use crate::error::{Context, Error, Result};
 use crate::init::{Options, serve};
@@ -216,7 +216,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
         Ok(pipe) => pipe,
         Err(error) => fail(&first.sync, &error),
     };
-    let workload = match fork(NewNamespaces::empty()).doing("fork the command", ()) {
+    let workload = match forked(fork(NewNamespaces::empty()), launch.plan) {
         Ok(Fork::Child) => {
             drop(noisy);
             let inherited = Inherited { quiet: Some(&quiet), ..inherited(&first, &late) };

@@ -15,8 +15,8 @@ use super::guard::ChildGuard;
 use super::place::{Running, pid_object};
 use super::sync::{self, Child, Outcome};
 use super::workload::{self, Inherited, die_with_launcher, fail};
-use super::{Launch, died, paused};
-use crate::cgroup::{self, Tasks};
+use super::{Launch, died, forked, paused, say_killed};
+use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
 use crate::proc::fds::close_all_but;
@@ -43,11 +43,14 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     }
     let groups = running.groups(launch.arena)?;
     paused::await_thaw(launch, running, &groups)?;
+    let limited = launch.plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.memory > Some(0));
+    let kills = if limited { cgroup::kills(&groups) } else { None };
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     let steps = Steps::new().doing("map a page to share", ())?;
     let target = Target::open(running)?;
-    let tasks = Tasks::open(&groups)?;
+    let scope = running.with_groups && systemd::is_there();
+    let tasks = Tasks::open(&groups, running.pid, scope, launch.arena)?;
     let (master, slave) = match pty {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),
@@ -74,6 +77,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(workload, terminal)?;
+    say_killed(status, &groups, kills, launch.arena);
     if let Some(guard) = &mut guard {
         guard.disarm();
     }
@@ -104,7 +108,7 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         }
     }
     inside.steps.at("fork the command");
-    match fork_sibling().doing("fork the command", ()) {
+    match forked(fork_sibling(), launch.plan) {
         Ok(Fork::Child) => {
             let signal = launch.plan.process.parent_death_signal;
             if let Err(error) = die_with_launcher(&inside.sync, signal) {
@@ -159,9 +163,9 @@ fn close_inherited(inside: &Inside) -> Result<()> {
         .chain(inside.slave.iter().map(AsFd::as_fd))
         .chain(inside.tasks.fds())
         .chain(inside.target.fds());
-    let mut keep = heapless::Vec::<u32, 20>::new();
+    let mut keep = heapless::Vec::<u32, 32>::new();
     for fd in own {
-        let full = |_| Error::refused("keep descriptors", (), "more than 20");
+        let full = |_| Error::refused("keep descriptors", (), "more than 32");
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
     }
     close_all_but(&keep)

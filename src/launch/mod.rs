@@ -19,13 +19,17 @@ mod workload;
 
 use core::ffi::CStr;
 
+use linux_raw_sys::general::SIGKILL;
 pub use place::{Place, Running};
+use rustix::io::Errno;
 
 use crate::bytes::Arena;
-use crate::error::{Error, Result};
+use crate::cgroup::{self, Groups};
+use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::proc::fd_path;
+use crate::say;
 use crate::security::Original;
 use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
@@ -46,6 +50,8 @@ pub struct Launch<'a> {
     pub wait: bool,
     /// Whether to ask systemd for a scope to start in.
     pub systemd: bool,
+    /// The name of a container that somebody else keeps, which may only be joined.
+    pub kept: Option<&'static CStr>,
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,
@@ -75,8 +81,13 @@ const RETRIES: usize = 1000;
 pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
     for _ in 0..RETRIES {
         let lock = place.lock()?;
-        let Some(running) = place.running(launch)? else {
-            return start::start(launch, place, lock);
+        let running = match (place.running(launch)?, launch.kept) {
+            (Some(running), _) => running,
+            (None, None) => return start::start(launch, place, lock),
+            (None, Some(name)) => {
+                let why = "it does not run, and is PID 1's to start (nsinit start NAME)";
+                return Err(Error::refused("join", name, why));
+            }
         };
         drop(lock);
         if let Some(status) = join::join(launch, &running)? {
@@ -98,9 +109,30 @@ fn died(step: &str, arena: &Arena) -> Error {
     Error::refused("start the container", (), why.unwrap_or("a process of it was killed"))
 }
 
+/// Says that it was the limit of memory that has killed the command.
+fn say_killed(status: u8, groups: &Groups, before: Option<u64>, arena: &Arena) {
+    if status == STATUS_SIGNAL + SIGKILL as u8
+        && let Some(why) = cgroup::out_of_memory(groups, before, arena)
+    {
+        say::warning(format_args!("{why}"));
+    }
+}
+
+/// Why a process of the container could not be forked.
+fn forked<T>(result: rustix::io::Result<T>, plan: &Plan) -> Result<T> {
+    result.doing("fork the command", ()).map_err(|error| {
+        let limited = plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.pids_limit.is_some());
+        match error.raw() {
+            Some(Errno::AGAIN) if limited => {
+                error.hint("the container has all the processes of cgroups.pids_limit")
+            }
+            _ => error,
+        }
+    })
+}
+
 /// The path that descriptor `fd` leads to, through /proc.
 fn path_of(fd: impl rustix::fd::AsFd, arena: &Arena) -> Result<&'static CStr> {
-    use crate::error::Context;
     let link = fd_path(fd.as_fd());
     let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
     let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)

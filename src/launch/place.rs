@@ -39,6 +39,8 @@ pub struct Running {
     pub apart: NewNamespaces,
     /// Its control groups.
     pub cgroup_paths: Strings<'static>,
+    /// Whether they are entered too.
+    pub with_groups: bool,
 }
 
 /// The exclusive right to start, or to find nobody starting.
@@ -101,7 +103,8 @@ impl Place {
             // Asked again: of a process that ends meanwhile nothing that was read counts.
             if is_alive(pid, start_time).doing("look at process", pid_object(pid))? {
                 let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
-                let running = Running { pid, start_time, apart, cgroup_paths: state.cgroup_paths };
+                let cgroup_paths = state.cgroup_paths;
+                let running = Running { pid, start_time, apart, cgroup_paths, with_groups: true };
                 running.check(launch.plan)?;
                 return Ok(Some(running));
             }
@@ -201,7 +204,8 @@ impl Running {
         let on = pid_object(pid);
         let start_time = stat(PROC, pid).doing("look at process", on)?.start_time;
         let apart = apart(pid).doing("look at the namespaces of process", on)?;
-        Ok(Running { pid, start_time, apart, cgroup_paths: Strings::CGROUPS })
+        let cgroup_paths = Strings::CGROUPS;
+        Ok(Running { pid, start_time, apart, cgroup_paths, with_groups: false })
     }
 
     /// Whether it is still the same process, and not a zombie.

@@ -3,7 +3,6 @@
 
 use core::ffi::CStr;
 
-use linux_raw_sys::general::SIGKILL;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -14,10 +13,10 @@ use super::guard::{ChildGuard, StateGuard};
 use super::network::connect;
 use super::place::{Lock, Place, pid_object};
 use super::sync::{self, FDS, Outcome};
-use super::{Launch, died};
+use super::{Launch, died, say_killed};
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
-use crate::error::{Context, Error, Result, STATUS_SIGNAL};
+use crate::error::{Context, Error, Result};
 use crate::net::Made;
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::stat;
@@ -77,11 +76,7 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
-    if status == STATUS_SIGNAL + SIGKILL as u8
-        && let Some(why) = cgroup::out_of_memory(groups.groups(), launch.arena)
-    {
-        say::warning(format_args!("{why}"));
-    }
+    say_killed(status, groups.groups(), None, launch.arena);
     finish(launch, place, groups, saved, made)?;
     Ok(status)
 }
@@ -98,7 +93,7 @@ fn judge(outcome: Outcome, groups: &Created, steps: Steps, launch: &Launch) -> R
 
 /// What a start that failed has failed for, if the kernel has killed a process of it.
 fn short_of_memory(groups: &Created, launch: &Launch) -> Option<Error> {
-    let why = cgroup::out_of_memory(groups.groups(), launch.arena)?;
+    let why = cgroup::out_of_memory(groups.groups(), None, launch.arena)?;
     Some(Error::refused("start the container", (), why))
 }
 
@@ -151,8 +146,7 @@ fn enter_scope(launch: &Launch) -> Result<bool> {
             return Ok(false);
         }
     }
-    let name = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.name);
-    systemd::enter_scope(name.unwrap_or(c"container"), slice, launch.arena)?;
+    systemd::enter_scope(launch.plan.cgroup.as_ref(), launch.arena)?;
     Ok(true)
 }
 
@@ -170,9 +164,9 @@ fn find_site(launch: &mut Launch) -> Result<Site> {
     Ok(site)
 }
 
-fn make_cgroups<'a>(launch: &Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
+fn make_cgroups<'a>(launch: &mut Launch<'a>, site: &Site, now: bool) -> Result<Created<'a>> {
     match launch.plan.cgroup.as_ref().filter(|_| now) {
-        Some(plan) => cgroup::create(site, plan, launch.arena),
+        Some(plan) => cgroup::create(site, plan, launch.arena, &mut launch.finding),
         None => Ok(Created::none(launch.arena)),
     }
 }

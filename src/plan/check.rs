@@ -69,6 +69,10 @@ pub fn check(plan: &Plan) -> Checked {
         }
     }
     plan.process.cwd.map_or(Ok(()), working_dir)?;
+    let pids = plan.cgroup.as_ref().and_then(|cgroup| cgroup.pids_limit);
+    if plan.init == Init::Reap && pids == Some(1) {
+        return refuse("cgroups.pids_limit", "PID 1, which reaps, and the command are two");
+    }
     plan.cgroup.as_ref().map_or(Ok(()), limits::check)
 }
 

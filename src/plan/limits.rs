@@ -15,6 +15,9 @@ const QUOTA: i64 = (1 << 44) - 1;
 const SHARES: u64 = 1 << 18;
 /// Greatest limit of processes (kernel/cgroup/pids.c, PIDS_MAX).
 const PIDS: i64 = 1 << 22;
+/// Longest name of a file (include/uapi/linux/limits.h).
+const NAME_MAX: usize = 255;
+const NAME: &str = "a name is at most 255 bytes long";
 
 /// Refuses a group that can't be, or limits that can't be met.
 pub(super) fn check(cgroup: &Cgroup) -> Checked {
@@ -38,12 +41,14 @@ pub(super) fn check(cgroup: &Cgroup) -> Checked {
 /// own group, or from the hierarchy.
 fn place(cgroup: &Cgroup) -> Checked {
     let has_newline = |text: &CStr| text.to_bytes().contains(&b'\n');
+    let too_long = |name: &[u8]| name.len() > NAME_MAX;
     match cgroup.name.map(CStr::to_bytes) {
         Some(b"." | b"..") => return refuse("cgroups.name", "\".\" and \"..\" are no names"),
         Some(name) if name.contains(&b'/') => return refuse("cgroups.name", "it contains a '/'"),
         Some(name) if name.contains(&b'\n') => {
             return refuse("cgroups.name", "it contains a newline");
         }
+        Some(name) if too_long(name) => return refuse("cgroups.name", NAME),
         None if cgroup.parent.is_none() => {
             return refuse("cgroups", "limits need a name: they would be those of the caller");
         }
@@ -58,6 +63,9 @@ fn place(cgroup: &Cgroup) -> Checked {
             refuse("cgroups.parent", "\"..\" would leave the caller's own group")
         }
         Some(parent) if has_newline(parent) => refuse("cgroups.parent", "it contains a newline"),
+        Some(parent) if split_by(parent.to_bytes(), b'/').any(too_long) => {
+            refuse("cgroups.parent", NAME)
+        }
         _ => Ok(()),
     }
 }

@@ -223,6 +223,9 @@ fn a_group_that_can_not_be_made_leaves_no_parent() {
     let mut place = Place::new();
     let parent = format!("{}-above", place.name);
     place.config.set("cgroups.parent", quote(&parent)).set("cgroups.name", quote("cgroup.procs"));
-    place.exec(&["/bin/true"]).fails(&["open control group", "ENOTDIR"]);
+    place.exec(&["/bin/true"]).fails(&[
+        "container.json:3:",
+        "cgroups.name: the kernel has a file of that name in every group",
+    ]);
     assert_eq!(cgroups(&parent), Vec::<PathBuf>::new());
 }

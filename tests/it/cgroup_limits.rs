@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{quote, rule};
-use crate::world::{FAILED, Place, cgroups, nameless, spawn, until};
+use crate::trace::{have_strace, inject, injected};
+use crate::world::{FAILED, Place, cgroups, nameless, skip, spawn, until};
 
 /// Whether there is version 2 alone.
 fn unified() -> bool {
@@ -77,7 +78,14 @@ fn the_memory_limit_kills_at_start_and_at_join_and_its_file_is_named() {
     run.ends(137);
     run.says(&[memory_file(), "8388608"]);
     let running = place.start("echo ready; sleep 300");
-    place.run(&["exec", "/bin/probe", "memory", "65536"]).ends(137);
+    for _ in 0..2 {
+        let run = place.run(&["exec", "/bin/probe", "memory", "65536"]);
+        run.ends(137);
+        run.says(&[memory_file(), "8388608"]);
+    }
+    // Another's end is not this one's.
+    let run = place.join("kill -KILL $$");
+    assert_eq!((run.status, run.err.as_str()), (137, ""));
     place.kill_launcher(running);
     place.sh("exit 0").ends(0);
 }
@@ -100,8 +108,65 @@ fn a_fork_beyond_pids_limit_fails() {
     let run = place.exec(&["/bin/probe", "forks", "50"]);
     // PID 1 and the command itself are two of them.
     assert_eq!((run.value("forks"), run.value("then")), ("8", "EAGAIN"));
+    // 0 is no key, as everywhere in this section, and -1 no limit.
+    place.config.set("cgroups.pids_limit", "0");
+    assert_eq!(place.exec(&["/bin/probe", "forks", "50"]).value("then"), "ok");
     place.config.set("cgroups.pids_limit", "-1");
     assert_eq!(place.exec(&["/bin/probe", "forks", "50"]).value("then"), "ok");
+}
+
+#[test]
+fn a_container_that_has_all_its_processes_is_joined_by_no_more() {
+    let mut place = Place::new();
+    place.config.set("cgroups.pids_limit", "3");
+    let running = place.start("echo ready; sleep 300");
+    let run = place.run(&["exec", "/bin/true"]);
+    match unified() {
+        // A process that enters a group there is not counted against its limit.
+        true => run.ends(0),
+        false => run.ends(FAILED),
+    };
+    if !unified() {
+        run.says(&[
+            "fork the command: ",
+            "(EAGAIN): the container has all the processes of cgroups.pids_limit",
+        ]);
+    }
+    running.signal(libc::SIGTERM);
+    running.end();
+}
+
+#[test]
+fn a_kernel_that_can_not_clone_into_a_group_has_it_entered() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let mut place = Place::new();
+    place.config.set("cgroups.pids_limit", "20");
+    let args = ["exec", "/bin/sh", "-c", "cat /proc/self/cgroup; probe device c 4 64; exit 5"];
+    place.write_config();
+    let good = place.run(&args);
+    good.ends(5);
+    assert_eq!(good.value("open"), "EPERM");
+    // No clone3 at all, a filter that forbids it, and, in the launcher alone, one that knows no groups:
+    // a process of its own makes none in a container whose first process becomes the command.
+    for fault in ["clone3:error=ENOSYS", "clone3:error=EPERM"] {
+        let run = inject(&place, &[fault], &args);
+        assert!(injected(&place));
+        assert_eq!((run.status, &run.out), (5, &good.out), "{fault}: {}", run.err);
+    }
+    if unified() {
+        place.config.set("init", quote("exec"));
+        place.write_config();
+        for fault in ["clone3:error=E2BIG:when=1", "clone3:error=EINVAL:when=1"] {
+            let args = ["exec", "/bin/cat", "/proc/self/cgroup"];
+            let run = inject(&place, &[fault], &args);
+            assert!(injected(&place));
+            assert_eq!(run.ends(0), format!("0::/nsinit-test/{}\n", place.name), "{}", run.err);
+        }
+    }
+    assert_eq!(place.remains(), Vec::<String>::new());
 }
 
 #[test]
@@ -241,12 +306,22 @@ fn a_limit_that_this_host_can_t_keep_is_an_error_with_its_place() {
         ("cpu_quota", "1".to_owned(), "cgroups.cpu_quota: expected -1, or at least 1000"),
         ("memory", "-5".to_owned(), "cgroups.memory: expected an integer from -1 to"),
         ("name", quote("a/../b"), "cgroups.name: it contains a '/'"),
+        ("name", quote("cgroup.procs"), "cgroups.name: the kernel has a file of that name"),
+        ("name", quote(&"n".repeat(256)), "cgroups.name: a name is at most 255 bytes long"),
+        ("parent", quote("x/cgroup.procs/y"), "cgroups.parent: the kernel has a file of that name"),
+        ("parent", quote("/cgroup.procs"), "cgroups.parent: the kernel has a file of that name"),
+        ("parent", quote(&"p".repeat(256)), "cgroups.parent: a name is at most 255 bytes long"),
+        ("parent", quote(&"p/".repeat(2048)), "cgroups.parent: the group's path is longer than"),
+        ("pids_limit", "1".to_owned(), "cgroups.pids_limit: PID 1, which reaps, and the command"),
+        ("kernel_memory", "4096".to_owned(), "cgroups.kernel_memory: this kernel limits it with"),
     ] {
         place.config.set(&format!("cgroups.{key}"), json);
         place.exec(&["/bin/true"]).fails(&["nsinit: container.json:3:", words]);
         assert_eq!(place.remains(), Vec::<String>::new());
+        assert_eq!(cgroups("x"), Vec::<PathBuf>::new());
         let name = quote(&place.name);
         place.config.unset(&format!("cgroups.{key}")).set("cgroups.name", name);
+        place.config.set("cgroups.parent", quote("nsinit-test"));
     }
     place.config.set("cgroups.hugetlb_limit", r#"[{"page_size": "3MB", "limit": 3}]"#);
     let run = place.exec(&["/bin/true"]);
@@ -281,11 +356,6 @@ fn a_key_without_a_like_is_a_warning_that_names_it() {
     for key in ["memory_swappiness", "oom_kill_disable"] {
         assert_eq!(run.err.contains(&text(key)), unified(), "{}", run.err);
     }
-    if unified() {
-        // It would not be limited at all.
-        place.config.unset("cgroups.memory");
-        place.exec(&["/bin/true"]).fails(&["container.json:3:", "cgroups.kernel_memory: "]);
-    }
 }
 
 #[test]
@@ -294,6 +364,7 @@ fn groups_that_were_made_inside_go_too() {
     let running = place.start("echo ready; sleep 300");
     for dir in cgroups(&place.name) {
         fs::create_dir_all(dir.join("a/b/c")).unwrap();
+        fs::create_dir_all(dir.join("deep/".repeat(100))).unwrap();
         fs::create_dir(dir.join("a/d")).unwrap();
     }
     let procs = file(&place, ("cpu", "a/b/c/cgroup.procs"), "a/b/c/cgroup.procs");
@@ -301,6 +372,27 @@ fn groups_that_were_made_inside_go_too() {
     running.signal(libc::SIGTERM);
     running.end();
     assert_eq!(cgroups(&place.name), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_container_that_sorts_its_processes_into_groups_is_joined_there() {
+    let place = Place::new();
+    let running = place.start("echo ready; sleep 300");
+    let dir = file(&place, ("pids", ""), "");
+    let inside = dir.join("inside");
+    fs::create_dir(&inside).unwrap();
+    for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap().lines() {
+        fs::write(inside.join("cgroup.procs"), pid).unwrap();
+    }
+    if unified() {
+        // From now on the container's own group has no room for processes.
+        fs::write(dir.join("cgroup.subtree_control"), "+pids").unwrap();
+    }
+    let run = place.join("cat /proc/self/cgroup");
+    let end = if unified() { "/inside\n" } else { "\n" };
+    assert!(run.ok().contains(&format!("/nsinit-test/{}{end}", place.name)), "{}", run.out);
+    running.signal(libc::SIGTERM);
+    running.end();
 }
 
 #[test]
@@ -383,6 +475,10 @@ fn a_relative_name_counts_from_the_launchers_group() {
         false => fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|e| e.path()).collect(),
     };
     let groups: Vec<PathBuf> = tops.iter().map(|top| top.join(&own)).collect();
+    if unified() {
+        // The launcher's group does not even have the controller, but one beside it can.
+        fs::write("/sys/fs/cgroup/cgroup.subtree_control", "-memory").unwrap();
+    }
     for group in &groups {
         fs::create_dir(group).unwrap();
         for file in ["cpuset.cpus", "cpuset.mems"] {

@@ -1,26 +1,36 @@
-//! The tests of limits, and of the verbs that control groups are behind, again, in a virtual machine whose kernel has version 2 alone: the test
-//! program itself runs in there, one test after the other.
+//! The tests of limits, and of the verbs that control groups are behind, again, in a virtual machine whose
+//! kernel has version 2 alone, with AppArmor and without: the test program itself runs in there, one test
+//! after the other. And a machine whose hierarchies are mixed otherwise than this host's.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::machine::Machine;
-use crate::world::{Place, programs};
+use crate::trace::have_strace;
+use crate::world::{Place, programs, skip};
 
 /// The tests that run inside, by the beginnings of their names.
-const TESTS: [&str; 6] =
-    ["cgroup_limits::", "pause::", "oom::", "stats::a_limit", "stats::the_names", "ps::every"];
+const TESTS: [&str; 6] = ["cgroup_limits::", "pause::", "oom::", "stats::", "ps::", "kill::"];
 
-#[test]
-fn limits_hold_on_a_host_with_version_2_alone() {
+/// Runs these tests in a machine of version 2 alone, with words on the kernel's command line; what it
+/// says. `least` of them must pass.
+#[track_caller]
+fn run_inside(append: &str, tests: &[&str], least: usize) -> Option<String> {
+    if !have_strace() {
+        skip("no strace");
+        return None;
+    }
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let mut machine = Machine::new(&place)?;
     machine.module("loop");
+    machine.append = append.to_owned();
     machine.qemu.extend(["-smp".into(), "2".into()]);
     machine.limit = Duration::from_secs(400);
     let program = std::env::current_exe().unwrap();
     machine.host_program(&program);
+    machine.host_program(Path::new("/usr/bin/strace"));
     // What it looks for at the places where it was built.
     let probes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe");
     for dir in [&programs(), &probes] {
@@ -31,19 +41,92 @@ fn limits_hold_on_a_host_with_version_2_alone() {
         }
     }
     let said = machine.script(&format!(
-        "mount -t cgroup2 cgroup2 /sys/fs/cgroup\n\
-         export NSINIT=/bin/nsinit RUST_BACKTRACE=0\n\
+        "mount -t cgroup2 cgroup2 /sys/fs/cgroup; mkdir /dev/pts; mount -t devpts devpts /dev/pts\n\
+         mount -t securityfs securityfs /sys/kernel/security; echo \"LSM $(cat /sys/kernel/security/lsm)\"\n\
+         export NSINIT=/bin/nsinit RUST_BACKTRACE=0 PATH=/bin:/usr/bin\n\
          touch {}/*\n\
          for t in $(for b in {tests}; do {it} --list $b; done | sed -n 's/: test$//p'); do\n\
          if {it} --exact $t --test-threads 1 --nocapture > /out 2>&1; then\n\
          echo \"PASSED $t\"; grep SKIPPED /out\n\
          else echo \"FAILED $t\"; cat /out; fi\ndone",
         programs().display(),
-        tests = TESTS.join(" "),
+        tests = tests.join(" "),
         it = program.display(),
     ));
     println!("{said}");
     let count = |word: &str| said.lines().filter(|line| line.starts_with(word)).count();
-    assert!(count("PASSED ") >= 30, "{said}");
+    assert!(count("PASSED ") >= least, "{said}");
     assert_eq!((count("FAILED "), count("SKIPPED")), (0, 0), "{said}");
+    Some(said)
+}
+
+/// Whether the machine's kernel has AppArmor on.
+#[track_caller]
+fn has_apparmor(said: &str) -> bool {
+    // The firmware's escape sequences are before it.
+    let line = said.lines().find_map(|line| Some(line.split_once("LSM ")?.1));
+    line.expect("no securityfs").split(',').any(|module| module == "apparmor")
+}
+
+#[test]
+fn limits_hold_on_a_host_with_version_2_alone() {
+    let Some(said) = run_inside("apparmor=0", &TESTS, 50) else { return };
+    assert!(!has_apparmor(&said), "{said}");
+}
+
+#[test]
+fn limits_hold_on_a_host_with_version_2_and_apparmor() {
+    let tests = ["cgroup_limits::", "pause::who_joins", "oom::a_line", "kill::all_is"];
+    let append = "apparmor=1 lsm=capability,apparmor";
+    let Some(said) = run_inside(append, &tests, 20) else { return };
+    assert!(has_apparmor(&said), "{said}");
+}
+
+#[test]
+fn keys_go_to_version_2_where_version_1_lacks_their_controller() {
+    let place = Place::new();
+    let Some(machine) = Machine::new(&place) else { return };
+    let mut config = Config::new("leaf");
+    config
+        .set("cgroups.memory", "33554432")
+        .set("cgroups.memory_swap", "33554432")
+        .set("cgroups.pids_limit", "9")
+        .set("cgroups.cpu_shares", "512");
+    machine.container("container", &config);
+    let said = machine.script(
+        "echo; mount -t tmpfs tmpfs /sys/fs/cgroup; cd /sys/fs/cgroup\n\
+         for c in cpu cpuset devices freezer; do mkdir $c; mount -t cgroup -o $c cgroup $c; done\n\
+         mkdir unified; mount -t cgroup2 cgroup2 unified; cd /container\n\
+         nsinit exec /bin/sh -c 'cat /proc/self/cgroup | sed \"s/^/inside /\"; touch /up; sleep 300' &\n\
+         until [ -e up ]; do usleep 50000; done\n\
+         find /sys/fs/cgroup -path '*leaf/*' | while read f; do case $f in\n\
+         */cpu.shares|*/memory.max|*/memory.swap.max|*/pids.max) echo limit $f $(cat $f);; esac; done\n\
+         nsinit exec /bin/cat /proc/self/cgroup | sed 's/^/joined /'\n\
+         nsinit exec /bin/probe memory 65536; echo KILLED $?\n\
+         nsinit pause; echo PAUSED $(cat /sys/fs/cgroup/freezer/nsinit-test/leaf/freezer.state); nsinit unpause\n\
+         nsinit stats | tr ',{}' '\\n' | grep -E '\"(limit|current|usage)\"' | sort | uniq -c | sed 's/^/stats /'\n\
+         nsinit ps | grep -c 'sleep 300'\n\
+         nsinit kill; wait\n\
+         nsinit exec /bin/probe forks 20\n\
+         nsinit exec /bin/probe device c 4 64\n\
+         echo LEFT $(find /sys/fs/cgroup -name leaf -o -name nsinit-test)",
+    );
+    for words in [
+        "unified/nsinit-test/leaf/memory.max 33554432",
+        "unified/nsinit-test/leaf/memory.swap.max 0",
+        "unified/nsinit-test/leaf/pids.max 9",
+        "cpu/nsinit-test/leaf/cpu.shares 512",
+        "KILLED 137",
+        "PAUSED FROZEN",
+        "forks 7\nthen EAGAIN",
+        "open EPERM",
+    ] {
+        assert!(said.contains(words), "no {words:?} in\n{said}");
+    }
+    for word in ["inside ", "joined "] {
+        let groups = said.lines().filter(|line| line.starts_with(word));
+        let ours = groups.filter(|line| line.ends_with(":/nsinit-test/leaf")).count();
+        assert_eq!(ours, 5, "{said}");
+    }
+    assert!(said.lines().any(|line| line.trim_end() == "LEFT"), "{said}");
 }

@@ -3,6 +3,7 @@
 //! with all that it starts; it goes by itself when it is empty.
 
 mod message;
+mod properties;
 
 use core::ffi::CStr;
 use core::time::Duration;
@@ -16,10 +17,13 @@ use rustix::net::{
 };
 use rustix::process::{geteuid, getpid};
 
+use super::detect::Wanted;
 use super::file::{Dir, Version};
 use super::site::Site;
-use crate::bytes::{Arena, Short, Show};
+use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
+use crate::plan::Cgroup;
+use crate::say;
 use message::{Call, ERROR, SIGNAL, SIZE, Writer, length, parse};
 
 /// The system bus, and systemd's own socket for root where there is no bus (yet).
@@ -34,52 +38,39 @@ pub fn is_there() -> bool {
     access(c"/run/systemd/system", Access::EXISTS).is_ok()
 }
 
-/// Moves the calling process into a new scope for a container of this name, in `slice` or else in
+/// The hierarchies in which a process is in a scope that `enter_scope` made.
+pub const IN_SCOPE: Wanted = |_, path| {
+    let is_ours = |name: &[u8]| name.starts_with(b"nsinit-") && name.ends_with(b".scope");
+    split_by(path, b'/').any(is_ours)
+};
+
+/// Moves the calling process into a new scope for the container of this plan, in its slice or else in
 /// system.slice.
-pub fn enter_scope(name: &CStr, slice: Option<&CStr>, arena: &Arena) -> Result<()> {
+pub fn enter_scope(plan: Option<&Cgroup>, arena: &Arena) -> Result<()> {
     let mut bus = Bus::open()?;
-    let pid = getpid().as_raw_pid();
     let mut unit = Short::<200>::new(format_args!("nsinit-"));
+    let name = plan.and_then(|plan| plan.name).unwrap_or(c"container");
     for byte in name.to_bytes().iter().take(100) {
         // What a unit's name may have (systemd.unit(5)).
         let fits = byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
         unit.push(format_args!("{}", char::from(if fits { *byte } else { b'_' })));
     }
-    unit.push(format_args!("-{pid}.scope"));
+    unit.push(format_args!("-{}.scope", getpid().as_raw_pid()));
     bus.unit.push(format_args!("{}", unit.as_str()));
-    let unit = unit.as_str();
     if bus.named {
         bus.call(&HELLO, &|_| {}, arena)?;
         bus.call(&ADD_MATCH, &|out| out.string(JOB_REMOVED), arena)?;
         bus.call(&SUBSCRIBE, &|_| {}, arena)?;
     }
-    let arguments = |out: &mut Writer| {
-        out.string(unit);
-        out.string("fail");
-        let properties = out.array(8);
-        let mut property = |name, kind, value: &dyn Fn(&mut Writer)| {
-            out.align(8);
-            out.string(name);
-            out.signature(kind);
-            value(out);
-        };
-        property("PIDs", "au", &|out| {
-            let pids = out.array(4);
-            out.u32(pid as u32);
-            out.end(pids, 4);
-        });
-        property("Delegate", "b", &|out| out.u32(1));
-        property("Description", "s", &|out| out.string("container of nsinit"));
-        // The container's own limit counts, not what systemd gives every unit.
-        property("TasksMax", "t", &|out| out.u64(u64::MAX));
-        if let Some(slice) = slice.and_then(|slice| slice.to_str().ok()) {
-            property("Slice", "s", &|out| out.string(slice));
-        }
-        out.end(properties, 8);
-        let auxiliary = out.array(8);
-        out.end(auxiliary, 8);
+    let arguments = |limited| {
+        let unit = unit.as_str();
+        move |out: &mut Writer| properties::arguments(out, unit, plan, limited)
     };
-    bus.call(&START, &arguments, arena)?;
+    if let Err(error) = bus.call(&START, &arguments(true), arena) {
+        // An older one does not know all of them. The container's own group has them in any case.
+        bus.call(&START, &arguments(false), arena).map_err(|_| error)?;
+        say::warning(format_args!("{error}: it is not told the limits"));
+    }
     bus.await_job(arena)
 }
 

@@ -67,7 +67,9 @@ fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
 fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
-    let joined = Tasks::open(&Groups::open(created.groups().names()).unwrap()).unwrap();
+    let joined =
+        Tasks::open(&Groups::open(created.groups().names()).unwrap(), getpid(), false, &arena)
+            .unwrap();
     assert_eq!(joined.fds().count(), created.tasks().fds().count());
     assert!(joined.has_memory());
     let pid = spawn_in(&joined, || 0);

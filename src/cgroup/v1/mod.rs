@@ -9,8 +9,9 @@ use core::fmt::Display;
 use rustix::io::Errno;
 
 use super::file::Dir;
+use super::limits;
+use super::refuse::{left_out, no_kernel_memory};
 use super::subsystem::{Subsystem, Subsystems};
-use super::{left_out, limits};
 use crate::bytes::{Arena, Show, number};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup};
@@ -33,7 +34,7 @@ pub fn limit(
     }
     numbers(subsystems, dir, plan, arena)?;
     if let Some(limit) = plan.kernel_memory.filter(|_| subsystems.has(Subsystem::Memory)) {
-        kernel_memory(dir, limit, arena)?;
+        kernel_memory(dir, limit, plan, arena)?;
     }
     if subsystems.has(Subsystem::Blkio) {
         blkio(dir, plan, arena)?;
@@ -82,7 +83,7 @@ fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> R
 }
 
 /// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
-fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
+fn kernel_memory(dir: &Dir, limit: i64, plan: &Cgroup, arena: &Arena) -> Result<()> {
     const FILE: &str = "memory.kmem.limit_in_bytes";
     let taken = match dir.put_number(FILE, &limit, arena) {
         Err(error) if matches!(error.raw(), Some(Errno::OPNOTSUPP | Errno::NOENT)) => false,
@@ -94,10 +95,7 @@ fn kernel_memory(dir: &Dir, limit: i64, arena: &Arena) -> Result<()> {
             limit < 0 || now.is_some_and(|now| now <= limit as u64)
         }
     };
-    if !taken {
-        left_out("cgroups.kernel_memory");
-    }
-    Ok(())
+    if taken { Ok(()) } else { no_kernel_memory(plan) }
 }
 
 /// The weights, which only the scheduler BFQ knows today, and the throttles.
@@ -137,7 +135,8 @@ fn weigh(
     arena: &Arena,
 ) -> Result<()> {
     match dir.put_number(file, value, arena) {
-        Err(error) if error.raw() == Some(Errno::NOENT) => {
+        // The device has another scheduler.
+        Err(error) if matches!(error.raw(), Some(Errno::NOENT | Errno::OPNOTSUPP)) => {
             left_out(key);
             Ok(())
         }

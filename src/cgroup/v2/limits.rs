@@ -1,9 +1,12 @@
 //! Limits of a v2 group, from the keys of v1.
 
+use rustix::io::Errno;
+
 use super::super::file::Dir;
 use super::super::limits::{self, Max, explain};
+use super::super::refuse::left_out;
 use super::super::subsystem::{Subsystem, Subsystems};
-use super::super::{left_out, weight};
+use super::super::weight;
 use crate::bytes::{Arena, Short};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
@@ -19,14 +22,9 @@ const FILES: [limits::Row; 5] = [
 /// Writes those that these controllers carry out. What v2 has nothing for has been told by then.
 #[inline(never)]
 pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    // v1 counts both together, and `plan::limits` has seen that it is not less than the limit.
-    let swap = plan.memory_swap.map(|swap| match swap {
-        ..0 => swap,
-        _ => swap - plan.memory.unwrap_or(0),
-    });
     let values = [
         plan.memory,
-        swap,
+        swap(plan),
         // No reservation is 0 here, and without bounds on v1.
         plan.memory_reservation.map(|low| low.max(0)),
         plan.cpu_shares.map(|shares| weight::of_shares(shares) as i64),
@@ -49,6 +47,14 @@ pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) ->
         limits::hugetlb(dir, plan, "max", arena)?;
     }
     Ok(())
+}
+
+/// Swap alone. v1 counts it with memory, and `plan::limits` has seen that it is not less than that.
+pub fn swap(plan: &Cgroup) -> Option<i64> {
+    plan.memory_swap.map(|swap| match swap {
+        ..0 => swap,
+        _ => swap - plan.memory.unwrap_or(0),
+    })
 }
 
 /// "QUOTA PERIOD", or a quota alone, which leaves the period.
@@ -89,7 +95,11 @@ fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
         };
         let (major, minor) = (i64::from(major), i64::from(minor));
         let text = Short::<64>::new(format_args!("{major}:{minor} {name}{}", Max(value)));
-        dir.put(file, text.as_str().as_bytes(), arena)?;
+        match dir.put(file, text.as_str().as_bytes(), arena) {
+            // The device has another scheduler.
+            Err(error) if name.is_empty() && error.raw() == Some(Errno::OPNOTSUPP) => left_out(key),
+            result => result?,
+        }
     }
     Ok(())
 }

@@ -4,5 +4,5 @@ pub mod devices;
 mod limits;
 mod path;
 
-pub use limits::limit;
-pub use path::{base, give_down};
+pub use limits::{limit, swap};
+pub use path::{above, base, give_down};

@@ -26,15 +26,24 @@ const COUNTED: [Subsystem; 4] =
 pub fn base(at: &Place, arena: &Arena) -> Result<&'static CStr> {
     let open = |base: &'static CStr| Dir::open(base).doing("open control group", base);
     let Err(error) = give(&open(at.base)?, at, arena) else { return Ok(at.base) };
-    let (own, top) = (at.base.to_bytes(), at.hierarchy.top.to_bytes());
-    if error.raw() == Some(Errno::BUSY) && own.len() > top.len() {
-        let above = own.get(..parent(own, own.len())).unwrap_or(top);
-        let above = arena.concat(&[above]).doing("name the group above", at.base)?;
-        if give(&open(above)?, at, arena).is_ok() {
-            return Ok(above);
-        }
+    // ENOENT: it is not given the controller itself.
+    if matches!(error.raw(), Some(Errno::BUSY | Errno::NOENT))
+        && let Some(above) = above(at, arena)?
+        && give(&open(above)?, at, arena).is_ok()
+    {
+        return Ok(above);
     }
     if needed(at).is_empty() { Ok(at.base) } else { Err(explain(error)) }
+}
+
+/// The group above the caller's own, as far as it can be seen.
+pub fn above(at: &Place, arena: &Arena) -> Result<Option<&'static CStr>> {
+    let (own, top) = (at.base.to_bytes(), at.hierarchy.top.to_bytes());
+    if own.len() <= top.len() {
+        return Ok(None);
+    }
+    let above = own.get(..parent(own, own.len())).unwrap_or(top);
+    arena.concat(&[above]).doing("name the group above", at.base).map(Some)
 }
 
 /// Has the groups between `base` and the one at `path` pass the controllers on.

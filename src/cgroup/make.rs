@@ -1,0 +1,70 @@
+//! Naming and making the directory of a group.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use rustix::fs::mkdir;
+use rustix::io::Errno;
+
+use super::file::{self, PATH_MAX, Path};
+use super::refuse::refused;
+use super::remove;
+use crate::bytes::{Arena, split_by};
+use crate::error::{Context, Result};
+use crate::plan::Cgroup;
+
+/// How often a group, or a parent, may vanish before it is opened: other containers that share it
+/// remove it when they end.
+pub const VANISH: usize = 16;
+
+/// Why a name can't be had.
+pub const TAKEN: &str = "the kernel has a file of that name in every group";
+/// Why a parent can't be had.
+pub const TOO_LONG: &str = "the group's path is longer than 4095 bytes";
+
+/// `base`/parent/name, without empty parts and ".".
+#[inline(never)]
+pub fn place(
+    base: &'static CStr,
+    plan: &Cgroup,
+    key: &'static str,
+    arena: &Arena,
+) -> Result<&'static CStr> {
+    let too_long = |_| refused(key, TOO_LONG);
+    let mut path = Vec::<u8, PATH_MAX>::new();
+    path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
+    for text in [plan.parent, plan.name].into_iter().flatten() {
+        let parts = split_by(text.to_bytes(), b'/');
+        for part in parts.filter(|part| !part.is_empty() && *part != b".") {
+            path.push(b'/').map_err(|_| too_long(Default::default()))?;
+            path.extend_from_slice(part).map_err(too_long)?;
+        }
+    }
+    arena.concat(&[&path]).doing("name control group", base)
+}
+
+/// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that
+/// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
+/// Returns whether the last directory is fresh: made now, with its parent's settings.
+#[inline(never)]
+pub fn make(path: &CStr) -> rustix::io::Result<bool> {
+    let bytes = path.to_bytes();
+    let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());
+    loop {
+        let prefix = Path::new(bytes.get(..end).unwrap_or(bytes))?;
+        let fresh = match mkdir(prefix.as_cstr(), remove::MARKED) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(Errno::NOENT) if end > 0 && tries > 0 => {
+                (end, tries) = (file::parent(bytes, end), tries - 1);
+                continue;
+            }
+            Err(errno) => return Err(errno),
+        };
+        if end == bytes.len() {
+            return Ok(fresh);
+        }
+        let next = bytes.get(end + 1..).and_then(|rest| rest.iter().position(|&b| b == b'/'));
+        end = next.map_or(bytes.len(), |n| end + 1 + n);
+    }
+}
