@@ -1,5 +1,6 @@
 //! Which controller each key needs, and what a host without it means.
 
+use super::refuse::KERNEL_MEMORY;
 use super::subsystem::Subsystem::{self, *};
 use crate::plan::{BLKIO, Cgroup};
 
@@ -23,7 +24,7 @@ pub const NEEDS: [Need; 23] = [
     ("cgroups.memory", Memory, Has),
     ("cgroups.memory_reservation", Memory, Has),
     ("cgroups.memory_swap", Memory, Has),
-    ("cgroups.kernel_memory", Memory, Lacks),
+    (KERNEL_MEMORY, Memory, Lacks),
     ("cgroups.memory_swappiness", Memory, Lacks),
     ("cgroups.oom_kill_disable", Memory, Lacks),
     ("cgroups.cpu_shares", Cpu, Has),

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
 use super::needs::{NEEDS, V2, asked};
-use super::refuse::{key_of, left_out, no_kernel_memory, refused};
+use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
 use crate::bytes::{Arena, Short, Show, split_by};
@@ -51,7 +51,14 @@ impl Site {
     }
 
     /// Finds the place of the plan's groups. Without a name or parent in the plan there is none.
-    pub fn find(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<Site> {
+    /// `ahead`: the caller will be in another group by then, and finds it anew. Only what no group of
+    /// this host could keep is told.
+    pub fn find(
+        plan: &Cgroup,
+        ahead: bool,
+        arena: &Arena,
+        finding: &mut Option<Finding>,
+    ) -> Result<Site> {
         let mut site = Site::default();
         if plan.name.is_none() && plan.parent.is_none() {
             return Ok(site);
@@ -60,17 +67,17 @@ impl Site {
         let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
         let found = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
         for hierarchy in found {
-            let base = if absolute { Some(hierarchy.top) } else { hierarchy.own };
+            let base = if absolute || ahead { Some(hierarchy.top) } else { hierarchy.own };
             let Some(base) = base else { continue };
             // As many as were found.
             let subsystems = hierarchy.subsystems;
             let _ = site.places.push(Place { hierarchy, base, subsystems });
         }
-        site.meet(plan, arena, finding)?;
+        site.meet(plan, ahead, arena, finding)?;
         site.check_cpuset(plan, arena, finding)?;
         check_devices(plan, arena, finding)?;
         check_pages(plan, arena, finding)?;
-        if site.places.is_empty() {
+        if site.places.is_empty() && !ahead {
             say::warning(format_args!(
                 "no control group hierarchy is mounted: the container stays in the caller's groups"
             ));
@@ -81,7 +88,13 @@ impl Site {
     /// Finds a controller for each key of the plan. A v1 hierarchy is preferred; the v2 one is used
     /// for what no v1 hierarchy has, and on a host without any.
     #[inline(never)]
-    fn meet(&mut self, plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
+    fn meet(
+        &mut self,
+        plan: &Cgroup,
+        ahead: bool,
+        arena: &Arena,
+        finding: &mut Option<Finding>,
+    ) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let keys = || NEEDS.into_iter().zip(asked(plan)).filter(|(_, asked)| *asked);
@@ -90,10 +103,14 @@ impl Site {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
-                V2::Lacks if key == "cgroups.kernel_memory" => {
-                    no_kernel_memory(plan).inspect_err(|error| *finding = key_of(*error))?;
+                V2::Lacks => {
+                    if key == KERNEL_MEMORY {
+                        limits_kernel_memory(plan).inspect_err(|e| *finding = key_of(*e))?;
+                    }
+                    if !ahead {
+                        left_out(key);
+                    }
                 }
-                V2::Lacks => left_out(key),
             }
         }
         let place = unified.and_then(|n| self.places.get(n));

@@ -78,6 +78,10 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(workload, terminal)?;
     say_killed(status, &groups, kills, launch.arena);
+    // If the container ends too, the kill may be what ends it.
+    if running.is_alive() == Ok(true) {
+        cgroup::note_told(&groups, kills);
+    }
     if let Some(guard) = &mut guard {
         guard.disarm();
     }

@@ -91,6 +91,25 @@ fn the_memory_limit_kills_at_start_and_at_join_and_its_file_is_named() {
 }
 
 #[test]
+fn a_kill_that_was_told_at_a_join_is_not_the_end_of_the_container() {
+    let mut place = Place::new();
+    place.config.set("cgroups.memory", "8388608").set("cgroups.memory_swap", "8388608");
+    let running = place.start("echo ready; sleep 300");
+    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&[memory_file()]);
+    place.run(&["kill", "KILL"]).ok();
+    let run = running.end();
+    assert_eq!((run.status, run.err.as_str()), (137, ""));
+    // The next one is.
+    let running =
+        place.start("echo ready; until [ -e /go ]; do usleep 10000; done; exec probe memory 65536");
+    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&[memory_file()]);
+    fs::write(place.path("/go"), "").unwrap();
+    let run = running.end();
+    run.ends(137);
+    run.says(&[memory_file(), "8388608"]);
+}
+
+#[test]
 fn a_container_starts_under_128_kib_and_below_what_is_possible_the_limit_is_named() {
     let mut place = Place::new();
     place.config.set("cgroups.memory", "131072");
