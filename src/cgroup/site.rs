@@ -97,9 +97,12 @@ impl Site {
     ) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
-        let keys = || NEEDS.into_iter().zip(asked(plan)).filter(|(_, asked)| *asked);
+        let keys = |lifts| {
+            let asked = NEEDS.into_iter().zip(asked(plan, lifts));
+            asked.filter_map(|(need, asked)| asked.then_some(need))
+        };
         let mut on_v2 = Subsystems::NONE;
-        for ((key, subsystem, v2), _) in keys() {
+        for (key, subsystem, v2) in keys(true) {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
@@ -116,9 +119,10 @@ impl Site {
         let place = unified.and_then(|n| self.places.get(n));
         let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
         let lacking = on_v2.without(available);
-        if let Some(((key, subsystem, _), _)) = keys().find(|(need, _)| lacking.has(need.1)) {
+        if let Some((key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
             return Err(missing(key, subsystem, v1, available, arena, finding));
         }
+        let on_v2 = on_v2.both(available);
         let Some(place) = unified.map(|n| self.places.remove(n)) else { return Ok(()) };
         if v1.is_empty() || !on_v2.is_empty() {
             let place = Place { subsystems: on_v2, ..place };

@@ -355,6 +355,31 @@ fn a_limit_that_this_host_can_t_keep_is_an_error_with_its_place() {
 }
 
 #[test]
+fn a_controller_is_needed_only_for_a_limit() {
+    let mut place = Place::new();
+    place
+        .config
+        .set("cgroups.memory", "-1")
+        .set("cgroups.memory_swap", "-1")
+        .set("cgroups.memory_reservation", "-1")
+        .set("cgroups.cpu_quota", "-1")
+        .set("cgroups.pids_limit", "-1")
+        .set("cgroups.allow_all_devices", "true");
+    let exec = |place: &Place| {
+        place.write_config();
+        let by = ["unshare", "-m", "sh", "-c", "umount -l /sys/fs/cgroup && exec \"$@\"", "sh"];
+        spawn(&mut place.wrapped(&by, &["exec", "/bin/nothing"])).end()
+    };
+    let run = exec(&place);
+    run.ends(42);
+    run.says(&["no control group hierarchy is mounted: the container stays in the caller's"]);
+    // What the file does not say and libcontainer did all the same is at its section's place.
+    place.config.unset("cgroups.allow_all_devices").unset("cgroups.allowed_devices");
+    let words = "cgroups.allowed_devices: it needs the control group controller devices; ";
+    exec(&place).fails(&["nsinit: container.json:3:14: ", words, "here: none"]);
+}
+
+#[test]
 fn a_key_without_a_like_is_a_warning_that_names_it() {
     let mut place = Place::new();
     place
