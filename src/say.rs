@@ -3,7 +3,7 @@
 //! that the lines of two processes don't mix.
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use rustix::fd::{IntoRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -18,6 +18,18 @@ const SLOW: i32 = 100;
 /// Descriptors of the log file, and of the consoles of a machine but its main one; 0, which none ever
 /// has, for none: a static that starts as zero needs no page of the file.
 static LOGS: [AtomicI32; 3] = [const { AtomicI32::new(0) }; 3];
+
+/// Nobody is waited for who does not read standard error.
+static HURRY: AtomicBool = AtomicBool::new(false);
+/// Messages that were lost that way.
+static LOST: AtomicU32 = AtomicU32::new(0);
+
+/// From now on a message that standard error can't take at once is lost, and the next one that it can
+/// take says how many were: a reaper that waited for whoever reads would reap nobody. The description
+/// is shared with the command, so that O_NONBLOCK is not nsinit's to set.
+pub fn hurry() {
+    HURRY.store(true, Ordering::Relaxed);
+}
 
 /// Messages go to this file too, from now on. To three, at most.
 pub fn log_to(file: OwnedFd) {
@@ -37,8 +49,13 @@ pub fn error(text: fmt::Arguments) {
     for number in [STDERR].into_iter().chain(LOGS.iter().map(|log| log.load(Ordering::Relaxed))) {
         if number > 0 {
             let mut out = Output { fd: number, buf: [0; 1024], len: 0, result: Ok(()) };
+            let lost = LOST.load(Ordering::Relaxed);
+            if lost > 0 {
+                let _ = writeln!(out, "nsinit: warning: {lost} messages were lost before");
+            }
             let _ = writeln!(out, "nsinit: {text}");
-            let _ = out.flush();
+            let again = out.flush() == Err(Errno::AGAIN) && HURRY.load(Ordering::Relaxed);
+            LOST.store(if again { lost.saturating_add(1) } else { 0 }, Ordering::Relaxed);
         }
     }
 }
@@ -73,11 +90,12 @@ impl Output {
         let len = core::mem::take(&mut self.len);
         let mut rest = &self.buf[..len];
         while self.result.is_ok() && !rest.is_empty() {
-            match fd::write(self.fd, rest) {
+            let hurry = HURRY.load(Ordering::Relaxed);
+            match if hurry { fd::write_now(self.fd, rest) } else { fd::write(self.fd, rest) } {
                 Ok(n) => rest = rest.get(n..).unwrap_or(&[]),
                 Err(Errno::INTR) => {}
                 // A slow line: what it can't take in that time is lost, and it is not asked again.
-                Err(Errno::AGAIN) if !fd::wait_writable(self.fd, SLOW) => {
+                Err(Errno::AGAIN) if hurry || !fd::wait_writable(self.fd, SLOW) => {
                     self.result = Err(Errno::AGAIN)
                 }
                 Err(Errno::AGAIN) => {}

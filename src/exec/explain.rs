@@ -42,6 +42,7 @@ pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: 
 }
 
 /// Whether a shell could read the file: no ELF program, and no NUL in its first line.
+#[inline(never)] // its frame is a page
 pub fn is_text(path: &CStr) -> bool {
     let mut head = [0; HEAD];
     read(path, 0, &mut head).is_some_and(|head| {

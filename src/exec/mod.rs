@@ -45,13 +45,28 @@ pub struct Command<'a> {
 
 /// Executes it, as execvp(3) does. Returns only if that fails.
 pub fn exec(command: &Command, arena: &Arena) -> Error {
-    let Some(Some(name)) = command.argv.first() else {
-        return Error::refused("execute the command", (), "none was given");
-    };
+    attempt(command, arena).error(command.own, arena)
+}
+
+/// What could not be executed.
+pub enum Failed {
+    /// No command.
+    None,
+    /// A name that is in no directory of PATH.
+    Name(&'static CStr),
+    /// A file.
+    File(&'static CStr, Errno),
+    /// The shell, for a file without a format.
+    Shell(&'static CStr, Errno),
+}
+
+/// The same, for whoever must see to something before an error is made.
+pub fn attempt(command: &Command, arena: &Arena) -> Failed {
+    let Some(Some(name)) = command.argv.first() else { return Failed::None };
     let name = name.get();
     // In a directory of PATH it would be the directory itself.
     if name.is_empty() {
-        return not_found(c"\"\"");
+        return Failed::Name(c"\"\"");
     }
     let failed = if name.to_bytes().contains(&b'/') {
         Some((name, command.at(name)))
@@ -60,9 +75,30 @@ pub fn exec(command: &Command, arena: &Arena) -> Error {
         search(name, path, command, arena)
     };
     match failed {
-        None => not_found(name),
-        Some((path, Errno::NOEXEC)) if command.shell && is_text(path) => command.by_shell(path),
-        Some((path, errno)) => explain(path, errno, command.own, arena),
+        None => Failed::Name(name),
+        Some((path, Errno::NOEXEC)) if command.shell && is_text(path) => {
+            Failed::Shell(path, command.by_shell(path))
+        }
+        Some((path, errno)) => Failed::File(path, errno),
+    }
+}
+
+impl Failed {
+    /// Why. `own` is that of the command.
+    pub fn error(self, own: Option<Identity>, arena: &Arena) -> Error {
+        const DOING: &str = "execute";
+        match self {
+            Failed::None => Error::refused(DOING, "the command", "none was given"),
+            Failed::Name(name) => Error::refused(DOING, name, "executable file not found in $PATH")
+                .with_status(STATUS_NOT_FOUND),
+            Failed::File(path, errno) => explain(path, errno, own, arena),
+            Failed::Shell(path, errno) => Error::errno(DOING, path, errno)
+                .hint(match errno {
+                    Errno::TOOBIG => "/bin/sh was to run it, with at most 8192 arguments",
+                    _ => "/bin/sh was to run it: it has no #! line",
+                })
+                .with_status(STATUS_NOT_EXECUTABLE),
+        }
     }
 }
 
@@ -78,26 +114,21 @@ impl Command<'_> {
     }
 
     #[inline(never)]
-    fn by_shell(&self, path: &'static CStr) -> Error {
+    fn by_shell(&self, path: &'static CStr) -> Errno {
         const SHELL: &CStr = c"/bin/sh";
         let arguments = self.argv.get(1..).unwrap_or(&[]);
         // The shell, the script, and NULL.
         let mut argv = Vec::<_, { SCRIPT_ARGUMENTS + 3 }>::new();
         let fits = argv.extend_from_slice(&[Some(SHELL.into()), Some(path.into())]).is_ok()
             && argv.extend_from_slice(arguments).is_ok();
-        if !fits {
-            return Error::refused("execute", path, "a script takes at most 8192 arguments");
-        }
-        let hint = "/bin/sh was to run it: it has no #! line";
-        Error::errno("execute", path, execve(SHELL, &argv, self.env))
-            .hint(hint)
-            .with_status(STATUS_NOT_EXECUTABLE)
+        if fits { execve(SHELL, &argv, self.env) } else { Errno::TOOBIG }
     }
 }
 
 /// Tries `name` in every directory of `path`. What is not there, or not reachable, does not end the
 /// search; what may not be executed is reported if nothing better comes. Returns the file that
 /// failed; `None` where there is none.
+#[inline(never)] // its frame is a page
 fn search(
     name: &CStr,
     path: &[u8],
@@ -137,9 +168,4 @@ fn join<'a>(buf: &'a mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Optio
         len += part.len();
     }
     CStr::from_bytes_with_nul(buf.get(..len)?).ok()
-}
-
-fn not_found(name: &'static CStr) -> Error {
-    let error = Error::refused("execute", name, "executable file not found in $PATH");
-    error.with_status(STATUS_NOT_FOUND)
 }

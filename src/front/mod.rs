@@ -128,8 +128,8 @@ pub fn run(context: Context) -> u8 {
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
-        Some(b"--help" | b"-h" | b"help") => answer(help()),
-        Some(b"--version") => answer(version()),
+        Some(b"--help" | b"-h" | b"help") => help(),
+        Some(b"--version") => version(),
         Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
             Some(verb) => run_verb(verb, context, 2),
             None => {
@@ -153,13 +153,12 @@ fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u
         context.signals = Some(take_signals()?);
     }
     let words = context.args.get(first..).unwrap_or(&[None]);
-    match options::parse(verb, words, context.arena)? {
-        None => answer(verb_help(verb)),
-        Some(mut options) => {
-            load::booted(&mut options, context.arena)?;
-            (verb.run)(context, options)
-        }
+    let mut options = Options::default();
+    if !options::parse(verb, words, context.arena, &mut options)? {
+        return verb_help(verb);
     }
+    load::booted(&mut options, context.arena)?;
+    (verb.run)(context, options)
 }
 
 /// An empty plan. Only for those who fill it: it touches a page in each of its parts.
@@ -181,14 +180,16 @@ fn answer(mut out: say::Output) -> Result<u8, Failure> {
     }
 }
 
-fn version() -> say::Output {
+#[inline(never)] // a page of stack
+fn version() -> Result<u8, Failure> {
     let mut out = say::answer();
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "nsinit version {}", env!("CARGO_PKG_VERSION"));
-    out
+    answer(out)
 }
 
-fn help() -> say::Output {
+#[inline(never)] // a page of stack
+fn help() -> Result<u8, Failure> {
     let mut out = say::answer();
     let _ = out.write_str(
         "nsinit - put a process into a Linux container\n\
@@ -211,10 +212,11 @@ fn help() -> say::Output {
          exit status: the command's own; 128 + n if signal n killed it; 127 if it was not\n\
          found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n",
     );
-    out
+    answer(out)
 }
 
-fn verb_help(verb: &Verb) -> say::Output {
+#[inline(never)] // a page of stack
+fn verb_help(verb: &Verb) -> Result<u8, Failure> {
     let mut out = say::answer();
     // As above.
     let _ = writeln!(out, "usage: nsinit {} {}\n\n{}", verb.name, verb.usage, verb.help);
@@ -231,5 +233,5 @@ fn verb_help(verb: &Verb) -> say::Output {
         let _ = writeln!(out, "--{name}{dash}{value}{:width$}{help}", "");
     }
     let _ = writeln!(out, "      --help{:24}this text", "");
-    out
+    answer(out)
 }

@@ -1,5 +1,7 @@
 //! The end of the command, and what is left then: the grace period, and orphans that are not wanted.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use heapless::Vec;
 use rustix::fs::{CWD, readlinkat_raw};
 use rustix::io::Errno;
@@ -145,7 +147,8 @@ impl Reaper<'_> {
                 self.due = Some(now() + ORPHAN_POLL);
             }
             Phase::Runs => self.due = None,
-            Phase::Ended => {}
+            // Children can't be waited for: those that are left are not known.
+            Phase::Ended => self.end(),
             Phase::Term if now() < self.deadline => self.due = Some(self.deadline),
             Phase::Term => self.kill_the_rest(0),
             Phase::Kill(KILLS) => self.exit(),
@@ -227,6 +230,9 @@ fn orphans(main: Option<Pid>, grace: u32) {
     });
 }
 
+/// That processes can't be found was told: they are looked for every second.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
 /// Every process in /proc, if that is this PID namespace's.
 fn each_process(each: &mut dyn FnMut(Pid, &crate::proc::process::Stat)) {
     const DOING: &str = "find processes in";
@@ -238,7 +244,9 @@ fn each_process(each: &mut dyn FnMut(Pid, &crate::proc::process::Stat)) {
         Ok(_) => Err(Error::refused(DOING, "/proc", "it is another PID namespace's")),
         Err(errno) => Err(Error::errno(DOING, "/proc", errno)),
     };
-    if let Err(error) = result {
+    if let Err(error) = result
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
         say::warning(format_args!("{error}"));
     }
 }

@@ -53,6 +53,7 @@ const FAULTS: SigSet = SigSet::EMPTY.with(4).with(5).with(6).with(7).with(8).wit
 /// TERM or INT. Every signal must be blocked. It wakes only when a signal comes, or a time is up that
 /// the options ask for. `tty`: the controlling terminal, where its stops are to be followed.
 pub fn serve(main: Option<Pid>, options: &Options, tty: Option<&OwnedFd>) -> ! {
+    say::hurry();
     give_back_callers(options);
     let mut reaper =
         Reaper { main, options, tty, status: 0, phase: Phase::Runs, due: None, deadline: 0 };

@@ -61,8 +61,6 @@ pub enum Subreaper {
 /// What happens when the command is stopped. PID 1 never stops: nobody could continue it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// Nothing.
-    Never,
     /// With a controlling terminal this process's group is stopped too, by the same signal, so that
     /// the shell that started it sees the job stop; without one, nothing.
     Job,

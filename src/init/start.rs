@@ -5,17 +5,19 @@ use core::convert::Infallible;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::process::{Pid, chdir, getpid, getppid, ioctl_tiocsctty, setpgid, setsid};
 
-use super::{Options, Placement, Signals, Stop, Subreaper, serve, terminal};
+use super::{Options, Placement, Signals, Subreaper, serve, terminal};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
-use crate::exec::{Command, exec};
+use crate::exec::{Command, attempt};
 use crate::proc::fds::close_all_but;
 use crate::say;
 use crate::syscall::cstr::Env;
 use crate::syscall::fd;
 use crate::syscall::memory::give_back;
-use crate::syscall::process::{Fork, NewNamespaces, Prctl, exit_group, fork, prctl};
-use crate::syscall::signal::{CHLD, kill, sigaction, sigprocmask};
+use crate::syscall::process::{Prctl, exit_group, prctl, vfork};
+use crate::syscall::signal::{
+    CHLD, SigSet, TSTP, TTIN, TTOU, kill, sigaction, sigprocmask, sigtimedwait,
+};
 
 /// Starts the command of `options` and reaps until it ends. Returns only if nothing was started.
 pub fn run(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Error {
@@ -37,16 +39,18 @@ fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result
     }
     let main = match options.pause {
         true => None,
-        false => match fork(NewNamespaces::empty()).doing("fork the command", ())? {
-            Fork::Child => {
-                let error = become_command(options, env, signals, tty.as_ref(), arena);
-                say::error(format_args!("{error}"));
-                exit_group(error.status())
+        false => {
+            let tty = tty.as_ref();
+            let mut first = First { options, env, signals, tty, arena, stopped: None };
+            let pid = vfork(become_command, &mut first).doing("fork the command", ())?;
+            if let Some(n) = first.stopped {
+                // ESRCH: it has ended.
+                let _ = kill(pid, n);
             }
-            Fork::Parent(pid) => Some(pid),
-        },
+            Some(pid)
+        }
     };
-    if pid_1 || options.stop == Stop::Never {
+    if pid_1 {
         tty = None;
     }
     settle(tty.as_ref());
@@ -84,18 +88,23 @@ fn settle(tty: Option<&OwnedFd>) {
     give_back();
 }
 
-/// The rest of the child: it becomes the command. Returns only if that fails.
-fn become_command(
-    options: &Options,
-    mut env: Env,
+/// What becomes the command, in the memory of this process, which stands still meanwhile.
+struct First<'a> {
+    options: &'a Options,
+    env: Env,
     signals: Signals,
-    tty: Option<&OwnedFd>,
-    arena: &Arena,
-) -> Error {
-    match options.placement {
+    tty: Option<&'a OwnedFd>,
+    arena: &'a Arena,
+    /// A signal that is to stop it.
+    stopped: Option<u32>,
+}
+
+/// The child: it becomes the command.
+fn become_command(first: &mut First) -> ! {
+    match first.options.placement {
         Placement::Stay => {}
         Placement::Group => {
-            let foreground = tty.filter(|tty| terminal::is_foreground(tty));
+            let foreground = first.tty.filter(|tty| terminal::is_foreground(tty));
             if let Err(error) = setpgid(None, None).doing("make a process group", ()) {
                 say::warning(format_args!("{error}"));
             }
@@ -112,22 +121,38 @@ fn become_command(
             let _ = ioctl_tiocsctty(stdin);
         }
     }
-    match prepare(&mut env, signals, arena) {
-        Ok(()) => {
-            let command = Command { argv: options.argv, env: env.list(), own: None, shell: true };
-            exec(&command, arena)
-        }
+    let error = match prepare(first) {
+        Ok(()) => execute(first),
         Err(error) => error,
-    }
+    };
+    say::error(format_args!("{error}"));
+    exit_group(error.status())
 }
 
 /// The signals are the caller's again, last: one that was sent meanwhile takes effect on the command,
-/// or as if on it.
-fn prepare(env: &mut Env, signals: Signals, arena: &Arena) -> Result<()> {
-    listen(env, arena)?;
-    sigaction(CHLD, signals.sigchld).doing("restore SIGCHLD", ())?;
-    sigprocmask(signals.mask).doing("restore the signal mask", ())?;
+/// or as if on it. One that would stop this process here would stop the parent too, which waits for it
+/// and could not pass on what continues it: the parent sends it anew.
+fn prepare(first: &mut First) -> Result<()> {
+    listen(&mut first.env, first.arena)?;
+    sigaction(CHLD, first.signals.sigchld).doing("restore SIGCHLD", ())?;
+    let stops = SigSet::EMPTY.with(TSTP).with(TTIN).with(TTOU);
+    // EAGAIN: there is none.
+    while let Ok(info) = sigtimedwait(stops, Some(0)) {
+        first.stopped = Some(info.signo());
+    }
+    sigprocmask(first.signals.mask).doing("restore the signal mask", ())?;
     Ok(())
+}
+
+/// Returns only if that fails, with no signal that could end it while it tells why: what it has then
+/// locked, the parent would find locked.
+fn execute(first: &First) -> Error {
+    let env = first.env.list();
+    let command = Command { argv: first.options.argv, env, own: None, shell: true };
+    let failed = attempt(&command, first.arena);
+    // It can't fail: rt_sigprocmask(2) knows two errors, of wrong arguments.
+    let _ = sigprocmask(SigSet::ALL);
+    failed.error(None, first.arena)
 }
 
 /// Sockets that were passed to this process (sd_listen_fds(3)) are for the command: LISTEN_PID names

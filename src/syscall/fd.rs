@@ -1,7 +1,8 @@
 //! Descriptors: close_range, and writing to one by its number.
 
 use linux_raw_sys::general::{
-    __NR_close, __NR_close_range, __NR_ppoll, __NR_write, POLLOUT, pollfd,
+    __NR_close, __NR_close_range, __NR_ppoll, __NR_pwritev2, __NR_write, POLLOUT, RWF_NOWAIT,
+    pollfd,
 };
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
@@ -42,6 +43,24 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     ret(unsafe {
         syscall(__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
     })
+}
+
+/// The same if that need not wait; EAGAIN if it would. A pipe that others fill between the look and the
+/// write is told by RWF_NOWAIT (Linux 6.5), which files without a cached page refuse too.
+pub fn write_now(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+    if !wait_writable(fd, 0) {
+        return Err(Errno::AGAIN);
+    }
+    let vector = [bytes.as_ptr() as usize, bytes.len()];
+    // The position: the file's own.
+    let args =
+        [fd as usize, vector.as_ptr() as usize, 1, usize::MAX, usize::MAX, RWF_NOWAIT as usize];
+    // SAFETY: one struct iovec, of a valid slice that the kernel reads.
+    match ret(unsafe { syscall(__NR_pwritev2, args) }) {
+        Err(Errno::AGAIN) if !wait_writable(fd, 0) => Err(Errno::AGAIN),
+        Err(_) => write(fd, bytes),
+        done => done,
+    }
 }
 
 /// ppoll(2): waits until `fd` can be written to, at most for so many milliseconds; whether it can.

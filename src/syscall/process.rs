@@ -5,12 +5,14 @@ use core::ffi::CStr;
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execve, __NR_execveat, __NR_exit_group, __NR_getcwd,
     __NR_getpgid, __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH,
-    CLONE_INTO_CGROUP, CLONE_PARENT, SIGCHLD, WNOHANG, WUNTRACED, clone_args, rlimit64,
+    CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD, WNOHANG, WUNTRACED,
+    clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::arch;
 use super::arch::syscall;
 use super::cstr::List;
 use super::{is_absent, ret};
@@ -95,6 +97,26 @@ fn clone(flags: u64, cgroup: u64) -> Result<Fork, Errno> {
         word => word,
     }?;
     Ok(Pid::from_raw(word as i32).map_or(Fork::Child, Fork::Parent))
+}
+
+/// vfork(2), by clone(2): a new process runs `child` with `data`, in this one's memory, while this one
+/// stands still. It goes on when the new one has executed a program or has ended, and finds what that
+/// has written. Nothing is copied, which a fork spends most of its time on.
+///
+/// `child` must leave no lock taken and nobody in need of a value of its own that was dropped: it may
+/// be killed wherever signals are not blocked.
+pub fn vfork<T>(child: fn(&mut T) -> !, data: &mut T) -> Result<Pid, Errno> {
+    struct Call<'a, T>(fn(&mut T) -> !, &'a mut T);
+    extern "C" fn call<T>(at: usize) -> ! {
+        // SAFETY: the address below, of a value that nobody else uses while this process does.
+        let Call(child, data) = unsafe { &mut *(at as *mut Call<T>) };
+        child(data)
+    }
+    let mut at = Call(child, data);
+    let flags = (CLONE_VM | CLONE_VFORK | SIGCHLD) as usize;
+    // SAFETY: these flags; `at` outlives the new process's use of this memory.
+    let word = unsafe { arch::vfork(__NR_clone, flags, call::<T>, &raw mut at as usize) };
+    ret(word).and_then(|pid| Pid::from_raw(pid as i32).ok_or(Errno::INVAL))
 }
 
 /// execve(2) of `path`. Returns only if it fails.
@@ -201,4 +223,25 @@ pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
     let limit = &raw const limit as usize;
     // SAFETY: `limit` points at a struct rlimit64; NULL asks for no old value.
     ret(unsafe { syscall(__NR_prlimit64, [0, resource as usize, limit, 0, 0, 0]) }).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vfork_shares_memory_and_its_caller_waits() {
+        fn child(seen: &mut (i32, u32)) -> ! {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            seen.0 = rustix::process::getpid().as_raw_pid();
+            exit_group(3)
+        }
+        let mut seen = (0, 7);
+        let pid = vfork(child, &mut seen).unwrap();
+        assert_eq!(seen, (pid.as_raw_pid(), 7));
+        let mut status = 0;
+        // SAFETY: a child of this process, and room for one status.
+        assert_eq!(unsafe { libc::waitpid(seen.0, &mut status, 0) }, seen.0);
+        assert_eq!(libc::WEXITSTATUS(status), 3);
+    }
 }

@@ -126,6 +126,19 @@ fn unwanted_orphans_end_and_the_command_does_not() {
     }
 }
 
+/// A /proc whose numbers mean other processes is told once, and nobody is killed by it.
+#[test]
+fn a_proc_of_another_namespace_is_told_once() {
+    let place = Place::new();
+    let script = "sh -c 'sleep 300 &'; sleep 2.4; exit 5";
+    let by = ["/usr/bin/unshare", "--fork", "--pid", "--kill-child"];
+    let args = ["init", "--kill-orphans", "sh", "-c", script];
+    let mut command = place.wrapped(&by, &args);
+    let run = spawn(command.env("PATH", "/usr/bin:/bin")).end();
+    run.ends(5);
+    assert_eq!(run.err.matches("another PID namespace").count(), 1, "{}", run.err);
+}
+
 fn explained(place: &Place, pid: u32) -> String {
     place.run(&["init", "--explain-zombies", &pid.to_string()]).ok().to_owned()
 }

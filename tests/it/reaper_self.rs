@@ -138,6 +138,65 @@ fn standard_error_that_nobody_reads_does_not_hurt_the_command() {
     }
 }
 
+/// A pipe that is full and that nobody reads: the warnings are lost, and how many is told once it is read.
+#[test]
+fn standard_error_that_is_full_holds_nobody_up() {
+    let place = Place::new();
+    let mut pipe = [0; 2];
+    // SAFETY: room for two descriptors; both are this test's own, and the writes are of valid slices.
+    unsafe {
+        assert_eq!(libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK), 0);
+        while libc::write(pipe[1], [b'x'; 4096].as_ptr().cast(), 4096) > 0 {}
+        assert_eq!(libc::fcntl(pipe[1], libc::F_SETFL, 0), 0);
+    }
+    let [reader, writer] = pipe;
+    let mut command = init(&place, As::Subreaper, &["-vv", "probe", "signals", "12"]);
+    // SAFETY: dup2 is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || {
+            libc::dup2(writer, 2);
+            Ok(())
+        });
+    }
+    let (mut running, pid) = ready(&mut command, As::Subreaper);
+    send(pid, libc::SIGUSR1);
+    running.wait_for("signal 10 ");
+    let read = || {
+        let mut text = vec![0; 1 << 20];
+        // SAFETY: room for as much as is asked for.
+        let len = unsafe { libc::read(reader, text.as_mut_ptr().cast(), text.len()) };
+        String::from_utf8_lossy(&text[..usize::try_from(len).unwrap_or(0)]).into_owned()
+    };
+    assert!(!read().contains("nsinit"));
+    send(pid, libc::SIGHUP);
+    running.wait_for("signal 1 ");
+    send(pid, 12);
+    running.end().ends(0);
+    let text = read();
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("no {words:?} in {text}"));
+    assert!(at("warning: 2 messages were lost before") < at("SIGHUP goes on as SIGHUP"));
+    assert_eq!(text.matches("lost").count(), 1, "{text}");
+    assert!(!text.contains("USR1"), "{text}");
+    // SAFETY: the test's own descriptors.
+    unsafe { (libc::close(reader), libc::close(writer)) };
+}
+
+/// Its end is not missed where wait4 fails for good, and it does not turn round and round.
+#[test]
+fn a_wait_that_fails_for_good_ends_with_the_command() {
+    let place = Place::new();
+    let by = "/usr/bin/strace -D -qq -o TRACE -e trace=wait4 -e inject=wait4:error=EPERM:when=3+";
+    let trace = place.dir.join("trace");
+    let by = by.replace("TRACE", trace.to_str().unwrap());
+    let by: Vec<&str> = by.split(' ').collect();
+    let mut command = place.wrapped(&by, &["init", "sh", "-c", "sleep 0.5; exit 3"]);
+    let run = spawn(command.env("PATH", "/usr/bin:/bin")).end();
+    run.ends(3);
+    run.says(&["wait for children", "EPERM"]);
+    let calls = fs::read_to_string(&trace).unwrap().lines().count();
+    assert!(calls < 10, "{calls}");
+}
+
 #[test]
 fn a_subreaper_unless_it_is_process_1_or_must_not() {
     let place = Place::new();

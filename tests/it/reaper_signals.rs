@@ -1,6 +1,9 @@
 //! `nsinit init`: signals on their way to the command.
 
-use crate::reaper::{As, BOTH, init, only_child, ready, send, state};
+use std::path::Path;
+
+use crate::named::Named;
+use crate::reaper::{As, BOTH, children, init, only_child, ready, send, state};
 use crate::world::{Place, spawn, until};
 
 /// The C library keeps 32 and 33 to itself: a program that it is in can't wait for them.
@@ -132,6 +135,28 @@ fn a_signal_at_any_time_after_the_start_ends_it() {
     }
 }
 
+/// Before the options are read: what is sent while a wrong one is told is blocked already.
+#[test]
+fn signals_are_blocked_before_anything_else() {
+    let named = Named::new();
+    let trace = named.place.dir.join("trace");
+    for (name, args) in [
+        ("nsinit", &["init", "--nonsense"][..]),
+        ("tini", &["--nonsense"]),
+        ("dumb-init", &["--nonsense"]),
+        ("catatonit", &["--nonsense"]),
+    ] {
+        let program = named.link(name).program;
+        let options = ["-qq", "-o", trace.to_str().unwrap(), program.to_str().unwrap()];
+        let args = [&options, args].concat();
+        spawn(&mut named.command(Path::new("/usr/bin/strace"), &args)).end().ends(125);
+        let text = std::fs::read_to_string(&trace).unwrap();
+        let blocked = text.find("rt_sigprocmask(SIG_SETMASK, ~[]");
+        let told = text.find("write(2").unwrap();
+        assert!(blocked.is_some_and(|at| at < told), "{name}: {text}");
+    }
+}
+
 #[test]
 fn a_stopped_command_without_a_terminal_stops_nobody() {
     let place = Place::new();
@@ -160,4 +185,29 @@ fn without_terminal(mut command: std::process::Command) -> std::process::Command
         });
     }
     command
+}
+
+/// nsinit waits until the command is executed, and could not pass on what continues it before.
+#[test]
+fn a_stop_before_the_command_is_executed_stops_the_command_alone() {
+    let place = Place::new();
+    let by = "/usr/bin/strace -D -f -qq -o /dev/null -e trace=setpgid --seccomp-bpf \
+              -e inject=setpgid:delay_exit=1000000";
+    let by: Vec<&str> = by.split_whitespace().collect();
+    let mut command = place.wrapped(&by, &["init", "sleep", "300"]);
+    let running = spawn(command.env("PATH", "/usr/bin:/bin"));
+    let pid = running.child.id();
+    until("the command is on its way", || children(pid).iter().any(|c| comm(*c) == "nsinit\n"));
+    let command = children(pid).into_iter().find(|c| comm(*c) == "nsinit\n").unwrap();
+    send(command, libc::SIGTSTP);
+    until("it is executed", || comm(command) == "sleep\n");
+    until("it is stopped", || "tT".contains(state(command)));
+    send(pid, libc::SIGCONT);
+    until("it goes on", || state(command) == 'S');
+    send(pid, libc::SIGTERM);
+    running.end().ends(143);
+}
+
+fn comm(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
 }

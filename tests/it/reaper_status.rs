@@ -91,8 +91,8 @@ fn a_script_without_a_first_line_is_run_by_the_shell() {
     assert_eq!(run(&place, As::Subreaper, &many).ends(7), "8192 a a\n");
     many.push("a");
     let refused = run(&place, As::Subreaper, &many);
-    refused.ends(125);
-    refused.says(&["at most 8192 arguments"]);
+    refused.ends(126);
+    refused.says(&["E2BIG", "at most 8192 arguments"]);
     // As a container's command it is refused still.
     let refused = place.exec(&["/bin/script"]);
     refused.ends(126);

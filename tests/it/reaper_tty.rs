@@ -149,6 +149,11 @@ fn job_control_works_in_an_interactive_shell_under_it() {
                 pids.into_iter().find(|pid| comm(*pid).is_ok_and(|comm| comm == name))
             };
             until("sleep runs", || named("sleep\n").is_some());
+            if what != As::Subreaper {
+                // Process 1 never stops with its command, and so does without the terminal.
+                let held = fs::read_dir(format!("/proc/{}/fd", only_child(child.id()))).unwrap();
+                assert_eq!(held.count(), 1, "{what:?} {option}");
+            }
             std::thread::sleep(Duration::from_millis(50));
             terminal.type_in("\x1a");
             terminal.expect("Stopped");

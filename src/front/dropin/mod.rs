@@ -181,14 +181,11 @@ fn take(
 
 const UNKNOWN: &str = "no such option (try -h)";
 
-/// The option of this name, or the only one that begins so.
+/// The option of this name, or the only one that begins so: no name begins another (see the tests).
 fn by_word(peer: &'static Peer, name: &[u8]) -> Result<&'static Opt, &'static str> {
     let mut found = Err(UNKNOWN);
     let words = peer.options.iter().filter(|option| !option.word.is_empty());
     for option in words.filter(|option| option.word.as_bytes().starts_with(name)) {
-        if option.word.len() == name.len() {
-            return Ok(option);
-        }
         found = if found.is_ok() { Err("more than one option begins so") } else { Ok(option) };
     }
     found
@@ -219,6 +216,7 @@ fn act(
 }
 
 /// Answers a question.
+#[inline(never)] // its frame is a page
 fn tell(peer: &Peer, question: &Act) -> Result<u8, Failure> {
     let (text, on_stderr) = match question {
         Act::Version => (peer.version, peer.version_on_stderr),
@@ -249,12 +247,29 @@ mod tests {
         assert!(called_as(None).is_none());
     }
 
+    /// What nobody can see from outside: who is not PID 1 is a subreaper anyway.
+    #[test]
+    fn a_subreaper_is_asked_for_by_option_and_by_variable() {
+        use crate::init::Subreaper;
+        let mut options = Options::default();
+        let wish = &mut Wish { options: &mut options, single: false, fault: None };
+        assert!(take(&tini::PEER, c"-s", None, wish).is_ok());
+        assert_eq!(wish.options.subreaper, Subreaper::On);
+        wish.options.subreaper = Subreaper::Auto;
+        let name = "TINI_SUBREAPER";
+        let variable = tini::PEER.variables.iter().find(|variable| variable.name == name).unwrap();
+        (variable.set)(wish, b"");
+        assert_eq!(wish.options.subreaper, Subreaper::On);
+    }
+
     #[test]
     fn every_option_and_variable_is_told_and_none_twice() {
         for peer in PEERS {
             let mut seen = Vec::new();
             for Opt { letter, word, .. } in peer.options {
                 let mut names = Vec::new();
+                let begun = peer.options.iter().filter(|other| other.word.starts_with(word));
+                assert!(word.is_empty() || begun.count() == 1, "{}: {word}", peer.names[0]);
                 names.extend((*letter != 0).then(|| format!("-{}", char::from(*letter))));
                 // Every peer takes --help as a favour.
                 names.extend((!["", "help"].contains(word)).then(|| format!("--{word}")));

@@ -24,6 +24,8 @@ pub struct Opt {
 /// What was given.
 #[derive(Default)]
 pub struct Options {
+    /// --id names one of the machine's own containers.
+    pub booted: bool,
     /// --root: the directory of all containers.
     pub root: Option<&'static CStr>,
     /// --id: the container's directory below it.
@@ -85,8 +87,12 @@ pub const SHORT: &[(u8, &str)] = &[
 ];
 
 /// Parses the words after a verb. `None` where its help is asked for.
-pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<Options>, Failure> {
-    let mut options = Options::default();
+pub fn parse(
+    verb: &Verb,
+    words: List<'static>,
+    arena: &Arena,
+    options: &mut Options,
+) -> Result<bool, Failure> {
     let mut rest = words;
     while let [Some(word), after @ ..] = rest {
         let text = word.bytes();
@@ -103,8 +109,8 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
         rest = after;
         match text {
             b"--" => break,
-            b"--help" | b"-h" => return Ok(None),
-            _ => rest = option(verb, *word, after, &mut options, arena)?,
+            b"--help" | b"-h" => return Ok(false),
+            _ => rest = option(verb, *word, after, options, arena)?,
         }
     }
     if let [Some(word), ..] = rest
@@ -114,7 +120,7 @@ pub fn parse(verb: &Verb, words: List<'static>, arena: &Arena) -> Result<Option<
         return Err(usage(shown, "this verb takes options only (try --help)"));
     }
     options.command = rest;
-    Ok(Some(options))
+    Ok(true)
 }
 
 /// One option, as `--name`, `--name VALUE` or `--name=VALUE`, or letters, as `-vg` or `-rVALUE`; the
@@ -131,19 +137,10 @@ fn option(
     let mut letters = text.get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
     while !matches!(letters, [] | [0]) {
-        let (known, value) = match long {
-            Some(name) => {
-                let end = name.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
-                let (name, value) = name.split_at(end);
-                letters = b"";
-                (named(verb, name), value.strip_prefix(b"="))
-            }
-            None => {
-                let name = SHORT.iter().find(|(letter, _)| letters.first() == Some(letter));
-                letters = letters.get(1..).unwrap_or(b"");
-                let value = Some(letters).filter(|value| value.len() > 1);
-                (name.and_then(|(_, name)| named(verb, name.as_bytes())), value)
-            }
+        let (known, value);
+        (known, value, letters) = match long {
+            Some(name) => by_name(verb, name),
+            None => by_letter(verb, letters),
         };
         let Some(known) = known else {
             return Err(usage(shown(), "no such option for this verb (try --help)"));
@@ -180,6 +177,24 @@ fn option(
         }
     }
     Ok(after)
+}
+
+/// What a word says: the option, the value that is in the same word, the letters that are left.
+type Said<'w> = (Option<&'static Opt>, Option<&'w [u8]>, &'w [u8]);
+
+/// "name" or "name=VALUE", and a NUL.
+fn by_name<'w>(verb: &Verb, word: &'w [u8]) -> Said<'w> {
+    let end = word.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
+    let (name, value) = word.split_at(end);
+    (named(verb, name), value.strip_prefix(b"="), b"")
+}
+
+/// The first of some letters, and what follows it as its value if it takes one.
+fn by_letter<'w>(verb: &Verb, letters: &'w [u8]) -> Said<'w> {
+    let name = SHORT.iter().find(|(letter, _)| letters.first() == Some(letter));
+    let rest = letters.get(1..).unwrap_or(b"");
+    let value = Some(rest).filter(|value| value.len() > 1);
+    (name.and_then(|(_, name)| named(verb, name.as_bytes())), value, rest)
 }
 
 fn named(verb: &Verb, name: &[u8]) -> Option<&'static Opt> {

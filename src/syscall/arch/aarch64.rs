@@ -15,3 +15,21 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> usize {
     }
     word
 }
+
+/// clone(2) with `flags` and the caller's own stack; in the new process calls `child` with `data`.
+///
+/// # Safety
+/// `flags` must hold CLONE_VM and CLONE_VFORK: the caller stands still while the new process uses the
+/// stack below it. `child` must be sound with `data` until then.
+#[inline(always)]
+pub unsafe fn vfork(nr: u32, flags: usize, child: extern "C" fn(usize) -> !, data: usize) -> usize {
+    let word;
+    // SAFETY: no word of this frame is written to by the new process: it goes on below, as a function
+    // that is called from here, and never comes back. It has its own registers.
+    unsafe {
+        asm!("svc 0", "cbnz x0, 2f", "mov x0, {data}", "blr {child}", "2:",
+            data = in(reg) data, child = in(reg) child, in("x8") nr as usize,
+            inout("x0") flags => word, in("x1") 0, in("x2") 0, in("x3") 0, in("x4") 0);
+    }
+    word
+}

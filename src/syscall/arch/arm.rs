@@ -17,3 +17,22 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> usize {
     }
     word
 }
+
+/// clone(2) with `flags` and the caller's own stack; in the new process calls `child` with `data`.
+///
+/// # Safety
+/// `flags` must hold CLONE_VM and CLONE_VFORK: the caller stands still while the new process uses the
+/// stack below it. `child` must be sound with `data` until then.
+#[inline(always)]
+pub unsafe fn vfork(nr: u32, flags: usize, child: extern "C" fn(usize) -> !, data: usize) -> usize {
+    let word;
+    // SAFETY: no word of this frame is written to by the new process: it goes on below, as a function
+    // that is called from here, and never comes back. It has its own registers.
+    unsafe {
+        asm!("mov {saved}, r7", "mov r7, {nr}", "svc 0", "mov r7, {saved}", "cmp r0, #0", "bne 2f",
+            "mov r0, {data}", "blx {child}", "2:",
+            saved = out(reg) _, nr = in(reg) nr, data = in(reg) data, child = in(reg) child,
+            inout("r0") flags => word, in("r1") 0, in("r2") 0, in("r3") 0, in("r4") 0);
+    }
+    word
+}

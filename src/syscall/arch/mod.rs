@@ -10,10 +10,10 @@ mod riscv64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::syscall;
+pub use aarch64::{syscall, vfork};
 #[cfg(target_arch = "arm")]
-pub use arm::syscall;
+pub use arm::{syscall, vfork};
 #[cfg(target_arch = "riscv64")]
-pub use riscv64::syscall;
+pub use riscv64::{syscall, vfork};
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::syscall;
+pub use x86_64::{syscall, vfork};

@@ -15,3 +15,21 @@ pub unsafe fn syscall(nr: u32, args: [usize; 6]) -> usize {
     }
     word
 }
+
+/// clone(2) with `flags` and the caller's own stack; in the new process calls `child` with `data`.
+///
+/// # Safety
+/// `flags` must hold CLONE_VM and CLONE_VFORK: the caller stands still while the new process uses the
+/// stack below it. `child` must be sound with `data` until then.
+#[inline(always)]
+pub unsafe fn vfork(nr: u32, flags: usize, child: extern "C" fn(usize) -> !, data: usize) -> usize {
+    let word;
+    // SAFETY: no word of this frame is written to by the new process: it goes on below, as a function
+    // that is called from here, and never comes back. It has its own registers.
+    unsafe {
+        asm!("ecall", "bnez a0, 2f", "mv a0, {data}", "jalr {child}", "2:",
+            data = in(reg) data, child = in(reg) child, in("a7") nr as usize,
+            inout("a0") flags => word, in("a1") 0, in("a2") 0, in("a3") 0, in("a4") 0);
+    }
+    word
+}
