@@ -37,9 +37,9 @@ pub fn out_of_memory(groups: &Groups, before: Option<u64>, arena: &Arena) -> Opt
 }
 
 /// Notes that all kills so far have been told, if there were some since `before`.
-pub fn note_told(groups: &Groups, before: Option<u64>) {
+pub fn note_told(groups: &Groups, before: u64) {
     let (now, group) = (kills(groups), groups.of(Subsystem::Memory));
-    if let (Some(group), Some(now), true) = (group, now, before.is_some() && now > before) {
+    if let (Some(now), Some(group)) = (now.filter(|now| *now > before), group) {
         // Without it they are told once more.
         let _ = fsetxattr(group.dir.fd(), TOLD, &now.to_ne_bytes(), XattrFlags::empty());
     }

@@ -44,7 +44,8 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
         None => (None, None, None),
     };
-    let mut first = First { sync: child, slave, console, steps, tells: false };
+    let frozen = launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen);
+    let mut first = First { sync: child, slave, console, steps, tells: false, frozen };
     let (fork, entered) = clone_first(launch.plan, groups.groups())?;
     first.tells = entered && groups.has_program();
     let pid = match fork {
@@ -66,19 +67,26 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     if !waits {
         go()?;
     }
-    let report = parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?;
+    let mut built = || if waits { go() } else { Ok(()) };
+    let report = parent.report(launch.arena, frozen, &mut built)?;
     judge(report.outcome, &groups, steps, launch)?;
-    if launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen) {
+    if frozen {
         groups.freeze()?;
+        parent.go(&[])?;
     }
-    drop((parent, lock));
+    drop(lock);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
+    // The execve of a command that was frozen came later.
+    let late = parent.report(launch.arena, true, &mut || Ok(()))?;
     say_killed(status, groups.groups(), None, launch.arena);
     finish(launch, place, groups, saved, made)?;
-    Ok(status)
+    match late.outcome {
+        Outcome::Failed(error) => Err(error),
+        _ => Ok(status),
+    }
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.

@@ -571,3 +571,24 @@ fn a_container_may_start_frozen() {
     running.signal(libc::SIGTERM);
     running.end();
 }
+
+#[test]
+fn a_command_that_starts_frozen_does_nothing_before_it_is_thawed() {
+    let mut place = Place::new();
+    place.config.set("cgroups.freezer", quote("FROZEN"));
+    for init in ["reap", "exec"] {
+        place.config.set("init", quote(init));
+        place.write_config();
+        for (command, status) in [("/bin/nothing", 42), ("/bin/missing", 127)] {
+            let mut running = spawn(&mut place.command(&["exec", command]));
+            until("it is there", || place.state().is_some());
+            std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(running.child.try_wait().unwrap(), None, "{init} {command}");
+            place.run(&["exec", "/bin/true"]).fails(&["it is paused"]);
+            place.run(&["unpause"]).ok();
+            let run = running.end();
+            run.ends(status);
+            assert_eq!(run.err.contains("/bin/missing"), status == 127, "{}", run.err);
+        }
+    }
+}
