@@ -48,6 +48,8 @@ pub fn write(
                 Err(error) if error.raw() == Some(Errno::INVAL) && invalid.is_none() => {
                     invalid = Some(n);
                 }
+                // Nothing there limits.
+                Err(error) if value < 0 && error.raw() == Some(Errno::NOENT) => {}
                 result => result.map_err(explain)?,
             }
         }
@@ -84,4 +86,30 @@ pub fn explain(error: Error) -> Error {
     let Object::Beneath(_, file) = error.on() else { return error };
     let is = |row: &&(&str, Errno, _)| row.0 == file && Some(row.1) == error.raw();
     HINTS.iter().find(is).map_or(error, |row| error.hint(row.2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_needs_no_file() {
+        let dir = std::env::temp_dir().join(format!("nsinit-limits-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = std::ffi::CString::new(dir.to_str().unwrap()).unwrap();
+        let group = Dir::open(Box::leak(path.into_boxed_c_str())).unwrap();
+        std::fs::write(dir.join("pids.max"), "").unwrap();
+        let rows =
+            [(Subsystem::Memory, "memory.swap.max", true), (Subsystem::Pids, "pids.max", true)];
+        let set = Subsystems::of(&[Subsystem::Memory, Subsystem::Pids]);
+        let arena = Arena::new(vec![0; 4096].leak());
+        let mut results = [-1, 7]
+            .map(|swap| write(&rows, &[Some(swap), Some(-1)], set, &group, &arena))
+            .into_iter();
+        let pids = std::fs::read_to_string(dir.join("pids.max"));
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(results.next().unwrap().is_ok());
+        assert!(results.next().unwrap().unwrap_err().to_string().contains(SWAP));
+        assert_eq!(pids.unwrap(), "max");
+    }
 }

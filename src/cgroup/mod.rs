@@ -37,7 +37,7 @@ pub use events::Oom;
 pub use file::{Dir, Version};
 pub use freeze::Freezer;
 pub use groups::{Group, Groups, UNIFIED};
-pub use memory::{kills, out_of_memory};
+pub use memory::{kills, note_told, out_of_memory};
 pub use remove::{kill_stale, remove_stale, thaw};
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;

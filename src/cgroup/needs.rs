@@ -1,7 +1,8 @@
 //! Which controller each key needs, and what a host without it means.
 
+use super::refuse::KERNEL_MEMORY;
 use super::subsystem::Subsystem::{self, *};
-use crate::plan::{BLKIO, Cgroup};
+use crate::plan::{BLKIO, Cgroup, DeviceAccess};
 
 /// What v2 has for a key of a v1 controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +24,7 @@ pub const NEEDS: [Need; 23] = [
     ("cgroups.memory", Memory, Has),
     ("cgroups.memory_reservation", Memory, Has),
     ("cgroups.memory_swap", Memory, Has),
-    ("cgroups.kernel_memory", Memory, Lacks),
+    (KERNEL_MEMORY, Memory, Lacks),
     ("cgroups.memory_swappiness", Memory, Lacks),
     ("cgroups.oom_kill_disable", Memory, Lacks),
     ("cgroups.cpu_shares", Cpu, Has),
@@ -44,20 +45,23 @@ pub const NEEDS: [Need; 23] = [
     (BLKIO[4], Blkio, Has),
 ];
 
-/// Which of them the plan has.
+/// Which of them limit by this plan; with `lifts` also those that only take a limit away, for which no
+/// controller need be there.
 #[inline(never)]
-pub fn asked(plan: &Cgroup) -> [bool; NEEDS.len()] {
+pub fn asked(plan: &Cgroup, lifts: bool) -> [bool; NEEDS.len()] {
+    let number = |value: Option<i64>| value.is_some_and(|value| lifts || value >= 0);
+    let devices = |access: &DeviceAccess| lifts || !access.allow_all || !access.denied.is_empty();
     let [weight, read_bps, write_bps, read_iops, write_iops] = plan.blkio;
     [
-        plan.devices.is_some(),
-        plan.memory.is_some(),
-        plan.memory_reservation.is_some(),
-        plan.memory_swap.is_some(),
-        plan.kernel_memory.is_some(),
+        plan.devices.as_ref().is_some_and(devices),
+        number(plan.memory),
+        number(plan.memory_reservation),
+        number(plan.memory_swap),
+        number(plan.kernel_memory),
         plan.memory_swappiness.is_some(),
         plan.oom_kill_disable,
         plan.cpu_shares.is_some(),
-        plan.cpu_quota.is_some(),
+        number(plan.cpu_quota),
         plan.cpu_period.is_some(),
         plan.cpuset_cpus.is_some(),
         plan.cpuset_mems.is_some(),
@@ -65,7 +69,7 @@ pub fn asked(plan: &Cgroup) -> [bool; NEEDS.len()] {
         !plan.hugetlb_limit.is_empty(),
         plan.net_cls_classid.is_some(),
         !plan.net_prio_ifpriomap.is_empty(),
-        plan.pids_limit.is_some(),
+        number(plan.pids_limit),
         plan.frozen,
         weight.is_some(),
         read_bps.is_some(),

@@ -26,14 +26,16 @@ pub fn left_out(key: &str) {
     say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
 }
 
-/// The limit of memory counts the kernel's too, so that one stands in for the other.
-pub fn no_kernel_memory(plan: &Cgroup) -> Result<()> {
-    const KEY: &str = "cgroups.kernel_memory";
+/// kernel_memory.
+pub const KERNEL_MEMORY: &str = "cgroups.kernel_memory";
+
+/// The limit of memory counts the kernel's too, so that one stands in for the other: without it,
+/// kernel_memory can't be left out.
+pub fn limits_kernel_memory(plan: &Cgroup) -> Result<()> {
     let limited = plan.memory.is_some_and(|limit| limit > 0);
     if !limited && plan.kernel_memory > Some(0) {
         let why = "this kernel limits it with all other memory: give a cgroups.memory";
-        return Err(refused(KEY, why));
+        return Err(refused(KERNEL_MEMORY, why));
     }
-    left_out(KEY);
     Ok(())
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
 use super::needs::{NEEDS, V2, asked};
-use super::refuse::{key_of, left_out, no_kernel_memory, refused};
+use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
 use crate::bytes::{Arena, Short, Show, split_by};
@@ -51,7 +51,14 @@ impl Site {
     }
 
     /// Finds the place of the plan's groups. Without a name or parent in the plan there is none.
-    pub fn find(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<Site> {
+    /// `ahead`: the caller will be in another group by then, and finds it anew. Only what no group of
+    /// this host could keep is told.
+    pub fn find(
+        plan: &Cgroup,
+        ahead: bool,
+        arena: &Arena,
+        finding: &mut Option<Finding>,
+    ) -> Result<Site> {
         let mut site = Site::default();
         if plan.name.is_none() && plan.parent.is_none() {
             return Ok(site);
@@ -60,17 +67,17 @@ impl Site {
         let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
         let found = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
         for hierarchy in found {
-            let base = if absolute { Some(hierarchy.top) } else { hierarchy.own };
+            let base = if absolute || ahead { Some(hierarchy.top) } else { hierarchy.own };
             let Some(base) = base else { continue };
             // As many as were found.
             let subsystems = hierarchy.subsystems;
             let _ = site.places.push(Place { hierarchy, base, subsystems });
         }
-        site.meet(plan, arena, finding)?;
+        site.meet(plan, ahead, arena, finding)?;
         site.check_cpuset(plan, arena, finding)?;
         check_devices(plan, arena, finding)?;
         check_pages(plan, arena, finding)?;
-        if site.places.is_empty() {
+        if site.places.is_empty() && !ahead {
             say::warning(format_args!(
                 "no control group hierarchy is mounted: the container stays in the caller's groups"
             ));
@@ -81,27 +88,41 @@ impl Site {
     /// Finds a controller for each key of the plan. A v1 hierarchy is preferred; the v2 one is used
     /// for what no v1 hierarchy has, and on a host without any.
     #[inline(never)]
-    fn meet(&mut self, plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
+    fn meet(
+        &mut self,
+        plan: &Cgroup,
+        ahead: bool,
+        arena: &Arena,
+        finding: &mut Option<Finding>,
+    ) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
-        let keys = || NEEDS.into_iter().zip(asked(plan)).filter(|(_, asked)| *asked);
+        let keys = |lifts| {
+            let asked = NEEDS.into_iter().zip(asked(plan, lifts));
+            asked.filter_map(|(need, asked)| asked.then_some(need))
+        };
         let mut on_v2 = Subsystems::NONE;
-        for ((key, subsystem, v2), _) in keys() {
+        for (key, subsystem, v2) in keys(true) {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
-                V2::Lacks if key == "cgroups.kernel_memory" => {
-                    no_kernel_memory(plan).inspect_err(|error| *finding = key_of(*error))?;
+                V2::Lacks => {
+                    if key == KERNEL_MEMORY {
+                        limits_kernel_memory(plan).inspect_err(|e| *finding = key_of(*e))?;
+                    }
+                    if !ahead {
+                        left_out(key);
+                    }
                 }
-                V2::Lacks => left_out(key),
             }
         }
         let place = unified.and_then(|n| self.places.get(n));
         let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
         let lacking = on_v2.without(available);
-        if let Some(((key, subsystem, _), _)) = keys().find(|(need, _)| lacking.has(need.1)) {
+        if let Some((key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
             return Err(missing(key, subsystem, v1, available, arena, finding));
         }
+        let on_v2 = on_v2.both(available);
         let Some(place) = unified.map(|n| self.places.remove(n)) else { return Ok(()) };
         if v1.is_empty() || !on_v2.is_empty() {
             let place = Place { subsystems: on_v2, ..place };

@@ -14,7 +14,7 @@ mod removal;
 
 /// Finds the site and makes the groups there.
 fn create<'a>(plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
-    let site = Site::find(plan, arena, &mut None)?;
+    let site = Site::find(plan, false, arena, &mut None)?;
     super::create(&site, plan, arena, &mut None)
 }
 

@@ -38,6 +38,8 @@ pub struct First {
     /// Whether the launcher waits to hear that the root is built: it is in a group whose devices are
     /// restricted from then on, and makes its own before.
     pub tells: bool,
+    /// Whether the command waits before its execve until the launcher has frozen the container.
+    pub frozen: bool,
 }
 
 /// Builds the container around itself, then becomes the workload or, as PID 1, its reaper.
@@ -203,8 +205,8 @@ fn close_inherited(first: &First) -> Result<()> {
 
 fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
     let memory = late.as_ref().map(AsFd::as_fd);
-    let (slave, steps) = (first.slave.as_ref(), first.steps);
-    Inherited { sync: &first.sync, slave, memory, quiet: None, steps }
+    let First { ref sync, ref slave, frozen, steps, .. } = *first;
+    Inherited { sync, slave: slave.as_ref(), memory, quiet: None, frozen, steps }
 }
 
 /// Forks the workload and becomes its reaper.

@@ -64,7 +64,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     };
     drop((child, slave, target, tasks));
     let mut guard = ChildGuard::new(messenger);
-    let report = parent.report(launch.arena, &mut || Ok(()))?;
+    let report = parent.report(launch.arena, false, &mut || Ok(()))?;
     waitpid(Some(messenger), WaitOptions::empty()).doing("wait for the messenger", ())?;
     guard.disarm();
     let mut guard = report.workload.map(ChildGuard::new);
@@ -78,6 +78,12 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(workload, terminal)?;
     say_killed(status, &groups, kills, launch.arena);
+    // If the container ends too, the kill may be what ends it.
+    if let Some(before) = kills
+        && running.is_alive() == Ok(true)
+    {
+        cgroup::note_told(&groups, before);
+    }
     if let Some(guard) = &mut guard {
         guard.disarm();
     }
@@ -116,7 +122,10 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
             }
             let Inside { sync, slave, steps, .. } = &inside;
             let slave = slave.as_ref();
-            workload::run(launch, &Inherited { sync, slave, memory, quiet: None, steps: *steps })
+            workload::run(
+                launch,
+                &Inherited { sync, slave, memory, quiet: None, frozen: false, steps: *steps },
+            )
         }
         Ok(Fork::Parent(pid)) => {
             inside.sync.forked(pid);

@@ -44,7 +44,8 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
         Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
         None => (None, None, None),
     };
-    let mut first = First { sync: child, slave, console, steps, tells: false };
+    let frozen = launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen);
+    let mut first = First { sync: child, slave, console, steps, tells: false, frozen };
     let (fork, entered) = clone_first(launch.plan, groups.groups())?;
     first.tells = entered && groups.has_program();
     let pid = match fork {
@@ -66,19 +67,26 @@ pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
     if !waits {
         go()?;
     }
-    let report = parent.report(launch.arena, &mut || if waits { go() } else { Ok(()) })?;
+    let mut built = || if waits { go() } else { Ok(()) };
+    let report = parent.report(launch.arena, frozen, &mut built)?;
     judge(report.outcome, &groups, steps, launch)?;
-    if launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen) {
+    if frozen {
         groups.freeze()?;
+        parent.go(&[])?;
     }
-    drop((parent, lock));
+    drop(lock);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal)?;
     guard.disarm();
+    // The execve of a command that was frozen came later.
+    let late = parent.report(launch.arena, true, &mut || Ok(()))?;
     say_killed(status, groups.groups(), None, launch.arena);
     finish(launch, place, groups, saved, made)?;
-    Ok(status)
+    match late.outcome {
+        Outcome::Failed(error) => Err(error),
+        _ => Ok(status),
+    }
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.
@@ -134,33 +142,33 @@ fn clone_first(plan: &Plan, groups: &Groups) -> Result<(Fork, bool)> {
     fork(cloned(plan)).doing(DOING, ()).map(|fork| (fork, false))
 }
 
-/// Goes into a scope of systemd's, with all that is started from here on.
-fn enter_scope(launch: &Launch) -> Result<bool> {
+/// Whether the container is to be in a scope of systemd's.
+fn wants_scope(launch: &Launch) -> bool {
     let slice = launch.plan.cgroup.as_ref().and_then(|cgroup| cgroup.slice);
-    if !launch.systemd {
-        if slice.is_none() {
-            return Ok(false);
-        }
-        if !systemd::is_there() {
-            say::warning(format_args!("cgroups.slice: systemd does not run here: left out"));
-            return Ok(false);
-        }
+    let there = launch.systemd || slice.is_some() && systemd::is_there();
+    if slice.is_some() && !there {
+        say::warning(format_args!("cgroups.slice: systemd does not run here: left out"));
     }
-    systemd::enter_scope(launch.plan.cgroup.as_ref(), launch.arena)?;
-    Ok(true)
+    there
 }
 
-/// Where the container's groups will be: first a scope of systemd's, if one is asked for, as relative
-/// names then count from there.
+/// Where the container's groups will be. Relative names count from a scope of systemd's, if one is
+/// asked for: the launcher goes into it, with all that is started from here on, but not before it is
+/// known that this host can limit as the plan asks.
 fn find_site(launch: &mut Launch) -> Result<Site> {
-    let scope = enter_scope(launch)?;
-    let site = match &launch.plan.cgroup {
-        Some(plan) => Site::find(plan, launch.arena, &mut launch.finding)?,
-        None => Site::default(),
+    let scope = wants_scope(launch);
+    let (plan, arena) = (launch.plan.cgroup.as_ref(), launch.arena);
+    let mut find = |ahead| match plan {
+        Some(plan) => Site::find(plan, ahead, arena, &mut launch.finding),
+        None => Ok(Site::default()),
     };
-    if scope {
-        systemd::step_down(&site, launch.arena)?;
+    if !scope {
+        return find(false);
     }
+    find(true)?;
+    systemd::enter_scope(plan, arena)?;
+    let site = find(false)?;
+    systemd::step_down(&site, arena)?;
     Ok(site)
 }
 

@@ -1,6 +1,6 @@
 //! The channel between the launcher and a container's processes: a SEQPACKET socketpair.
 //!
-//! Down goes one "go" with the descriptors of the cgroups. Up comes "built" where the launcher waits
+//! Down goes one "go" with the descriptors of the cgroups, and one more to a command that is to start frozen. Up comes "built" where the launcher waits
 //! for that, "ready" just before execve, or the rendered error of a failure. The end of the channel (every process of the container has
 //! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
 
@@ -67,8 +67,14 @@ impl Parent {
         }
     }
 
-    /// Waits until the command runs or can't. `built` is called when the child has said so.
-    pub fn report(&self, arena: &Arena, built: &mut dyn FnMut() -> Result<()>) -> Result<Report> {
+    /// Waits until the command runs or can't; or only until it is `ready` to, where it waits then for
+    /// one more "go". `built` is called when the child has said so.
+    pub fn report(
+        &self,
+        arena: &Arena,
+        ready: bool,
+        built: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Report> {
         let mut report = Report { outcome: Outcome::Died, workload: None };
         let mut buf = [0; TEXT];
         loop {
@@ -84,6 +90,9 @@ impl Parent {
                 [READY] => {
                     if let Outcome::Died = report.outcome {
                         report.outcome = Outcome::Started;
+                    }
+                    if ready {
+                        return Ok(report);
                     }
                 }
                 [BUILT] => built()?,

@@ -24,6 +24,8 @@ pub struct Inherited<'a> {
     pub memory: Option<BorrowedFd<'a>>,
     /// Ends when PID 1 holds no descriptor any more.
     pub quiet: Option<&'a OwnedFd>,
+    /// Whether the launcher freezes the container first.
+    pub frozen: bool,
     /// Where the step is noted.
     pub steps: Steps,
 }
@@ -61,6 +63,9 @@ fn become_workload(
     // The launcher is gone: its death came when the parent-death signal was off, as a change of
     // user clears it. With the channel's other end closed this fails.
     inherited.sync.ready()?;
+    if inherited.frozen {
+        inherited.sync.wait_go()?;
+    }
     Err(security::execute(process, launch.original, launch.arena))
 }
 

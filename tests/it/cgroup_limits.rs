@@ -91,6 +91,25 @@ fn the_memory_limit_kills_at_start_and_at_join_and_its_file_is_named() {
 }
 
 #[test]
+fn a_kill_that_was_told_at_a_join_is_not_the_end_of_the_container() {
+    let mut place = Place::new();
+    place.config.set("cgroups.memory", "8388608").set("cgroups.memory_swap", "8388608");
+    let running = place.start("echo ready; sleep 300");
+    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&[memory_file()]);
+    place.run(&["kill", "KILL"]).ok();
+    let run = running.end();
+    assert_eq!((run.status, run.err.as_str()), (137, ""));
+    // The next one is.
+    let running =
+        place.start("echo ready; until [ -e /go ]; do usleep 10000; done; exec probe memory 65536");
+    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&[memory_file()]);
+    fs::write(place.path("/go"), "").unwrap();
+    let run = running.end();
+    run.ends(137);
+    run.says(&[memory_file(), "8388608"]);
+}
+
+#[test]
 fn a_container_starts_under_128_kib_and_below_what_is_possible_the_limit_is_named() {
     let mut place = Place::new();
     place.config.set("cgroups.memory", "131072");
@@ -336,6 +355,31 @@ fn a_limit_that_this_host_can_t_keep_is_an_error_with_its_place() {
 }
 
 #[test]
+fn a_controller_is_needed_only_for_a_limit() {
+    let mut place = Place::new();
+    place
+        .config
+        .set("cgroups.memory", "-1")
+        .set("cgroups.memory_swap", "-1")
+        .set("cgroups.memory_reservation", "-1")
+        .set("cgroups.cpu_quota", "-1")
+        .set("cgroups.pids_limit", "-1")
+        .set("cgroups.allow_all_devices", "true");
+    let exec = |place: &Place| {
+        place.write_config();
+        let by = ["unshare", "-m", "sh", "-c", "umount -l /sys/fs/cgroup && exec \"$@\"", "sh"];
+        spawn(&mut place.wrapped(&by, &["exec", "/bin/nothing"])).end()
+    };
+    let run = exec(&place);
+    run.ends(42);
+    run.says(&["no control group hierarchy is mounted: the container stays in the caller's"]);
+    // What the file does not say and libcontainer did all the same is at its section's place.
+    place.config.unset("cgroups.allow_all_devices").unset("cgroups.allowed_devices");
+    let words = "cgroups.allowed_devices: it needs the control group controller devices; ";
+    exec(&place).fails(&["nsinit: container.json:3:14: ", words, "here: none"]);
+}
+
+#[test]
 fn a_key_without_a_like_is_a_warning_that_names_it() {
     let mut place = Place::new();
     place
@@ -526,4 +570,25 @@ fn a_container_may_start_frozen() {
     fs::write(file(&place, ("freezer", name), name), thaw).unwrap();
     running.signal(libc::SIGTERM);
     running.end();
+}
+
+#[test]
+fn a_command_that_starts_frozen_does_nothing_before_it_is_thawed() {
+    let mut place = Place::new();
+    place.config.set("cgroups.freezer", quote("FROZEN"));
+    for init in ["reap", "exec"] {
+        place.config.set("init", quote(init));
+        place.write_config();
+        for (command, status) in [("/bin/nothing", 42), ("/bin/missing", 127)] {
+            let mut running = spawn(&mut place.command(&["exec", command]));
+            until("it is there", || place.state().is_some());
+            std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(running.child.try_wait().unwrap(), None, "{init} {command}");
+            place.run(&["exec", "/bin/true"]).fails(&["it is paused"]);
+            place.run(&["unpause"]).ok();
+            let run = running.end();
+            run.ends(status);
+            assert_eq!(run.err.contains("/bin/missing"), status == 127, "{}", run.err);
+        }
+    }
 }

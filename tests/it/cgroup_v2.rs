@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, quote};
 use crate::machine::Machine;
 use crate::trace::have_strace;
 use crate::world::{Place, programs, skip};
@@ -80,6 +80,89 @@ fn limits_hold_on_a_host_with_version_2_and_apparmor() {
     let append = "apparmor=1 lsm=capability,apparmor";
     let Some(said) = run_inside(append, &tests, 20) else { return };
     assert!(has_apparmor(&said), "{said}");
+}
+
+/// A machine with a disk of the scheduler BFQ, the only one that knows weights, and a container that
+/// has a key for everything that few hosts have; what its files of these names say.
+fn rare_keys(mount: &str, files: &[&str]) -> Option<String> {
+    let place = Place::new();
+    let mut machine = Machine::new(&place)?;
+    machine.module("loop");
+    machine.module("bfq");
+    let mut config = Config::new("leaf");
+    config
+        .set("cgroups.memory", "33554432")
+        .set("cgroups.memory_swappiness", "7")
+        .set("cgroups.oom_kill_disable", "true")
+        .set("cgroups.blkio_weight", "300")
+        .set("cgroups.blkio_weight_device", quote("7:0 77"))
+        .set("cgroups.blkio_throttle_read_bps_device", quote("7:0 1000000"))
+        .set("cgroups.blkio_throttle_write_bps_device", quote("7:0 2000000"))
+        .set("cgroups.blkio_throttle_read_iops_device", quote("7:0 100"))
+        .set("cgroups.blkio_throttle_write_iops_device", quote("7:0 200"))
+        .set("cgroups.hugetlb_limit", r#"[{"page_size": "2MB", "limit": 4194304}]"#)
+        .set("cgroups.net_cls_classid", quote("0x100001"))
+        .set("cgroups.net_prio_ifpriomap", r#"[{"interface": "lo", "priority": 5}]"#);
+    machine.container("container", &config);
+    let said = machine.script(&format!(
+        "echo; dd if=/dev/zero of=/disk bs=1M count=1 2>/dev/null; losetup /dev/loop0 /disk\n\
+         echo bfq > /sys/block/loop0/queue/scheduler\n\
+         {mount}\n\
+         cd /container; nsinit exec /bin/sh -c 'touch /up; sleep 300' &\n\
+         until [ -e up ]; do usleep 50000; done\n\
+         for name in {}; do find /sys/fs/cgroup -path '*/leaf/*' -name $name | while read file; do\n\
+         echo FILE $name $(cat $file); done; done\n\
+         nsinit kill KILL; wait\n\
+         echo LEFT $(find /sys/fs/cgroup -name leaf -o -name nsinit-test)",
+        files.join(" "),
+    ));
+    assert!(said.lines().any(|line| line.trim_end() == "LEFT"), "{said}");
+    Some(said)
+}
+
+#[test]
+fn rare_keys_on_version_1() {
+    let mount = "mount -t tmpfs tmpfs /sys/fs/cgroup; cd /sys/fs/cgroup\n\
+        for c in memory devices blkio hugetlb net_cls net_prio; do\n\
+        mkdir $c; mount -t cgroup -o $c cgroup $c; done";
+    let files = [
+        "memory.swappiness 7",
+        "memory.oom_control oom_kill_disable 1 ",
+        "blkio.bfq.weight 300",
+        "blkio.bfq.weight_device default 300 7:0 77",
+        "blkio.throttle.read_bps_device 7:0 1000000",
+        "blkio.throttle.write_bps_device 7:0 2000000",
+        "blkio.throttle.read_iops_device 7:0 100",
+        "blkio.throttle.write_iops_device 7:0 200",
+        "hugetlb.2MB.limit_in_bytes 4194304",
+        "net_cls.classid 1048577",
+        "net_prio.ifpriomap lo 5",
+    ];
+    let names = files.map(|line| line.split(' ').next().unwrap());
+    let Some(said) = rare_keys(mount, &names) else { return };
+    for line in files {
+        assert!(said.contains(&format!("FILE {line}")), "no {line:?} in\n{said}");
+    }
+    assert!(!said.contains("left out"), "{said}");
+}
+
+#[test]
+fn rare_keys_on_version_2() {
+    let files = [
+        "io.bfq.weight default 300 7:0 77",
+        "io.max 7:0 rbps=1000000 wbps=2000000 riops=100 wiops=200",
+        "hugetlb.2MB.max 4194304",
+    ];
+    let names = files.map(|line| line.split(' ').next().unwrap());
+    let Some(said) = rare_keys("mount -t cgroup2 cgroup2 /sys/fs/cgroup", &names) else { return };
+    for line in files {
+        assert!(said.contains(&format!("FILE {line}")), "no {line:?} in\n{said}");
+    }
+    let keys = ["memory_swappiness", "oom_kill_disable", "net_cls_classid", "net_prio_ifpriomap"];
+    for key in keys {
+        assert!(said.contains(&format!("cgroups.{key}: this host's")), "no {key} in\n{said}");
+    }
+    assert_eq!(said.matches("left out").count(), keys.len(), "{said}");
 }
 
 #[test]

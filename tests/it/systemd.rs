@@ -253,6 +253,12 @@ fn without_systemd_the_slice_is_left_out_and_the_option_refused() {
     run.ends(0);
     run.says(&["cgroups.slice: systemd does not run here: left out"]);
     place.exec(&["--systemd", "/bin/true"]).fails(&["connect to /run/", "ENOENT"]);
+    // What no group of this host could keep is told before systemd is asked for one.
+    place.config.set("cgroups.cpuset_cpus", quote("0-777")).set("cgroups.kernel_memory", "4096");
+    place.config.set("cgroups.memory", "33554432");
+    let run = place.exec(&["--systemd", "/bin/true"]);
+    run.fails(&["nsinit: container.json:3:", "cgroups.cpuset_cpus: this host has 0"]);
+    assert!(!run.err.contains("connect"), "{}", run.err);
     place.config.set("cgroups.slice", quote("machine"));
     place.exec(&["/bin/true"]).fails(&["cgroups.slice: expected the name of a slice"]);
 }

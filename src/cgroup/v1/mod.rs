@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::file::Dir;
 use super::limits;
-use super::refuse::{left_out, no_kernel_memory};
+use super::refuse::{KERNEL_MEMORY, left_out, limits_kernel_memory};
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, Show, number};
 use crate::error::Result;
@@ -95,7 +95,11 @@ fn kernel_memory(dir: &Dir, limit: i64, plan: &Cgroup, arena: &Arena) -> Result<
             limit < 0 || now.is_some_and(|now| now <= limit as u64)
         }
     };
-    if taken { Ok(()) } else { no_kernel_memory(plan) }
+    if !taken {
+        limits_kernel_memory(plan)?;
+        left_out(KERNEL_MEMORY);
+    }
+    Ok(())
 }
 
 /// The weights, which only the scheduler BFQ knows today, and the throttles.

@@ -23,7 +23,10 @@ pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -
     });
     let key = Sub(finding.key);
     let index = finding.index.unwrap_or(0);
-    let place = plan.place_of_key(finding.part, index, finding.key).or(mark.map(|mark| mark.pos));
+    // What holds without its key, as the default devices do, is where its section is.
+    let section = finding.part.split_once('.').and_then(|(section, _)| plan.mark(section, 0));
+    let place = plan.place_of_key(finding.part, index, finding.key);
+    let place = place.or(mark.or(section).map(|mark| mark.pos));
     let pos = place.unwrap_or_default();
     let on = match mark {
         Some(Mark { path: [above, own], at, .. }) => {
@@ -33,6 +36,7 @@ pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -
                 None => arena.str(format_args!("{name}:{pos}: {above}{dot}{own}{key}")),
             }
         }
+        None if section.is_some() => arena.str(format_args!("{name}:{pos}: {}{key}", finding.part)),
         None => arena.str(format_args!("{}{key}", finding.part)),
     };
     let why = match finding.text.is_empty() {
