@@ -92,6 +92,24 @@ fn a_second_term_kills_at_once() {
     }
 }
 
+/// In the grace period, by whoever may name the next process, or by so many that all numbers were had.
+#[test]
+fn a_process_with_the_number_of_the_ended_command_is_not_the_command() {
+    let place = Place::new();
+    // In another group: that of the command would keep its number.
+    let again = "trap \"\" TERM; sleep 0.6; echo $((first - 1)) >/proc/sys/kernel/ns_last_pid; \
+                 (sleep 0.2; exit 9) & echo again $!";
+    let script =
+        format!("export first=$$; echo first $$; setsid sh -c '{again}' & sleep 0.3; exit 3");
+    let args = ["--grace", "20s", "sh", "-c", &script];
+    let run = spawn(&mut init(&place, As::Pid1, &args)).end();
+    let pid =
+        |word: &str| run.out.lines().find_map(|line| line.strip_prefix(word)).map(str::to_owned);
+    assert!(pid("first ").is_some());
+    assert_eq!(pid("first "), pid("again "));
+    run.ends(3);
+}
+
 /// What `nsenter` or `docker exec` put into the PID namespace is nobody's child in it.
 #[test]
 fn a_process_from_outside_has_the_grace_period_too() {
