@@ -75,9 +75,10 @@ fn after_the_grace_period_what_remains_is_killed() {
 }
 
 #[test]
-fn a_second_term_kills_at_once() {
+fn a_second_term_or_int_kills_at_once() {
     let place = Place::new();
-    for what in BOTH {
+    let seconds = [libc::SIGTERM, libc::SIGINT];
+    for (what, second) in BOTH.into_iter().flat_map(|what| seconds.map(|second| (what, second))) {
         let script = format!("{STUBBORN} sleep 0.2; echo ready; exec sleep 300");
         let args = ["--grace", "1h", "sh", "-c", &script];
         let (running, pid) = ready(&mut init(&place, what, &args), what);
@@ -86,7 +87,7 @@ fn a_second_term_kills_at_once() {
         until("the command has ended", || !fs::exists(format!("/proc/{command}")).unwrap());
         std::thread::sleep(Duration::from_millis(100));
         assert_ne!(state(pid), 'Z');
-        send(pid, libc::SIGTERM);
+        send(pid, second);
         running.end().ends(143);
         assert!(place.remains().is_empty());
     }
