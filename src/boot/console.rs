@@ -4,7 +4,8 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
-use rustix::fd::OwnedFd;
+use rustix::event::PollFlags;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{self, Errno, fcntl_dupfd_cloexec};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -22,6 +23,7 @@ pub const CONSOLES: usize = 4;
 pub struct Consoles {
     fds: Vec<OwnedFd, CONSOLES>,
     main: Short<128>,
+    is_log: bool,
 }
 
 impl Consoles {
@@ -75,12 +77,15 @@ impl Consoles {
         }
     }
 
-    /// Without a console the kernel's log takes what nsinit says.
+    /// Without a console the kernel's log takes everything; without /dev, what was open before.
     fn become_stdio(&mut self) {
-        if self.fds.is_empty()
-            && let Ok(kmsg) = open(c"/dev/kmsg")
-        {
-            say::log_to(kmsg);
+        if self.fds.is_empty() {
+            let log = kmsg();
+            self.is_log = log.is_ok();
+            if let Ok(last) = log.or_else(|_| nonblocking(stdio()[2])) {
+                // The first fits.
+                let _ = self.fds.push(last);
+            }
         }
         let null = || open(c"/dev/null").or_else(|_| open_path());
         let main = self.fds.first().map_or_else(null, |fd| fcntl_dupfd_cloexec(fd, 3));
@@ -97,6 +102,12 @@ impl Consoles {
     /// To write to without blocking: EAGAIN where a line is slow or stalled.
     pub fn fds(&self) -> &[OwnedFd] {
         &self.fds
+    }
+
+    /// What poll(2) has to say of one that takes something: the kernel's log is never writable to it,
+    /// but readable as soon as there is a record (devkmsg_poll() in kernel/printk/printk.c).
+    pub fn ready(&self) -> PollFlags {
+        if self.is_log { PollFlags::IN } else { PollFlags::OUT }
     }
 
     /// The standard descriptors as the kernel opens them, for the init of another root.
@@ -130,6 +141,18 @@ fn open(path: &CStr) -> io::Result<OwnedFd> {
         }
         file => file,
     }
+}
+
+/// Not for reading: a shell would take the kernel's words for commands.
+fn kmsg() -> io::Result<OwnedFd> {
+    // It may be locked: then some lines are lost.
+    let _ = mounts::write(c"/proc/sys/kernel/printk_devkmsg", b"on\n");
+    openat(CWD, c"/dev/kmsg", OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn nonblocking(fd: BorrowedFd) -> io::Result<OwnedFd> {
+    rustix::io::ioctl_fionbio(fd, true)?;
+    fcntl_dupfd_cloexec(fd, 3)
 }
 
 /// A descriptor that is open, and takes nothing.

@@ -81,8 +81,9 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
     for point in [c"dev", c"proc", c"sys"] {
         let path = |dir: &CStr| machine.arena.concat(&[dir.to_bytes(), b"/", point.to_bytes()]);
         let (from, to) = (path(c"").doing("name", point)?, path(SYSROOT).doing("name", point)?);
-        if mount_move(from, to).is_err() {
+        if let Err(error) = mount_move(from, to).doing("move a mount to", to) {
             // The real root has no such directory: it does without.
+            say::warning(format_args!("{error}"));
             let _ = unmount(from, UnmountFlags::DETACH);
         }
     }

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use linux_raw_sys::general::{SIGCONT, SIGKILL, SIGTERM};
+use linux_raw_sys::general::{SIGCONT, SIGHUP, SIGKILL, SIGTERM};
 use rustix::fs::sync;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
@@ -37,8 +37,9 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
     say::error(format_args!("the machine ends: {words}"));
     let watchdog = &machine.watchdog;
     let grace = machine.cmdline.grace.saturating_mul(1000);
-    // A stopped process takes TERM only once it goes on.
-    if !all_end(watchdog, &[SIGTERM, SIGCONT], grace) {
+    // A shell at its terminal ignores TERM, but not HUP; a stopped process takes them only once it goes
+    // on.
+    if !all_end(watchdog, &[SIGTERM, SIGHUP, SIGCONT], grace) {
         say::warning(format_args!("not all processes have ended in time: they are killed"));
         all_end(watchdog, &[SIGKILL], KILL);
     }

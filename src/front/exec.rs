@@ -55,8 +55,11 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     let before = Identity::of(config).doing("look at", config)?;
     let (wait, systemd) = (options.wait, options.systemd);
     let (stdio, env, finding) = (stdio(), Some(env), None);
+    // PID 1's own child says when it is ready.
+    let kept = options.id.filter(|_| options.booted && ready.is_none());
+    let follows = false;
     let mut launch =
-        Launch { plan, arena, stdio, original, env, wait, systemd, finding, follows: false, ready };
+        Launch { plan, arena, stdio, original, env, wait, systemd, kept, finding, follows, ready };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));

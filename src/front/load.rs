@@ -67,6 +67,7 @@ pub fn booted(options: &mut Options, arena: &Arena) -> Result<(), Error> {
     };
     // Relative paths in container.json are relative to it.
     if rustix::process::chdir(below(b"/dir")?).is_ok() {
+        options.booted = true;
         options.root = Some(RUN);
         options.config = Some(CONFIG);
         let rootfs = below(b"/rootfs")?;

@@ -39,8 +39,9 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let (wait, systemd) = (false, false);
     let (stdio, env, finding) = (stdio(), Some(env), None);
     let ready = None;
+    let (kept, follows) = (None, false);
     let mut launch =
-        Launch { plan, arena, stdio, original, env, wait, systemd, finding, follows: false, ready };
+        Launch { plan, arena, stdio, original, env, wait, systemd, kept, finding, follows, ready };
     let status = launch::join(&mut launch, &running)?;
     status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
 }

@@ -50,6 +50,8 @@ pub struct Launch<'a> {
     pub wait: bool,
     /// Whether to ask systemd for a scope to start in.
     pub systemd: bool,
+    /// The name of a container that somebody else keeps, which may only be joined.
+    pub kept: Option<&'static CStr>,
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,
@@ -79,8 +81,13 @@ const RETRIES: usize = 1000;
 pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
     for _ in 0..RETRIES {
         let lock = place.lock()?;
-        let Some(running) = place.running(launch)? else {
-            return start::start(launch, place, lock);
+        let running = match (place.running(launch)?, launch.kept) {
+            (Some(running), _) => running,
+            (None, None) => return start::start(launch, place, lock),
+            (None, Some(name)) => {
+                let why = "it does not run, and is PID 1's to start (nsinit start NAME)";
+                return Err(Error::refused("join", name, why));
+            }
         };
         drop(lock);
         if let Some(status) = join::join(launch, &running)? {

@@ -43,12 +43,13 @@ core::arch::global_asm!(
 #[cfg(target_arch = "arm")]
 core::arch::global_asm!(
     ".globl _start",
+    ".arm", // the state in which the kernel starts an even address (start_thread(), arch/arm)
     "_start:",
     "mov fp, #0",
     "mov lr, #0",
     "mov r0, sp",
     "bic sp, sp, #7",
-    "b {entry}",
+    "bl {entry}", // the rest is Thumb: the linker makes it a blx
     entry = sym entry,
 );
 

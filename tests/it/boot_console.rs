@@ -41,6 +41,32 @@ fn a_stalled_serial_line_does_not_stop_the_machine() {
 }
 
 #[test]
+fn without_a_console_the_kernels_log_takes_everything() {
+    let place = Place::new();
+    let Some(mut machine) = Machine::new(&place) else { return };
+    machine.nsinit_is_init();
+    machine.console = "console=null";
+    machine.qemu.extend(["-vga", "none"].map(str::to_owned));
+    // More than ten lines in five seconds, which is what the kernel takes of anybody else.
+    machine.boots("onboot", "one", "for i in $(seq 40); do echo line-$i; done; exit 3");
+    // As the rescue shell it runs before the container, and again when that has failed.
+    machine.rescue(
+        "(echo ACTIVE $(cat /sys/class/tty/console/active) END; sleep 0.2; dmesg | sed 's/^/LOG /') > /dev/ttyS0\n\
+        [ ! -e /again ] || kill -USR2 1; : > /again",
+    );
+    let said = machine.boot();
+    assert!(said.contains("ACTIVE END"), "there is a console:\n{said}");
+    for n in 1..=40 {
+        assert!(said.contains(&format!("] one: line-{n}\n")), "no line-{n}:\n{said}");
+    }
+    assert!(said.contains("] one: nsinit: it ended with status 3"), "{said}");
+    assert!(said.contains("] nsinit: what must run before the services has failed"), "{said}");
+    // Nothing is said on a line that is no console.
+    let other = said.lines().find(|line| line.starts_with("one: "));
+    assert_eq!(other, None, "{said}");
+}
+
+#[test]
 fn every_active_console_is_written_to() {
     let place = Place::new();
     let Some(mut machine) = Machine::new(&place) else { return };

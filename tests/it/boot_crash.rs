@@ -1,12 +1,14 @@
 //! PID 1 fails by its own fault: it says why, and does what the command line says.
 
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::{Place, spawn};
 
-#[test]
-fn it_says_why_and_reboots() {
+on_each_arch!(it_says_why_and_reboots, or_halts, or_gives_a_shell);
+
+fn it_says_why_and_reboots(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     machine.rescue("kill -SEGV 1; sleep 20; echo STILL THERE");
     let said = machine.boot();
@@ -15,10 +17,9 @@ fn it_says_why_and_reboots() {
     assert!(!said.contains("STILL THERE") && !said.contains("Kernel panic"), "{said}");
 }
 
-#[test]
-fn or_halts() {
+fn or_halts(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     machine.append += "nsinit.panic=halt";
     machine.rescue("kill -BUS 1; sleep 20; echo STILL THERE");
@@ -29,10 +30,9 @@ fn or_halts() {
     running.end_within(machine.limit);
 }
 
-#[test]
-fn or_gives_a_shell() {
+fn or_gives_a_shell(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     machine.append += "nsinit.panic=shell";
     machine.rescue("kill -ILL 1; sleep 20");

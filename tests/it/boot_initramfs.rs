@@ -2,13 +2,19 @@
 
 use std::path::Path;
 
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
 
-#[test]
-fn it_boots_into_a_container_and_powers_off() {
+on_each_arch!(
+    it_boots_into_a_container_and_powers_off,
+    everything_is_mounted_once,
+    without_devtmpfs_it_makes_the_nodes
+);
+
+fn it_boots_into_a_container_and_powers_off(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     machine.boots("onboot", "10-first", "echo FIRST $(hostname) $$; ls /init /containers; true");
     machine.boots("onboot", "20-second", "echo SECOND; ip addr show lo");
@@ -23,10 +29,9 @@ fn it_boots_into_a_container_and_powers_off() {
     }
 }
 
-#[test]
-fn everything_is_mounted_once() {
+fn everything_is_mounted_once(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     machine.only(
         "while read id parent dev root point options rest; do echo \"MOUNT $point $options $rest\"; done < /proc/self/mountinfo\n\
@@ -76,31 +81,34 @@ fn crun_works_there_unmodified() {
     assert!(said.contains("/bin/busybox\nSTATUS 1"), "{said}");
 }
 
-#[test]
-fn without_devtmpfs_it_makes_the_nodes() {
+fn without_devtmpfs_it_makes_the_nodes(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
-    machine.only(
-        "ls -l /dev/null /dev/zero /dev/tty /dev/kmsg /dev/ttyS0 /dev/input/event0 /dev/console",
-    );
-    machine.module("evdev");
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
+    let console = format!("/dev/{}", arch.console());
+    let mut nodes = vec![
+        ("crw-rw-rw-", "/dev/null"),
+        ("crw-rw-rw-", "/dev/zero"),
+        ("crw-rw-rw-", "/dev/tty"),
+        ("crw-r--r--", "/dev/kmsg"),
+        ("crw-------", &console),
+        ("crw-------", "/dev/console"),
+    ];
+    // The other has no keys.
+    if arch == Arch::X86_64 {
+        machine.module("evdev");
+        nodes.push(("crw-------", "/dev/input/event0"));
+    }
+    let names: Vec<&str> = nodes.iter().map(|(_, name)| *name).collect();
+    machine.only(&format!("ls -l {}", names.join(" ")));
     std::fs::create_dir(machine.root.join("sbin")).unwrap();
-    std::fs::copy(crate::world::nsinit(), machine.root.join("sbin/init")).unwrap();
+    std::fs::copy(arch.nsinit(), machine.root.join("sbin/init")).unwrap();
     // No stock kernel is without it: somebody else was there first, and has left /dev empty.
     machine.program(
         "init",
         "#!/bin/sh\nexport PATH=/bin\nmount -t tmpfs dev /dev\nexec /sbin/init \"$@\"\n",
     );
     let said = machine.boot();
-    for (mode, node) in [
-        ("crw-rw-rw-", "/dev/null"),
-        ("crw-rw-rw-", "/dev/zero"),
-        ("crw-rw-rw-", "/dev/tty"),
-        ("crw-r--r--", "/dev/kmsg"),
-        ("crw-------", "/dev/ttyS0"),
-        ("crw-------", "/dev/input/event0"),
-        ("crw-------", "/dev/console"),
-    ] {
+    for (mode, node) in nodes {
         let line = said.lines().find(|line| line.ends_with(node) && line.contains("root"));
         assert!(line.is_some_and(|line| line.starts_with(mode)), "{node}: {said}");
     }

@@ -3,14 +3,16 @@
 
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixStream;
 
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::{Place, Running, spawn};
 
+on_each_arch!(the_signals_of_busybox, the_signals_of_systemd, by_name);
+
 /// A machine with a service that says how it was ended.
-fn machine(place: &Place) -> Option<Machine> {
-    let machine = Machine::new(place)?;
+fn machine(place: &Place, arch: Arch) -> Option<Machine> {
+    let machine = Machine::of(place, arch)?;
     machine.nsinit_is_init();
     machine.boots(
         "services",
@@ -27,12 +29,7 @@ fn ends(said: &str, word: &str) {
 
 /// Asks the running machine's monitor for something.
 fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
-    let socket = place.dir.join("monitor");
-    let monitor = format!("unix:{},server=on,wait=off", socket.display());
-    machine.qemu.extend(["-serial", "stdio", "-monitor", &monitor].map(str::to_owned));
-    let mut running = spawn(&mut machine.command());
-    running.wait_for_within("READY", machine.limit);
-    let mut monitor = UnixStream::connect(socket).unwrap();
+    let (mut running, mut monitor) = machine.boot_until(place, "READY");
     writeln!(monitor, "{command}").unwrap();
     running.wait_for_within("the machine ends", machine.limit);
     running
@@ -41,7 +38,7 @@ fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
 #[test]
 fn the_power_button() {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
     machine.module("button");
     machine.module("evdev");
     let run = press(&mut machine, &place, "system_powerdown").end_within(machine.limit);
@@ -49,9 +46,24 @@ fn the_power_button() {
 }
 
 #[test]
+fn a_shell_on_the_console_holds_nothing_up() {
+    let place = Place::new();
+    let Some(mut machine) = Machine::new(&place) else { return };
+    machine.nsinit_is_init();
+    machine.boots("services", "none", "true");
+    machine.append += "nsinit.idle=shell";
+    // Where it reads from a terminal, it ignores TERM.
+    let (mut running, mut monitor) = machine.boot_until(&place, "/ # ");
+    writeln!(monitor, "sendkey ctrl-alt-delete").unwrap();
+    running.wait_for_within("the machine ends: reboot", machine.limit);
+    let said = running.end_within(machine.limit).out;
+    assert!(said.contains("reboot: Restarting") && !said.contains("killed"), "{said}");
+}
+
+#[test]
 fn ctrl_alt_del() {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
     let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end_within(machine.limit);
     ends(&run.out, "Restarting");
 }
@@ -64,28 +76,25 @@ fn beside(machine: &mut Machine, script: &str) -> String {
     machine.boot()
 }
 
-#[test]
-fn the_signals_of_busybox() {
+fn the_signals_of_busybox(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     ends(&beside(&mut machine, "kill -USR2 1"), "Power down");
     machine.append.clear();
     ends(&beside(&mut machine, "kill -TERM 1"), "Restarting");
 }
 
-#[test]
-fn the_signals_of_systemd() {
+fn the_signals_of_systemd(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     ends(&beside(&mut machine, "kill -38 1"), "Power down");
     machine.append.clear();
     ends(&beside(&mut machine, "kill -39 1"), "Restarting");
 }
 
-#[test]
-fn by_name() {
+fn by_name(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     std::fs::create_dir_all(machine.root.join("sbin")).unwrap();
     symlink("/init", machine.root.join("sbin/reboot")).unwrap();
     ends(&beside(&mut machine, "/sbin/reboot"), "Restarting");

@@ -4,19 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::machine::Machine;
-use crate::world::{Place, lay_out};
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
+use crate::world::{Place, spawn};
+
+on_each_arch!(by_label_with_its_own_init, our_containers_on_it);
 
 const UUID: &str = "0a1b2c3d-0001-4002-8003-0a1b2c3d4e5f";
 /// What the real root's own init says.
-const INIT: &str = "#!/bin/sh\nexport PATH=/bin\necho REAL $$ $0 $*\n\
+pub const INIT: &str = "#!/bin/sh\nexport PATH=/bin\necho REAL $$ $0 $*\n\
     while read id parent dev root point options rest; do echo \"MOUNT $point $options $rest\"; done < /proc/self/mountinfo\n\
     free -k | sed -n 's/Mem: *[0-9]* *\\([0-9]*\\) .*/USED \\1/p'\npoweroff -f\n";
 
 /// A file with an ext4 file system in it, and an init if one is given.
-fn disk(place: &Place, init: Option<&str>) -> PathBuf {
+pub fn disk(place: &Place, arch: Arch, init: Option<&str>) -> PathBuf {
     let root = place.dir.join("disk");
-    lay_out(&root);
+    arch.lay_out(&root);
     fs::create_dir(root.join("sbin")).unwrap();
     if let Some(init) = init {
         let file = root.join("sbin/init");
@@ -41,8 +44,8 @@ fn make_executable(file: &Path) {
 }
 
 /// A machine with this disk, and the modules to read it.
-fn machine(place: &Place, image: &Path, append: &str) -> Option<Machine> {
-    let mut machine = Machine::new(place)?;
+fn machine(place: &Place, arch: Arch, image: &Path, append: &str) -> Option<Machine> {
+    let mut machine = Machine::of(place, arch)?;
     machine.nsinit_is_init();
     for module in ["virtio_pci", "virtio_blk"] {
         machine.module(module);
@@ -53,12 +56,11 @@ fn machine(place: &Place, image: &Path, append: &str) -> Option<Machine> {
     Some(machine)
 }
 
-#[test]
-fn by_label_with_its_own_init() {
+fn by_label_with_its_own_init(arch: Arch) {
     let place = Place::new();
-    let image = disk(&place, Some(INIT));
+    let image = disk(&place, arch, Some(INIT));
     let append = "\"root=LABEL=koye root\" rootwait -- some words";
-    let Some(machine) = machine(&place, &image, append) else { return };
+    let Some(machine) = machine(&place, arch, &image, append) else { return };
     // Twice: the memory that is used afterwards must not depend on it.
     let used = |said: &str| -> u64 {
         let line = said.lines().find_map(|line| line.strip_prefix("USED ")).expect("USED");
@@ -83,7 +85,7 @@ fn by_label_with_its_own_init() {
 fn by_uuid_and_device_read_write_with_init_named() {
     let place = Place::new();
     let init = INIT.replace("export PATH=/bin", "export PATH=/bin; touch /written && echo WRITTEN");
-    let image = disk(&place, None);
+    let image = disk(&place, Arch::X86_64, None);
     let other = place.dir.join("disk/bin/start");
     fs::write(&other, init).unwrap();
     make_executable(&other);
@@ -101,7 +103,7 @@ fn by_uuid_and_device_read_write_with_init_named() {
         image
     };
     let root = format!("root=UUID={} rw init=/bin/start rootfstype=ext4", UUID.to_uppercase());
-    let Some(mut machine) = machine(&place, &image, &root) else { return };
+    let Some(mut machine) = machine(&place, Arch::X86_64, &image, &root) else { return };
     let said = machine.boot();
     assert!(said.contains("REAL 1 /bin/start\nMOUNT") || said.contains("WRITTEN"), "{said}");
     assert!(said.contains("WRITTEN") && said.contains("MOUNT / rw,"), "{said}");
@@ -113,12 +115,12 @@ fn by_uuid_and_device_read_write_with_init_named() {
 #[test]
 fn by_the_uuid_of_a_partition() {
     let place = Place::new();
-    let image = disk(&place, Some(INIT));
+    let image = disk(&place, Arch::X86_64, Some(INIT));
     let partition = fs::read(&image).unwrap();
     let whole = place.dir.join("whole.img");
     fs::write(&whole, [mbr(&partition), partition.clone(), vec![0; 1 << 20]].concat()).unwrap();
     let append = "root=PARTUUID=1234abcd-02";
-    let Some(mut machine) = machine(&place, &whole, append) else { return };
+    let Some(mut machine) = machine(&place, Arch::X86_64, &whole, append) else { return };
     let said = machine.boot();
     assert!(said.contains("MOUNT / ro,relatime - ext4 /dev/vda2"), "{said}");
     fs::write(&whole, gpt(&partition)).unwrap();
@@ -191,13 +193,12 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-#[test]
-fn our_containers_on_it() {
+fn our_containers_on_it(arch: Arch) {
     let place = Place::new();
-    let image = disk(&place, None);
+    let image = disk(&place, arch, None);
     // The machine's own container moves to the disk.
     let append = "root=LABEL=kontainer nsinit.containers=/containers rw";
-    let Some(machine) = machine(&place, &image, append) else { return };
+    let Some(machine) = machine(&place, arch, &image, append) else { return };
     machine.boots(
         "onboot",
         "one",
@@ -221,6 +222,30 @@ fn our_containers_on_it() {
     let check = Command::new("dumpe2fs").arg("-h").arg(&image).output().unwrap();
     let check = String::from_utf8(check.stdout).unwrap();
     assert!(check.contains("Filesystem state:         clean"), "not unmounted\n{check}\n{said}");
+}
+
+#[test]
+fn a_root_without_the_directories_of_a_system_says_what_is_missing() {
+    let place = Place::new();
+    let image = place.dir.join("disk.img");
+    let Some(machine) = machine(&place, Arch::X86_64, &image, "root=/dev/vda") else { return };
+    let root = place.dir.join("disk");
+    fs::create_dir_all(root.join("sbin")).unwrap();
+    fs::copy(crate::world::nsinit(), root.join("sbin/init")).unwrap();
+    machine.boots("onboot", "one", "true");
+    fs::rename(machine.root.join("containers"), root.join("containers")).unwrap();
+    fs::File::create(&image).unwrap().set_len(24 << 20).unwrap();
+    let mut make = Command::new("mkfs.ext4");
+    assert!(make.args(["-q", "-d"]).arg(&root).arg(&image).status().unwrap().success());
+    let mut running = spawn(&mut machine.command());
+    let said = running.wait_for_within("the machine stays up", machine.limit);
+    for (doing, dir) in [("move a mount to", "/sysroot/dev"), ("mount proc on", "/proc")] {
+        let why = format!("nsinit: warning: {doing} {dir}: No such file or directory");
+        assert!(said.contains(&why), "no {why:?} in:\n{said}");
+    }
+    assert!(said.contains("one: nsinit: make the directory /run/nsinit/one"), "{said}");
+    running.signal(libc::SIGKILL);
+    running.end_within(machine.limit);
 }
 
 #[test]

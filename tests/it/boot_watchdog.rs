@@ -1,12 +1,14 @@
 //! The hardware watchdog: kicked by the loop, and by nothing else.
 
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
 
-#[test]
-fn it_resets_a_machine_whose_pid_1_hangs() {
+on_each_arch!(it_resets_a_machine_whose_pid_1_hangs);
+
+fn it_resets_a_machine_whose_pid_1_hangs(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     machine.module("softdog");
     machine.append += "nsinit.watchdog=2";

@@ -1,14 +1,16 @@
 //! A virtual machine: a stock kernel that boots an initramfs which a test lays out. Its console is
-//! the serial line, and what it said there is what a test looks at.
+//! the serial line, and what it said there is what a test looks at. What depends on the kind of
+//! processor is tested on each, with `on_each_arch!`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::config::{Config, strings};
-use crate::world::{Place, lay_out, nameless, nsinit, skip, spawn};
+use crate::world::{Place, Running, lay_out, nameless, nsinit, skip, spawn};
 
 /// Longest time that a machine may run: a stock kernel's start is most of it, and other tests run
 /// meanwhile.
@@ -17,10 +19,94 @@ const BOOT: Duration = Duration::from_secs(150);
 /// What the machine says before it ends, where a script is its /init.
 const END: &str = "MACHINE ENDS";
 
+/// The kind of a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arch {
+    /// The host's own.
+    X86_64,
+    /// One for which all is built and fetched: scripts/cross, scripts/vm-kernel.
+    Aarch64,
+}
+
+/// Tests that are run on a machine of each kind: functions that take it.
+#[macro_export]
+macro_rules! on_each_arch {
+    ($($name:ident),*) => {$(
+        mod $name {
+            #[test]
+            fn x86_64() {
+                super::$name($crate::machine::Arch::X86_64);
+            }
+            #[test]
+            fn aarch64() {
+                super::$name($crate::machine::Arch::Aarch64);
+            }
+        }
+    )*};
+}
+
+impl Arch {
+    /// The program that makes one, with its words.
+    fn qemu(self) -> &'static [&'static str] {
+        match self {
+            Arch::X86_64 => &["qemu-system-x86_64"],
+            Arch::Aarch64 => &["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57"],
+        }
+    }
+
+    /// Its first serial line.
+    pub fn console(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "ttyS0",
+            Arch::Aarch64 => "ttyAMA0",
+        }
+    }
+
+    /// The words for its kernel: the check of the timer of the one fails where the host is too busy.
+    fn append(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "console=ttyS0 no_timer_check",
+            Arch::Aarch64 => "console=ttyAMA0",
+        }
+    }
+
+    /// Where its kernel is.
+    fn vm(self) -> PathBuf {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
+        match self {
+            Arch::X86_64 => target.join("vm"),
+            Arch::Aarch64 => target.join("vm-arm64"),
+        }
+    }
+
+    /// The program that is tested.
+    pub fn nsinit(self) -> PathBuf {
+        match self {
+            Arch::X86_64 => nsinit(),
+            Arch::Aarch64 => std::env::var_os("NSINIT_AARCH64").unwrap_or_default().into(),
+        }
+    }
+
+    /// A BusyBox root file system that runs there.
+    pub fn lay_out(self, root: &Path) {
+        lay_out(root);
+        if self == Arch::Aarch64 {
+            for name in ["busybox", "probe", "nothing"] {
+                fs::remove_file(root.join("bin").join(name)).unwrap();
+            }
+            fs::copy(self.vm().join("busybox"), root.join("bin/busybox")).unwrap();
+        }
+    }
+}
+
 /// A machine that has not booted yet.
 pub struct Machine {
+    /// What it is.
+    pub arch: Arch,
     /// The root of its initramfs.
     pub root: PathBuf,
+    /// The words on the kernel's command line that name its console.
+    pub console: &'static str,
     /// Words added to the kernel's command line.
     pub append: String,
     /// Longest time that it may run.
@@ -29,41 +115,48 @@ pub struct Machine {
     pub qemu: Vec<String>,
     /// Kernel modules, in the order in which they are loaded.
     modules: Vec<String>,
-    vm: PathBuf,
 }
 
 impl Machine {
-    /// A machine with BusyBox in /bin and nsinit as /bin/nsinit. `None` where none can be had: the
-    /// test is skipped then.
+    /// A machine of the host's kind, with BusyBox in /bin and nsinit as /bin/nsinit. `None` where none
+    /// can be had: the test is skipped then.
     pub fn new(place: &Place) -> Option<Machine> {
-        let vm = std::env::var_os("NSINIT_VM").map(PathBuf::from);
-        let vm = vm.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("../vm"));
-        let qemu = Command::new("qemu-system-x86_64").arg("--version").output().is_ok();
-        if !(vm.join("vmlinuz").exists() && qemu && cfg!(target_arch = "x86_64")) {
+        Machine::of(place, Arch::X86_64)
+    }
+
+    /// One of any kind.
+    pub fn of(place: &Place, arch: Arch) -> Option<Machine> {
+        let qemu = Command::new(arch.qemu()[0]).arg("--version").output().is_ok();
+        if !(arch.vm().join("vmlinuz").exists() && qemu && cfg!(target_arch = "x86_64")) {
             skip("no kernel or no qemu: scripts/vm-kernel");
             return None;
         }
+        if !arch.nsinit().exists() {
+            skip("not built for it: scripts/test aarch64");
+            return None;
+        }
         let root = place.dir.join("initramfs");
-        lay_out(&root);
+        arch.lay_out(&root);
         for link in ["poweroff", "sh"] {
             // `lay_out` may have made it.
             let _ = symlink("busybox", root.join("bin").join(link));
         }
-        fs::copy(nsinit(), root.join("bin/nsinit")).unwrap();
+        fs::copy(arch.nsinit(), root.join("bin/nsinit")).unwrap();
         let (append, modules, qemu) = (String::new(), Vec::new(), Vec::new());
-        Some(Machine { root, append, limit: BOOT, qemu, modules, vm })
+        let console = arch.append();
+        Some(Machine { arch, root, console, append, limit: BOOT, qemu, modules })
     }
 
     /// Lays out a container at `path` in the machine: a root file system with its container.json.
     pub fn container(&self, path: &str, config: &Config) {
         let container = self.root.join(path);
-        lay_out(&container);
+        self.arch.lay_out(&container);
         fs::write(container.join("container.json"), config.text()).unwrap();
     }
 
     /// nsinit is the machine's /init.
     pub fn nsinit_is_init(&self) {
-        fs::copy(nsinit(), self.root.join("init")).unwrap();
+        fs::copy(self.arch.nsinit(), self.root.join("init")).unwrap();
     }
 
     /// A script that runs as the rescue shell, before the first container.
@@ -81,7 +174,7 @@ impl Machine {
     /// and what it runs.
     pub fn boots(&self, kind: &str, name: &str, script: &str) {
         let dir = self.root.join("containers").join(kind).join(name);
-        lay_out(&dir.join("rootfs"));
+        self.arch.lay_out(&dir.join("rootfs"));
         let mut config = Config::new(name);
         // The stock kernel's controllers are all of version 2.
         config.unset("cgroups").set("rootfs", "\"rootfs\"");
@@ -99,7 +192,7 @@ impl Machine {
 
     /// Takes a kernel module along, after the modules that it needs; `script` loads them.
     pub fn module(&mut self, name: &str) {
-        let file = find(&self.vm.join("modules"), &format!("{name}.ko"))
+        let file = find(&self.arch.vm().join("modules"), &format!("{name}.ko"))
             .unwrap_or_else(|| panic!("the kernel has no module {name}"));
         let bytes = fs::read(&file).unwrap();
         for needed in needs(&bytes) {
@@ -152,6 +245,17 @@ impl Machine {
         run.out.replace('\r', "") + &run.err
     }
 
+    /// Boots it with qemu's monitor at hand: back when it has said `word`.
+    #[track_caller]
+    pub fn boot_until(&mut self, place: &Place, word: &str) -> (Running, UnixStream) {
+        let socket = place.dir.join("monitor");
+        let monitor = format!("unix:{},server=on,wait=off", socket.display());
+        self.qemu.extend(["-serial", "stdio", "-monitor", &monitor].map(str::to_owned));
+        let mut running = spawn(&mut self.command());
+        running.wait_for_within(word, self.limit);
+        (running, UnixStream::connect(socket).unwrap())
+    }
+
     /// Packs the initramfs; the command that boots it, with the serial line on its output.
     pub fn command(&self) -> Command {
         let image = self.root.with_extension("cpio");
@@ -162,26 +266,18 @@ impl Machine {
             .status()
             .unwrap();
         assert!(pack.success(), "apt-get install cpio");
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args([
-            "-accel",
-            "tcg",
-            "-m",
-            "512",
-            "-nographic",
-            "-nic",
-            "none",
-            "-no-reboot",
-            "-kernel",
-        ])
-        .arg(self.vm.join("vmlinuz"))
-        .arg("-initrd")
-        .arg(&image)
-        .arg("-append")
-        // The kernel's check of its timer fails where the host is too busy.
-        .arg(format!("console=ttyS0 panic=-1 quiet no_timer_check {}", self.append))
-        .args(&self.qemu)
-        .stdin(Stdio::from(nameless()));
+        let (program, words) = self.arch.qemu().split_first().unwrap();
+        let mut qemu = Command::new(program);
+        qemu.args(words);
+        let common = "-accel tcg -m 512 -nographic -nic none -no-reboot -kernel";
+        qemu.args(common.split(' '))
+            .arg(self.arch.vm().join("vmlinuz"))
+            .arg("-initrd")
+            .arg(&image)
+            .arg("-append")
+            .arg(format!("{} panic=-1 quiet {}", self.console, self.append))
+            .args(&self.qemu)
+            .stdin(Stdio::from(nameless()));
         qemu
     }
 }

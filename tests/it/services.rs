@@ -272,11 +272,13 @@ fn names_that_can_not_be_are_left_out_and_so_is_who_is_not_wanted() {
         system.script("services", name, POLITE);
     }
     system.script("onshutdown", "web", "true");
-    system.words += "nsinit.skip=extra";
+    system.words += "nsinit.skip=extra,nobody";
     let mut booted = system.boot();
     booted.says("services/not wanted: its name has something else than letters");
     booted.says("services/log: nsinit needs this name itself");
     booted.says("onshutdown/web: another container has this name");
+    booted.says("nsinit.only, nsinit.skip: there is no container nobody\n");
+    assert!(!booted.running.err().contains("no container extra"), "{}", booted.running.err());
     booted.is("web", "running");
     assert_eq!(booted.verb(&["list"]).ok().lines().count(), 2);
 }
@@ -294,6 +296,20 @@ fn a_console_shell_joins_a_container_by_its_name() {
     booted
         .verb(&["exec", "--id", "nobody", "true"])
         .fails(&["no container of this name was booted"]);
+}
+
+#[test]
+fn nobody_but_pid_1_starts_a_container_of_the_machine() {
+    let system = System::new();
+    system.script("services", "web", POLITE);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    booted.verb(&["stop", "web"]).ok();
+    let run = booted.verb(&["exec", "--id", "web", "/bin/true"]);
+    run.fails(&["join web: it does not run, and is PID 1's to start (nsinit start NAME)"]);
+    assert_eq!(booted.list("web")[2], "stopped");
+    booted.verb(&["start", "web"]).ok();
+    booted.verb(&["exec", "--id", "web", "/bin/true"]).ok();
 }
 
 #[test]

@@ -3,13 +3,20 @@
 use std::fs;
 
 use crate::config::{CAPABILITIES, Config, strings};
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
+
+on_each_arch!(
+    services_start_are_asked_for_and_stop_before_the_machine_does,
+    a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small,
+    images_need_no_more_than_their_modules
+);
 
 /// A machine with nsinit as /init, and a service on it that is in no container: it runs `script`
 /// with the machine's own files.
-fn machine(place: &Place, script: &str) -> Option<Machine> {
-    let machine = Machine::new(place)?;
+fn machine(place: &Place, arch: Arch, script: &str) -> Option<Machine> {
+    let machine = Machine::of(place, arch)?;
     machine.nsinit_is_init();
     let dir = machine.root.join("containers/services/zz-host");
     fs::create_dir_all(&dir).unwrap();
@@ -24,11 +31,11 @@ fn machine(place: &Place, script: &str) -> Option<Machine> {
     Some(machine)
 }
 
-#[test]
-fn services_start_are_asked_for_and_stop_before_the_machine_does() {
+fn services_start_are_asked_for_and_stop_before_the_machine_does(arch: Arch) {
     let place = Place::new();
     let Some(machine) = machine(
         &place,
+        arch,
         "until nsinit list | grep -q 'web .*running'; do usleep 20000; done\n\
          nsinit list; nsinit exec --id web cat /note; nsinit logs 010-first\n\
          nsinit restart web && nsinit list --json && nsinit blame && nsinit poweroff\nsleep 100",
@@ -61,12 +68,12 @@ fn services_start_are_asked_for_and_stop_before_the_machine_does() {
     );
 }
 
-#[test]
-fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small() {
+fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small(arch: Arch) {
     let place = Place::new();
     // After the first second, jiffies of PID 1 and of all that it has waited for.
     let Some(machine) = machine(
         &place,
+        arch,
         "sleep 3; a=$(cut -d' ' -f14-17 /proc/1/stat); sleep 5; b=$(cut -d' ' -f14-17 /proc/1/stat)\n\
          echo TICKS $a $b END; grep VmRSS /proc/1/status; nsinit list; nsinit poweroff; sleep 100",
     ) else {
@@ -77,9 +84,9 @@ fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small() {
     let ticks = said.split("TICKS ").nth(1).unwrap_or_else(|| panic!("{said}"));
     let ticks: Vec<u32> = ticks.split_whitespace().map_while(|n| n.parse().ok()).collect();
     let [before, after] = [&ticks[..4], &ticks[4..8]].map(|t| t.iter().sum::<u32>());
-    // A hundred ticks are a second; in five seconds there are one or two starts, each of which takes
-    // some 20 ms of an emulated processor. A loop without pauses would take them all.
-    assert!(after - before < 50, "{ticks:?}");
+    // A hundred ticks are a second. A loop without pauses would take them all; what is not the guest's
+    // fault is counted, too, where the host is busy. services_crash.rs measures what it really costs.
+    assert!(after - before < 250, "{ticks:?}");
     let resident = said.split("VmRSS:").nth(1).unwrap();
     let resident: u32 = resident.split_whitespace().next().unwrap().parse().unwrap();
     println!("resident: {resident} kB");
@@ -87,11 +94,11 @@ fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small() {
     assert!(said.contains("crash: nsinit: it ended with status 3; again in 3200 ms"), "{said}");
 }
 
-#[test]
-fn images_need_no_more_than_their_modules() {
+fn images_need_no_more_than_their_modules(arch: Arch) {
     let place = Place::new();
     let Some(mut machine) = machine(
         &place,
+        arch,
         "until nsinit logs image | grep -q DONE; do usleep 20000; done; nsinit poweroff; sleep 100",
     ) else {
         return;

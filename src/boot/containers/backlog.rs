@@ -4,10 +4,10 @@
 
 use core::fmt::{self, Write};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, Timespec, poll};
 use rustix::fd::OwnedFd;
 
-use crate::boot::console::CONSOLES;
+use crate::boot::console::{CONSOLES, Consoles};
 
 /// Bytes that are kept for a console that is behind.
 pub const RING: usize = 16 << 10;
@@ -66,7 +66,10 @@ impl Backlog {
         }
         let at = *printed % RING;
         let len = self.said.wrapping_sub(*printed).min(RING - at).min(CHUNK);
-        match rustix::io::write(console, self.ring.get(at..at + len).unwrap_or(&[])) {
+        let text = self.ring.get(at..at + len).unwrap_or(&[]);
+        // Whole lines: each piece is a record of the kernel's log, where that is the console.
+        let end = text.iter().rposition(|byte| *byte == b'\n').map_or(len, |last| last + 1);
+        match rustix::io::write(console, text.get(..end).unwrap_or(&[])) {
             Ok(n) => *printed = printed.wrapping_add(n),
             // It hangs up, or was never one: nothing will come of it.
             Err(errno) if errno != rustix::io::Errno::AGAIN => *printed = self.said,
@@ -77,10 +80,10 @@ impl Backlog {
 
     /// Prints what is left before the machine ends, as long as a console takes some of it every
     /// quarter of a second.
-    pub fn flush(&mut self, consoles: &[OwnedFd]) {
-        for (n, console) in consoles.iter().enumerate() {
+    pub fn flush(&mut self, consoles: &Consoles) {
+        for (n, console) in consoles.fds().iter().enumerate() {
             while self.is_behind(n) {
-                let mut fds = [PollFd::new(console, PollFlags::OUT)];
+                let mut fds = [PollFd::new(console, consoles.ready())];
                 let wait = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
                 match poll(&mut fds, Some(&wait)) {
                     Ok(1..) if self.print(n, console) => {}

@@ -96,7 +96,7 @@ pub fn run(machine: &mut Machine) -> Action {
         room.log();
         let action = room.serve();
         let Room { sinks, machine, .. } = room;
-        sinks.backlog.flush(machine.consoles.fds());
+        sinks.backlog.flush(&machine.consoles);
         match action {
             Action::Shell => rescue::shell(machine).unwrap_or(Action::Reboot),
             action => action,

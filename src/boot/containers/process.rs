@@ -223,7 +223,7 @@ impl Room<'_, '_> {
             && (most == 0 || unit.failures <= most)
             && self.phase < Phase::Stopping;
         if again {
-            let pause = (PAUSE << (unit.failures - 1).min(16)).min(PAUSE_MAX);
+            let pause = pause(unit.failures);
             unit.state = State::BackOff;
             unit.deadline = now + pause;
             let pause = pause / 1000;
@@ -249,6 +249,11 @@ impl Room<'_, '_> {
     }
 }
 
+/// Microseconds before a start that follows so many failures in a row, of which there is one.
+fn pause(failures: u32) -> u64 {
+    (PAUSE << (failures - 1).min(16)).min(PAUSE_MAX)
+}
+
 /// SIGKILL for the children of `pid`; false where there is none to be found.
 fn kill_children(pid: Pid) -> bool {
     let thread = Short::<64>::new(format_args!("task/{}/children", i64::from(pid.as_raw_pid())));
@@ -264,4 +269,16 @@ fn kill_children(pid: Pid) -> bool {
         found |= child.is_some_and(|child| kill(child, SIGKILL).is_ok());
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_half_a_minute_and_stay_there() {
+        let pauses: Vec<u64> = (1..=11).map(|n| pause(n) / 1000).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
+        assert_eq!(pause(u32::MAX), PAUSE_MAX);
+    }
 }

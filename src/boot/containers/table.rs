@@ -66,12 +66,23 @@ impl Room<'_, '_> {
             // A backlog takes everything.
             let _ = writeln!(sinks.backlog, "nsinit: {text}");
         });
-        let cmdline = &machine.cmdline;
-        units.retain(|unit| {
-            let listed = |list: &CStr| {
-                split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
-            };
-            cmdline.only.is_none_or(listed) && !cmdline.skip.is_some_and(listed)
+        let (only, skip) = (machine.cmdline.only, machine.cmdline.skip);
+        for list in [only, skip] {
+            for word in split_by(list.unwrap_or(c"").to_bytes(), b',') {
+                if !self.units.iter().any(|unit| unit.name.to_bytes() == word) && !word.is_empty() {
+                    let name = Show(word);
+                    self.say(format_args!(
+                        "nsinit.only, nsinit.skip: there is no container {name}"
+                    ));
+                }
+            }
+        }
+        let listed = |list: &CStr, unit: &Unit| {
+            split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
+        };
+        self.units.retain(|unit| {
+            only.is_none_or(|list| listed(list, unit))
+                && !skip.is_some_and(|list| listed(list, unit))
         });
         if !found {
             let path = Show(containers.to_bytes());

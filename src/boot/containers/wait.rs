@@ -68,28 +68,28 @@ impl Room<'_, '_> {
     fn poll(&self, signals: Option<&OwnedFd>, came: &mut Vec<(Event, bool), EVENTS>) {
         let mut polled = Polled { fds: Vec::new(), events: Vec::new() };
         if let Some(signals) = signals {
-            polled.add(Event::Signal, signals.as_fd());
+            polled.add(Event::Signal, signals.as_fd(), PollFlags::IN);
         }
         for (n, console) in self.machine.consoles.fds().iter().enumerate() {
             if self.sinks.backlog.is_behind(n) {
-                polled.add(Event::Console(n as u8), console.as_fd());
+                polled.add(Event::Console(n as u8), console.as_fd(), self.machine.consoles.ready());
             }
         }
         for button in self.machine.buttons.fds() {
-            polled.add(Event::Button, button.as_fd());
+            polled.add(Event::Button, button.as_fd(), PollFlags::IN);
         }
         if let Some(listener) = &self.control.listener {
-            polled.add(Event::Listener, listener.as_fd());
+            polled.add(Event::Listener, listener.as_fd(), PollFlags::IN);
         }
         for (n, client) in self.control.clients.iter().enumerate() {
-            polled.add(Event::Client(n as u8), client.fd.as_fd());
+            polled.add(Event::Client(n as u8), client.fd.as_fd(), PollFlags::IN);
         }
         for (n, unit) in self.units.iter().enumerate() {
             if let Some(output) = &unit.output {
-                polled.add(Event::Said(n as u8), output.fd());
+                polled.add(Event::Said(n as u8), output.fd(), PollFlags::IN);
             }
             if let Some(talk) = &unit.talk {
-                polled.add(Event::Talk(n as u8), talk.as_fd());
+                polled.add(Event::Talk(n as u8), talk.as_fd(), PollFlags::IN);
             }
         }
         match rest_in_poll(&mut polled.fds, self.timeout(signals.is_none())) {
@@ -152,8 +152,7 @@ struct Polled<'f> {
 }
 
 impl<'f> Polled<'f> {
-    fn add(&mut self, event: Event, fd: BorrowedFd<'f>) {
-        let flags = if let Event::Console(_) = event { PollFlags::OUT } else { PollFlags::IN };
+    fn add(&mut self, event: Event, fd: BorrowedFd<'f>, flags: PollFlags) {
         // EVENTS is the sum of all that there can be: both fit.
         let _ = self.fds.push(PollFd::from_borrowed_fd(fd, flags));
         let _ = self.events.push(event);

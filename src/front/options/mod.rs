@@ -24,6 +24,8 @@ pub struct Opt {
 /// What was given.
 #[derive(Default)]
 pub struct Options {
+    /// --id names one of the machine's own containers.
+    pub booted: bool,
     /// --root: the directory of all containers.
     pub root: Option<&'static CStr>,
     /// --id: the container's directory below it.
@@ -135,19 +137,10 @@ fn option(
     let mut letters = text.get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
     while !matches!(letters, [] | [0]) {
-        let (known, value) = match long {
-            Some(name) => {
-                let end = name.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
-                let (name, value) = name.split_at(end);
-                letters = b"";
-                (named(verb, name), value.strip_prefix(b"="))
-            }
-            None => {
-                let name = SHORT.iter().find(|(letter, _)| letters.first() == Some(letter));
-                letters = letters.get(1..).unwrap_or(b"");
-                let value = Some(letters).filter(|value| value.len() > 1);
-                (name.and_then(|(_, name)| named(verb, name.as_bytes())), value)
-            }
+        let (known, value);
+        (known, value, letters) = match long {
+            Some(name) => by_name(verb, name),
+            None => by_letter(verb, letters),
         };
         let Some(known) = known else {
             return Err(usage(shown(), "no such option for this verb (try --help)"));
@@ -184,6 +177,24 @@ fn option(
         }
     }
     Ok(after)
+}
+
+/// What a word says: the option, the value that is in the same word, the letters that are left.
+type Said<'w> = (Option<&'static Opt>, Option<&'w [u8]>, &'w [u8]);
+
+/// "name" or "name=VALUE", and a NUL.
+fn by_name<'w>(verb: &Verb, word: &'w [u8]) -> Said<'w> {
+    let end = word.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
+    let (name, value) = word.split_at(end);
+    (named(verb, name), value.strip_prefix(b"="), b"")
+}
+
+/// The first of some letters, and what follows it as its value if it takes one.
+fn by_letter<'w>(verb: &Verb, letters: &'w [u8]) -> Said<'w> {
+    let name = SHORT.iter().find(|(letter, _)| letters.first() == Some(letter));
+    let rest = letters.get(1..).unwrap_or(b"");
+    let value = Some(rest).filter(|value| value.len() > 1);
+    (name.and_then(|(_, name)| named(verb, name.as_bytes())), value, rest)
 }
 
 fn named(verb: &Verb, name: &[u8]) -> Option<&'static Opt> {
