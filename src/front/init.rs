@@ -80,7 +80,7 @@ pub type Verdict = Result<(), &'static str>;
 
 /// --rewrite FROM:TO.
 pub fn rewrite(options: &mut init::Options, value: &CStr) -> Verdict {
-    let (from, to) = pair(value).ok_or("FROM:TO is missing its colon")?;
+    let (from, to) = pair(value).ok_or("FROM:TO has one colon")?;
     let to = if to == b"0" { 0 } else { signame::parse(to).ok_or(NO_SIGNAL)? };
     options.rewrite(signame::parse(from).ok_or(NO_SIGNAL)?, to)
 }

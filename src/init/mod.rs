@@ -99,7 +99,10 @@ impl Reaper<'_> {
         loop {
             match wait_any(stops) {
                 Ok(Some((pid, word))) if word as u8 == 0x7f => self.stopped(pid, word >> 8),
-                Ok(Some((pid, word))) if Some(pid) == self.main => self.ended(word),
+                // Once it has ended, its number may be another's.
+                Ok(Some((pid, word))) if Some(pid) == self.main && self.phase == Phase::Runs => {
+                    self.ended(word)
+                }
                 Ok(Some((pid, word))) => {
                     if self.options.warn_on_reap || self.options.verbosity > 1 {
                         reaped(pid, word);

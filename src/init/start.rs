@@ -14,7 +14,7 @@ use crate::say;
 use crate::syscall::cstr::Env;
 use crate::syscall::fd;
 use crate::syscall::memory::give_back;
-use crate::syscall::process::{Prctl, exit_group, prctl, vfork};
+use crate::syscall::process::{Fork, NewNamespaces, Prctl, exit_group, fork, prctl, vfork};
 use crate::syscall::signal::{
     CHLD, SigSet, TSTP, TTIN, TTOU, kill, sigaction, sigprocmask, sigtimedwait,
 };
@@ -42,7 +42,16 @@ fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result
         false => {
             let tty = tty.as_ref();
             let mut first = First { options, env, signals, tty, arena, stopped: None };
-            let pid = vfork(become_command, &mut first).doing("fork the command", ())?;
+            // A key of the terminal may stop the command before it is executed. Then nsinit must see it,
+            // and stop too: to the shell the job would run for ever.
+            let pid = match tty {
+                None => vfork(become_command, &mut first),
+                Some(_) => fork(NewNamespaces::empty()).map(|side| match side {
+                    Fork::Child => become_command(&mut first),
+                    Fork::Parent(pid) => pid,
+                }),
+            };
+            let pid = pid.doing("fork the command", ())?;
             if let Some(n) = first.stopped {
                 // ESRCH: it has ended.
                 let _ = kill(pid, n);
@@ -88,7 +97,8 @@ fn settle(tty: Option<&OwnedFd>) {
     give_back();
 }
 
-/// What becomes the command, in the memory of this process, which stands still meanwhile.
+/// What becomes the command; without a terminal, in the memory of this process, which stands still
+/// meanwhile.
 struct First<'a> {
     options: &'a Options,
     env: Env,
@@ -130,14 +140,16 @@ fn become_command(first: &mut First) -> ! {
 }
 
 /// The signals are the caller's again, last: one that was sent meanwhile takes effect on the command,
-/// or as if on it. One that would stop this process here would stop the parent too, which waits for it
-/// and could not pass on what continues it: the parent sends it anew.
+/// or as if on it. One that would stop this process here would stop a parent without a terminal too, which
+/// waits for it and could not pass on what continues it: the parent sends it anew.
 fn prepare(first: &mut First) -> Result<()> {
     listen(&mut first.env, first.arena)?;
     sigaction(CHLD, first.signals.sigchld).doing("restore SIGCHLD", ())?;
     let stops = SigSet::EMPTY.with(TSTP).with(TTIN).with(TTOU);
     // EAGAIN: there is none.
-    while let Ok(info) = sigtimedwait(stops, Some(0)) {
+    while first.tty.is_none()
+        && let Ok(info) = sigtimedwait(stops, Some(0))
+    {
         first.stopped = Some(info.signo());
     }
     sigprocmask(first.signals.mask).doing("restore the signal mask", ())?;

@@ -75,9 +75,10 @@ fn after_the_grace_period_what_remains_is_killed() {
 }
 
 #[test]
-fn a_second_term_kills_at_once() {
+fn a_second_term_or_int_kills_at_once() {
     let place = Place::new();
-    for what in BOTH {
+    let seconds = [libc::SIGTERM, libc::SIGINT];
+    for (what, second) in BOTH.into_iter().flat_map(|what| seconds.map(|second| (what, second))) {
         let script = format!("{STUBBORN} sleep 0.2; echo ready; exec sleep 300");
         let args = ["--grace", "1h", "sh", "-c", &script];
         let (running, pid) = ready(&mut init(&place, what, &args), what);
@@ -86,10 +87,28 @@ fn a_second_term_kills_at_once() {
         until("the command has ended", || !fs::exists(format!("/proc/{command}")).unwrap());
         std::thread::sleep(Duration::from_millis(100));
         assert_ne!(state(pid), 'Z');
-        send(pid, libc::SIGTERM);
+        send(pid, second);
         running.end().ends(143);
         assert!(place.remains().is_empty());
     }
+}
+
+/// In the grace period, by whoever may name the next process, or by so many that all numbers were had.
+#[test]
+fn a_process_with_the_number_of_the_ended_command_is_not_the_command() {
+    let place = Place::new();
+    // In another group: that of the command would keep its number.
+    let again = "trap \"\" TERM; sleep 0.6; echo $((first - 1)) >/proc/sys/kernel/ns_last_pid; \
+                 (sleep 0.2; exit 9) & echo again $!";
+    let script =
+        format!("export first=$$; echo first $$; setsid sh -c '{again}' & sleep 0.3; exit 3");
+    let args = ["--grace", "20s", "sh", "-c", &script];
+    let run = spawn(&mut init(&place, As::Pid1, &args)).end();
+    let pid =
+        |word: &str| run.out.lines().find_map(|line| line.strip_prefix(word)).map(str::to_owned);
+    assert!(pid("first ").is_some());
+    assert_eq!(pid("first "), pid("again "));
+    run.ends(3);
 }
 
 /// What `nsenter` or `docker exec` put into the PID namespace is nobody's child in it.

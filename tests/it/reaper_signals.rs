@@ -187,14 +187,14 @@ fn without_terminal(mut command: std::process::Command) -> std::process::Command
     command
 }
 
-/// nsinit waits until the command is executed, and could not pass on what continues it before.
+/// Without a terminal nsinit waits until the command is executed, and could not pass on what continues it before.
 #[test]
 fn a_stop_before_the_command_is_executed_stops_the_command_alone() {
     let place = Place::new();
     let by = "/usr/bin/strace -D -f -qq -o /dev/null -e trace=setpgid --seccomp-bpf \
               -e inject=setpgid:delay_exit=1000000";
     let by: Vec<&str> = by.split_whitespace().collect();
-    let mut command = place.wrapped(&by, &["init", "sleep", "300"]);
+    let mut command = without_terminal(place.wrapped(&by, &["init", "sleep", "300"]));
     let running = spawn(command.env("PATH", "/usr/bin:/bin"));
     let pid = running.child.id();
     until("the command is on its way", || children(pid).iter().any(|c| comm(*c) == "nsinit\n"));

@@ -5,8 +5,8 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use crate::pty::Terminal;
-use crate::reaper::{As, init, only_child, send, state};
-use crate::world::{Place, nsinit, until};
+use crate::reaper::{As, children, init, only_child, send, state};
+use crate::world::{Place, nsinit, until, value};
 
 /// A session of its own has the terminal only if nsinit can give it up: not as `Pid1` here, where unshare
 /// leads the session.
@@ -60,6 +60,32 @@ fn a_job_stops_and_goes_on_under_a_shell() {
         terminal.end(&mut child);
         fs::remove_file(place.path("/bin/nsinit")).unwrap();
     }
+}
+
+/// Its process takes signals already, and is nsinit still.
+#[test]
+fn a_key_before_the_command_is_executed_stops_the_job() {
+    let place = Place::new();
+    let (mut terminal, mut child) = shell(&place);
+    let by = "/usr/bin/strace -DD -f -qq -o /dev/null -e trace=rt_sigprocmask --seccomp-bpf \
+              -e inject=rt_sigprocmask:delay_exit=1000000:when=1";
+    terminal.type_in(&format!("{by} nsinit init sleep 321\r"));
+    until("the command is on its way", || {
+        let all = children(child.id()).into_iter().flat_map(children);
+        all.into_iter().any(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.starts_with("Name:\tnsinit\n") && value(&status, "SigBlk") == "0000000000000000"
+        })
+    });
+    terminal.type_in("\x1a");
+    terminal.expect("Stopped");
+    terminal.expect("%%");
+    terminal.type_in("fg\r");
+    until("it is in the foreground", || foreground(&child) == ["sleep"]);
+    terminal.type_in("\x03");
+    terminal.expect("%%");
+    terminal.type_in("exit 130\r");
+    assert_eq!(terminal.end(&mut child), 130);
 }
 
 #[test]
