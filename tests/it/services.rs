@@ -324,13 +324,16 @@ fn lines_carry_their_name_whatever_they_are_made_of() {
         "services",
         "talk",
         r#"printf 'half '; sleep 0.1; printf 'line\n\033[31mred\tx\r\n'; echo to-err >&2
-           head -c 2000 /dev/zero | tr '\0' y; printf '\nno end'"#,
+           head -c 2000 /dev/zero | tr '\0' y; echo
+           head -c 800 /dev/zero | tr '\0' '\1'; printf '\nno end'"#,
     );
     let said = system.boot().ends();
     assert!(said.contains("talk: half line\ntalk: ^[[31mred\tx\ntalk: to-err\n"), "{said:?}");
     let pieces: Vec<usize> =
         said.lines().filter(|l| l.starts_with("talk: yy")).map(|l| l.len() - 6).collect();
     assert_eq!(pieces, [800, 800, 400]);
+    // As they are shown they are twice as long, and a record of the kernel's log takes 1024 bytes.
+    assert!(said.contains(&format!("talk: {0}\ntalk: {0}\n", "^A".repeat(400))), "{said:?}");
     assert!(said.contains("talk: no end\n"), "{said}");
 }
 
