@@ -15,10 +15,11 @@ use crate::net::{self, Made};
 use crate::plan::check::Finding;
 use crate::plan::{Kind, Source};
 use crate::proc::process::{namespace_file, stat};
-use crate::syscall::time::sleep;
+use crate::syscall::time::{monotonic, sleep};
 
-/// How often a network is tried that may be another's for a moment more, and nanoseconds in between.
-const TRIES: u32 = 20;
+/// How long a network is tried that may be another's for a moment more, in milliseconds, and the
+/// nanoseconds in between.
+const PATIENCE: u64 = 500;
 const PAUSE: u32 = 25_000_000;
 
 /// Makes it. Nothing holds the namespace afterwards but what runs in it, and the survivor where
@@ -32,9 +33,15 @@ pub fn connect(
     if !net::is_needed(launch.plan) {
         return Ok(());
     }
-    // The first process has no more of them when it ends: its reason is on the way up.
-    let Some(namespace) = namespace(launch, pid)? else { return Ok(()) };
-    let connected = connect_in(launch, namespace.as_fd(), made, survivor, pid);
+    if let Source::Join(_) = launch.plan.namespaces.get(Kind::Net) {
+        made.at = Some(("netns", 0, ""));
+    }
+    let connected = match namespace(launch, pid) {
+        Ok(Some(namespace)) => connect_in(launch, namespace.as_fd(), made, survivor, pid),
+        // The first process has no more of them when it ends: its reason is on the way up.
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
     if let (Err(error), Some((part, index, key))) = (&connected, made.at) {
         let why = launch.arena.str(format_args!("{error}"));
         let why = why.unwrap_or("no memory for texts is left");
@@ -45,13 +52,13 @@ pub fn connect(
 
 fn namespace(launch: &Launch, pid: Pid) -> Result<Option<OwnedFd>> {
     let child = namespace_file("/proc", pid, Kind::Net.file());
-    let (path, on) = match launch.plan.namespaces.get(Kind::Net) {
-        Source::Join(path) => (path, path.into()),
-        _ => (child.as_cstr(), pid_object(pid)),
+    let (path, on, new) = match launch.plan.namespaces.get(Kind::Net) {
+        Source::Join(path) => (path, path.into(), false),
+        _ => (child.as_cstr(), pid_object(pid), true),
     };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     match openat(CWD, path, flags, Mode::empty()) {
-        Err(Errno::NOENT) if stat("/proc", pid).is_ok_and(|stat| stat.exiting) => Ok(None),
+        Err(Errno::NOENT) if new && stat("/proc", pid).is_ok_and(|stat| stat.exiting) => Ok(None),
         namespace => namespace.doing("open the network namespace of", on).map(Some),
     }
 }
@@ -71,13 +78,16 @@ fn connect_in(
         *survivor = Some(child);
         Ok(notes)
     };
-    // The kernel takes its time with a namespace, and a killed launcher's survivor waits for it.
-    for _ in 0..if launch.follows { TRIES } else { 0 } {
-        if net::connect(made, plan, site, &mut outlive).is_ok() {
-            return Ok(());
+    // The kernel takes its time with a namespace, and a killed launcher's survivor waits for it. One
+    // that was killed before it had written state.json is not known of.
+    let patient = launch.follows || inside.is_some();
+    let since = monotonic();
+    loop {
+        let connected = net::connect(made, plan, site, &mut outlive);
+        if connected.is_ok() || !patient || monotonic() - since > PATIENCE {
+            return connected;
         }
         made.take_back()?;
         sleep(PAUSE);
     }
-    net::connect(made, plan, site, &mut outlive)
 }

@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, chdir, setsid};
+use rustix::process::{Pid, chdir, getsid, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::set_name;
 
@@ -21,6 +21,7 @@ use crate::proc::fds::close_all_but;
 use crate::proc::process::stat;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
+use crate::syscall::time::sleep;
 
 /// Forks it: the process, and the pipe for its notes. `pid` is the container's first process, and a
 /// child of the caller's; `namespace` its network namespace, if something in it is to be taken back.
@@ -35,9 +36,14 @@ pub fn survivor(
     if let Source::Join(_) = plan.namespaces.get(Kind::Pid) {
         join_namespace(Kind::Pid, c"/proc/thread-self/ns/pid")?;
     }
-    let (notes, end) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ())?;
+    // It is read only once this process has ended: rather than wait there, a note is refused.
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    let (notes, end) = pipe_with(flags).doing("make a pipe", ())?;
     match fork(NewNamespaces::empty()).doing("fork a process to outlive this one", ())? {
-        Fork::Parent(child) => Ok((ChildGuard::new(child), end)),
+        Fork::Parent(child) => {
+            await_session(child);
+            Ok((ChildGuard::new(child), end))
+        }
         Fork::Child => {
             // Nobody is left to hear of an error. The next user of a bridge takes it away.
             let _ = survive((pid, start_time), &notes, namespace, arena);
@@ -53,15 +59,16 @@ fn survive(
     arena: &Arena,
 ) -> Result<()> {
     const DOING: &str = "become the process that outlives the launcher";
+    // First of all: the launcher waits for it.
+    setsid().doing(DOING, ())?;
     let namespace = namespace.map(|fd| fcntl_dupfd_cloexec(fd, 3)).transpose().doing(DOING, ())?;
     let kept = namespace.as_ref().unwrap_or(notes).as_raw_fd();
     close_all_but(&[notes.as_raw_fd() as u32, kept as u32])?;
-    // Who reads what the launcher writes sees its end when that ends; its terminal, its process group
-    // and its directory are not kept either. A warning goes to an end that can't be written to.
+    // Who reads what the launcher writes sees its end when that ends; its directory is not kept either.
+    // A warning goes to an end that can't be written to.
     for dup2 in [dup2_stdin, dup2_stdout, dup2_stderr] {
         dup2(notes).doing(DOING, ())?;
     }
-    setsid().doing(DOING, ())?;
     chdir(c"/").doing(DOING, ())?;
     set_name(c"nsinit-network").doing(DOING, ())?;
     // POLLHUP comes unasked, when nobody can write any more.
@@ -69,4 +76,16 @@ fn survive(
     while rest_in_poll(&mut ended, None).is_err() {}
     outlive(pid, start_time);
     net::take_over(notes.as_fd(), namespace, arena)
+}
+
+/// Waits until it has a session of its own: who kills the launcher's process group kills it no more.
+fn await_session(child: Pid) {
+    // Far longer than it takes; one that is killed has none at all.
+    const ROUNDS: u32 = 1000;
+    for _ in 0..ROUNDS {
+        if getsid(Some(child)) == Ok(child) {
+            return;
+        }
+        sleep(10_000);
+    }
 }

@@ -27,6 +27,8 @@ pub struct Made<'a> {
     pub(super) inside: Option<Socket>,
     /// The links that are taken back, and the bridges that were used.
     pub(super) links: Links,
+    /// Whether somebody keeps the namespace, so that a veth in it does not go by itself.
+    pub(super) kept: bool,
     /// The part of the plan that is being made: its list, which one, and the key or "".
     pub at: Option<(&'static str, usize, &'static str)>,
 }
@@ -50,7 +52,7 @@ impl Host {
 impl<'a> Made<'a> {
     /// Nothing yet.
     pub fn new(arena: &'a Arena) -> Made<'a> {
-        Made { arena, host: None, inside: None, links: Links::default(), at: None }
+        Made { arena, host: None, inside: None, links: Links::default(), kept: false, at: None }
     }
 
     /// The names of the veths' ends on the host, and of those inside.
@@ -63,9 +65,10 @@ impl<'a> Made<'a> {
     pub fn take_back(&mut self) -> Result<()> {
         let Some(Host { namespace, socket }) = &mut self.host else { return Ok(()) };
         let mut result = Ok(());
-        let (links, arena) = (core::mem::take(&mut self.links.list), self.arena);
+        // With the pipe: who reads it goes to work when it is closed, at the end.
+        let (links, arena) = (core::mem::take(&mut self.links), self.arena);
         let mut inside = self.inside.take();
-        for link in links.iter().rev() {
+        for link in links.list.iter().rev() {
             let Some(inside) = &mut inside else { break };
             let done = match link.how {
                 How::Inside => remove_inside(inside, link, arena),
@@ -76,15 +79,16 @@ impl<'a> Made<'a> {
         }
         // It keeps the namespace, and so the veths.
         drop(inside);
-        for link in links.iter().rev().filter(|link| link.how == How::Veth) {
+        for link in links.list.iter().rev().filter(|link| link.how == How::Veth) {
             let done = match link.index {
                 0 => remove_ours(socket, link.host, Some(link.was.mac), arena),
+                index if self.kept => delete(socket, index, "remove", link.host, arena),
                 index => await_end(socket, index, link.host, arena),
             };
             result = result.and(done);
         }
         // Whoever looks after its own ports are gone can't miss that it is the last.
-        for link in links.iter().filter(|link| link.how == How::Bridge) {
+        for link in links.list.iter().filter(|link| link.how == How::Bridge) {
             let done = bridge::remove_unused(socket, namespace.as_fd(), link.host, arena);
             result = result.and(done);
         }
@@ -99,6 +103,7 @@ pub fn take_over(notes: BorrowedFd, namespace: Option<OwnedFd>, arena: &Arena) -
     let mut made = Made::new(arena);
     made.links = Links::read(notes, arena)?;
     let host = made.host.insert(Host::open()?);
+    made.kept = namespace.is_some();
     if let Some(namespace) = namespace {
         made.inside = Some(open_in(namespace.as_fd(), host.namespace.as_fd())?);
     }

@@ -60,7 +60,9 @@ fn loopback(socket: &mut Socket, arena: &Arena) -> Result<()> {
 
 /// Whether `connect` has anything to do.
 pub fn is_needed(plan: &Plan) -> bool {
-    !plan.routes.is_empty() || plan.networks.iter().any(|net| net.kind != NetworkKind::Loopback)
+    let joined = matches!(plan.namespaces.get(Kind::Net), Source::Join(_));
+    let more = |network: &Network| network.kind != NetworkKind::Loopback;
+    joined || !plan.routes.is_empty() || plan.networks.iter().any(more)
 }
 
 /// Where a container's network is made.
@@ -91,6 +93,7 @@ pub fn connect(
     let host = made.host.insert(Host::open()?);
     let inside = open_in(site.namespace, host.namespace.as_fd());
     let inside = made.inside.insert(inside.map_err(|error| wrong_namespace(error, plan))?);
+    (made.at, made.kept) = (None, site.keeps(plan));
     let lock = Lock::take(host.namespace.as_fd())?;
     let entries = || plan.networks.iter().enumerate();
     let bridges = || entries().filter(|(_, network)| network.kind == NetworkKind::Bridge);
@@ -268,7 +271,7 @@ fn explain(error: Error, network: &Network, arena: &Arena) -> Error {
     }
 }
 
-/// Six bytes that are nobody else's.
+/// Bytes that are nobody else's, as good as surely.
 fn random() -> [u8; 8] {
     let mut bytes = [0; 8];
     // Early in a machine's life the kernel has none to give yet. Names that are taken are tried anew

@@ -26,18 +26,21 @@ pub fn make(
     links: &mut Links,
     arena: &Arena,
 ) -> Result<()> {
+    // The highest of MAC addresses: a bridge without one of its own takes that of its lowest port.
+    let [_, _, _, a, b, c, d, e] = random();
+    let mac = [0xfe, a, b, c, d, e];
+    let was = Settings { mac, ..Settings::default() };
     for tries in 1.. {
-        let [a, rest @ ..] = random();
-        // The highest of MAC addresses: a bridge without one of its own takes that of its lowest port.
-        let mac = [0xfe, a, rest[0], rest[1], rest[2], rest[3]];
         let name = match network.host_interface_name {
             Some(name) => name,
-            None => made_up(network.veth_prefix.unwrap_or(c"veth"), &rest, arena)?,
+            None => made_up(network.veth_prefix.unwrap_or(c"veth"), arena)?,
         };
-        let was = Settings { mac, ..Settings::default() };
         let link = Link { how: How::Veth, index: 0, host: name, child: network.name, was };
-        // By its MAC address it is known, should it be made and the answer get lost.
-        links.note(link)?;
+        // By its MAC address it is known, should it be made and the answer get lost. Once for a fixed
+        // name: notes need room.
+        if tries == 1 || network.host_interface_name.is_none() {
+            links.note(link)?;
+        }
         let mut requests = Requests::new();
         link::make(&mut requests, network, &Origin { host: Some((name, mac)), ..origin });
         match host.send(&mut requests, arena) {
@@ -76,7 +79,8 @@ fn hairpin(
 }
 
 /// The prefix and seven hexadecimal digits, as of 2014, or as many as there is room for.
-fn made_up(prefix: &'static CStr, random: &[u8; 7], arena: &Arena) -> Result<&'static CStr> {
+fn made_up(prefix: &'static CStr, arena: &Arena) -> Result<&'static CStr> {
+    let [_, random @ ..] = random();
     let digits = random.map(|byte| b"0123456789abcdef"[usize::from(byte % 16)]);
     let room = NAME_MAX.saturating_sub(prefix.count_bytes()).min(digits.len());
     arena.concat(&[prefix.to_bytes(), &digits[..room]]).doing("make up a name after", prefix)

@@ -43,6 +43,7 @@ mod join;
 mod kill;
 mod life;
 mod mkinitramfs;
+mod net_after;
 mod net_cleanup;
 mod net_errors;
 mod net_killed;

@@ -273,10 +273,19 @@ fn a_path_that_is_no_network_namespace() {
         ("/dev/null", "EINVAL"),
         (place.dir.to_str().unwrap(), "EINVAL"),
     ] {
-        for veth in ["", &format!(", {{{VETH}}}")] {
-            let netns = format!(r#"{{"type": "netns", "ns_path": {}}}{veth}"#, quote(path));
-            refused(&net, &place_with(&netns), &[path, words]);
+        let netns = format!(r#"{{"type": "netns", "ns_path": {}}}"#, quote(path));
+        for (networks, at) in [
+            (netns.clone(), "networks[0]: "),
+            (format!("{netns}, {{{VETH}}}"), "networks[0]: "),
+            (format!("{{{VETH}}}, {netns}"), "networks[1]: "),
+        ] {
+            refused(&net, &place_with(&networks), &["container.json:", at, path, words]);
         }
+        let mut place = place_with("");
+        let newnet = format!(r#"{{"type": "NEWNET", "path": {}}}"#, quote(path));
+        place.config.unset("namespaces").unset("mount_config").unset("hostname");
+        place.config.set("namespaces", format!(r#"["NEWPID", {newnet}, "NEWNS"]"#));
+        refused(&net, &place, &["container.json:", "namespaces[1]: ", path, words]);
     }
 }
 

@@ -125,6 +125,8 @@ impl File<'_> {
             (None, _) => Err(self.at("ns_path", format_args!("type netns needs one"))),
             (path, None) => {
                 self.kept.netns = path;
+                let pos = self.place_of("ns_path");
+                self.mark("netns", 0, pos);
                 Ok(())
             }
         }
@@ -210,10 +212,14 @@ impl File<'_> {
 
     /// A fault of the value of `key` of the member at hand, which lies behind.
     pub fn at(&mut self, key: &'static str, why: fmt::Arguments) -> Stop {
+        let pos = self.place_of(key);
+        self.fault_of(key, pos, why)
+    }
+
+    fn place_of(&self, key: &'static str) -> Pos {
         let n = self.plan.networks.len();
         let whole = self.plan.mark("networks", n).map_or(Pos::default(), |mark| mark.pos);
-        let pos = self.plan.place_of_key("networks", n, key).unwrap_or(whole);
-        self.fault_of(key, pos, why)
+        self.plan.place_of_key("networks", n, key).unwrap_or(whole)
     }
 
     /// The name of an interface, as the kernel takes it (net/core/dev.c, dev_valid_name; "%" would

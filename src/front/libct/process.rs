@@ -75,7 +75,12 @@ impl File<'_> {
                 self.namespace = (None, None);
                 self.members(NAMESPACE)?;
                 match self.namespace {
-                    (Some(kind), path) => (kind, path),
+                    (Some(kind), path) => {
+                        if kind == Kind::Net {
+                            self.mark("netns", 0, pos);
+                        }
+                        (kind, path)
+                    }
                     (None, _) => {
                         return Err(self.fault_of(
                             "type",
