@@ -11,7 +11,7 @@ mod passwd;
 pub mod rlimits;
 mod user;
 
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::getppid;
@@ -70,7 +70,10 @@ pub fn finalize(
     caps::check(process.capabilities)?;
     // Before the limits, which may forbid opening files, and with every right to read them.
     steps.at("look up the user");
-    let ids = look_up_user(process, arena)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root =
+        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
+    let ids = look_up_user(process, root.as_fd(), arena)?;
     // Raising a hard limit takes CAP_SYS_RESOURCE.
     steps.at("set resource limits");
     rlimits::set(&process.rlimits)?;
@@ -120,16 +123,14 @@ fn leave_session_keyring() -> Result<()> {
     }
 }
 
-fn look_up_user<'a>(process: &Process, arena: &'a Arena) -> Result<Ids<'a>> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root =
-        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
+/// Who the workload is to be, by the files below `root`.
+pub fn look_up_user<'a>(process: &Process, root: BorrowedFd, arena: &'a Arena) -> Result<Ids<'a>> {
     let asked = Asked {
         user: process.user,
         groups: &process.groups,
         home: exec::value(&process.env, b"HOME").is_none(),
     };
-    user::look_up(&asked, root.as_fd(), arena)
+    user::look_up(&asked, root, arena)
 }
 
 /// Nothing but standard input, output and error reaches the workload (CVE-2016-9962,

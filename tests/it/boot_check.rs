@@ -56,6 +56,16 @@ fn every_fault_is_told_in_one_run() {
         system.add("services", name, &config);
         program(&system, name, name, text);
     }
+    let mut config = service("true");
+    config.set("user", quote("somebody"));
+    system.add("services", "user", &config);
+    config.unset("user").unset("command");
+    system.add("services", "idle", &config);
+    let mut config = service("true");
+    config.set("service.after", r#"["b"]"#);
+    system.add("services", "outside", &config);
+    config.set("service.after", r#"["g", "f"]"#);
+    system.add("onboot", "g", &config);
     fs::remove_file(system.dir("services", "absent").join("rootfs/bin/absent")).unwrap();
     fs::write(system.dir("onshutdown", "e").join("container.json"), service("").text()).unwrap();
     system.dir("onboot", "f");
@@ -74,7 +84,17 @@ fn every_fault_is_told_in_one_run() {
         "services/absent: find the command absent: there is no such file",
         "onshutdown/e: find the root file system: there is neither",
         "onboot/f/container.json: there is no such file",
+        "services/user: find user somebody: no such user",
+        "services/idle/container.json: there is no \"command\" in it",
+        "onboot/g/container.json:",
+        "service.after[0]: only a service can wait for one whose turn comes later",
     ]);
+    // Who waits for a circle is not in it, and "f" comes before "g" as it is.
+    assert!(
+        !run.err.contains("services/outside") && !run.err.contains("after[1]: only"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod init;
 mod join;
 mod kill;
 mod life;
+mod mkinitramfs;
 mod net_after;
 mod net_cleanup;
 mod net_errors;

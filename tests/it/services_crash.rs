@@ -50,3 +50,19 @@ fn it_costs_pid_1_less_than_a_hundredth_of_a_processor() {
     assert_eq!((line[2].as_str(), line[5].as_str()), ("back-off", "6"), "{line:?}");
     booted.is("web", "running");
 }
+
+#[test]
+fn who_has_run_for_ten_seconds_has_not_failed_in_a_row() {
+    let system = System::new();
+    // The third time it runs longer than that.
+    let script = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n+1)) > /tmp/n; [ $n != 2 ] || sleep 10.1; exit 1";
+    let mut config = service(script);
+    // It may fail three times in a row, which it does not.
+    config.set("service.restart_max", "3");
+    system.add("services", "web", &config);
+    let mut booted = system.boot();
+    let said = booted.says("and is not started again");
+    let pauses: Vec<&str> =
+        said.lines().filter_map(|line| line.split("again in ").nth(1)).collect();
+    assert_eq!(pauses, ["100 ms", "200 ms", "100 ms", "200 ms", "400 ms"], "{said}");
+}

@@ -214,6 +214,7 @@ fn every_script_is_executable() {
         "scripts/test",
         "scripts/bench",
         "scripts/boot-demo",
+        "scripts/cross",
         "scripts/install",
         "scripts/mkinitramfs",
         "scripts/release",

@@ -10,7 +10,7 @@ use rustix::process::{chdir, fchdir};
 use super::child::{after, directory, join, read};
 use super::image::{base, fstype};
 use super::table::find;
-use super::unit::{Set, UNITS, Unit};
+use super::unit::{Set, UNITS, Unit, in_circles};
 use crate::beneath;
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
@@ -20,6 +20,7 @@ use crate::front::Failure;
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
+use crate::security::look_up_user;
 
 /// Interpreters of interpreters.
 const DEPTH: usize = 4;
@@ -63,31 +64,41 @@ fn container(
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
     read(plan, file, arena)?;
-    let (set, mut good) = after(plan, units, kind, file, arena);
+    let (set, mut good) = after(plan, units, (kind, name), file, arena);
     if let Some(unit) = units.get_mut(n) {
         unit.after = set;
     }
     chdir(place).doing("change directory to", place)?;
-    if let Err(error) = rootfs(plan, machine, arena) {
-        say::error(format_args!("{}: {error}", Show(place.to_bytes())));
-        good = false;
+    let mut tell = |result| {
+        if let Err(error) = result {
+            say::error(format_args!("{}: {error}", Show(place.to_bytes())));
+            good = false;
+        }
+    };
+    match rootfs(plan) {
+        Ok(Some(root)) => {
+            tell(command(plan, root.as_fd(), machine, arena));
+            tell(look_up_user(&plan.process, root.as_fd(), arena).map(drop));
+        }
+        other => tell(other.map(drop)),
     }
     Ok(good)
 }
 
-fn rootfs(plan: &Plan, machine: u16, arena: &Arena) -> Result<()> {
+/// Its root file system, where that is its own and a directory.
+fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
     if !plan.namespaces.is_new(plan::Kind::Mount) {
-        return Ok(());
+        return Ok(None);
     }
     let base = base(plan)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let root = openat(CWD, base.path, flags, Mode::empty()).doing("open", base.path)?;
     if !base.image {
-        return command(plan, root.as_fd(), machine, arena);
+        return Ok(Some(root));
     }
     // Its inside is for a kernel to read.
     match fstype(&root).doing("read the image", base.path)? {
-        Some(_) => Ok(()),
+        Some(_) => Ok(None),
         None => Err(Error::refused(
             "use the image",
             base.path,
@@ -155,25 +166,10 @@ fn runs(
 
 /// Whether some of them wait for each other: those are said.
 fn goes_round(units: &[Unit]) -> bool {
-    let mut begun: Set = 0;
-    let mut before = 1;
-    while begun != before {
-        before = begun;
-        for (n, unit) in units.iter().enumerate() {
-            if unit.after & !begun == 0 {
-                begun |= 1 << n;
-            }
-        }
+    let circles = in_circles(units, Set::MAX);
+    for (_, unit) in units.iter().enumerate().filter(|(n, _)| circles >> n & 1 != 0) {
+        let (kind, name) = (unit.kind.dir(), unit.label());
+        say::error(format_args!("{kind}/{name}: service.after: it waits for itself in a circle"));
     }
-    let mut round = false;
-    for (n, unit) in units.iter().enumerate() {
-        if begun & 1 << n == 0 {
-            let (kind, name) = (unit.kind.dir(), unit.label());
-            say::error(format_args!(
-                "{kind}/{name}: service.after: it waits for itself in a circle"
-            ));
-            round = true;
-        }
-    }
-    round
+    circles != 0
 }

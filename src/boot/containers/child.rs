@@ -66,7 +66,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     if plan.mark("log", 0).is_none() {
         plan.service.keep.log = log;
     }
-    let (after, _) = after(plan, units, kind, CONFIG, arena);
+    let (after, _) = after(plan, units, (kind, name), CONFIG, arena);
     // PID 1 is there as long as this process.
     rustix::io::write(&talk, bytes_of(&mut record(after, &plan.service.keep)))
         .doing("tell the settings", ())?;
@@ -110,25 +110,31 @@ pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), F
     *plan = Plan::new();
     load::plan(plan, path, &Options::default(), arena)?;
     load::built(plan, path, arena)?;
-    Ok(load::has_command(plan)?)
+    let why = "there is no \"command\" in it";
+    Ok(load::has_command(plan).map_err(|_| Error::refused("use", path, why))?)
 }
 
-/// The names in "after" as a set, and whether all are known: those that nobody has are said.
+/// The names in "after" as a set, and whether all can be waited for: others are said.
 pub fn after(
     plan: &Plan,
     units: &[Unit],
-    kind: Kind,
+    (kind, own): (Kind, &CStr),
     path: &'static CStr,
     arena: &Arena,
 ) -> (Set, bool) {
     let mut set = 0;
     let mut known = true;
     for (n, name) in plan.service.after.iter().enumerate() {
-        match units.iter().position(|unit| unit.kind == kind && unit.name == *name) {
-            Some(at) => set |= 1 << at,
-            None => {
+        let found = units.iter().position(|unit| unit.kind == kind && unit.name == *name);
+        match found {
+            // Those that are no services run in the order of their names, whatever they say.
+            Some(at) if kind == Kind::Service || *name < own => set |= 1 << at,
+            _ => {
                 known = false;
-                let why = "there is no such container";
+                let why = match found {
+                    None => "there is no such container",
+                    Some(_) => "only a service can wait for one whose turn comes later",
+                };
                 let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
                 let file = path.to_str().unwrap_or("container.json");
                 // It is not the end of it.

@@ -123,18 +123,30 @@ impl<'a> Sinks<'a> {
         }
     }
 
-    /// One line of a container.
+    /// One line of a container; in two, if it has many control characters.
     fn line(&mut self, name: &str, keep: &Keep, text: &[u8]) {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
+        let fits = |len: &mut usize, byte: &u8| {
+            *len += 1 + usize::from(is_control(*byte));
+            Some(*len <= LINE)
+        };
+        let half = text.iter().scan(0, fits).take_while(|fits| *fits).count();
+        let (first, second) = text.split_at(half);
+        self.record(name, keep, first);
+        if !second.is_empty() {
+            self.record(name, keep, second);
+        }
+    }
+
+    /// A record of the kernel's log, and its like on the consoles.
+    fn record(&mut self, name: &str, keep: &Keep, text: &[u8]) {
+        let mut line = Line { bytes: [0; HEAD + LINE], len: 0 };
         // kern.info of a user (syslog(2)): cut off for the console.
         let _ = write!(line, "<14>{name}: ");
         for byte in text {
-            match byte {
-                // In caret notation: no container drives the terminal.
-                0..=8 | 10..=31 | 127 => line.push(&[b'^', byte ^ 64]),
-                _ => line.push(&[*byte]),
-            }
+            // In caret notation: no container drives the terminal.
+            let caret = [b'^', byte ^ 64];
+            line.push(if is_control(*byte) { &caret } else { core::slice::from_ref(byte) });
         }
         line.push(b"\n");
         let whole = line.bytes.get(..line.len).unwrap_or(&[]);
@@ -153,7 +165,7 @@ impl<'a> Sinks<'a> {
     /// where its own lines go.
     #[inline(never)]
     pub fn say(&mut self, unit: &Unit, text: fmt::Arguments) {
-        let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
+        let mut line = Line { bytes: [0; HEAD + LINE], len: 0 };
         // It is cut where it is too long.
         let _ = writeln!(line, "nsinit: {text}");
         let len = line.len;
@@ -194,7 +206,7 @@ impl<'a> Sinks<'a> {
         if let Err(errno) = append(name, keep.log_size, text)
             && !core::mem::replace(&mut self.lossy, true)
         {
-            let mut line = Line { bytes: [0; HEAD + 2 * LINE], len: 0 };
+            let mut line = Line { bytes: [0; HEAD + LINE], len: 0 };
             // It fits.
             let _ = writeln!(
                 line,
@@ -223,9 +235,13 @@ fn append(name: &str, most: u32, text: &[u8]) -> rustix::io::Result<()> {
     rustix::io::write(&file, text).map(drop)
 }
 
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
+}
+
 /// A line in the making; what does not fit is cut.
 struct Line {
-    bytes: [u8; HEAD + 2 * LINE],
+    bytes: [u8; HEAD + LINE],
     len: usize,
 }
 

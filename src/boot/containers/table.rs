@@ -62,11 +62,17 @@ impl Room<'_, '_> {
     pub fn find(&mut self) {
         let containers = self.containers();
         let Room { units, sinks, machine, .. } = self;
-        let found = find(containers, units, machine.arena, &mut |text| {
+        find(containers, units, machine.arena, &mut |text| {
             // A backlog takes everything.
             let _ = writeln!(sinks.backlog, "nsinit: {text}");
         });
         let (only, skip) = (machine.cmdline.only, machine.cmdline.skip);
+        if self.units.is_empty() {
+            let path = Show(containers.to_bytes());
+            self.say(format_args!(
+                "no containers: nothing is in onboot, services and onshutdown of {path}"
+            ));
+        }
         for list in [only, skip] {
             for word in split_by(list.unwrap_or(c"").to_bytes(), b',') {
                 if !self.units.iter().any(|unit| unit.name.to_bytes() == word) && !word.is_empty() {
@@ -84,24 +90,17 @@ impl Room<'_, '_> {
             only.is_none_or(|list| listed(list, unit))
                 && !skip.is_some_and(|list| listed(list, unit))
         });
-        if !found {
-            let path = Show(containers.to_bytes());
-            self.say(format_args!(
-                "no containers: {path} has neither onboot nor services nor onshutdown"
-            ));
-        }
     }
 }
 
 /// Fills the table with what is below `dir`, each kind in the order of its names; what can't be a
-/// container is told to `wrong`. Whether there are directories for them at all.
+/// container is told to `wrong`.
 pub fn find(
     dir: &'static CStr,
     units: &mut Vec<Unit, UNITS>,
     arena: &Arena,
     wrong: &mut dyn FnMut(fmt::Arguments),
-) -> bool {
-    let mut found = false;
+) {
     for kind in Kind::ALL {
         let names = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
         let names = match names.and_then(|dir| names::sorted(dir, arena)) {
@@ -113,7 +112,6 @@ pub fn find(
                 continue;
             }
         };
-        found = true;
         for name in names {
             let why = match fault(name) {
                 None if units.iter().any(|unit| unit.name == name) => {
@@ -130,7 +128,6 @@ pub fn find(
             }
         }
     }
-    found
 }
 
 /// Why a name can't be a container's.

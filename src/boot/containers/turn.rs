@@ -1,7 +1,7 @@
 //! What is next: which container is started, which is asked to end, when the machine ends. What is then
 //! done to one is in `process`.
 
-use super::unit::{Kind, Set, State, Unit};
+use super::unit::{Kind, State, Unit, in_circles};
 use super::{Phase, Room};
 use crate::boot::Action;
 use crate::boot::rescue::{self, SHELL};
@@ -113,8 +113,10 @@ impl Room<'_, '_> {
             }
         }
         let moves = |unit: &Unit| matches!(unit.state, State::Reading | State::Starting);
-        if !progress && waiting != 0 && self.set(moves) == 0 && self.stuck(waiting, seen) {
-            let n = waiting.trailing_zeros() as usize;
+        let circles =
+            if progress || self.set(moves) != 0 { 0 } else { in_circles(self.units, waiting) };
+        if circles != 0 {
+            let n = circles.trailing_zeros() as usize;
             self.say_of(n, format_args!("\"after\" goes round in a circle: it is started now"));
             self.go(n);
             return true;
@@ -123,15 +125,6 @@ impl Room<'_, '_> {
             return self.idle();
         }
         progress
-    }
-
-    /// Nobody of these will see what it waits for: they wait for each other.
-    fn stuck(&self, waiting: Set, seen: Set) -> bool {
-        let waits_outside = |n: usize| {
-            let after = self.units.get(n).map_or(0, |unit| unit.after);
-            after & !seen & !waiting != 0
-        };
-        !(0..self.units.len()).any(|n| waiting & 1 << n != 0 && waits_outside(n))
     }
 
     /// Nothing is left to run. Where nothing ever ran, something is wrong: the machine stays up for

@@ -211,9 +211,36 @@ impl Unit {
     }
 }
 
+/// Those of the set `of` that wait for themselves, by way of others of it perhaps. Who waits for one of
+/// them is not meant.
+pub fn in_circles(units: &[Unit], of: Set) -> Set {
+    let after = |set: Set| {
+        let those = units.iter().enumerate().filter(|(n, _)| set >> n & 1 != 0);
+        those.fold(0, |sum, (_, unit)| sum | unit.after) & of
+    };
+    let waits_for_itself = |n: &usize| {
+        let mut before = after(1 << n);
+        // No way is longer than there are containers.
+        units.iter().for_each(|_| before |= after(before));
+        before >> n & 1 != 0
+    };
+    (0..units.len()).filter(waits_for_itself).fold(0, |set, n| set | 1 << n)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_for_a_circle_is_not_in_it() {
+        let units = [0b10, 0b100, 0b10, 0, 0b10000].map(|after| {
+            let mut unit = Unit::new(c"name", Kind::Service);
+            unit.after = after;
+            unit
+        });
+        assert_eq!(in_circles(&units, Set::MAX), 0b10110);
+        assert_eq!(in_circles(&units, 0b01011), 0);
+    }
 
     #[test]
     fn a_record_means_what_was_said() {

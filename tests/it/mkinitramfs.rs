@@ -1,0 +1,105 @@
+//! scripts/mkinitramfs: what is in an image, and what is no image.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use crate::world::{Place, Run, nsinit, spawn};
+
+/// Packs `DIR` of the place into its `FILE`.
+fn pack(place: &Place, dir: &str, file: &str) -> Run {
+    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/mkinitramfs"));
+    script.current_dir(&place.dir).args([dir, "-o", file, "--nsinit"]).arg(nsinit());
+    spawn(script.stdin(Stdio::null())).end()
+}
+
+#[track_caller]
+fn refuses(place: &Place, dir: &str, why: &str) {
+    let run = pack(place, dir, "image");
+    run.ends(1);
+    run.says(&[why]);
+    assert!(!place.dir.join("image").exists());
+}
+
+/// The names in an image.
+fn names(place: &Place, file: &str) -> Vec<String> {
+    let mut list = Command::new("sh");
+    list.current_dir(&place.dir);
+    list.args([
+        "-c",
+        "case $1 in *.gz) gzip -dc \"$1\" ;; *) cat \"$1\" ;; esac | cpio -t --quiet",
+    ]);
+    spawn(list.args(["sh", file]).stdin(Stdio::null()))
+        .end()
+        .ok()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A container with one file in its root.
+fn container(place: &Place, path: &str) {
+    let dir = place.dir.join(path);
+    fs::create_dir_all(dir.join("rootfs")).unwrap();
+    fs::write(dir.join("container.json"), "{}").unwrap();
+    fs::write(dir.join("rootfs/with space"), "").unwrap();
+}
+
+#[test]
+fn every_kind_of_container_and_the_modules_are_in_the_image() {
+    let place = Place::new();
+    for path in ["in/onboot/1", "in/onshutdown/2", "elsewhere/web"] {
+        container(&place, path);
+    }
+    // A directory of DIR that is a link is what it leads to.
+    symlink("../elsewhere", place.dir.join("in/services")).unwrap();
+    fs::create_dir(place.dir.join("in/modules")).unwrap();
+    fs::write(place.dir.join("in/modules/x.ko"), "").unwrap();
+    for file in ["image", "image.gz"] {
+        let run = pack(&place, "in", file);
+        assert!(run.ok().contains(" 3 containers"), "{}", run.out);
+        let names = names(&place, file);
+        for name in [
+            "init",
+            "dev",
+            "modules/x.ko",
+            "containers/onboot/1/rootfs/with space",
+            "containers/services/web/container.json",
+            "containers/onshutdown/2/container.json",
+        ] {
+            assert!(names.iter().any(|it| it == name), "no {name} in {names:?}");
+        }
+    }
+    let plain = fs::read(place.dir.join("image")).unwrap();
+    pack(&place, "in", "again").ok();
+    assert!(
+        plain == fs::read(place.dir.join("again")).unwrap(),
+        "the same, and not the same image"
+    );
+    // DIR is as it was, and no working directory is left.
+    assert!(place.dir.join("in/onboot/1/container.json").exists());
+    let left = fs::read_dir(&place.dir).unwrap().flatten();
+    assert!(
+        !left
+            .map(|entry| entry.file_name())
+            .any(|name| name.as_encoded_bytes().starts_with(b"tmp."))
+    );
+}
+
+#[test]
+fn what_can_not_boot_is_no_image() {
+    let place = Place::new();
+    fs::create_dir_all(place.dir.join("nothing")).unwrap();
+    refuses(&place, "nothing", "neither onboot/ nor services/ nor onshutdown/ in it");
+    refuses(&place, "nowhere", "nowhere: no such directory");
+    // Of another tool's containers none can be run.
+    fs::create_dir_all(place.dir.join("oci/services/web/rootfs")).unwrap();
+    fs::write(place.dir.join("oci/services/web/config.json"), "{}").unwrap();
+    refuses(&place, "oci", "oci/services/web/: no container.json in it");
+    // It may only have to find the real root.
+    fs::create_dir_all(place.dir.join("empty/onboot")).unwrap();
+    let run = pack(&place, "empty", "image");
+    assert!(run.ends(0).contains(" 0 containers"), "{}", run.out);
+    run.says(&["warning: empty: no container is in it"]);
+    assert!(names(&place, "image").iter().any(|name| name == "containers/onboot"));
+}
