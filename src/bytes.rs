@@ -176,6 +176,60 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
+/// The words of a constant text, with one space between them: a table of names in a fifth of the
+/// room that a reference to each takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Names(pub &'static str);
+
+impl Iterator for Names {
+    type Item = &'static str;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'static str> {
+        let len = split_by(self.0.as_bytes(), b' ').next().filter(|word| !word.is_empty())?.len();
+        let (word, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest.get(1..).unwrap_or("");
+        Some(word)
+    }
+}
+
+impl Names {
+    /// The one at this place, from 0.
+    #[inline(never)]
+    pub fn at(mut self, place: usize) -> Option<&'static str> {
+        self.nth(place)
+    }
+
+    /// The place of `name`, from 0.
+    #[inline(never)]
+    pub fn place(mut self, name: &[u8]) -> Option<usize> {
+        self.position(|known| known.as_bytes() == name)
+    }
+}
+
+/// The same for C strings, each with its NUL.
+#[derive(Clone, Copy, Debug)]
+pub struct CNames(pub &'static str);
+
+impl Iterator for CNames {
+    type Item = &'static CStr;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'static CStr> {
+        let name = until_nul(self.0.as_bytes())?;
+        self.0 = self.0.get(name.count_bytes() + 1..).unwrap_or("");
+        Some(name)
+    }
+}
+
+impl CNames {
+    /// The one at this place, from 0.
+    #[inline(never)]
+    pub fn at(mut self, place: usize) -> Option<&'static CStr> {
+        self.nth(place)
+    }
+}
+
 /// The C string that begins in `bytes`. `None`: it does not end there.
 pub fn until_nul(bytes: &[u8]) -> Option<&CStr> {
     let first = split_by(bytes, 0).next()?;
@@ -249,6 +303,15 @@ mod tests {
             let text = text.as_bytes();
             assert!(split_by(text, b'/').eq(text.split(|byte| *byte == b'/')), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_are_found_by_place_and_the_other_way() {
+        assert_eq!(Names("a bc").collect::<Vec<_>>(), ["a", "bc"]);
+        assert_eq!(Names("").next(), None);
+        assert_eq!((Names("a bc").place(b"bc"), Names("a bc").place(b"b")), (Some(1), None));
+        assert_eq!(CNames("a\0\0bc\0").collect::<Vec<_>>(), [c"a", c"", c"bc"]);
+        assert_eq!(CNames("a").next(), None);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use core::fmt;
 use rustix::io::Errno;
 
 use super::file::Dir;
-use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, Show};
+use super::subsystem::Subsystems;
+use crate::bytes::{Arena, Names, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::Cgroup;
 
@@ -19,15 +19,12 @@ impl fmt::Display for Max {
     }
 }
 
-/// A controller, a file, and whether -1 is "max" there.
-pub type Row = (Subsystem, &'static str, bool);
-
-/// Writes the rows of these controllers for which there are values. The kernel checks some of them
+/// Writes the values that there are for files of these controllers. The kernel checks some of them
 /// against each other: in a group that was there already the old one of a pair may refuse the new
 /// other one. What it calls invalid is tried again after the rest.
 #[inline(never)]
 pub fn write(
-    rows: &[Row],
+    files: Names,
     values: &[Option<i64>],
     subsystems: Subsystems,
     dir: &Dir,
@@ -35,12 +32,14 @@ pub fn write(
 ) -> Result<()> {
     let mut invalid = None;
     for last in [false, true] {
-        for (n, ((subsystem, file, max), value)) in rows.iter().zip(values).enumerate() {
-            let Some(value) = value.filter(|_| subsystems.has(*subsystem)) else { continue };
+        for (n, (file, value)) in files.zip(values).enumerate() {
+            let controller = split_by(file.as_bytes(), b'.').next().unwrap_or(b"");
+            let ours = !subsystems.both(Subsystems::parse(controller)).is_empty();
+            let Some(value) = value.filter(|_| ours) else { continue };
             if last && invalid != Some(n) {
                 continue;
             }
-            let written = match max {
+            let written = match file.ends_with(".max") {
                 true => dir.put_number(file, &Max(value), arena),
                 false => dir.put_number(file, &value, arena),
             };
@@ -90,6 +89,7 @@ pub fn explain(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::subsystem::Subsystem;
     use super::*;
 
     #[test]
@@ -99,12 +99,11 @@ mod tests {
         let path = std::ffi::CString::new(dir.to_str().unwrap()).unwrap();
         let group = Dir::open(Box::leak(path.into_boxed_c_str())).unwrap();
         std::fs::write(dir.join("pids.max"), "").unwrap();
-        let rows =
-            [(Subsystem::Memory, "memory.swap.max", true), (Subsystem::Pids, "pids.max", true)];
+        let files = Names("memory.swap.max pids.max");
         let set = Subsystems::of(&[Subsystem::Memory, Subsystem::Pids]);
         let arena = Arena::new(vec![0; 4096].leak());
         let mut results = [-1, 7]
-            .map(|swap| write(&rows, &[Some(swap), Some(-1)], set, &group, &arena))
+            .map(|swap| write(files, &[Some(swap), Some(-1)], set, &group, &arena))
             .into_iter();
         let pids = std::fs::read_to_string(dir.join("pids.max"));
         std::fs::remove_dir_all(&dir).unwrap();

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
-use super::needs::{NEEDS, V2, asked};
+use super::needs::{V2, asked, needs};
 use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
@@ -98,7 +98,7 @@ impl Site {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let keys = |lifts| {
-            let asked = NEEDS.into_iter().zip(asked(plan, lifts));
+            let asked = needs().zip(asked(plan, lifts));
             asked.filter_map(|(need, asked)| asked.then_some(need))
         };
         let mut on_v2 = Subsystems::NONE;
@@ -235,7 +235,7 @@ fn missing(
 /// Refuses values for devices that the machine does not have.
 #[inline(never)]
 fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
-    for (key, line) in BLKIO.into_iter().zip(plan.blkio) {
+    for (key, line) in BLKIO.zip(plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
         let (major, minor) = (i64::from(major), i64::from(minor));
         let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));

@@ -76,14 +76,9 @@ const BLKIO: &[u8] =
     io_service_time io_service_time io_wait_time io_wait_time io_merged io_merged io_time time \
     sectors sectors";
 
-const REQUESTS: [(&str, &str); 3] = [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")];
-
-/// Of those, the two that v2 has, with the words of io.stat.
-const IO: [(&str, [(&str, &str); 3]); 3] = [
-    ("io_service_bytes", [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")]),
-    ("io_serviced", REQUESTS),
-    ("io_serviced!", REQUESTS),
-];
+/// Of those, the two that v2 has, with what words of io.stat end with: "rbytes", "wios".
+const IO: [(&str, &str); 3] =
+    [("io_service_bytes", "bytes"), ("io_serviced", "ios"), ("io_serviced!", "ios")];
 
 /// All numbers at one moment. `None`: this host does not tell, or there is no limit.
 pub type Sample = [Option<u64>; NUMBERS];
@@ -163,15 +158,19 @@ fn percpu(groups: &Groups, json: &mut Json) -> Result<()> {
 
 fn blkio(group: &Group, json: &mut Json) -> Result<()> {
     if group.version == Version::V2 {
-        for (key, words) in IO {
+        for (key, unit) in IO {
             begin_list(key, json);
             each_line(group, "io.stat", &mut |line| {
                 let mut fields = split_by(line, b' ');
                 let device = fields.next().unwrap_or(b"");
                 for (word, number) in fields.filter_map(|field| pair(field, b'=')) {
-                    if let Some((_, op)) = words.iter().find(|(known, _)| *known == word) {
-                        entry(device, op, number, json);
-                    }
+                    let op = match word.strip_suffix(unit) {
+                        Some("r") => "Read",
+                        Some("w") => "Write",
+                        Some("d") => "Discard",
+                        _ => continue,
+                    };
+                    entry(device, op, number, json);
                 }
             })?;
             json.close();

@@ -10,7 +10,7 @@ use super::super::file::{Dir, Version};
 use super::super::groups::ROOM;
 use super::super::{v2, weight};
 use super::message::Writer;
-use crate::bytes::split_by;
+use crate::bytes::{Names, split_by};
 use crate::plan::Cgroup;
 use crate::plan::limits::range;
 
@@ -47,9 +47,8 @@ pub fn arguments(out: &mut Writer, unit: &str, plan: Option<&Cgroup>, limited: b
     if let Some(plan) = plan {
         // Where systemd itself looks which it is.
         let v2 = matches!(Dir::named(c"/sys/fs/cgroup"), Ok((_, Version::V2)));
-        for (names, value) in NUMBERS.iter().zip(numbers(plan, v2)) {
-            let name = names[usize::from(v2)];
-            if let Some(value) = value.filter(|_| !name.is_empty()) {
+        for (name, value) in NUMBERS[usize::from(v2)].zip(numbers(plan, v2)) {
+            if let Some(value) = value.filter(|_| name != "-") {
                 property(name, "t", &|out| out.u64(value));
             }
         }
@@ -71,19 +70,16 @@ fn unsigned(value: Option<i64>) -> Option<u64> {
 }
 
 /// The numbers on version 1 and on version 2, where there are any.
-const NUMBERS: [[&str; 2]; 7] = [
-    ["MemoryLimit", "MemoryMax"],
-    ["", "MemoryLow"],
-    ["", "MemorySwapMax"],
-    ["CPUShares", "CPUWeight"],
-    ["BlockIOWeight", "IOWeight"],
-    ["CPUQuotaPerSecUSec"; 2],
-    ["CPUQuotaPeriodUSec"; 2],
+const NUMBERS: [Names; 2] = [
+    Names("MemoryLimit - - CPUShares BlockIOWeight CPUQuotaPerSecUSec CPUQuotaPeriodUSec"),
+    Names(
+        "MemoryMax MemoryLow MemorySwapMax CPUWeight IOWeight CPUQuotaPerSecUSec CPUQuotaPeriodUSec",
+    ),
 ];
 
 /// Their values.
 #[inline(never)]
-fn numbers(plan: &Cgroup, v2: bool) -> [Option<u64>; NUMBERS.len()] {
+fn numbers(plan: &Cgroup, v2: bool) -> [Option<u64>; 7] {
     let period = plan.cpu_period.unwrap_or(100_000);
     let quota = unsigned(plan.cpu_quota).map(|us| (us * 1_000_000).div_ceil(period));
     let weight_of = |v1: Option<u64>, of: fn(u64) -> u64| if v2 { v1.map(of) } else { v1 };

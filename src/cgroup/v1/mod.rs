@@ -12,7 +12,7 @@ use super::file::Dir;
 use super::limits;
 use super::refuse::{KERNEL_MEMORY, left_out, limits_kernel_memory};
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, Show, number};
+use crate::bytes::{Arena, Names, Show, number};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup};
 
@@ -52,18 +52,11 @@ pub fn limit(
 }
 
 /// Documentation/admin-guide/cgroup-v1, Documentation/scheduler/sched-bwc.rst.
-const FILES: [limits::Row; 10] = [
-    (Subsystem::Memory, "memory.limit_in_bytes", false),
-    (Subsystem::Memory, "memory.memsw.limit_in_bytes", false),
-    (Subsystem::Memory, "memory.soft_limit_in_bytes", false),
-    (Subsystem::Memory, "memory.swappiness", false),
-    (Subsystem::Memory, "memory.oom_control", false),
-    (Subsystem::Cpu, "cpu.shares", false),
-    (Subsystem::Cpu, "cpu.cfs_period_us", false),
-    (Subsystem::Cpu, "cpu.cfs_quota_us", false),
-    (Subsystem::Pids, "pids.max", true),
-    (Subsystem::NetCls, "net_cls.classid", false),
-];
+const FILES: Names = Names(
+    "memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes \
+     memory.swappiness memory.oom_control cpu.shares cpu.cfs_period_us cpu.cfs_quota_us \
+     pids.max net_cls.classid",
+);
 
 #[inline(never)]
 fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
@@ -79,7 +72,7 @@ fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> R
         plan.pids_limit,
         plan.net_cls_classid.map(i64::from),
     ];
-    limits::write(&FILES, &values, subsystems, dir, arena)
+    limits::write(FILES, &values, subsystems, dir, arena)
 }
 
 /// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
@@ -122,7 +115,7 @@ fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     ];
     let [line, throttles @ ..] = &plan.blkio;
     if let Some(line) = line {
-        weigh(dir, of_device, BLKIO[0], line, arena)?;
+        weigh(dir, of_device, BLKIO.at(0).unwrap_or(""), line, arena)?;
     }
     for (file, line) in THROTTLES.into_iter().zip(throttles) {
         line.as_ref().map_or(Ok(()), |line| dir.put_number(file, line, arena))?;

@@ -7,17 +7,11 @@ use super::super::limits::{self, Max, explain};
 use super::super::refuse::left_out;
 use super::super::subsystem::{Subsystem, Subsystems};
 use super::super::weight;
-use crate::bytes::{Arena, Short};
+use crate::bytes::{Arena, Names, Short};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
 
-const FILES: [limits::Row; 5] = [
-    (Subsystem::Memory, "memory.max", true),
-    (Subsystem::Memory, "memory.swap.max", true),
-    (Subsystem::Memory, "memory.low", false),
-    (Subsystem::Cpu, "cpu.weight", false),
-    (Subsystem::Pids, "pids.max", true),
-];
+const FILES: Names = Names("memory.max memory.swap.max memory.low cpu.weight pids.max");
 
 /// Writes those that these controllers carry out. What v2 has nothing for has been told by then.
 #[inline(never)]
@@ -30,7 +24,7 @@ pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) ->
         plan.cpu_shares.map(|shares| weight::of_shares(shares) as i64),
         plan.pids_limit,
     ];
-    limits::write(&FILES, &values, subsystems, dir, arena)?;
+    limits::write(FILES, &values, subsystems, dir, arena)?;
     if subsystems.has(Subsystem::Cpu) {
         cpu_max(dir, plan, arena)?;
     }
