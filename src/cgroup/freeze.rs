@@ -40,7 +40,7 @@ impl Freezer<'_> {
         loop {
             // Again and again: on v1 one that was just forked may have been missed.
             self.write(self.stop).doing("freeze", self.on())?;
-            if self.stands_still().doing("look at", self.on())? {
+            if self.stands_still()? {
                 return Ok(());
             }
             if !pause.wait(None) {
@@ -59,16 +59,16 @@ impl Freezer<'_> {
     /// Whether they stand still, or are about to.
     pub fn is_on(&self) -> Result<bool> {
         let mut buf = [0; 32];
-        let asked = self.dir.read(self.file, &mut buf).doing("read", self.on())? != self.go;
+        let asked = self.dir.read(self.file, &mut buf)? != self.go;
         // A group above it may be frozen.
-        Ok(asked || self.stands_still().doing("look at", self.on())?)
+        Ok(asked || self.stands_still()?)
     }
 
     fn write(&self, value: &[u8]) -> rustix::io::Result<()> {
         self.dir.write(self.file, value)
     }
 
-    fn stands_still(&self) -> rustix::io::Result<bool> {
+    fn stands_still(&self) -> Result<bool> {
         let mut buf = [0; 128];
         if self.stop == b"1" {
             let events = self.dir.read("cgroup.events", &mut buf)?;

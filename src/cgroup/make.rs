@@ -6,7 +6,7 @@ use heapless::Vec;
 use rustix::fs::mkdir;
 use rustix::io::Errno;
 
-use super::file::{self, PATH_MAX, Path};
+use super::file::{PATH_MAX, above, parent};
 use super::refuse::refused;
 use super::remove;
 use crate::bytes::{Arena, split_by};
@@ -47,19 +47,18 @@ pub fn place(
 /// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
 /// Returns whether the last directory is fresh: made now, with its parent's settings.
 #[inline(never)]
-pub fn make(path: &CStr) -> rustix::io::Result<bool> {
+pub fn make(path: &'static CStr, arena: &Arena) -> Result<bool> {
     let bytes = path.to_bytes();
     let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());
     loop {
-        let prefix = Path::new(bytes.get(..end).unwrap_or(bytes))?;
-        let fresh = match mkdir(prefix.as_cstr(), remove::MARKED) {
+        let fresh = match mkdir(above(path, end, arena)?, remove::MARKED) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             Err(Errno::NOENT) if end > 0 && tries > 0 => {
-                (end, tries) = (file::parent(bytes, end), tries - 1);
+                (end, tries) = (parent(bytes, end), tries - 1);
                 continue;
             }
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(errno).doing("make control group", path),
         };
         if end == bytes.len() {
             return Ok(fresh);

@@ -10,7 +10,7 @@ use rustix::fs::{
 use rustix::io::{self, Errno, read};
 use rustix::process::{Pid, getpid};
 
-use super::file::{Dir, Path, parent, version};
+use super::file::{Dir, above, parent, version};
 use super::wait::{Events, Pause};
 use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Object, Result};
@@ -53,22 +53,22 @@ pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> R
         Left::Others => return Ok(()),
         Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
     }
-    remove_parents(dir)
+    remove_parents(dir, arena)
 }
 
 /// Removes the groups above `dir`, as far as they are marked and empty.
-pub fn remove_parents(dir: &'static CStr) -> Result<()> {
+pub fn remove_parents(dir: &'static CStr, arena: &Arena) -> Result<()> {
     let (path, mut end) = (dir.to_bytes(), dir.to_bytes().len());
     loop {
         end = parent(path, end);
-        let above = Path::new(path.get(..end).unwrap_or(b"")).doing("remove control group", dir)?;
-        match is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
+        let above = above(dir, end, arena)?;
+        match is_marked(above).doing("look at the parent of control group", dir)? {
             Some(true) => {}
             // It was never made, but what is above it was.
             None if end > 0 => continue,
             _ => return Ok(()),
         }
-        match rmdir(above.as_cstr()) {
+        match rmdir(above) {
             // Another container has its group there, or was faster.
             Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => return Ok(()),
             result => result.doing("remove the parent of control group", dir)?,

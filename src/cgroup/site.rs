@@ -14,7 +14,7 @@ use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refus
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
 use crate::bytes::{Arena, Short, Show, split_by};
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Error, Result};
 use crate::plan::check::Finding;
 use crate::plan::limits::{page_size, range};
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
@@ -64,14 +64,15 @@ impl Site {
             return Ok(site);
         }
         let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
-        let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
-        let found = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
-        for hierarchy in found {
+        let mut found = detect::Hierarchies::new();
+        detect::hierarchies(&mut found, c"/proc/self/cgroup", detect::LIMITING, arena)?;
+        for hierarchy in &found {
             let base = if absolute || ahead { Some(hierarchy.top) } else { hierarchy.own };
-            let Some(base) = base else { continue };
-            // As many as were found.
-            let subsystems = hierarchy.subsystems;
-            let _ = site.places.push(Place { hierarchy, base, subsystems });
+            if let Some(base) = base {
+                let (hierarchy, subsystems) = (*hierarchy, hierarchy.subsystems);
+                // As many as were found.
+                let _ = site.places.push(Place { hierarchy, base, subsystems });
+            }
         }
         site.meet(plan, ahead, arena, finding)?;
         site.check_cpuset(plan, arena, finding)?;
@@ -123,12 +124,16 @@ impl Site {
             return Err(missing(key, subsystem, v1, available, arena, finding));
         }
         let on_v2 = on_v2.both(available);
-        let Some(place) = unified.map(|n| self.places.remove(n)) else { return Ok(()) };
-        if v1.is_empty() || !on_v2.is_empty() {
-            let place = Place { subsystems: on_v2, ..place };
-            // The one that limits memory comes last; there is room, one was taken out.
-            let n = if v1.has(Subsystem::Memory) { 0 } else { self.places.len() };
-            let _ = self.places.insert(n, place);
+        let Some(n) = unified else { return Ok(()) };
+        if on_v2.is_empty() && !v1.is_empty() {
+            self.places.remove(n);
+        } else if let Some((place, after)) = self.places.get_mut(n..).and_then(<[_]>::split_first_mut)
+        {
+            place.subsystems = on_v2;
+            // The one that limits memory comes last.
+            if let (Some(last), false) = (after.last_mut(), v1.has(Subsystem::Memory)) {
+                core::mem::swap(place, last);
+            }
         }
         Ok(())
     }
@@ -142,21 +147,21 @@ impl Site {
         arena: &Arena,
         finding: &mut Option<Finding>,
     ) -> Result<()> {
-        let files = [
-            ("cgroups.cpuset_cpus", plan.cpuset_cpus, "cpuset.cpus", "cpuset.cpus.effective"),
-            ("cgroups.cpuset_mems", plan.cpuset_mems, "cpuset.mems", "cpuset.mems.effective"),
+        /// The keys, and the files of either version.
+        const FILES: [(&str, [&str; 2]); 2] = [
+            ("cgroups.cpuset_cpus", ["cpuset.cpus", "cpuset.cpus.effective"]),
+            ("cgroups.cpuset_mems", ["cpuset.mems", "cpuset.mems.effective"]),
         ];
-        for (key, list, v1, v2) in files {
+        let place = self.places.iter().find(|p| p.subsystems.has(Subsystem::Cpuset));
+        let Some(place) = place else { return Ok(()) };
+        for ((key, files), list) in FILES.iter().zip([plan.cpuset_cpus, plan.cpuset_mems]) {
             let Some(list) = list else { continue };
-            let place = self.places.iter().find(|p| p.subsystems.has(Subsystem::Cpuset));
-            let Some(place) = place else { continue };
-            let file = if place.hierarchy.version == Version::V1 { v1 } else { v2 };
+            let file = files[usize::from(place.hierarchy.version == Version::V2)];
             let mut buf = [0; PATH_MAX];
-            let dir = Dir::open(place.base).doing("open", place.base)?;
-            let there = match dir.read(file, &mut buf) {
+            let there = match Dir::open(place.base)?.read(file, &mut buf) {
                 // The group above gives it no cpuset controller yet.
-                Err(Errno::NOENT) => continue,
-                there => there.doing("read", Object::Beneath(place.base, file))?,
+                Err(error) if error.raw() == Some(Errno::NOENT) => continue,
+                there => there?,
             };
             if !split_by(list.to_bytes(), b',').all(|part| is_within(part, there)) {
                 let why = arena.str(format_args!("this host has {}", Show(there)));
@@ -188,7 +193,7 @@ fn is_within(part: &[u8], list: &[u8]) -> bool {
 /// The controllers that the container's v2 group can have, which may be beside the caller's if that
 /// can't give those that are `needed`.
 fn reach(place: &Place, needed: Subsystems, arena: &Arena) -> Result<Subsystems> {
-    let of = |group: &'static CStr| controllers(&Dir::open(group).doing("open", group)?);
+    let of = |group: &'static CStr| controllers(&Dir::open(group)?);
     let own = of(place.base)?;
     if needed.without(own).is_empty() {
         return Ok(own);
@@ -201,7 +206,7 @@ fn reach(place: &Place, needed: Subsystems, arena: &Arena) -> Result<Subsystems>
 pub fn controllers(dir: &Dir) -> Result<Subsystems> {
     const FILE: &str = "cgroup.controllers";
     let mut buf = [0; 256];
-    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(dir.path, FILE))?;
+    let list = dir.read(FILE, &mut buf)?;
     let without = Subsystems::of(&[Subsystem::Devices, Subsystem::Freezer]);
     Ok(Subsystems::parse_v2(list).union(without))
 }

@@ -1,5 +1,7 @@
 //! Entering: the `tasks` files of a group.
 
+use core::ffi::CStr;
+
 use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
@@ -9,11 +11,10 @@ use rustix::process::Pid;
 use super::detect::{self, HIERARCHIES, Hierarchies, Hierarchy, Wanted};
 use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
-use super::subsystem::Subsystem;
+use super::subsystem::{Subsystem, Subsystems};
 use super::systemd;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
-use crate::proc::process;
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -38,8 +39,9 @@ impl Tasks {
             tasks.add_scope(groups, pid, arena)?;
         }
         for group in groups.iter() {
-            match gives(group).then(|| inside(group, pid, arena)).transpose()?.flatten() {
-                Some(inside) => tasks.add(&inside)?,
+            let inside = if gives(group) { inside(group, pid, arena)? } else { None };
+            match inside {
+                Some(path) => tasks.add_at(path, group.version, group.subsystems)?,
                 None => tasks.add(group)?,
             }
         }
@@ -49,18 +51,28 @@ impl Tasks {
     /// Where no group of a container's is made but the scope that systemd gave it has one: systemd
     /// would take a process for another unit's.
     fn add_scope(&mut self, groups: &Groups, pid: Pid, arena: &Arena) -> Result<()> {
-        for hierarchy in groups_of(pid, systemd::IN_SCOPE, arena)? {
-            let Hierarchy { version, subsystems, own, .. } = hierarchy;
+        let mut found = Hierarchies::new();
+        groups_of(&mut found, pid, systemd::IN_SCOPE, arena)?;
+        for Hierarchy { version, subsystems, own, .. } in found.iter().copied() {
             let there = match version {
                 Version::V1 => groups.iter().any(|g| !g.subsystems.both(subsystems).is_empty()),
                 Version::V2 => groups.unified().is_some(),
             };
             if let Some(own) = own.filter(|_| !there) {
-                let dir = Dir::open(own).doing("open", own)?;
-                self.add(&Group { dir, version, subsystems, fresh: false })?;
+                self.add_at(own, version, subsystems)?;
             }
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn add_at(
+        &mut self,
+        path: &'static CStr,
+        version: Version,
+        subsystems: Subsystems,
+    ) -> Result<()> {
+        self.add(&Group { dir: Dir::open(path)?, version, subsystems, fresh: false })
     }
 
     /// Opens that of a group. Memory's comes last.
@@ -100,11 +112,12 @@ impl Tasks {
 }
 
 /// The hierarchies in which a process is.
-fn groups_of(pid: Pid, wanted: Wanted, arena: &Arena) -> Result<Hierarchies> {
-    let (mountinfo, on) = (c"/proc/self/mountinfo", Object::Number(pid.as_raw_pid().into()));
-    let cgroup = process::file("/proc", pid, "cgroup");
-    let cgroup = arena.concat(&[cgroup.as_cstr().to_bytes()]).doing("look at process", on)?;
-    detect::hierarchies(mountinfo, cgroup, wanted, arena)
+#[inline(never)]
+fn groups_of(found: &mut Hierarchies, pid: Pid, wanted: Wanted, arena: &Arena) -> Result<()> {
+    let pid = i64::from(pid.as_raw_pid());
+    let cgroup = arena.cstr(format_args!("/proc/{pid}/cgroup"));
+    let cgroup = cgroup.doing("look at process", Object::Number(pid))?;
+    detect::hierarchies(found, cgroup, wanted, arena)
 }
 
 /// Whether a group gives controllers to those in it: on v2 it can't have processes itself then
@@ -117,15 +130,14 @@ fn gives(group: &Group) -> bool {
 }
 
 /// The group inside of it that `pid` is in, for a container that sorts its processes itself.
-fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<Group>> {
-    let found = groups_of(pid, |subsystems, _| subsystems.is_empty(), arena)?;
-    let Some(own) = found.first().and_then(|hierarchy| hierarchy.own) else { return Ok(None) };
-    let rest = own.to_bytes().strip_prefix(group.dir.path.to_bytes());
-    if !rest.is_some_and(|rest| rest.starts_with(b"/")) {
-        return Ok(None);
-    }
-    let dir = Dir::open(own).doing("open", own)?;
-    Ok(Some(Group { dir, fresh: false, ..*group }))
+fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<&'static CStr>> {
+    let mut found = Hierarchies::new();
+    groups_of(&mut found, pid, |subsystems, _| subsystems.is_empty(), arena)?;
+    let own = found.first().and_then(|hierarchy| hierarchy.own);
+    Ok(own.filter(|own| {
+        let rest = own.to_bytes().strip_prefix(group.dir.path.to_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"/"))
+    }))
 }
 
 /// Puts the calling process into the group whose `tasks` file this is.

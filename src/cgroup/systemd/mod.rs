@@ -82,7 +82,7 @@ pub fn step_down(site: &Site, arena: &Arena) -> Result<()> {
     let Some(own) = unified.and_then(|place| place.hierarchy.own) else { return Ok(()) };
     let path = arena.concat(&[own.to_bytes(), b"/launcher"]).doing("name a group in", own)?;
     mkdir(path, Mode::from_raw_mode(0o755)).doing("make control group", path)?;
-    let dir = Dir::open(path).doing("open", path)?;
+    let dir = Dir::open(path)?;
     dir.write("cgroup.procs", b"0").doing("enter", path)
 }
 
