@@ -99,11 +99,11 @@ impl Site {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let keys = |lifts| {
-            let asked = NEEDS.into_iter().zip(asked(plan, lifts));
+            let asked = NEEDS.iter().zip(asked(plan, lifts));
             asked.filter_map(|(need, asked)| asked.then_some(need))
         };
         let mut on_v2 = Subsystems::NONE;
-        for (key, subsystem, v2) in keys(true) {
+        for &(key, subsystem, v2) in keys(true) {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
@@ -120,14 +120,15 @@ impl Site {
         let place = unified.and_then(|n| self.places.get(n));
         let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
         let lacking = on_v2.without(available);
-        if let Some((key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
+        if let Some(&(key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
             return Err(missing(key, subsystem, v1, available, arena, finding));
         }
         let on_v2 = on_v2.both(available);
         let Some(n) = unified else { return Ok(()) };
         if on_v2.is_empty() && !v1.is_empty() {
             self.places.remove(n);
-        } else if let Some((place, after)) = self.places.get_mut(n..).and_then(<[_]>::split_first_mut)
+        } else if let Some((place, after)) =
+            self.places.get_mut(n..).and_then(<[_]>::split_first_mut)
         {
             place.subsystems = on_v2;
             // The one that limits memory comes last.
@@ -240,9 +241,9 @@ fn missing(
 /// Refuses values for devices that the machine does not have.
 #[inline(never)]
 fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
-    for (key, line) in BLKIO.into_iter().zip(plan.blkio) {
+    for (key, line) in BLKIO.iter().zip(&plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
-        let (major, minor) = (i64::from(major), i64::from(minor));
+        let (major, minor) = (i64::from(*major), i64::from(*minor));
         let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
         if is_missing(path.as_cstr()) {
             let why = arena.str(format_args!("there is no block device {major}:{minor}"));
