@@ -30,14 +30,15 @@ pub fn place(
     key: &'static str,
     arena: &Arena,
 ) -> Result<&'static CStr> {
-    let too_long = |_| refused(key, TOO_LONG);
     let mut path = Vec::<u8, PATH_MAX>::new();
-    path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
-    for text in [plan.parent, plan.name].into_iter().flatten() {
-        let parts = split_by(text.to_bytes(), b'/');
-        for part in parts.filter(|part| !part.is_empty() && *part != b".") {
-            path.push(b'/').map_err(|_| too_long(Default::default()))?;
-            path.extend_from_slice(part).map_err(too_long)?;
+    let mut put = |part: &[u8]| path.extend_from_slice(part).map_err(|_| refused(key, TOO_LONG));
+    put(base.to_bytes())?;
+    for text in [plan.parent, plan.name] {
+        for part in split_by(text.unwrap_or(c"").to_bytes(), b'/') {
+            if !part.is_empty() && part != b"." {
+                put(b"/")?;
+                put(part)?;
+            }
         }
     }
     arena.concat(&[&path]).doing("name control group", base)

@@ -179,7 +179,7 @@ impl<'a> Created<'a> {
                 v2::limit(at.subsystems, &group.dir, plan, self.arena)?;
             }
         }
-        self.tasks.add(group)
+        self.tasks.add(&group.dir, group.version, group.subsystems)
     }
 
     /// Whether `attach` has something to do.
@@ -202,11 +202,7 @@ impl<'a> Created<'a> {
 
     /// Stops every process, for a container that is to start frozen.
     pub fn freeze(&self) -> Result<()> {
-        let Some(group) = self.groups.of(Subsystem::Freezer) else { return Ok(()) };
-        match group.version {
-            Version::V1 => group.dir.put("freezer.state", b"FROZEN", self.arena),
-            Version::V2 => group.dir.put("cgroup.freeze", b"1", self.arena),
-        }
+        Freezer::begin(&self.groups, self.arena)
     }
 
     /// The `tasks` files.

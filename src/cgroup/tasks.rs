@@ -42,7 +42,7 @@ impl Tasks {
             let inside = if gives(group) { inside(group, pid, arena)? } else { None };
             match inside {
                 Some(path) => tasks.add_at(path, group.version, group.subsystems)?,
-                None => tasks.add(group)?,
+                None => tasks.add(&group.dir, group.version, group.subsystems)?,
             }
         }
         Ok(tasks)
@@ -72,22 +72,19 @@ impl Tasks {
         version: Version,
         subsystems: Subsystems,
     ) -> Result<()> {
-        self.add(&Group { dir: Dir::open(path)?, version, subsystems, fresh: false })
+        self.add(&Dir::open(path)?, version, subsystems)
     }
 
     /// Opens that of a group. Memory's comes last.
-    pub fn add(&mut self, group: &Group) -> Result<()> {
-        let name = match group.version {
-            Version::V1 => "tasks",
-            Version::V2 => "cgroup.procs",
-        };
-        let on = Object::Beneath(group.dir.path, name);
-        let file = group.dir.file(name, OFlags::WRONLY).doing("open", on)?;
-        if group.version == Version::V2 {
+    pub fn add(&mut self, dir: &Dir, version: Version, subsystems: Subsystems) -> Result<()> {
+        let unified = version == Version::V2;
+        let name = if unified { "cgroup.procs" } else { "tasks" };
+        let file = dir.file(name, OFlags::WRONLY).doing("open", Object::Beneath(dir.path, name))?;
+        if unified {
             self.unified = Some(self.files.len());
         }
-        self.memory |= group.version == Version::V2 || group.subsystems.has(Subsystem::Memory);
-        let full = |_| Error::refused("open", on, "there are more than 16 hierarchies");
+        self.memory |= unified || subsystems.has(Subsystem::Memory);
+        let full = |_| Error::refused("enter", dir.path, "there are more than 16 hierarchies");
         self.files.push(file).map_err(full)
     }
 

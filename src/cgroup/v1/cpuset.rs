@@ -34,33 +34,22 @@ fn set_file(
 ) -> Result<()> {
     let path = dir.path.to_bytes();
     let mut buf = [0; PATH_MAX];
-    let inherited = Dir::open(base)?.read(file, &mut buf)?;
-    let mut value = keep(inherited, arena)?;
-    for end in ends(path, base.to_bytes().len()) {
+    let mut value: &[u8] = &[];
+    for end in ends(path, base.to_bytes().len() - 1) {
         let leaf = end == path.len();
         if let Some(own) = own.filter(|_| leaf) {
             return dir.put(file, own.to_bytes(), arena).map_err(explain);
         }
-        let between = match leaf {
-            true => None,
-            false => Some(Dir::open(above(dir.path, end, arena)?)?),
-        };
-        let group = between.as_ref().unwrap_or(dir);
-        let text = match leaf && fresh {
-            true => &[],
-            false => group.read(file, &mut buf)?,
-        };
+        let above = if leaf { None } else { Some(Dir::open(above(dir.path, end, arena)?)?) };
+        let group = above.as_ref().unwrap_or(dir);
+        let text = if leaf && fresh { &[] } else { group.read(file, &mut buf)? };
         if text.is_empty() {
             group.put(file, value, arena)?;
         } else {
-            value = keep(text, arena)?;
+            value = arena.concat(&[text]).doing("keep a list", ())?.to_bytes();
         }
     }
     Ok(())
-}
-
-fn keep(text: &[u8], arena: &Arena) -> Result<&'static [u8]> {
-    Ok(arena.concat(&[text]).doing("keep a list", ())?.to_bytes())
 }
 
 fn explain(error: Error) -> Error {
