@@ -62,6 +62,14 @@ impl Arch {
         }
     }
 
+    /// Another one: of the first kind's own two, and a card where there is only one.
+    pub fn second_line(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "ttyS1",
+            Arch::Aarch64 => "ttyAMA0",
+        }
+    }
+
     /// The words for its kernel: the check of the timer of the one fails where the host is too busy.
     fn append(self) -> &'static str {
         match self {
@@ -202,6 +210,16 @@ impl Machine {
             fs::create_dir_all(self.root.join("modules")).unwrap();
             fs::write(self.root.join(format!("modules/{name}.ko")), bytes).unwrap();
             self.modules.push(name.to_owned());
+        }
+    }
+
+    /// It has a keyboard.
+    pub fn keyboard(&mut self) {
+        // A PC's is there as it is.
+        if self.arch == Arch::Aarch64 {
+            self.module("virtio_pci");
+            self.module("virtio_input");
+            self.qemu.extend(["-device", "virtio-keyboard-pci"].map(str::to_owned));
         }
     }
 
