@@ -31,20 +31,21 @@ fn a_stalled_serial_line_does_not_stop_the_machine(arch: Arch) {
     machine.boots("onboot", "loud", "yes 0123456789012345678901234567890 | head -c 300000");
     machine.boots("onboot", "then", "echo the next one");
     machine.console = "console=ttyS0 no_timer_check";
+    let (lines, other): (&[&str], _) = match arch {
+        Arch::X86_64 => (&["-serial", "chardev:stalled", "-serial", "stdio"], "ttyS1"),
+        // A card: of the machine's own line, a PL011, qemu waits for the reader, and all stands still.
+        Arch::Aarch64 => {
+            (&["-device", "pci-serial,chardev=stalled", "-serial", "stdio"], "ttyAMA0")
+        }
+    };
     machine.rescue(&format!(
         "(yes 0123456789012345678901234567890 | head -c 300000) &\n\
-        sleep 1; echo GOES ON > /dev/{}; kill $!",
-        arch.second_line()
+        sleep 1; echo GOES ON > /dev/{other}; kill $!",
     ));
     let stalled = place.dir.join("line");
     let _ends = [fifo(&stalled.with_extension("in")), fifo(&stalled.with_extension("out"))];
     let line = format!("pipe,id=stalled,path={}", stalled.display());
     machine.qemu.extend(["-monitor", "none", "-chardev", &line].map(str::to_owned));
-    let lines: &[&str] = match arch {
-        Arch::X86_64 => &["-serial", "chardev:stalled", "-serial", "stdio"],
-        // A line whose reader stalls holds up qemu itself where it is the machine's own, a PL011.
-        Arch::Aarch64 => &["-device", "pci-serial,chardev=stalled", "-serial", "stdio"],
-    };
     machine.qemu.extend(lines.iter().map(|word| word.to_string()));
     // It ends by itself, or the harness ends the test.
     let said = machine.boot();

@@ -74,7 +74,7 @@ fn the_machine_takes_modules_and_programs_along(arch: Arch) {
     let place = Place::new();
     let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.module("bridge");
-    machine.host_program(Path::new("/usr/bin/env"));
-    let said = machine.script("cut -d' ' -f1 /proc/modules; /usr/bin/env -i A=1");
-    assert!(said.contains("bridge\nstp\nllc\nA=1\n"), "{said}");
+    machine.host_program(Path::new("/usr/sbin/ip"));
+    let said = machine.script("cut -d' ' -f1 /proc/modules; /usr/sbin/ip -V");
+    assert!(said.contains("bridge\nstp\nllc\nip utility, iproute2"), "{said}");
 }
