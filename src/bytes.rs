@@ -266,11 +266,13 @@ impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    f.write_char(c)?;
-                }
+                match c {
+                    '\t' => f.write_str("\\t"),
+                    '\n' => f.write_str("\\n"),
+                    '\r' => f.write_str("\\r"),
+                    c if c.is_control() => write!(f, "\\u{{{:x}}}", u32::from(c)),
+                    c => f.write_char(c),
+                }?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -346,5 +348,9 @@ mod tests {
     #[test]
     fn show_escapes_what_a_terminal_would_obey() {
         assert_eq!(Show(b"a\x1b[31m\xffz").to_string(), "a\\u{1b}[31m\\xffz");
+        let controls = (0..=255u8).map(char::from).filter(|c| c.is_control());
+        for c in controls {
+            assert_eq!(Show(c.to_string().as_bytes()).to_string(), c.escape_default().to_string());
+        }
     }
 }

@@ -53,9 +53,14 @@ const NETWORK: Names = Names("veth_host veth_child ns_path");
 
 impl<'a> Strings<'a> {
     /// A network state: empty without veth.
-    pub const NETWORK: Strings<'a> = Strings { names: NETWORK, values: [None; 14] };
+    pub fn network() -> Strings<'a> {
+        Strings { names: NETWORK, values: [None; 14] }
+    }
+
     /// Paths of cgroups; none yet.
-    pub const CGROUPS: Strings<'a> = Strings { names: SUBSYSTEMS, ..Strings::NETWORK };
+    pub fn cgroups() -> Strings<'a> {
+        Strings { names: SUBSYSTEMS, values: [None; 14] }
+    }
 
     /// Sets the one of this name; false if state.json has no place for it.
     pub fn set(&mut self, name: &str, value: &'a str) -> bool {
@@ -130,8 +135,8 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
     let mut state = State {
         init_pid: 0,
         init_start_time: "",
-        network_state: Strings::NETWORK,
-        cgroup_paths: Strings::CGROUPS,
+        network_state: Strings::network(),
+        cgroup_paths: Strings::cgroups(),
     };
     if json.value()? != Value::Object {
         return Err(Stop);
@@ -253,10 +258,10 @@ mod tests {
     }
 
     fn state() -> State<'static> {
-        let mut cgroup_paths = Strings::CGROUPS;
+        let mut cgroup_paths = Strings::cgroups();
         assert!(cgroup_paths.set("memory", "/sys/fs/cgroup/memory/a\\x2d\"b"));
         assert!(!cgroup_paths.set("unheard-of", "/"));
-        let network_state = Strings::NETWORK;
+        let network_state = Strings::network();
         State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
     }
 

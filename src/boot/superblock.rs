@@ -76,11 +76,11 @@ pub fn uuid(device: BorrowedFd) -> Option<Short<128>> {
 /// A UUID as text: 16 bytes in the order in which they lie, or, of a GPT, with the first three
 /// groups as little-endian numbers; or the 4 bytes of a FAT.
 pub fn text(uuid: &[u8], gpt: bool) -> Short<128> {
-    const GPT: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    const GPT: [u8; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let mut text = Short::default();
     for (n, byte) in uuid.iter().enumerate() {
         let byte = match (gpt, uuid.len()) {
-            (true, 16) => GPT.get(n).and_then(|n| uuid.get(*n)),
+            (true, 16) => GPT.get(n).and_then(|n| uuid.get(usize::from(*n))),
             (_, 4) => uuid.get(3 - n),
             _ => Some(byte),
         };
