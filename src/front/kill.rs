@@ -5,10 +5,10 @@ use rustix::process::Pid;
 
 use super::options::Options;
 use super::running::{members, running};
-use super::{Context, Failure, Verb, usage};
+use super::{Context, Verb, usage};
 use crate::bytes::Show;
 use crate::cgroup::Freezer;
-use crate::error::{Context as _, Object};
+use crate::error::{Context as _, Object, Result};
 use crate::launch::Running;
 use crate::proc::process::{Stat, signal};
 use crate::say;
@@ -29,7 +29,7 @@ pub const VERB: Verb = Verb {
 const TERM: u32 = linux_raw_sys::general::SIGTERM;
 const KILL: u32 = linux_raw_sys::general::SIGKILL;
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     let n = match options.word.map(|word| word.bytes()) {
         None => TERM,
         Some(word) => {
@@ -45,7 +45,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             })?
         }
     };
-    let container = running(&context, &options)?;
+    let container = running(&context, options)?;
     let groups = container.groups(context.arena)?;
     let freezer = Freezer::of(&groups);
     let paused = freezer.as_ref().map_or(Ok(false), Freezer::is_on)?;
@@ -68,13 +68,13 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn send(pid: Pid, start_time: u64, n: u32) -> Result<(), Failure> {
+fn send(pid: Pid, start_time: u64, n: u32) -> Result<()> {
     let on = Object::Number(pid.as_raw_pid().into());
-    Ok(signal(pid, start_time, n).doing("signal process", on)?)
+    signal(pid, start_time, n).doing("signal process", on)
 }
 
 /// The others first: with PID 1 they would all be gone.
-fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failure> {
+fn send_all(container: &Running, n: u32, context: &Context) -> Result<()> {
     let mut result = Ok(());
     let mut one = |pid, stat: &Stat| {
         if pid != container.pid {
@@ -93,7 +93,7 @@ fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failur
         Ok(()) => Ok(()),
         Err((pid, errno)) => {
             let on = Object::Number(pid.as_raw_pid().into());
-            Err(errno).doing("signal process", on).map_err(Failure::from)
+            Err(errno).doing("signal process", on)
         }
     }
 }

@@ -26,12 +26,12 @@ use core::mem::MaybeUninit;
 
 use crate::boot;
 use crate::bytes::{Arena, Show};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::init::{Signals, take_signals};
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
-pub use failure::Failure;
+pub use failure::tell;
 use options::OPTIONS;
 pub use options::Options;
 
@@ -62,7 +62,7 @@ pub struct Verb {
     /// The options that it takes.
     pub options: &'static [&'static str],
     /// Carries it out; the exit status.
-    pub run: fn(Context, Options) -> Result<u8, Failure>,
+    pub run: fn(Context, &Options) -> Result<u8>,
 }
 
 impl Verb {
@@ -104,7 +104,7 @@ const VERBS: &[Verb] = &[
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are
 /// open.
-pub fn ready() -> crate::error::Result<()> {
+pub fn ready() -> Result<()> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
         let why = "nsinit must not be set-user-ID or set-group-ID";
@@ -118,16 +118,16 @@ pub fn run(context: Context) -> u8 {
     let arena = context.arena;
     let first = context.args.first().copied().flatten();
     if let Some(peer) = dropin::called_as(first) {
-        return dropin::run(peer, context).unwrap_or_else(|failure| failure.tell(arena));
+        return dropin::run(peer, context).unwrap_or_else(|error| tell(error, arena));
     }
     let name = first.map_or(b"".as_slice(), |word| word.bytes());
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
     if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
-        return run_verb(verb, context, 1).unwrap_or_else(|failure| failure.tell(arena));
+        return run_verb(verb, context, 1).unwrap_or_else(|error| tell(error, arena));
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
-        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
+        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
         Some(b"--help" | b"-h" | b"help") => help(),
         Some(b"--version") => version(),
         Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
@@ -138,7 +138,7 @@ pub fn run(context: Context) -> u8 {
             }
         },
     };
-    result.unwrap_or_else(|failure| failure.tell(arena))
+    result.unwrap_or_else(|error| tell(error, arena))
 }
 
 /// All of them.
@@ -147,7 +147,7 @@ fn verbs() -> impl Iterator<Item = &'static Verb> {
 }
 
 /// Runs the verb, whose options begin with word `first`.
-fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8, Failure> {
+fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8> {
     // First of all: to PID 1 a signal that it has not blocked is lost.
     if verb.name == init::VERB.name {
         context.signals = Some(take_signals()?);
@@ -158,7 +158,7 @@ fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u
         return verb_help(verb);
     }
     load::booted(&mut options, context.arena)?;
-    (verb.run)(context, options)
+    (verb.run)(context, &options)
 }
 
 /// An empty plan. Only for those who fill it: it touches a page in each of its parts.
@@ -168,20 +168,20 @@ pub fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
 }
 
 /// nsinit was asked wrongly.
-fn usage(on: &'static str, why: &'static str) -> Failure {
-    Error::refused("", on, why).into()
+fn usage(on: &'static str, why: &'static str) -> Error {
+    Error::refused("", on, why)
 }
 
 /// Ends an answer on standard output: one that could not be written is a failure.
-fn answer(mut out: say::Output) -> Result<u8, Failure> {
+fn answer(mut out: say::Output) -> Result<u8> {
     match out.flush() {
         Ok(()) => Ok(0),
-        Err(errno) => Err(Error::errno("write", "to standard output", errno).into()),
+        Err(errno) => Err(Error::errno("write", "to standard output", errno)),
     }
 }
 
 #[inline(never)] // a page of stack
-fn version() -> Result<u8, Failure> {
+fn version() -> Result<u8> {
     let mut out = say::answer();
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "nsinit version {}", env!("CARGO_PKG_VERSION"));
@@ -189,7 +189,7 @@ fn version() -> Result<u8, Failure> {
 }
 
 #[inline(never)] // a page of stack
-fn help() -> Result<u8, Failure> {
+fn help() -> Result<u8> {
     let mut out = say::answer();
     let _ = out.write_str(
         "nsinit - put a process into a Linux container\n\
@@ -216,7 +216,7 @@ fn help() -> Result<u8, Failure> {
 }
 
 #[inline(never)] // a page of stack
-fn verb_help(verb: &Verb) -> Result<u8, Failure> {
+fn verb_help(verb: &Verb) -> Result<u8> {
     let mut out = say::answer();
     // As above.
     let _ = writeln!(out, "usage: nsinit {} {}\n\n{}", verb.name, verb.usage, verb.help);

@@ -9,9 +9,9 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::options::Options;
 use super::running::running;
-use super::{Context, Failure, Verb, answer};
+use super::{Context, Verb, answer};
 use crate::cgroup::Oom;
-use crate::error::Context as _;
+use crate::error::{Context as _, Result};
 use crate::say;
 
 /// See the help.
@@ -25,8 +25,8 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
-    let container = running(&context, &options)?;
+fn run(context: Context, options: &Options) -> Result<u8> {
+    let container = running(&context, options)?;
     let mut oom = Oom::watch(&container.groups(context.arena)?)?;
     // Before Linux 5.3 there is none: it is looked at now and then.
     let pidfd = pidfd_open(container.pid, PidfdFlags::empty()).ok();

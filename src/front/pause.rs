@@ -2,9 +2,9 @@
 
 use super::options::Options;
 use super::running::running;
-use super::{Context, Failure, Verb};
+use super::{Context, Verb};
 use crate::cgroup::Freezer;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// See the help.
 pub const PAUSE: Verb = Verb {
@@ -30,10 +30,10 @@ pub const UNPAUSE: Verb = Verb {
 
 fn with_freezer(
     context: Context,
-    options: Options,
-    act: fn(&Freezer) -> Result<(), Error>,
-) -> Result<u8, Failure> {
-    let groups = running(&context, &options)?.groups(context.arena)?;
+    options: &Options,
+    act: fn(&Freezer) -> Result<()>,
+) -> Result<u8> {
+    let groups = running(&context, options)?.groups(context.arena)?;
     let none =
         "it has no control group with a freezer: cgroups.name in the configuration makes one";
     let freezer =

@@ -9,9 +9,9 @@ use rustix::process::Pid;
 
 use super::options::Options;
 use super::running::{members, root_of, running};
-use super::{Context, Failure, Verb, answer};
+use super::{Context, Verb, answer};
 use crate::bytes::{Arena, Short, Show, split_by};
-use crate::error::Context as _;
+use crate::error::{Context as _, Result};
 use crate::init::zombie;
 use crate::json::Json;
 use crate::proc::process::{Stat, file};
@@ -53,8 +53,8 @@ impl Users<'_> {
     }
 }
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
-    let container = running(&context, &options)?;
+fn run(context: Context, options: &Options) -> Result<u8> {
+    let container = running(&context, options)?;
     let members = members(&container, context.arena)?;
     let init = status("/proc", container.pid).doing("look at PID 1", ())?;
     // The container's own level is PID 1's last.

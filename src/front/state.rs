@@ -3,8 +3,8 @@
 use core::fmt::Write;
 
 use super::options::Options;
-use super::{Context, Failure, Verb, answer, load};
-use crate::error::Error;
+use super::{Context, Verb, answer, load};
+use crate::error::{Error, Result};
 use crate::launch::Place;
 use crate::say;
 
@@ -19,8 +19,8 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
-    let place = Place::open(load::data_path(&context, &options)?)?;
+fn run(context: Context, options: &Options) -> Result<u8> {
+    let place = Place::open(load::data_path(&context, options)?)?;
     let Some((state, running)) = place.state(context.arena)? else {
         if options.json {
             let mut out = say::answer();
@@ -29,7 +29,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             answer(out)?;
         }
         let error = Error::refused("", "state.json", "there is none: no container runs here");
-        return if options.json { Ok(1) } else { Err(error.with_status(1).into()) };
+        return if options.json { Ok(1) } else { Err(error.with_status(1)) };
     };
     let mut out = say::answer();
     // As above.

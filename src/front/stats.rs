@@ -9,10 +9,10 @@ use rustix::termios::isatty;
 use super::options::Options;
 use super::running::running;
 use super::watch::Watch;
-use super::{Context, Failure, Verb, answer, usage};
+use super::{Context, Verb, answer, usage};
 use crate::bytes::Arena;
 use crate::cgroup::{Groups, stats};
-use crate::error::{Context as _, Error};
+use crate::error::{Context as _, Result};
 use crate::json::Json;
 use crate::launch::Running;
 use crate::net::stats::{COUNTERS, Statistics, statistics};
@@ -33,7 +33,7 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     let every = match options.watch.map(|text| text.to_bytes()) {
         None => None,
         Some(b"") => Some(1),
@@ -42,7 +42,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             Some(seconds.ok_or_else(|| usage("--watch", "expected 1 to 86400 seconds"))?)
         }
     };
-    let container = running(&context, &options)?;
+    let container = running(&context, options)?;
     let groups = container.groups(context.arena)?;
     let Some(every) = every else { return line(&container, &groups, context.arena).map(|()| 0) };
     let [_, stdout, _] = stdio();
@@ -77,7 +77,7 @@ fn wait(seconds: u64, pidfd: Option<&OwnedFd>) -> rustix::io::Result<()> {
 }
 
 /// One line of JSON (libcontainer container.go, ContainerStats).
-fn line(container: &Running, groups: &Groups, arena: &Arena) -> Result<(), Failure> {
+fn line(container: &Running, groups: &Groups, arena: &Arena) -> Result<()> {
     let sample = stats::sample(groups)?;
     let mut out = say::answer();
     let mut json = Json::line(&mut out);
@@ -95,7 +95,7 @@ fn line(container: &Running, groups: &Groups, arena: &Arena) -> Result<(), Failu
 }
 
 /// The sums, and the interfaces that they are of.
-fn network(container: &Running, arena: &Arena, json: &mut Json) -> Result<(), Error> {
+fn network(container: &Running, arena: &Arena, json: &mut Json) -> Result<()> {
     let counters = |json: &mut Json, statistics: &Statistics| {
         for (name, n) in COUNTERS.iter().zip(statistics) {
             json.unsigned(name, *n);

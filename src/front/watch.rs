@@ -4,9 +4,10 @@ use core::fmt::{self, Write};
 
 use rustix::thread::sched_getaffinity;
 
-use super::{Failure, answer};
+use super::answer;
 use crate::bytes::Arena;
 use crate::cgroup::{Groups, stats};
+use crate::error::Result;
 use crate::launch::Running;
 use crate::net::stats::{Statistics, statistics};
 use crate::say::{self, Output};
@@ -25,12 +26,7 @@ pub struct Watch {
 
 impl Watch {
     /// Draws the table over the one before.
-    pub fn draw(
-        &mut self,
-        container: &Running,
-        groups: &Groups,
-        arena: &Arena,
-    ) -> Result<(), Failure> {
+    pub fn draw(&mut self, container: &Running, groups: &Groups, arena: &Arena) -> Result<()> {
         let sample = stats::sample(groups)?;
         let at = monotonic_nanoseconds();
         // The first time there is nothing to compare with.

@@ -10,8 +10,9 @@ use core::ffi::CStr;
 use core::fmt::Write;
 
 use super::init::{self, Verdict};
-use super::{Context, Failure, answer, usage};
+use super::{Context, answer, usage};
 use crate::bytes::Show;
+use crate::error::Result;
 use crate::init::{Options, take_signals};
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
@@ -83,7 +84,7 @@ pub fn called_as(word: Option<ThinCStr>) -> Option<&'static Peer> {
 }
 
 /// Does what the words and variables ask of `peer`; the exit status.
-pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8, Failure> {
+pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8> {
     // First of all: to PID 1 a signal that it has not blocked is lost.
     context.signals = Some(take_signals()?);
     let mut options = Options::default();
@@ -105,11 +106,7 @@ pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8, Failure> {
 }
 
 /// Reads the options; what follows is the command. The first question, if there is one.
-fn read(
-    peer: &'static Peer,
-    wish: &mut Wish,
-    context: &Context,
-) -> Result<Option<&'static Act>, Failure> {
+fn read(peer: &'static Peer, wish: &mut Wish, context: &Context) -> Result<Option<&'static Act>> {
     let mut rest: List<'static> = context.args.get(1..).unwrap_or(&[None]);
     while let [Some(word), after @ ..] = rest {
         let [b'-', inside @ .., _] = word.get().to_bytes_with_nul() else { break };
@@ -151,7 +148,7 @@ fn take(
     word: &'static CStr,
     next: Option<ThinCStr>,
     wish: &mut Wish,
-) -> Result<Taken, &'static str> {
+) -> core::result::Result<Taken, &'static str> {
     let text = word.to_bytes_with_nul();
     if let Some(long) = text.strip_prefix(b"--") {
         let end = long.iter().position(|byte| matches!(*byte, b'=' | 0)).unwrap_or(0);
@@ -182,7 +179,7 @@ fn take(
 const UNKNOWN: &str = "no such option (try -h)";
 
 /// The option of this name, or the only one that begins so: no name begins another (see the tests).
-fn by_word(peer: &'static Peer, name: &[u8]) -> Result<&'static Opt, &'static str> {
+fn by_word(peer: &'static Peer, name: &[u8]) -> core::result::Result<&'static Opt, &'static str> {
     let mut found = Err(UNKNOWN);
     let words = peer.options.iter().filter(|option| !option.word.is_empty());
     for option in words.filter(|option| option.word.as_bytes().starts_with(name)) {
@@ -197,7 +194,7 @@ fn act(
     value: Option<&[u8]>,
     next: Option<ThinCStr>,
     wish: &mut Wish,
-) -> Result<Taken, &'static str> {
+) -> core::result::Result<Taken, &'static str> {
     match &option.act {
         Act::Switch(set) => {
             set(wish);
@@ -217,7 +214,7 @@ fn act(
 
 /// Answers a question.
 #[inline(never)] // its frame is a page
-fn tell(peer: &Peer, question: &Act) -> Result<u8, Failure> {
+fn tell(peer: &Peer, question: &Act) -> Result<u8> {
     let (text, on_stderr) = match question {
         Act::Version => (peer.version, peer.version_on_stderr),
         Act::License => ("nsinit: Apache License, version 2.0", false),

@@ -4,9 +4,9 @@ mod table;
 
 use core::ffi::CStr;
 
-use super::{Failure, Verb, init, usage};
+use super::{Verb, init, usage};
 use crate::bytes::{Arena, Show};
-use crate::error::Context;
+use crate::error::{Context, Result};
 use crate::syscall::cstr::{List, ThinCStr};
 pub use table::OPTIONS;
 
@@ -92,7 +92,7 @@ pub fn parse(
     words: List<'static>,
     arena: &Arena,
     options: &mut Options,
-) -> Result<bool, Failure> {
+) -> Result<bool> {
     let mut rest = words;
     while let [Some(word), after @ ..] = rest {
         let text = word.bytes();
@@ -120,6 +120,7 @@ pub fn parse(
         return Err(usage(shown, "this verb takes options only (try --help)"));
     }
     options.command = rest;
+    options.init.argv = rest;
     Ok(true)
 }
 
@@ -131,7 +132,7 @@ fn option(
     mut after: List<'static>,
     options: &mut Options,
     arena: &Arena,
-) -> Result<List<'static>, Failure> {
+) -> Result<List<'static>> {
     let shown = || arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this option");
     let text = word.get().to_bytes_with_nul();
     let mut letters = text.get(1..).unwrap_or(b"");
