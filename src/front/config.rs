@@ -23,7 +23,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     if options.new {
         // The first error of `out` is told by `answer`.
         let _ = out.write_str(libct::MINIMAL);
-        return answer(out);
+        return answer(&mut out);
     }
     let data_path = load::data_path(&context, options)?;
     let config = load::config_path(options, data_path, context.arena)?;
@@ -31,5 +31,5 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     load::plan(plan, config, options, context.arena)?;
     // As above.
     let _ = libct::print(plan, &mut out);
-    answer(out)
+    answer(&mut out)
 }

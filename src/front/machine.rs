@@ -196,7 +196,7 @@ fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8> {
     } else {
         b"]\n"
     });
-    answer(out)
+    answer(&mut out)
 }
 
 /// One row. The first errors of `out` are told by `answer`.
@@ -232,7 +232,7 @@ fn logs(_: Context, options: &Options) -> Result<u8> {
     if !found {
         return Err(Error::refused("print the log of", name, "there is none").with_status(1));
     }
-    answer(out)
+    answer(&mut out)
 }
 
 fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {

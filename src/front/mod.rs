@@ -132,10 +132,7 @@ pub fn run(context: Context) -> u8 {
         Some(b"--version") => version(),
         Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
             Some(verb) => run_verb(verb, context, 2),
-            None => {
-                let word = arena.str(format_args!("{}", Show(word))).unwrap_or("this word");
-                Err(usage(word, "no such verb (try nsinit --help)"))
-            }
+            None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
         },
     };
     result.unwrap_or_else(|error| tell(error, arena))
@@ -167,13 +164,18 @@ pub fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
     plan.write(Plan::new())
 }
 
+/// A word of the command line in a message.
+fn shown(word: &[u8], arena: &Arena) -> &'static str {
+    arena.str(format_args!("{}", Show(word))).unwrap_or("this word")
+}
+
 /// nsinit was asked wrongly.
 fn usage(on: &'static str, why: &'static str) -> Error {
     Error::refused("", on, why)
 }
 
 /// Ends an answer on standard output: one that could not be written is a failure.
-fn answer(mut out: say::Output) -> Result<u8> {
+fn answer(out: &mut say::Output) -> Result<u8> {
     match out.flush() {
         Ok(()) => Ok(0),
         Err(errno) => Err(Error::errno("write", "to standard output", errno)),
@@ -185,7 +187,7 @@ fn version() -> Result<u8> {
     let mut out = say::answer();
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "nsinit version {}", env!("CARGO_PKG_VERSION"));
-    answer(out)
+    answer(&mut out)
 }
 
 #[inline(never)] // a page of stack
@@ -212,7 +214,7 @@ fn help() -> Result<u8> {
          exit status: the command's own; 128 + n if signal n killed it; 127 if it was not\n\
          found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n",
     );
-    answer(out)
+    answer(&mut out)
 }
 
 #[inline(never)] // a page of stack
@@ -233,5 +235,5 @@ fn verb_help(verb: &Verb) -> Result<u8> {
         let _ = writeln!(out, "--{name}{dash}{value}{:width$}{help}", "");
     }
     let _ = writeln!(out, "      --help{:24}this text", "");
-    answer(out)
+    answer(&mut out)
 }

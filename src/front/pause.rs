@@ -1,7 +1,7 @@
 //! `nsinit pause` and `nsinit unpause`: the container stands still, and goes on.
 
 use super::options::Options;
-use super::running::running;
+use super::running::with_groups;
 use super::{Context, Verb};
 use crate::cgroup::Freezer;
 use crate::error::{Error, Result};
@@ -33,11 +33,11 @@ fn with_freezer(
     options: &Options,
     act: fn(&Freezer) -> Result<()>,
 ) -> Result<u8> {
-    let groups = running(&context, options)?.groups(context.arena)?;
-    let none =
-        "it has no control group with a freezer: cgroups.name in the configuration makes one";
-    let freezer =
-        Freezer::of(&groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
-    act(&freezer)?;
-    Ok(0)
+    with_groups(&context, options, &mut |_, groups| {
+        let none =
+            "it has no control group with a freezer: cgroups.name in the configuration makes one";
+        let freezer =
+            Freezer::of(groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
+        act(&freezer).map(|()| 0)
+    })
 }

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
 use super::options::Options;
-use super::running::{members, root_of, running};
+use super::running::{each_member, root_of, running};
 use super::{Context, Verb, answer};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context as _, Result};
@@ -55,7 +55,6 @@ impl Users<'_> {
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     let container = running(&context, options)?;
-    let members = members(&container, context.arena)?;
     let init = status("/proc", container.pid).doing("look at PID 1", ())?;
     // The container's own level is PID 1's last.
     let level = init.pids.len().saturating_sub(1);
@@ -69,7 +68,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         writeln!(out, "{:>7} {:>7} {:10} S COMMAND", "PID", "INSIDE", "USER")
     };
     let mut first = true;
-    let mut each = |pid, stat: &Stat| {
+    each_member(&container, context.arena, &mut |pid, stat| {
         // One that has ended meanwhile is not listed.
         if let Ok(status) = status("/proc", pid) {
             let process = Process { pid, level, stat, status };
@@ -81,12 +80,11 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             }
             first = false;
         }
-    };
-    members.for_each(&mut each).doing("look at the container's processes", ())?;
+    })?;
     if options.json {
         let _ = out.write_str("\n]\n");
     }
-    answer(out)
+    answer(&mut out)
 }
 
 struct Process<'a> {

@@ -26,7 +26,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             let mut out = say::answer();
             // The first error of `out` is told by `answer`.
             let _ = out.write_str("{\"running\":false}\n");
-            answer(out)?;
+            answer(&mut out)?;
         }
         let error = Error::refused("", "state.json", "there is none: no container runs here");
         return if options.json { Ok(1) } else { Err(error.with_status(1)) };
@@ -34,6 +34,6 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let mut out = say::answer();
     // As above.
     let _ = state.write(Some(running), &mut out);
-    answer(out)?;
+    answer(&mut out)?;
     Ok(if running { 0 } else { 1 })
 }

@@ -4,8 +4,8 @@ mod table;
 
 use core::ffi::CStr;
 
-use super::{Verb, init, usage};
-use crate::bytes::{Arena, Show};
+use super::{Verb, init, shown, usage};
+use crate::bytes::Arena;
 use crate::error::{Context, Result};
 use crate::syscall::cstr::{List, ThinCStr};
 pub use table::OPTIONS;
@@ -116,8 +116,7 @@ pub fn parse(
     if let [Some(word), ..] = rest
         && !verb.takes_command()
     {
-        let shown = arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this word");
-        return Err(usage(shown, "this verb takes options only (try --help)"));
+        return Err(usage(shown(word.bytes(), arena), "this verb takes options only (try --help)"));
     }
     options.command = rest;
     options.init.argv = rest;
@@ -133,7 +132,7 @@ fn option(
     options: &mut Options,
     arena: &Arena,
 ) -> Result<List<'static>> {
-    let shown = || arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this option");
+    let wrong = |why| Err(usage(shown(word.bytes(), arena), why));
     let text = word.get().to_bytes_with_nul();
     let mut letters = text.get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
@@ -144,12 +143,12 @@ fn option(
             None => by_letter(verb, letters),
         };
         let Some(known) = known else {
-            return Err(usage(shown(), "no such option for this verb (try --help)"));
+            return wrong("no such option for this verb (try --help)");
         };
         let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
         match (known.value.is_empty(), value, after) {
             (true, Some(_), _) if long.is_some() => {
-                return Err(usage(shown(), "this option takes no value"));
+                return wrong("this option takes no value");
             }
             (true, ..) => (known.set)(options, c""),
             (false, Some(value), _) => {
@@ -170,11 +169,11 @@ fn option(
             (false, None, _) => {
                 let why =
                     arena.str(format_args!("its {} is missing", known.value)).doing("", ())?;
-                return Err(usage(shown(), why));
+                return wrong(why);
             }
         }
         if let Some(why) = options.fault {
-            return Err(usage(shown(), why));
+            return wrong(why);
         }
     }
     Ok(after)
