@@ -7,13 +7,14 @@
 //! (peers that are built with glibc go on looking behind it).
 
 use core::ffi::CStr;
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 
 use super::init::{self, Verdict};
 use super::{Context, answer, shown, usage};
 use crate::bytes::split_by;
 use crate::error::Result;
 use crate::init::{Options, Placement, Subreaper, take_signals};
+use crate::packed::Packed;
 use crate::say;
 use crate::syscall::cstr::{Env, List, ThinCStr};
 
@@ -35,7 +36,7 @@ pub struct Peer {
     /// Its answer to --version, with nsinit's own.
     version: &'static str,
     /// Its answer to -h.
-    usage: &'static str,
+    usage: Packed,
     /// Its answers are on standard error, which is part of what callers rely on.
     version_on_stderr: bool,
     usage_on_stderr: bool,
@@ -165,14 +166,19 @@ fn set(options: &mut Options, letter: u8, value: &CStr) -> Verdict {
 #[inline(never)] // its frame is a page
 fn tell(peer: &Peer, question: u8) -> Result<u8> {
     let (text, on_stderr) = match question {
-        b'V' | 0 => (peer.version, peer.version_on_stderr),
-        b'l' | b'L' => ("nsinit: Apache License, version 2.0", false),
-        _ => (peer.usage, peer.usage_on_stderr),
+        b'V' | 0 => (&peer.version as &dyn Display, peer.version_on_stderr),
+        b'l' | b'L' => (&"nsinit: Apache License, version 2.0" as _, false),
+        _ => (&peer.usage as _, peer.usage_on_stderr),
     };
     let mut out = if on_stderr { say::remark() } else { say::answer() };
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "{text}");
     answer(&mut out)
+}
+
+#[cfg(test)]
+pub fn usages() -> impl Iterator<Item = Packed> {
+    PEERS.into_iter().map(|peer| peer.usage)
 }
 
 #[cfg(test)]
@@ -210,6 +216,7 @@ mod tests {
     #[test]
     fn every_option_and_variable_is_told_and_none_twice() {
         for peer in PEERS {
+            let usage = peer.usage.to_string();
             let mut seen = Vec::new();
             let words = peer.options.split(' ').map(|text| {
                 let (letter, word) = text.split_at(1);
@@ -223,7 +230,7 @@ mod tests {
                 // Every peer takes --help as a favour.
                 names.extend((!["", "help"].contains(&word)).then(|| format!("--{word}")));
                 for name in &names {
-                    assert!(peer.usage.contains(name.as_str()), "{}: {name}", peer.names);
+                    assert!(usage.contains(name.as_str()), "{}: {name}", peer.names);
                     assert!(!seen.contains(name), "{}: {name} twice", peer.names);
                 }
                 assert!(!names.is_empty());
