@@ -5,7 +5,7 @@ use rustix::io::write;
 
 use super::super::devices::allowed;
 use super::super::file::{Dir, failed};
-use crate::bytes::{Arena, Short};
+use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Object, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 
@@ -42,7 +42,7 @@ fn write_rules(
     let fd = dir.file(file, OFlags::WRONLY).doing("open", Object::Beneath(dir.path, file))?;
     let put = |text: &[u8]| match write(&fd, text) {
         Ok(_) => Ok(()),
-        Err(errno) => Err(failed(dir.path, file, text, errno, arena)
+        Err(errno) => Err(failed(dir.path, file, &Show(text), errno, arena)
             .hint("the parent group must be allowed what this one is")),
     };
     if all {

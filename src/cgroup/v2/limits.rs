@@ -9,7 +9,7 @@ use super::super::limits::{self, Max, explain};
 use super::super::refuse::left_out;
 use super::super::subsystem::{Subsystem, Subsystems};
 use super::super::weight;
-use crate::bytes::{Arena, Short};
+use crate::bytes::Arena;
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
 
@@ -65,11 +65,11 @@ fn cpu_max(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     if plan.cpu_quota.is_none() && period.is_none() {
         return Ok(());
     }
-    let mut text = Short::<64>::new(format_args!("{quota}"));
-    if let Some(period) = period {
-        text.push(format_args!(" {period}"));
-    }
-    dir.put("cpu.max", text.as_str().as_bytes(), arena).map_err(explain)
+    let written = match period {
+        Some(period) => dir.put_number("cpu.max", &format_args!("{quota} {period}"), arena),
+        None => dir.put_number("cpu.max", &quota, arena),
+    };
+    written.map_err(explain)
 }
 
 #[inline(never)]
@@ -98,8 +98,8 @@ fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
             (_, value) => ("io.max", i64::try_from(value).unwrap_or(-1)),
         };
         let (major, minor) = (i64::from(*major), i64::from(*minor));
-        let text = Short::<64>::new(format_args!("{major}:{minor} {name}{}", Max(value)));
-        match dir.put(file, text.as_str().as_bytes(), arena) {
+        let line = format_args!("{major}:{minor} {name}{}", Max(value));
+        match dir.put_number(file, &line, arena) {
             // The device has another scheduler.
             Err(error) if name.is_empty() && error.raw() == Some(Errno::OPNOTSUPP) => left_out(key),
             result => result?,
