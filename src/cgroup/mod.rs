@@ -106,6 +106,7 @@ impl<'a> Created<'a> {
     }
 
     /// Makes, limits and opens the group in one hierarchy.
+    #[inline(never)]
     fn add(&mut self, at: &Place, plan: &Cgroup) -> Result<()> {
         let mut base = at.base;
         if at.hierarchy.version == Version::V2 {
