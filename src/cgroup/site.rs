@@ -65,6 +65,7 @@ impl Site {
     }
 
     /// `size`: which size of huge pages is refused.
+    #[inline(never)]
     fn look(
         &mut self,
         plan: &Cgroup,
