@@ -103,6 +103,9 @@ const VERBS: &[Verb] = &[
 /// So many of them, the last, are names of programs too.
 const PROGRAMS: usize = 3;
 
+/// What asks for help instead of a verb.
+const ASKS_HELP: [&[u8]; 3] = [b"--help", b"-h", b"help"];
+
 /// The verb of this name among these.
 fn verb(verbs: &'static [Verb], name: &[u8]) -> Option<&'static Verb> {
     verbs.iter().find(|verb| verb.name.as_bytes() == name)
@@ -135,8 +138,8 @@ pub fn run(context: Context) -> u8 {
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
-        Some(b"--help" | b"-h" | b"help") => help(),
-        Some(b"--version") => version(),
+        Some(word) if ASKS_HELP.contains(&word) => help(),
+        Some(word) if word == b"--version" => version(),
         Some(word) => match verb(VERBS, word) {
             Some(verb) => run_verb(verb, context, 2),
             None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
