@@ -35,6 +35,7 @@ use rustix::mount::MountPropagationFlags;
 use crate::error::{Context, Error, Result};
 use crate::plan;
 pub use cgroup::{CgroupDir, Cgroups};
+pub use mounts::doing;
 use change::Change;
 
 /// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever
