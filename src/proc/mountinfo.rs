@@ -10,7 +10,7 @@ use super::lines::decimal;
 use crate::bytes::{Short, split_by, until_nul};
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
-/// own in practice (overlay prints all its layers); nobody asks for it.
+/// own in practice (overlay prints all its layers); it alone may be cut.
 pub const LINE: usize = 8192;
 
 /// What is asked for of a mount.
@@ -26,6 +26,8 @@ pub struct Mount<'a> {
     pub point: &'a CStr,
     /// File system type.
     pub fstype: &'a CStr,
+    /// Options of the file system, cut where the line is longer than `LINE`.
+    pub super_options: &'a CStr,
 }
 
 /// A reader of the lines of one file.
@@ -107,14 +109,14 @@ fn parse(line: &mut [u8]) -> io::Result<Mount<'_>> {
     // Optional fields ("shared:3"), then a lone "-".
     while field(&mut rest)? != c"-" {}
     let fstype = field(&mut rest)?;
-    // The source follows: the type is whole.
-    field(&mut rest)?;
+    let _source = field(&mut rest)?;
     Ok(Mount {
         id: digits(id.to_bytes())?,
         parent: digits(parent.to_bytes())?,
         root,
         point,
         fstype,
+        super_options: field(&mut rest)?,
     })
 }
 
@@ -196,7 +198,14 @@ mod tests {
         let n = each(text, |_, m| {
             assert_eq!(
                 m,
-                Mount { id: 36, parent: 35, root: c"/mnt1", point: c"/mnt two\\", fstype: c"ext3" }
+                Mount {
+                    id: 36,
+                    parent: 35,
+                    root: c"/mnt1",
+                    point: c"/mnt two\\",
+                    fstype: c"ext3",
+                    super_options: c"rw,errors=continue",
+                }
             );
         });
         assert_eq!(n, Ok(1));
@@ -217,7 +226,10 @@ mod tests {
             let options = "x".repeat(len);
             let text = format!("{PROC}7 1 0:9 / /o rw - overlay overlay {options}\n{PROC}");
             let n = each(&text, |at, m| match at {
-                1 => assert_eq!((m.id, m.point, m.fstype), (7, c"/o", c"overlay")),
+                1 => {
+                    assert_eq!((m.id, m.point, m.fstype), (7, c"/o", c"overlay"));
+                    assert!(m.super_options.to_bytes().iter().all(|byte| *byte == b'x'));
+                }
                 _ => assert_eq!(m.id, 22),
             });
             assert_eq!(n, Ok(3), "{len}");
