@@ -7,10 +7,9 @@ use rustix::io::Errno;
 
 use super::file::Version;
 use super::groups::{Group, Groups};
+use super::memory::kills_in;
 use super::subsystem::Subsystem;
-use crate::bytes::split_by;
 use crate::error::{Context, Error, Result};
-use crate::proc::lines::decimal;
 
 /// Out-of-memory events of a container.
 pub struct Oom {
@@ -63,10 +62,8 @@ impl Oom {
         let mut buf = [0; 512];
         let Some(control) = &self.control else {
             let len = rustix::io::pread(&self.fd, &mut buf, 0)?;
-            let mut lines = split_by(buf.get(..len).unwrap_or(&[]), b'\n');
-            let kills = lines.find_map(|line| decimal(line.strip_prefix(b"oom_kill ")?));
             let before = self.seen;
-            self.seen = kills.unwrap_or(before);
+            self.seen = kills_in(buf.get(..len).unwrap_or(&[])).unwrap_or(before);
             return Ok(self.seen.saturating_sub(before));
         };
         let mut count = [0; 8];
