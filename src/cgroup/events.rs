@@ -1,7 +1,7 @@
 //! Hearing of what happens in a group: that the kernel killed for lack of memory.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -67,7 +67,7 @@ impl Oom {
             return Ok(self.seen.saturating_sub(before));
         };
         let mut count = [0; 8];
-        match rustix::io::read(&self.fd, &mut count) {
+        match rustix::io::read(self.fd.as_fd(), &mut count[..]) {
             Err(Errno::AGAIN) => return Ok(0),
             result => result?,
         };
