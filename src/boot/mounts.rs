@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use heapless::Vec;
-use rustix::fs::{Access, CWD, Mode, OFlags, access, mkdir, openat, stat};
+use rustix::fs::{Access, CWD, Mode, OFlags, access, mkdir, openat, stat, symlink};
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, mount};
 
@@ -54,6 +54,15 @@ pub const EXTRA: [Mount; 5] = [
     entry("/sys/firmware/efi/efivars\0efivarfs\0\0", EXEC),
 ];
 
+/// What programs look for in /dev, and udev makes elsewhere. Without the first, TOMOYO of older kernels
+/// (Debian's 5.10) lets nobody execute a descriptor: neither crun nor nsinit could start a container.
+const LINKS: [(&CStr, &CStr); 4] = [
+    (c"/dev/fd", c"/proc/self/fd"),
+    (c"/dev/stdin", c"/proc/self/fd/0"),
+    (c"/dev/stdout", c"/proc/self/fd/1"),
+    (c"/dev/stderr", c"/proc/self/fd/2"),
+];
+
 /// Errors from before there was a console.
 pub type Early = Vec<Error, 4>;
 
@@ -81,6 +90,10 @@ pub fn first(env: &Env) -> (bool, Early) {
     let mounted = if is_real { one(dev) } else { Ok(()) };
     if access(c"/dev/null", Access::EXISTS).is_err() {
         note(nodes::make(is_real).and(mounted));
+    }
+    for (link, text) in LINKS {
+        // Who made /dev may have made them, or may not want anything in it.
+        let _ = symlink(text, link);
     }
     (is_real, early)
 }
