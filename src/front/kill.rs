@@ -57,7 +57,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         freezer.map_or(Ok(()), Freezer::thaw)?;
         sent?;
     } else {
-        send(container.pid, container.start_time, n)?;
+        send(container.init.pid, container.init.start_time, n)?;
     }
     match freezer.filter(|_| paused) {
         // On v1 not even KILL reaches what is frozen.
@@ -77,7 +77,7 @@ fn send(pid: Pid, start_time: u64, n: u32) -> Result<(), Failure> {
 fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failure> {
     let mut result = Ok(());
     let mut one = |pid, stat: &Stat| {
-        if pid != container.pid {
+        if pid != container.init.pid {
             match signal(pid, stat.start_time, n) {
                 // What has ended meanwhile needs none.
                 Ok(()) | Err(Errno::SRCH) => {}
@@ -88,7 +88,7 @@ fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failur
     members(container, context.arena)?
         .for_each(&mut one)
         .doing("look at the container's processes", ())?;
-    send(container.pid, container.start_time, n)?;
+    send(container.init.pid, container.init.start_time, n)?;
     match result {
         Ok(()) => Ok(()),
         Err((pid, errno)) => {

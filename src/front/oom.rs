@@ -29,13 +29,13 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let container = running(&context, &options)?;
     let mut oom = Oom::watch(&container.groups(context.arena)?)?;
     // Before Linux 5.3 there is none: it is looked at now and then.
-    let pidfd = pidfd_open(container.pid, PidfdFlags::empty()).ok();
+    let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
     let mut count = 0;
     let mut alive = true;
     while alive {
         wait(oom.interest(), pidfd.as_ref()).doing("wait for", "events")?;
         // Asked first: what came before the end is told.
-        alive = container.is_alive().doing("look at", "PID 1")?;
+        alive = container.init.is_alive()?;
         let more = match oom.more() {
             Err(Errno::NODEV) => (0, alive = false).0,
             more => more.doing("read", "the memory events")?,

@@ -21,7 +21,7 @@ pub fn running(context: &Context, options: &Options) -> error::Result<Running> {
 
 /// Its processes.
 pub fn members(running: &Running, arena: &Arena) -> error::Result<Members> {
-    Members::of("/proc", running.pid, running.cgroup_paths.iter(), arena)
+    Members::of("/proc", running.init.pid, running.cgroup_paths.iter(), arena)
         .doing("look at the container's processes", ())
 }
 

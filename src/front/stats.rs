@@ -47,15 +47,15 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let Some(every) = every else { return line(&container, &groups, context.arena).map(|()| 0) };
     let [_, stdout, _] = stdio();
     let mut table = isatty(stdout).then(Watch::default);
-    let pidfd = pidfd_open(container.pid, PidfdFlags::empty()).ok();
-    while container.is_alive().doing("look at", "PID 1")? {
+    let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
+    while container.init.is_alive()? {
         let shown = match &mut table {
             Some(table) => table.draw(&container, &groups, context.arena),
             None => line(&container, &groups, context.arena),
         };
         match shown {
             // It ended meanwhile, with its groups.
-            Err(_) if container.is_alive() == Ok(false) => break,
+            Err(_) if matches!(container.init.is_alive(), Ok(false)) => break,
             shown => shown?,
         }
         wait(every, pidfd.as_ref()).doing("wait", ())?;
@@ -110,7 +110,7 @@ fn network(container: &Running, arena: &Arena, json: &mut Json) -> Result<(), Er
         counters(json, statistics);
         json.close();
     };
-    let sums = statistics(container.pid, arena, &mut each)?;
+    let sums = statistics(container.init.pid, arena, &mut each)?;
     json.close();
     counters(json, &sums);
     json.close();

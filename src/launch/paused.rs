@@ -42,7 +42,7 @@ pub fn await_thaw(launch: &Launch, running: &Running, groups: &Groups) -> Result
     let ends = [1, 2, 3, 15];
     let set = ends.into_iter().fold(SigSet::EMPTY, SigSet::with);
     let signals = signalfd(set).doing("make a signalfd", ())?;
-    while freezer.is_on()? && running.is_alive().doing("look at", "PID 1")? {
+    while freezer.is_on()? && running.init.is_alive()? {
         match poll(&mut [PollFd::new(&signals, PollFlags::IN)], Some(&EVERY)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing("wait for signals", ()),
