@@ -50,7 +50,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         }
     };
     let container = running(&context, &options)?;
-    let groups = container.groups(context.arena)?;
+    let groups = container.groups()?;
     let freezer = Freezer::of(&groups);
     let paused = freezer.as_ref().map_or(Ok(false), Freezer::is_on)?;
     if options.all {

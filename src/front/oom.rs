@@ -31,7 +31,7 @@ pub const VERB: Verb = Verb {
 
 fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let container = running(&context, &options)?;
-    let mut oom = Oom::watch(&container.groups(context.arena)?)?;
+    let mut oom = Oom::watch(&container.groups()?)?;
     // Before Linux 5.3 there is none: it is looked at now and then.
     let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
     let mut count = 0;

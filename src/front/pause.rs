@@ -40,7 +40,7 @@ fn with_freezer(
     options: Options,
     act: fn(&Freezer) -> Result<(), Error>,
 ) -> Result<u8, Failure> {
-    let groups = running(&context, &options)?.groups(context.arena)?;
+    let groups = running(&context, &options)?.groups()?;
     let none =
         "it has no control group with a freezer: cgroups.name in the configuration makes one";
     let freezer =

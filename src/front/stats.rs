@@ -47,7 +47,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         }
     };
     let container = running(&context, &options)?;
-    let groups = container.groups(context.arena)?;
+    let groups = container.groups()?;
     let Some(every) = every else { return line(&container, &groups, context.arena).map(|()| 0) };
     let [_, stdout, _] = stdio();
     let mut table = isatty(stdout).then(Watch::default);

@@ -40,7 +40,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         let why = "it is in another user namespace, which nsinit can't enter yet";
         return Err(Error::refused("join process", running.init.object(), why));
     }
-    let groups = running.groups(launch.arena)?;
+    let groups = running.groups()?;
     paused::await_thaw(launch, running, &groups)?;
     let limited = launch.plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.memory > Some(0));
     let kills = if limited { cgroup::kills(&groups) } else { None };

@@ -1,27 +1,18 @@
 //! The control groups of a container that runs, and what a paused one means for who joins it: its
 //! command would enter the frozen group and stand still.
 
-use core::ffi::CStr;
-
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::{Launch, Running};
-use crate::bytes::Arena;
 use crate::cgroup::{Freezer, Groups};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::syscall::signal::{SigSet, read_signalfd, signalfd};
 
 impl Running {
     /// Opens the groups that state.json names.
-    pub fn groups(&self, arena: &Arena) -> Result<Groups> {
-        let mut dirs = heapless::Vec::<(&str, &CStr), 16>::new();
-        for (subsystem, path) in self.cgroup_paths.iter() {
-            let path = arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-            // state.json has fewer members than that.
-            let _ = dirs.push((subsystem, path));
-        }
-        Groups::open(dirs.into_iter())
+    pub fn groups(&self) -> Result<Groups> {
+        Groups::open(&mut self.cgroup_paths.iter())
     }
 }
 

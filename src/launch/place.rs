@@ -45,7 +45,7 @@ pub struct Running {
     /// The namespaces in which it differs from the caller.
     pub apart: NewNamespaces,
     /// Its control groups.
-    pub cgroup_paths: Strings<'static>,
+    pub cgroup_paths: Strings,
     /// Whether they are entered too.
     pub with_groups: bool,
 }
@@ -142,7 +142,7 @@ impl Place {
         if running.init != init {
             return Err(none());
         }
-        if running.apart.is_empty() && !running.groups(arena)?.hold(init.pid) {
+        if running.apart.is_empty() && !running.groups()?.hold(init.pid) {
             let why = "state.json names it, but it is in no namespace and no control group of its \
                        own; if no container runs here, remove state.json";
             return Err(Error::refused("use process", init.object(), why));
@@ -151,7 +151,7 @@ impl Place {
     }
 
     /// Takes away the files and control groups of a container that is gone, or about to be.
-    fn clean(&self, state: &State<'static>, launch: &Launch) -> Result<()> {
+    fn clean(&self, state: &State, launch: &Launch) -> Result<()> {
         let init = Process::named(state);
         let life = init.map_or(Ok(Life::Gone), |init| init.life())?;
         let ending = init.filter(|_| life == Life::Ending);
@@ -161,27 +161,20 @@ impl Place {
                 "state.json names process {pid}, which is gone: cleaning up"
             ));
         }
-        let mut dirs = heapless::Vec::<&'static CStr, 16>::new();
-        for (subsystem, path) in state.cgroup_paths.iter() {
-            let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-            // What is frozen does not die.
-            if subsystem == "freezer" {
-                cgroup::thaw(path)?;
-            }
-            // state.json has fewer members than that.
-            let _ = dirs.push(path);
+        let dirs = || state.cgroup_paths.iter().map(|(_, path)| path);
+        // What is frozen does not die.
+        if let Some(path) = state.cgroup_paths.get("freezer") {
+            cgroup::thaw(path)?;
         }
         if let Some(init) = ending {
             init.await_end()?;
         }
         if !launch.plan.namespaces.is_new(Kind::Pid) {
-            kill_left_behind(&dirs, launch.plan)?;
+            kill_left_behind(&mut dirs(), launch.plan)?;
         }
-        cgroup::remove_stale(dirs.into_iter(), launch.arena)?;
-        for (key, names) in state.network_state.iter() {
-            if key == "veth_host" {
-                net::remove_stale(names, launch.arena)?;
-            }
+        cgroup::remove_stale(dirs(), launch.arena)?;
+        if let Some(names) = state.network_state.get("veth_host") {
+            net::remove_stale(names, launch.arena)?;
         }
         state::remove(self.dir())
     }
@@ -335,14 +328,17 @@ fn apart(pid: Pid) -> Result<NewNamespaces> {
 /// Ends what the command of a container without a PID namespace left running when its launcher was
 /// killed. A forged state.json could name any group: only processes whose root is this place's are
 /// meant, so that without a mount namespace nothing is.
-fn kill_left_behind(dirs: &[&'static CStr], plan: &Plan) -> Result<()> {
+fn kill_left_behind(dirs: &mut dyn Iterator<Item = &'static CStr>, plan: &Plan) -> Result<()> {
     if !plan.namespaces.is_new(Kind::Mount) {
         return Ok(());
     }
     let path = plan.rootfs.path.unwrap_or(c".");
     let root = Identity::of(path).doing("look at the root file system", path)?;
     let ours = |pid: Pid| root_of(pid) == Ok(root);
-    dirs.iter().try_for_each(|dir| cgroup::kill_stale(dir, &ours))
+    for dir in dirs {
+        cgroup::kill_stale(dir, &ours)?;
+    }
+    Ok(())
 }
 
 fn root_of(pid: Pid) -> rustix::io::Result<Identity> {

@@ -192,12 +192,11 @@ fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
 fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
     let start_time = Short::<24>::new(format_args!("{}", Process::by_pid(pid)?.start_time));
     let mut cgroup_paths = Strings::CGROUPS;
-    for (subsystem, path) in traces.groups.groups().names() {
-        let path = path.to_str().map_err(|_| {
-            Error::refused("write to state.json the path of", path, "it is not UTF-8")
-        })?;
-        if !cgroup_paths.set(subsystem, path) {
-            return Err(Error::refused("write to state.json", subsystem, "no such subsystem"));
+    for group in traces.groups.groups().iter() {
+        for subsystem in group.names() {
+            if !cgroup_paths.set(subsystem, group.dir.path) {
+                return Err(Error::refused("write to state.json", subsystem, "no such subsystem"));
+            }
         }
     }
     let state = State {
@@ -210,7 +209,7 @@ fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
 }
 
 /// The names of all veths' ends, in the order of the file, with commas; the namespace that was joined.
-fn network_state(launch: &Launch, made: &Made) -> Result<Strings<'static>> {
+fn network_state(launch: &Launch, made: &Made) -> Result<Strings> {
     let (mut host, mut child, mut path) = (c"", c"", c"");
     for (outer, inner) in made.veths() {
         host = longer(launch.arena, host, outer)?;
@@ -222,8 +221,7 @@ fn network_state(launch: &Launch, made: &Made) -> Result<Strings<'static>> {
     let mut state = Strings::NETWORK;
     for (key, value) in [("veth_host", host), ("veth_child", child), ("ns_path", path)] {
         if !value.is_empty() {
-            let refused = |_| Error::refused("write to state.json", value, "it is not UTF-8");
-            state.set(key, value.to_str().map_err(refused)?);
+            state.set(key, value);
         }
     }
     Ok(state)

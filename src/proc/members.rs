@@ -42,7 +42,7 @@ impl Members {
     pub fn of(
         proc: &'static str,
         init: Pid,
-        groups: impl Iterator<Item = (&'static str, &'static str)>,
+        groups: impl Iterator<Item = (&'static str, &'static CStr)>,
         arena: &Arena,
     ) -> Result<Members, Errno> {
         let (theirs, ours) = (namespace(proc, init, c"pid")?, namespace(proc, getpid(), c"pid")?);
@@ -52,7 +52,7 @@ impl Members {
         } else {
             for (name, dir) in groups {
                 if let Some((controller, path)) = group(proc, init, name, arena)? {
-                    sign = Sign::Group((controller, shared(path, dir.as_bytes())));
+                    sign = Sign::Group((controller, shared(path, dir.to_bytes())));
                     break;
                 }
             }
@@ -184,7 +184,11 @@ mod tests {
         dir.to_str().unwrap().to_owned().leak()
     }
 
-    fn members(proc: &'static str, init: i32, groups: &[(&'static str, &'static str)]) -> Vec<i32> {
+    fn members(
+        proc: &'static str,
+        init: i32,
+        groups: &[(&'static str, &'static CStr)],
+    ) -> Vec<i32> {
         let arena = Arena::new(vec![0; 1 << 16].leak());
         let init = Pid::from_raw(init).unwrap();
         let members = Members::of(proc, init, groups.iter().copied(), &arena).unwrap();
@@ -235,7 +239,7 @@ mod tests {
                 (23, 21, "host", "4:cpu,memory:/a"),
             ],
         );
-        assert_eq!(members(proc, 20, &[("memory", "/sys/fs/cgroup/memory/a/b")]), [20, 21]);
+        assert_eq!(members(proc, 20, &[("memory", c"/sys/fs/cgroup/memory/a/b")]), [20, 21]);
     }
 
     #[test]
@@ -249,7 +253,7 @@ mod tests {
                 (22, 1, "host", "0::/"),
             ],
         );
-        assert_eq!(members(proc, 20, &[("memory", "/sys/fs/cgroup/a")]), [20, 21]);
+        assert_eq!(members(proc, 20, &[("memory", c"/sys/fs/cgroup/a")]), [20, 21]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
     let joined =
-        Tasks::open(&Groups::open(created.groups().names()).unwrap(), getpid(), false, &arena)
+        Tasks::open(&Groups::open(&mut created.groups().names()).unwrap(), getpid(), false, &arena)
             .unwrap();
     assert_eq!(joined.fds().count(), created.tasks().fds().count());
     assert!(joined.has_memory());
@@ -80,7 +80,7 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     remove_stale(paths.iter().copied(), &arena).unwrap();
     assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
     remove_stale(paths.iter().copied(), &arena).unwrap();
-    let error = Groups::open([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
+    let error = Groups::open(&mut [("cpu", paths[0])].into_iter()).err().unwrap().to_string();
     assert!(error.ends_with(": No such file or directory (ENOENT)"), "{error}");
 }
 
