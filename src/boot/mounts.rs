@@ -11,6 +11,7 @@ use rustix::mount::{MountFlags, mount};
 use super::{is_real, nodes, root};
 use crate::bytes::Short;
 use crate::error::{Context, Error, Result};
+use crate::rootfs::doing;
 use crate::syscall::cstr::Env;
 
 /// One of them.
@@ -93,17 +94,11 @@ pub fn first(env: &Env) -> (bool, Early) {
 /// Mounts it, unless something is mounted there already.
 pub fn one(entry: &Mount) -> Result<()> {
     let Mount { point, kind, flags, data } = *entry;
-    let doing = match kind.to_bytes() {
-        b"proc" => "mount proc on",
-        b"sysfs" => "mount sysfs on",
-        b"devtmpfs" => "mount devtmpfs on",
-        _ => "mount a file system on",
-    };
     make_dir(point);
     if is_mounted(point) {
         return Ok(());
     }
-    mount(kind, point, kind, flags, data).doing(doing, point)
+    mount(kind, point, kind, flags, data).doing(doing(kind), point)
 }
 
 /// A directory to mount on. Where it can't be made the mount says so.

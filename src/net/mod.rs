@@ -204,6 +204,7 @@ fn find(
 }
 
 /// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
+#[inline(never)]
 fn make(
     host: &mut Socket,
     inside: &mut Socket,
