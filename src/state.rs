@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use crate::bytes::Arena;
+use crate::bytes::{Arena, Names};
 use crate::error::{Context, Error, Result};
 use crate::json::Json;
 use crate::jsonmin::{Reader, Stop, Value};
@@ -38,40 +38,33 @@ pub struct State<'a> {
 /// would be ten times the code.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strings {
-    names: &'static [&'static str],
-    values: [Option<&'static CStr>; SUBSYSTEMS.len()],
+    names: Names,
+    values: [Option<&'static CStr>; 14],
 }
 
 /// The subsystems of cgroup v1, systemd's own hierarchy, and the one of v2.
-const SUBSYSTEMS: [&str; 14] = [
-    "blkio",
-    "cpu",
-    "cpuacct",
-    "cpuset",
-    "devices",
-    "freezer",
-    "hugetlb",
-    "memory",
-    "net_cls",
-    "net_prio",
-    "perf_event",
-    "pids",
-    "systemd",
-    "unified",
-];
+const SUBSYSTEMS: Names = Names(
+    "blkio cpu cpuacct cpuset devices freezer hugetlb memory \
+                                 net_cls net_prio perf_event pids systemd unified",
+);
 
 /// The veth's ends on the host and inside; the network namespace that was joined.
-const NETWORK: [&str; 3] = ["veth_host", "veth_child", "ns_path"];
+const NETWORK: Names = Names("veth_host veth_child ns_path");
 
 impl Strings {
     /// A network state: empty without veth.
-    pub const NETWORK: Strings = Strings { names: &NETWORK, values: [None; SUBSYSTEMS.len()] };
+    pub fn network() -> Strings {
+        Strings { names: NETWORK, values: [None; 14] }
+    }
+
     /// Paths of cgroups; none yet.
-    pub const CGROUPS: Strings = Strings { names: &SUBSYSTEMS, ..Strings::NETWORK };
+    pub fn cgroups() -> Strings {
+        Strings { names: SUBSYSTEMS, values: [None; 14] }
+    }
 
     /// Sets the one of this name; false if state.json has no place for it.
     pub fn set(&mut self, name: &str, value: &'static CStr) -> bool {
-        let known = self.names.iter().position(|known| *known == name);
+        let known = self.names.place(name.as_bytes());
         match known.and_then(|n| self.values.get_mut(n)) {
             Some(place) => *place = Some(value),
             None => return false,
@@ -81,12 +74,12 @@ impl Strings {
 
     /// The one of this name, if it is set.
     pub fn get(&self, name: &str) -> Option<&'static CStr> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.values.get(self.names.place(name.as_bytes())?).copied().flatten()
     }
 
     /// The names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static CStr)> {
-        self.names.iter().zip(self.values).filter_map(|(name, value)| Some((*name, value?)))
+        self.names.zip(self.values).filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -147,8 +140,8 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
     let mut state = State {
         init_pid: 0,
         init_start_time: "",
-        network_state: Strings::NETWORK,
-        cgroup_paths: Strings::CGROUPS,
+        network_state: Strings::network(),
+        cgroup_paths: Strings::cgroups(),
     };
     if json.value()? != Value::Object {
         return Err(Stop);
@@ -280,10 +273,10 @@ mod tests {
     }
 
     fn state() -> State<'static> {
-        let mut cgroup_paths = Strings::CGROUPS;
+        let mut cgroup_paths = Strings::cgroups();
         assert!(cgroup_paths.set("memory", c"/sys/fs/cgroup/memory/a\\x2d\"b"));
         assert!(!cgroup_paths.set("unheard-of", c"/"));
-        let network_state = Strings::NETWORK;
+        let network_state = Strings::network();
         State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
     }
 

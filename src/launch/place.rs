@@ -201,7 +201,7 @@ impl Place {
 impl Running {
     /// A process to join by its pid alone.
     pub fn by_pid(pid: Pid) -> Result<Running> {
-        let (init, cgroup_paths) = (Process::by_pid(pid)?, Strings::CGROUPS);
+        let (init, cgroup_paths) = (Process::by_pid(pid)?, Strings::cgroups());
         Ok(Running { init, apart: apart(pid)?, cgroup_paths, with_groups: false })
     }
 

@@ -191,7 +191,7 @@ fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
 #[inline(never)]
 fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
     let start_time = Short::<24>::new(format_args!("{}", Process::by_pid(pid)?.start_time));
-    let mut cgroup_paths = Strings::CGROUPS;
+    let mut cgroup_paths = Strings::cgroups();
     for group in traces.groups.groups().iter() {
         for subsystem in group.names() {
             if !cgroup_paths.set(subsystem, group.dir.path) {
@@ -218,7 +218,7 @@ fn network_state(launch: &Launch, made: &Made) -> Result<Strings> {
     if let Source::Join(joined) = launch.plan.namespaces.get(Kind::Net) {
         path = joined;
     }
-    let mut state = Strings::NETWORK;
+    let mut state = Strings::network();
     for (key, value) in [("veth_host", host), ("veth_child", child), ("ns_path", path)] {
         if !value.is_empty() {
             state.set(key, value);
