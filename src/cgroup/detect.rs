@@ -164,11 +164,10 @@ impl Mount<'_> {
         words.find(|word| word == b"-")?;
         let (fstype, options) = (words.next()?, words.nth(1)?);
         let subsystems = Subsystems::parse(options);
-        match fstype {
-            b"cgroup" if !subsystems.is_empty() => Some(Mount { subsystems, root, point }),
-            b"cgroup2" => Some(Mount { subsystems: Subsystems::NONE, root, point }),
-            _ => None,
-        }
+        let v2 = fstype == b"cgroup2";
+        let known = v2 || fstype == b"cgroup" && !subsystems.is_empty();
+        let subsystems = if v2 { Subsystems::NONE } else { subsystems };
+        known.then_some(Mount { subsystems, root, point })
     }
 }
 

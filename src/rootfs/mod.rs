@@ -35,8 +35,8 @@ use rustix::mount::MountPropagationFlags;
 use crate::error::{Context, Error, Result};
 use crate::plan;
 pub use cgroup::{CgroupDir, Cgroups};
-pub use mounts::doing;
 use change::Change;
+pub use mounts::doing;
 
 /// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever
 /// is opened beneath it is in the container.
