@@ -10,7 +10,7 @@ use super::lines::decimal;
 use crate::bytes::{Short, split_by, until_nul};
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
-/// own in practice (overlay prints all its layers); nobody asks for it.
+/// own in practice (overlay prints all its layers); it alone may be cut.
 pub const LINE: usize = 8192;
 
 /// What is asked for of a mount.
@@ -26,6 +26,8 @@ pub struct Mount<'a> {
     pub point: &'a CStr,
     /// File system type.
     pub fstype: &'a CStr,
+    /// Options of the file system, cut where the line is longer than `LINE`.
+    pub super_options: &'a CStr,
 }
 
 /// A reader of the lines of one file.
@@ -48,7 +50,12 @@ impl<'a> Lines<'a> {
     /// The lines of `file`, from its beginning.
     pub fn new(file: BorrowedFd<'a>) -> io::Result<Lines<'a>> {
         rustix::fs::seek(file, SeekFrom::Start(0))?;
-        Ok(Lines { file, buf: [0; LINE], start: 0, end: 0, tail: false })
+        Ok(Lines::rest(file))
+    }
+
+    /// Those that were not read yet: all of a file that was just opened.
+    pub fn rest(file: BorrowedFd<'a>) -> Lines<'a> {
+        Lines { file, buf: [0; LINE], start: 0, end: 0, tail: false }
     }
 
     /// The next mount; `None` at the end. EPROTO where a line is not what the manual says,
@@ -102,15 +109,10 @@ fn parse(line: &mut [u8]) -> io::Result<Mount<'_>> {
     // Optional fields ("shared:3"), then a lone "-".
     while field(&mut rest)? != c"-" {}
     let fstype = field(&mut rest)?;
-    // The source follows: the type is whole.
-    field(&mut rest)?;
-    Ok(Mount {
-        id: digits(id.to_bytes())?,
-        parent: digits(parent.to_bytes())?,
-        root,
-        point,
-        fstype,
-    })
+    let _source = field(&mut rest)?;
+    let super_options = field(&mut rest)?;
+    let (id, parent) = (digits(id.to_bytes())?, digits(parent.to_bytes())?);
+    Ok(Mount { id, parent, root, point, fstype, super_options })
 }
 
 /// Takes the next field off `rest`: decoded in place, with a NUL where its separator was.
@@ -200,19 +202,24 @@ mod tests {
     #[test]
     fn a_file_of_any_size_and_an_empty_one() {
         let text = PROC.repeat(5000);
-        let n = each(&text, |_, m| assert_eq!((m.id, m.point), (22, c"/proc")));
+        let n = each(&text, |_, m| assert_eq!((m.id, m.super_options), (22, c"rw")));
         assert_eq!(n, Ok(5000));
         assert_eq!(each("", |_, _| {}), Ok(0));
     }
 
     #[test]
-    fn of_a_long_line_only_the_end_is_lost() {
+    fn a_long_line_loses_the_end_of_its_super_options_and_nothing_else() {
         // Around the buffer's size, and far beyond: the next line must be whole each time.
         for len in (LINE - 60..LINE + 10).chain([LINE + 511, LINE + 512, LINE + 513, 100_000]) {
             let options = "x".repeat(len);
             let text = format!("{PROC}7 1 0:9 / /o rw - overlay overlay {options}\n{PROC}");
             let n = each(&text, |at, m| match at {
-                1 => assert_eq!((m.id, m.point, m.fstype), (7, c"/o", c"overlay")),
+                1 => {
+                    assert_eq!((m.id, m.point, m.fstype), (7, c"/o", c"overlay"));
+                    let shown = m.super_options.to_bytes();
+                    assert!(shown.iter().all(|&b| b == b'x'));
+                    assert!(shown.len() == len || shown.len() > LINE - 60);
+                }
                 _ => assert_eq!(m.id, 22),
             });
             assert_eq!(n, Ok(3), "{len}");
