@@ -193,7 +193,14 @@ mod tests {
         let n = each(text, |_, m| {
             assert_eq!(
                 m,
-                Mount { id: 36, parent: 35, root: c"/mnt1", point: c"/mnt two\\", fstype: c"ext3" }
+                Mount {
+                    id: 36,
+                    parent: 35,
+                    root: c"/mnt1",
+                    point: c"/mnt two\\",
+                    fstype: c"ext3",
+                    super_options: c"rw,errors=continue",
+                }
             );
         });
         assert_eq!(n, Ok(1));
