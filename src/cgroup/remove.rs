@@ -10,12 +10,12 @@ use rustix::fs::{
 use rustix::io::{self, Errno, read};
 use rustix::process::{Pid, getpid};
 
-use super::file::{Dir, Path, parent, version};
-use super::wait::{Events, Pause};
-use crate::bytes::{Arena, Short, Show};
+use super::file::{Dir, above, parent, version};
+use super::wait::{Pause, events};
+use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
-use crate::proc::process::{self, namespace, stat};
+use crate::proc::process::{self, Identity, namespace, stat};
 use crate::syscall::signal::kill;
 
 /// How long a group without processes may stay busy: the kernel lets go of a process's group some
@@ -40,35 +40,59 @@ pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 /// that does not go is an error that names it, at once unless there is `patience`.
 pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> Result<()> {
     const DOING: &str = "remove control group";
-    let marked = own || is_marked(dir).doing(DOING, dir)? == Some(true);
-    if !marked {
+    let fault = |errno| match (errno, Error::errno(DOING, dir, errno)) {
+        (Errno::LOOP, error) => error.hint("more than 256 groups within each other"),
+        (_, error) => error,
+    };
+    if !own && is_marked(dir).map_err(fault)? != Some(true) {
         return Ok(());
     }
-    let removed = remove_leaf(dir, own, patience).doing(DOING, dir).map_err(|error| {
-        let deep = error.raw() == Some(Errno::LOOP);
-        if deep { error.hint("more than 256 groups within each other") } else { error }
-    });
-    match removed? {
-        Left::Nothing => {}
-        Left::Others => return Ok(()),
-        Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
+    let mut pause = Pause::until(if patience { RELEASE_MS } else { 0 });
+    loop {
+        match rmdir(dir) {
+            Ok(()) | Err(Errno::NOENT) => break,
+            Err(Errno::BUSY | Errno::NOTEMPTY) => {}
+            Err(errno) => return Err(fault(errno)),
+        }
+        // Read before the look at the processes: what changes after it ends the wait.
+        let events = events(dir);
+        match first_living(dir).map_err(fault)? {
+            // Of another container, or of whoever made the group.
+            Some(pid) if !own || is_contained(pid) => return Ok(()),
+            Some(_) => {}
+            None => for_each_group(dir, &mut |at, name, _| {
+                match unlinkat(at, name, AtFlags::REMOVEDIR) {
+                    // The next round, or the time limit, sees to it.
+                    Ok(()) | Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => Ok(true),
+                    Err(errno) => Err(errno),
+                }
+            })
+            .map_err(fault)?,
+        }
+        if !pause.wait(events.as_ref()) {
+            // Without patience the groups inside have gone only now.
+            if matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT)) {
+                break;
+            }
+            return Err(Error::refused(DOING, dir, remaining(dir, arena)));
+        }
     }
-    remove_parents(dir)
+    remove_parents(dir, arena)
 }
 
 /// Removes the groups above `dir`, as far as they are marked and empty.
-pub fn remove_parents(dir: &'static CStr) -> Result<()> {
+pub fn remove_parents(dir: &'static CStr, arena: &Arena) -> Result<()> {
     let (path, mut end) = (dir.to_bytes(), dir.to_bytes().len());
     loop {
         end = parent(path, end);
-        let above = Path::new(path.get(..end).unwrap_or(b"")).doing("remove control group", dir)?;
-        match is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
+        let above = above(dir, end, arena)?;
+        match is_marked(above).doing("look at the parent of control group", dir)? {
             Some(true) => {}
             // It was never made, but what is above it was.
             None if end > 0 => continue,
             _ => return Ok(()),
         }
-        match rmdir(above.as_cstr()) {
+        match rmdir(above) {
             // Another container has its group there, or was faster.
             Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => return Ok(()),
             result => result.doing("remove the parent of control group", dir)?,
@@ -76,37 +100,25 @@ pub fn remove_parents(dir: &'static CStr) -> Result<()> {
     }
 }
 
-/// Who is left in a group.
-enum Left {
-    /// Nobody, and it is gone.
-    Nothing,
-    /// Processes of another container, or of whoever made the group.
-    Others,
-    /// Processes that have no business there, or none and the kernel holds it all the same.
-    Strangers,
-}
-
 /// Names the processes that keep a group: the first few.
 fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
     const MOST: usize = 8;
-    let (mut text, mut count) = (Short::<512>::default(), 0);
+    let (mut text, mut count) = ("", 0);
     // What can't be read is not there to be named.
     let _ = for_each_process(dir, &mut |pid| {
         let mut comm = [0; 32];
         let path = process::file("/proc", pid, "comm");
         let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let len = file.and_then(|file| read(file, &mut comm)).unwrap_or(0);
+        let len = file.and_then(|file| read(file.as_fd(), &mut comm[..])).unwrap_or(0);
         let (pid, comm) = (i64::from(pid.as_raw_pid()), comm.get(..len).unwrap_or(b""));
         let comma = if count == 0 { "it still has process" } else { "," };
         count += 1;
-        // Eight of them fit.
-        let _ = text.push(format_args!("{comma} {pid} ({})", Show(comm.trim_ascii_end())));
+        let comm = Show(comm.trim_ascii_end());
+        text = arena.str(format_args!("{text}{comma} {pid} ({comm})")).unwrap_or(text);
         count < MOST
     });
-    match text.as_str() {
-        "" => "it is empty, but the kernel holds it",
-        text => arena.str(format_args!("{text}")).unwrap_or("it still has processes"),
-    }
+    // Processes that have no business there, or none and the kernel holds it all the same.
+    if text.is_empty() { "it is empty, but the kernel holds it" } else { text }
 }
 
 /// Whether nsinit made it; `None` if there is no group.
@@ -136,58 +148,18 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>, arena: &Arena) -
     Ok(())
 }
 
-/// Tries until nobody keeps it, or somebody will not go.
-fn remove_leaf(dir: &CStr, own: bool, patience: bool) -> io::Result<Left> {
-    let mut pause = Pause::until(if patience { RELEASE_MS } else { 0 });
-    loop {
-        match rmdir(dir) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(Left::Nothing),
-            Err(Errno::BUSY | Errno::NOTEMPTY) => {}
-            Err(errno) => return Err(errno),
-        }
-        // Read before the look at the processes: what changes after it ends the wait.
-        let events = Events::open(dir);
-        match first_living(dir)? {
-            Some(pid) if !own || is_contained(pid) => return Ok(Left::Others),
-            Some(_) => {}
-            None => for_each_group(CWD, dir, DEPTH, &mut |at, name, _| match name == dir {
-                true => Ok(true),
-                false => unlinkat(at, name, AtFlags::REMOVEDIR).or_else(unless_busy).map(|()| true),
-            })?,
-        }
-        if !pause.wait(events.as_ref().ok()) {
-            // Without patience the groups inside have gone only now.
-            let gone = matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT));
-            return Ok(if gone { Left::Nothing } else { Left::Strangers });
-        }
-    }
-}
-
-/// Busy still: the next round, or the time limit, sees to it.
-fn unless_busy(errno: Errno) -> io::Result<()> {
-    match errno {
-        Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT => Ok(()),
-        errno => Err(errno),
-    }
-}
-
 /// Whether a process is in a PID namespace that is not the caller's.
 fn is_contained(pid: Pid) -> bool {
-    let own = namespace("/proc", getpid(), c"pid");
+    let own = Identity::of(c"/proc/self/ns/pid");
     namespace("/proc", pid, c"pid").is_ok_and(|theirs| Ok(theirs) != own)
 }
 
 type EachGroup<'a> = &'a mut dyn FnMut(BorrowedFd, &CStr, BorrowedFd) -> io::Result<bool>;
 
-/// Calls `each` with the groups inside `name`, the innermost first, and at last with `name` itself:
-/// the directory above, the name in it, and the directory. It returns whether to go on.
-fn for_each_group(
-    at: BorrowedFd<'_>,
-    name: &CStr,
-    depth: usize,
-    each: EachGroup<'_>,
-) -> io::Result<()> {
-    walk(at, name, depth, each).map(drop)
+/// Calls `each` with the groups inside `dir`, the innermost first, and at last with `dir` itself: the
+/// directory above, the name in it, and the directory. It returns whether to go on.
+fn for_each_group(dir: &CStr, each: EachGroup<'_>) -> io::Result<()> {
+    walk(CWD, dir, DEPTH, each).map(drop)
 }
 
 fn walk(at: BorrowedFd<'_>, name: &CStr, depth: usize, each: EachGroup<'_>) -> io::Result<bool> {
@@ -293,7 +265,7 @@ fn first_living(dir: &CStr) -> io::Result<Option<Pid>> {
 /// Calls `each` with every process in the group and those inside it but the caller, until it returns
 /// false. Processes outside of the caller's PID namespace read as 0 and can't be named.
 pub fn for_each_process(dir: &CStr, each: &mut dyn FnMut(Pid) -> bool) -> io::Result<()> {
-    for_each_group(CWD, dir, DEPTH, &mut |_, _, group| {
+    for_each_group(dir, &mut |_, _, group| {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match openat(group, c"cgroup.procs", flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NODEV) => return Ok(true),

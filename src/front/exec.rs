@@ -5,45 +5,47 @@ use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
-use super::options::Options;
-use super::{Context, Failure, Verb, blank, load, usage};
+use super::options::{Options, of};
+use super::{Context, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
+use crate::init::{self, Signals};
 use crate::launch::{self, Launch, Place, seal};
+use crate::packed;
 use crate::plan::Kind;
 use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
 use crate::say;
 use crate::security::Original;
 use crate::syscall;
-use crate::syscall::signal::{CHLD, Disposition, SigSet, sigaction, sigprocmask};
 use crate::tty::Stdio;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "exec",
-    usage: "[OPTION…] [--] [COMMAND [ARGUMENT…]]",
-    summary: "start the container of this directory and run a command in it, or join it",
-    help: "Starts the container that container.json describes, with the current directory as its\n\
-           root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
-           it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
-           When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: &[
-        "root", "id", "config", "rootfs", "no-init", "strict", "wait", "systemd", "ready-fd",
-    ],
+    words: Words::Any,
+    text: packed!(
+        "[OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
+                   start the container of this directory and run a command in it, or join it\n\
+                   Starts the container that container.json describes, with the current directory as its\n\
+                   root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
+                   it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
+                   When PID 1 ends, everything inside ends. state.json tells that it runs."
+    ),
+    options: of("root id config rootfs no-init strict wait systemd ready-fd"),
     run,
 };
 
-fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     // First of all: it executes nsinit anew.
     seal::seal(context.args, &context.env)?;
     let original = take_signals()?;
     log_to(&context)?;
-    let data_path = load::data_path(&context, &options)?;
-    let config = load::config_path(&options, data_path, context.arena)?;
+    let data_path = load::data_path(&context, options)?;
+    let config = load::config_path(options, data_path, context.arena)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    load::plan(plan, config, &options, arena)?;
+    load::plan(plan, config, options, arena)?;
     load::built(plan, config, arena)?;
     load::has_command(plan)?;
     let ready = options.ready_fd.map(ready_fd).transpose()?;
@@ -66,12 +68,12 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     match (result, launch.finding) {
         (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
-        (result, _) => Ok(result?),
+        (result, _) => result,
     }
 }
 
 /// Not a standard one: the command has those.
-fn ready_fd(number: &CStr) -> core::result::Result<u32, Failure> {
+fn ready_fd(number: &CStr) -> Result<u32> {
     let fd = decimal(number.to_bytes()).and_then(|fd| u32::try_from(fd).ok());
     fd.filter(|fd| *fd > 2)
         .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))
@@ -86,8 +88,7 @@ const REPLACED: &str = "it was replaced while the container ran, and from then o
 /// for them, and the command gets the mask back that nsinit was started with. A caller that ignores
 /// SIGCHLD would make the kernel throw exit statuses away.
 pub fn take_signals() -> Result<Original> {
-    let mask = sigprocmask(SigSet::ALL).doing("block signals", ())?;
-    let sigchld = sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
+    let Signals { mask, sigchld } = init::take_signals()?;
     let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
     Ok(Original { mask, sigchld, program: Some(program) })
 }

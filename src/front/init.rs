@@ -4,64 +4,55 @@ use core::ffi::CStr;
 
 use rustix::process::Pid;
 
-use super::options::Options;
-use super::{Context, Failure, Verb};
+use super::options::{Options, of};
+use super::{Context, Verb, Words};
 use crate::bytes::{number, split_by};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::init;
+use crate::packed;
 use crate::signame;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "init",
-    usage: "[OPTION…] [--] COMMAND [ARGUMENT…]",
-    summary: "run a command as PID 1 would have to: reap, pass signals on, end with its status",
-    help: "Runs COMMAND, passes every signal but CHLD on to it, reaps what becomes an orphan, and ends\n\
-           with its status. Where it is not PID 1 it becomes a subreaper. The command has a process\n\
-           group of its own, with the terminal if nsinit had it, and stops and goes on with nsinit as\n\
-           one job. A text without a #! line is run by /bin/sh. Signals are named as for kill(1), or\n\
-           are numbers. Standard error stays open, all else that was inherited is the command's alone.",
-    options: &[
-        "group",
-        "setsid",
-        "rewrite",
-        "exit-status",
-        "grace",
-        "kill-orphans",
-        "parent-death-signal",
-        "subreaper",
-        "no-subreaper",
-        "pause",
-        "verbose",
-        "warn-on-reap",
-        "explain-zombies",
-    ],
+    words: Words::Any,
+    text: packed!(
+        "[OPTION…] [--] COMMAND [ARGUMENT…]\n\
+                   run a command as PID 1 would have to: reap, pass signals on, end with its status\n\
+                   Runs COMMAND, passes every signal but CHLD on to it, reaps what becomes an orphan, and ends\n\
+                   with its status. Where it is not PID 1 it becomes a subreaper. The command has a process\n\
+                   group of its own, with the terminal if nsinit had it, and stops and goes on with nsinit as\n\
+                   one job. A text without a #! line is run by /bin/sh. Signals are named as for kill(1), or\n\
+                   are numbers. Standard error stays open, all else that was inherited is the command's alone."
+    ),
+    options: of(
+        "group setsid rewrite exit-status grace kill-orphans parent-death-signal subreaper \
+                 no-subreaper pause verbose warn-on-reap explain-zombies",
+    ),
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     if options.explain_zombies {
         return explain(options);
     }
-    let mut asked = options.init;
-    asked.argv = options.command;
-    begin(&asked, context)
+    begin(&options.init, context)
 }
 
 /// Begins what was asked for; this returns only if nothing was started.
-pub fn begin(asked: &init::Options, context: Context) -> Result<u8, Failure> {
+pub fn begin(asked: &init::Options, context: Context) -> Result<u8> {
     let Context { env, arena, signals, .. } = context;
     let signals = signals.map_or_else(init::take_signals, Ok)?;
     let given = !matches!(asked.argv, [] | [None]);
     if given == asked.pause {
         let why = if given { "takes no command with --pause" } else { "no command was given" };
-        return Err(Error::refused("", "init", why).into());
+        return Err(Error::refused("", "init", why));
     }
-    Err(init::run(asked, env, signals, arena).into())
+    Err(init::run(asked, env, signals, arena))
 }
 
 /// `--explain-zombies [PID]`.
-fn explain(options: Options) -> Result<u8, Failure> {
+fn explain(options: &Options) -> Result<u8> {
     let wrong =
         || Error::refused("", "--explain-zombies", "at most the number of a process follows");
     let pid = match options.command {
@@ -70,13 +61,13 @@ fn explain(options: Options) -> Result<u8, Failure> {
             let pid = number(word.bytes(), 10).and_then(|n| i32::try_from(n).ok());
             Some(pid.and_then(Pid::from_raw).ok_or_else(wrong)?)
         }
-        _ => return Err(wrong().into()),
+        _ => return Err(wrong()),
     };
-    Ok(init::explain(pid)?)
+    init::explain(pid)
 }
 
 /// What a setter of the option table says of a value: it is well, or why not.
-pub type Verdict = Result<(), &'static str>;
+pub type Verdict = core::result::Result<(), &'static str>;
 
 /// --rewrite FROM:TO.
 pub fn rewrite(options: &mut init::Options, value: &CStr) -> Verdict {

@@ -4,24 +4,29 @@
 use rustix::process::Pid;
 
 use super::exec::{log_to, stdio, take_signals};
-use super::options::Options;
-use super::{Context, Failure, Verb, blank, load, usage};
+use super::options::{Options, of};
+use super::{Context, Verb, Words, blank, load, usage};
+use crate::error::Result;
 use crate::launch::{self, Launch, Running, seal};
+use crate::packed;
 use crate::proc::lines::decimal;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "nsenter",
-    usage: "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]",
-    summary: "run a command in the namespaces of a process",
-    help: "Enters every namespace in which process PID differs from this one and runs COMMAND\n\
-           there, with the rights, user and environment that the configuration JSON says. Control\n\
-           groups stay as they are.",
-    options: &["nspid", "containerjson", "strict"],
+    words: Words::Any,
+    text: packed!(
+        "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]\n\
+                   run a command in the namespaces of a process\n\
+                   Enters every namespace in which process PID differs from this one and runs COMMAND\n\
+                   there, with the rights, user and environment that the configuration JSON says. Control\n\
+                   groups stay as they are."
+    ),
+    options: of("nspid containerjson strict"),
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     seal::seal(context.args, &context.env)?;
     let original = take_signals()?;
     log_to(&context)?;
@@ -32,7 +37,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
         .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
     let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
-    load::plan_of_text(plan, json, &options, arena)?;
+    load::plan_of_text(plan, json, options, arena)?;
     load::built(plan, c"--containerjson", arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
