@@ -212,6 +212,7 @@ fn every_script_is_executable() {
     for name in [
         "scripts/demo",
         "scripts/test",
+        "scripts/apt-for",
         "scripts/bench",
         "scripts/boot-demo",
         "scripts/cross",
@@ -219,7 +220,6 @@ fn every_script_is_executable() {
         "scripts/mkinitramfs",
         "scripts/release",
         "scripts/rootfs",
-        "scripts/vm-arch",
         "scripts/vm-kernel",
         "scripts/vm-root",
         ".ci/run",
