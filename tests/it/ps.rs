@@ -25,6 +25,20 @@ fn line<'a>(table: &'a [Vec<String>], command: &str) -> &'a [String] {
     found[0]
 }
 
+/// The lines once each of these commands is there, and sleeps. Who has not executed its command yet
+/// may sleep, too: the shell, and the joiner on its pipe.
+fn all_asleep(place: &Place, commands: &[&str]) -> Vec<Vec<String>> {
+    let mut lines = Vec::new();
+    until("all sleep in their commands", || {
+        lines = table(place);
+        let sleeps = |command: &&str| {
+            lines.iter().any(|line| line[3] == "S" && line[4..].join(" ") == *command)
+        };
+        lines.len() == commands.len() + 1 && commands.iter().all(sleeps)
+    });
+    lines
+}
+
 /// The pids of a process in each namespace, by the kernel.
 fn nspid(pid: &str) -> Vec<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -40,16 +54,7 @@ fn every_process_with_both_pids_user_state_and_command() {
     place.write_config();
     let joined = spawn(&mut place.command(&["exec", "/bin/sleep", "222"]));
     let commands = [("sleep 111", "root"), ("sleep 333", "root"), ("/bin/sleep 222", "alice")];
-    // Who has not executed its command yet may sleep too: the shell, and the joiner on its pipe.
-    until("it has joined, and all sleep in their commands", || {
-        let table = table(&place);
-        let sleeps = |command: &str| {
-            table.iter().any(|line| line[3] == "S" && line[4..].join(" ") == command)
-        };
-        table.len() == 4 && commands.iter().all(|(command, _)| sleeps(command))
-    });
-    let table = table(&place);
-    assert_eq!(table.len(), 4, "{table:?}");
+    let table = all_asleep(&place, &commands.map(|(command, _)| command));
     for (command, user) in commands {
         let found = line(&table, command);
         assert_eq!(nspid(&found[0]).last(), Some(&found[1]), "{found:?}");
@@ -142,10 +147,7 @@ fn without_either_it_is_what_descends_from_the_command() {
     let mut place = Place::new();
     place.config.unset("namespaces.NEWPID").unset("cgroups");
     let running = place.start("sleep 111 & echo ready; sleep 333; kill $!");
-    let table = table(&place);
-    line(&table, "sleep 111");
-    line(&table, "sleep 333");
-    assert_eq!(table.len(), 3, "{table:?}");
+    let table = all_asleep(&place, &["sleep 111", "sleep 333"]);
     let sleep: i32 = line(&table, "sleep 333")[0].parse().unwrap();
     // SAFETY: plain system call on a process of this test.
     assert_eq!(unsafe { libc::kill(sleep, libc::SIGTERM) }, 0);
@@ -169,7 +171,7 @@ fn a_user_without_a_name_is_a_number() {
     let mut place = Place::new();
     place.config.set("user", quote("4321"));
     let running = place.start("echo ready; sleep 333");
-    assert_eq!(line(&table(&place), "sleep 333")[2], "4321");
+    assert_eq!(line(&all_asleep(&place, &["sleep 333"]), "sleep 333")[2], "4321");
     running.signal(libc::SIGTERM);
     running.end();
 }
