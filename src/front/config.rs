@@ -12,7 +12,7 @@ pub const VERB: Verb = Verb {
     usage: "[OPTION…]",
     summary: "check container.json and print it as understood, or a new one",
     help: "Prints the configuration as nsinit understands it, as JSON with every default written\n\
-           out. With --new, prints the one that is built in: nsinit config --new > container.json",
+           out, or all its faults. With --new, prints the one that is built in: nsinit config --new > container.json",
     options: &["root", "id", "config", "rootfs", "no-init", "strict", "new"],
     run,
 };
@@ -27,7 +27,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let data_path = load::data_path(&context, &options)?;
     let config = load::config_path(&options, data_path, context.arena)?;
     let plan = blank(context.plan);
-    load::plan(plan, config, &options, context.arena)?;
+    load::plan(plan, config, &options, load::Use::Print, context.arena)?;
     // As above.
     let _ = libct::print(plan, &mut out);
     answer(out)

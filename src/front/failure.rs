@@ -1,7 +1,6 @@
 //! How a failure is told: one line, and for a fault in a file its line with a mark, on a terminal.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use rustix::termios::isatty;
 
@@ -37,13 +36,16 @@ impl Failure {
         let [_, _, stderr] = stdio();
         if let Some((path, pos)) = self.source
             && isatty(stderr)
-            // Read anew: the text was decoded where it lay. If it can't be, the message stands.
-            && let Ok(text) = load::read(path, arena)
         {
+            // Read anew, and only for this: the text was decoded where it lay. If it can't be, the
+            // message stands.
+            let memory = arena.take_all();
+            let len = load::read_into(path, memory).unwrap_or(0);
             let mut out = say::remark();
-            let _ = show_line(&mut out as &mut dyn Write, text, pos);
+            let _ = show_line(&mut out, memory.get(..len).unwrap_or(&[]), pos);
             // A terminal that can't be written to can't be told.
             let _ = out.flush();
+            arena.put_back(memory);
         }
         self.error.status()
     }

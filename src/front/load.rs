@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
-use super::libct::{self, Fault};
+use super::libct;
 use super::options::Options;
 use super::{Context, Failure};
 use crate::bytes::{Arena, Show};
@@ -94,22 +94,29 @@ pub fn config_path(
     }
 }
 
-/// Reads and checks the configuration at `path` into the plan, with what the options say.
+/// What a plan is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// To be printed.
+    Print,
+    /// To be built: what this nsinit can't do is a fault too.
+    Build,
+}
+
+/// Reads and checks the configuration at `path` into the plan, with what the options say. All its faults
+/// are told but the last, which is the result.
 pub fn plan(
     plan: &mut Plan,
     path: &'static CStr,
     options: &Options,
+    wanted: Use,
     arena: &Arena,
 ) -> Result<(), Failure> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
-    let text = read(path, arena)?;
-    let in_file = |fault| Failure::in_file(fault, Some(path));
-    libct::parse(text, name, plan, arena, options.strict).map_err(in_file)?;
-    apply(plan, options);
-    checked(plan, name, arena).map_err(in_file)
+    fill(plan, read(path, arena)?, (name, Some(path)), options, wanted, arena)
 }
 
-/// The same for a configuration that is given as text.
+/// The same for a configuration that is given as text, to be built.
 pub fn plan_of_text(
     plan: &mut Plan,
     text: &CStr,
@@ -120,10 +127,33 @@ pub fn plan_of_text(
     let bytes = text.to_bytes();
     let copy = arena.take(bytes.len()).doing("keep", NAME)?;
     copy.copy_from_slice(bytes);
-    let in_text = |fault| Failure::in_file(fault, None);
-    libct::parse(copy, NAME, plan, arena, options.strict).map_err(in_text)?;
-    apply(plan, options);
-    checked(plan, NAME, arena).map_err(in_text)
+    fill(plan, copy, (NAME, None), options, Use::Build, arena)
+}
+
+fn fill(
+    plan: &mut Plan,
+    text: &'static mut [u8],
+    (name, path): (&'static str, Option<&'static CStr>),
+    options: &Options,
+    wanted: Use,
+    arena: &Arena,
+) -> Result<(), Failure> {
+    let mut last = None;
+    let mut tell = |fault| {
+        if let Some(earlier) = last.replace(Failure::in_file(fault, path)) {
+            earlier.tell(arena);
+        }
+    };
+    libct::parse(text, name, plan, arena, options.strict, &mut tell);
+    if plan.whole {
+        apply(plan, options);
+        let mut tell = |finding| tell(libct::place(plan, name, finding, arena));
+        check(plan, &mut tell);
+        if wanted == Use::Build {
+            unbuilt(plan, &mut tell);
+        }
+    }
+    last.map_or(Ok(()), Err)
 }
 
 fn apply(plan: &mut Plan, options: &Options) {
@@ -138,18 +168,6 @@ fn apply(plan: &mut Plan, options: &Options) {
     }
     if plan.process.parent_death_signal == 0 {
         plan.process.parent_death_signal = SIGKILL;
-    }
-}
-
-fn checked(plan: &Plan, name: &'static str, arena: &Arena) -> Result<(), Fault> {
-    check(plan).map_err(|finding| libct::place(plan, name, finding, arena))
-}
-
-/// Refuses what this nsinit can't build.
-pub fn built(plan: &Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
-    match unbuilt(plan) {
-        Err(finding) => Err(self::finding(plan, path, finding, arena)?),
-        Ok(()) => Ok(()),
     }
 }
 
@@ -175,25 +193,37 @@ pub fn has_command(plan: &Plan) -> Result<(), Error> {
 
 /// Reads the file at `path`, which must be one to be trusted.
 pub fn read(path: &'static CStr, arena: &Arena) -> Result<&'static mut [u8], Error> {
+    let buf = arena.take_all();
+    match read_into(path, buf) {
+        Ok(len) => {
+            let (text, rest) = buf.split_at_mut(len);
+            arena.put_back(rest);
+            Ok(text)
+        }
+        Err(error) => {
+            arena.put_back(buf);
+            Err(error)
+        }
+    }
+}
+
+/// The same, to where there is room for it; how much it is.
+pub fn read_into(path: &'static CStr, buf: &mut [u8]) -> Result<usize, Error> {
     let file = open(path)?;
     trust::check(file.as_fd(), path)?;
-    let buf = arena.take_all();
     let mut len = 0;
-    let result = loop {
+    loop {
         if len == buf.len() || len > CONFIG_MAX {
             let why = "it is larger than 1 MiB (1048576 bytes)";
-            break Err(Error::refused("read", path, why));
+            return Err(Error::refused("read", path, why));
         }
         match rustix::io::read(&file, &mut buf[len..]) {
-            Ok(0) => break Ok(()),
+            Ok(0) => return Ok(len),
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
-            Err(errno) => break Err(errno).doing("read", path),
+            Err(errno) => return Err(errno).doing("read", path),
         }
-    };
-    let (text, rest) = buf.split_at_mut(len);
-    arena.put_back(rest);
-    result.map(|()| text)
+    }
 }
 
 /// NONBLOCK: a FIFO of that name must not hang nsinit before it is refused. A link is followed only

@@ -1,13 +1,14 @@
 //! What a plan can say and nsinit does not do yet. A room that learns one of these takes its line out.
 
-use super::check::{Checked, refuse, refuse_in};
+use super::check::{Finding, Findings};
 use super::{Kind, MountCommands, Plan, Relabel, Source};
 
 /// What a plan says of something that this version does not do.
 const LATER: &str = "this version of nsinit can't do that yet";
 
 /// Refuses what a plan can say and nsinit does not do yet: nothing is left out in silence.
-pub fn unbuilt(plan: &Plan) -> Checked {
+pub fn unbuilt(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
+    let found = &mut Findings(tell);
     let process = &plan.process;
     let singles = [
         ("namespaces", plan.namespaces.get(Kind::User) != Source::Keep),
@@ -22,18 +23,17 @@ pub fn unbuilt(plan: &Plan) -> Checked {
     for (part, asked) in singles {
         match part {
             _ if !asked => {}
-            "namespaces" => return refuse(part, "nsinit can't use user namespaces yet (NEWUSER)"),
-            _ => return refuse(part, LATER),
+            "namespaces" => found.refuse(part, "nsinit can't use user namespaces yet (NEWUSER)"),
+            _ => found.refuse(part, LATER),
         }
     }
     for (n, mount) in plan.rootfs.mounts.iter().enumerate() {
         if mount.relabel != Relabel::No {
-            return refuse_in("mounts", n, "relabel", LATER);
+            found.refuse_in("mounts", n, "relabel", LATER);
         }
         if mount.commands != MountCommands::default() {
             let why = "nsinit runs no commands of a configuration around a mount";
-            return refuse_in("mounts", n, "premount_cmds", why);
+            found.refuse_in("mounts", n, "premount_cmds", why);
         }
     }
-    Ok(())
 }

@@ -166,6 +166,9 @@ fn process_label(f: &mut File) -> Read {
 
 /// A value of /proc/sys; a later one of the same name replaces it.
 fn sysctl(f: &mut File, name: &'static core::ffi::CStr) -> Read {
+    if f.json.null()? {
+        return Ok(());
+    }
     let value = f.text()?;
     if let Some(row) = f.plan.sysctls.iter_mut().find(|row| row.0 == name) {
         row.1 = value;

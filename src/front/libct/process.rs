@@ -44,20 +44,16 @@ impl File<'_> {
             }
             Value::Object => {
                 self.kept.shape = Shape::Map;
-                while let Some(name) = self.json.key()? {
-                    self.push(super::path::Step::Name(name))?;
-                    let on = self.flag()?;
+                self.names(|f, name| {
+                    let on = f.flag()?;
+                    let source = if on { Source::New } else { Source::Keep };
                     match names::namespace(name.to_bytes()) {
-                        Some(kind) => self
-                            .plan
-                            .namespaces
-                            .set(kind, if on { Source::New } else { Source::Keep }),
-                        None if on => return Err(self.fault("no such namespace")),
-                        None => self.warn(format_args!("no such namespace")),
+                        Some(kind) => f.plan.namespaces.set(kind, source),
+                        None if on => return Err(f.fault("no such namespace")),
+                        None => f.warn(format_args!("no such namespace")),
                     }
-                    self.path.pop();
-                }
-                Ok(())
+                    Ok(())
+                })
             }
             found => Err(self.expected("an array or an object", found)),
         }
@@ -131,17 +127,12 @@ impl File<'_> {
                     Ok(())
                 })
             }
-            Value::Object => {
-                while let Some(name) = self.json.key()? {
-                    self.push(super::path::Step::Name(name))?;
-                    let bit = self.capability_bit(name)?;
-                    let keep = self.flag()?;
-                    self.kept.mask =
-                        self.kept.mask.map(|bits| if keep { bits & !bit } else { bits | bit });
-                    self.path.pop();
-                }
+            Value::Object => self.names(|f, name| {
+                let bit = f.capability_bit(name)?;
+                let keep = f.flag()?;
+                f.kept.mask = f.kept.mask.map(|bits| if keep { bits & !bit } else { bits | bit });
                 Ok(())
-            }
+            }),
             found => Err(self.expected("an array or an object", found)),
         }
     }

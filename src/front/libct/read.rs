@@ -1,22 +1,23 @@
-//! What the readers of all keys share: values of a wanted kind, tables of keys, lists, the path for
-//! error messages, warnings, marks.
+//! What the readers of all keys share: values of a wanted kind, tables of keys, lists, and how reading
+//! goes on after a fault.
 
 use core::ffi::CStr;
 use core::fmt;
 
 use heapless::Vec;
 
+use super::Fault;
 use super::cgroups::CGROUPS;
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
-use super::path::{Path, Step};
+use super::path::Step;
 use super::settle::Kept;
 use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
-use crate::plan::mark::{KeyMark, Mark};
+use crate::plan::mark::KeyMark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
-/// The result of reading something.
+/// The result of reading something. Of a fault nothing is left to say but that there was one.
 pub(super) type Read<T = ()> = Result<T, Stop>;
 
 /// Where a string goes that can be left out.
@@ -58,6 +59,9 @@ pub(super) const fn v2(name: &'static str, read: fn(&mut File) -> Read) -> Key {
 /// Deepest path: `mount_config.mounts[0].premount_cmds[0].args[0]`, and some air.
 const PATH: usize = 12;
 
+/// Most faults that are told of one file.
+const FAULTS: u32 = 64;
+
 /// Keys of one generation that a file can have, each remembered once.
 pub(super) const FOREIGN: usize = 80;
 
@@ -69,6 +73,9 @@ pub(super) struct File<'p> {
     pub name: &'static str,
     pub strict: bool,
     pub warn: &'p mut dyn FnMut(fmt::Arguments),
+    pub tell: &'p mut dyn FnMut(Fault),
+    /// So many were told.
+    pub faults: u32,
     pub path: Vec<Step, PATH>,
     pub foreign: Vec<(&'static Key, Pos), FOREIGN>,
     /// What can be decided only when the whole file is known.
@@ -100,34 +107,62 @@ impl File<'_> {
 
     /// The members of an object that is open already.
     pub fn members(&mut self, keys: &'static [Key]) -> Read {
-        let mut seen = 0u64;
+        let (mut seen, faults) = (0u64, self.faults);
         while let Some(name) = self.json.key()? {
             let Some(n) = self.find(keys, name)? else {
                 continue;
             };
             let Some(key) = keys.get(n) else { continue };
-            self.push(Step::Key(key.name))?;
-            if seen & 1 << n != 0 {
-                self.warn(format_args!("given twice: the later one counts"));
-            }
-            seen |= 1 << n;
-            if let Some((part, index)) = self.marking {
-                let (key, pos) = (key.name, self.json.next_pos());
-                let mark = KeyMark { part, index: index as u16, key, pos };
-                // Where it is full, faults have the place of the list member.
-                let _ = self.plan.key_marks.push(mark);
-            }
-            if !self.json.null()? {
-                if core::ptr::eq(keys, CGROUPS) {
-                    let pos = self.json.next_pos();
-                    self.mark(key.name, 0, pos);
+            let place = self.json.pos();
+            self.part(Step::Key(key.name), &mut |f| {
+                if seen & 1 << n != 0 {
+                    f.warn_at(place, format_args!("given twice: the later one counts"));
                 }
-                self.note_foreign(key);
-                (key.read)(self)?;
-            }
-            self.path.pop();
+                seen |= 1 << n;
+                let pos = f.json.next_pos();
+                if let Some((part, index)) = f.marking {
+                    let mark = KeyMark { part, index: index as u16, key: key.name, pos };
+                    // Where it is full, faults have the place of the list member.
+                    let _ = f.plan.key_marks.push(mark);
+                }
+                if f.json.null()? {
+                    return Ok(());
+                }
+                if core::ptr::eq(keys, CGROUPS) {
+                    f.mark(key.name, 0, pos);
+                }
+                f.note_foreign(key);
+                (key.read)(f)
+            })?;
         }
+        self.since(faults)
+    }
+
+    /// One of the values in an object or array. What is wrong with it was told: the rest of it is passed
+    /// over, and reading goes on after it. A fault of the text itself is the end.
+    fn part(&mut self, step: Step, read: &mut dyn FnMut(&mut File) -> Read) -> Read {
+        self.push(step)?;
+        let (pos, depth, len) = (self.json.next_pos(), self.json.depth(), self.path.len());
+        if read(self).is_err() {
+            if self.json.fault().is_some() {
+                return Err(Stop);
+            }
+            self.path.truncate(len);
+            if self.faults >= FAULTS {
+                return Err(self.json.stop(pos, "more than 64 faults: what follows is not read"));
+            }
+            if self.json.next_pos() == pos {
+                self.json.skip()?;
+            }
+            self.json.leave(depth)?;
+        }
+        self.path.pop();
         Ok(())
+    }
+
+    /// What holds a fault is not used: whether there was none since there were so many.
+    fn since(&self, faults: u32) -> Read {
+        if self.faults == faults { Ok(()) } else { Err(Stop) }
     }
 
     /// An object that becomes number `index` of the list `part` of the plan: its place is noted, and
@@ -136,9 +171,9 @@ impl File<'_> {
         let pos = self.json.next_pos();
         self.mark(part, index, pos);
         self.marking = Some((part, index));
-        self.object(keys)?;
+        let result = self.object(keys);
         self.marking = None;
-        Ok(())
+        result
     }
 
     /// The row of `name`; an unknown key is passed over with a warning.
@@ -151,9 +186,12 @@ impl File<'_> {
         self.push(Step::Name(name))?;
         match loose.and_then(|n| Some((n, keys.get(n)?))) {
             Some((_, key)) => self.warn(format_args!("read as {}", key.name)),
-            None if self.strict => return Err(self.fault("no such key")),
             None => {
-                self.warn(format_args!("no such key: ignored"));
+                if self.strict {
+                    self.fault("no such key");
+                } else {
+                    self.warn(format_args!("no such key: ignored"));
+                }
                 self.json.skip()?;
             }
         }
@@ -163,17 +201,16 @@ impl File<'_> {
 
     /// An object whose keys are names: `each` reads the value that belongs to one.
     pub fn map(&mut self, each: fn(&mut File, &'static CStr) -> Read) -> Read {
-        if !self.open(Value::Object)? {
-            return Ok(());
-        }
+        if self.open(Value::Object)? { self.names(each) } else { Ok(()) }
+    }
+
+    /// The names in an object that is open already.
+    pub fn names(&mut self, each: fn(&mut File, &'static CStr) -> Read) -> Read {
+        let faults = self.faults;
         while let Some(name) = self.json.key()? {
-            self.push(Step::Name(name))?;
-            if !self.json.null()? {
-                each(self, name)?;
-            }
-            self.path.pop();
+            self.part(Step::Name(name), &mut |f| each(f, name))?;
         }
-        Ok(())
+        self.since(faults)
     }
 
     /// An array: `each` reads an element.
@@ -183,14 +220,12 @@ impl File<'_> {
 
     /// The elements of an array that is open already.
     pub fn elements(&mut self, each: fn(&mut File) -> Read) -> Read {
-        let mut n = 0;
+        let (mut n, faults) = (0, self.faults);
         while self.json.more()? {
-            self.push(Step::Index(n))?;
-            each(self)?;
-            self.path.pop();
+            self.part(Step::Index(n), &mut |f| each(f))?;
             n += 1;
         }
-        Ok(())
+        self.since(faults)
     }
 
     /// Opens an array or object; `false` for `null`.
@@ -265,78 +300,5 @@ impl File<'_> {
     /// An integer of 32 bits without sign; 0 for `null`.
     pub fn u32(&mut self) -> Read<u32> {
         self.int(0, u32::MAX.into()).map(|n| n as u32)
-    }
-
-    /// A fault at the last value.
-    pub fn fault(&mut self, why: &'static str) -> Stop {
-        self.json.stop(self.json.pos(), why)
-    }
-
-    /// A fault at the last value, put together.
-    pub fn composed(&mut self, why: fmt::Arguments) -> Stop {
-        self.fault(self.arena.str(why).unwrap_or("a value that can't be used"))
-    }
-
-    /// The fault of a value of the wrong kind.
-    pub fn expected(&mut self, wanted: &str, found: Value) -> Stop {
-        self.composed(format_args!("expected {wanted}, found {}", found.kind()))
-    }
-
-    /// A fault of the value of `key`, which lies behind.
-    pub fn fault_of(&mut self, key: &'static str, pos: Pos, why: fmt::Arguments) -> Stop {
-        match self.push(Step::Key(key)) {
-            Ok(()) => {
-                let why = self.arena.str(why).unwrap_or("a value that can't be used");
-                self.json.stop(pos, why)
-            }
-            Err(fault) => fault,
-        }
-    }
-
-    /// What a list that is full says.
-    pub fn full(&mut self, most: usize, of: &str) -> Stop {
-        self.composed(format_args!("more than {most} {of}"))
-    }
-
-    /// A warning about the last value or key.
-    pub fn warn(&mut self, text: fmt::Arguments) {
-        self.warn_at(self.json.pos(), text);
-    }
-
-    /// A warning about the value at `pos`.
-    pub fn warn_at(&mut self, pos: Pos, text: fmt::Arguments) {
-        let colon = if self.path.is_empty() { "" } else { ": " };
-        let (name, path) = (self.name, Path(&self.path));
-        (self.warn)(format_args!("{name}:{pos}: {path}{colon}{text}"));
-    }
-
-    /// A step down.
-    pub fn push(&mut self, step: Step) -> Read {
-        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), "too deep"))
-    }
-
-    /// Notes that `part` of the plan, number `index`, came from the value at `pos`.
-    pub fn mark(&mut self, part: &'static str, index: usize, pos: Pos) {
-        let mut path = ["", ""];
-        let mut at = None;
-        for step in &self.path {
-            match step {
-                Step::Key(key) if at.is_none() => path = [path[1], key],
-                Step::Index(n) if at.is_none() => at = Some(*n as u16),
-                _ => {}
-            }
-        }
-        let mark = Mark { part, index: index as u16, path, at, pos };
-        // Full only where a file repeats its keys without end: then later faults lack a place.
-        let _ = self.plan.marks.push(mark);
-    }
-
-    /// Remembers a key that not every generation reads.
-    fn note_foreign(&mut self, key: &'static Key) {
-        let known = |row: &(&Key, Pos)| core::ptr::eq(row.0, key);
-        if key.by != By::All && !self.foreign.iter().any(known) {
-            // Large enough for every such key there is (a test counts them).
-            let _ = self.foreign.push((key, self.json.pos()));
-        }
     }
 }
