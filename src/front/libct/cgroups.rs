@@ -3,12 +3,12 @@
 
 use core::ffi::CStr;
 
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Keys, Read, keys};
 use crate::bytes::{number, split_by};
 use crate::jsonmin::Value;
 use crate::plan::{Cgroup, DeviceAccess, DeviceValue, FEW};
 
-pub(super) const CGROUPS: &[Key] = &[
+pub(super) const CGROUPS: &Keys = &keys![
     all("name", |f| f.cgroup_text(|c, v| c.name = v)),
     all("parent", |f| f.cgroup_text(|c, v| c.parent = v)),
     all("slice", |f| f.cgroup_text(|c, v| c.slice = v)),
@@ -71,12 +71,12 @@ pub(super) const CGROUPS: &[Key] = &[
     all("freezer", |f| f.freezer()),
 ];
 
-pub(super) const HUGETLB: &[Key] = &[
+pub(super) const HUGETLB: &Keys = &keys![
     all("page_size", |f| f.text().map(|name| f.named.0 = name)),
     all("limit", |f| f.u64().map(|limit| f.named.1 = limit)),
 ];
 
-pub(super) const NET_PRIO: &[Key] = &[
+pub(super) const NET_PRIO: &Keys = &keys![
     all("interface", |f| f.text().map(|name| f.named.0 = name)),
     all("priority", |f| f.u32().map(|priority| f.named.1 = priority.into())),
 ];
@@ -158,7 +158,7 @@ impl File<'_> {
     }
 
     /// A name, which must be there, and a number.
-    fn pair(&mut self, keys: &'static [Key], name: &'static str) -> Read<(&'static CStr, u64)> {
+    fn pair(&mut self, keys: &'static Keys, name: &'static str) -> Read<(&'static CStr, u64)> {
         self.named = (c"", 0);
         let pos = self.json.next_pos();
         self.object(keys)?;

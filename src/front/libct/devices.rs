@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use super::mounts::absolute;
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Keys, Read, keys};
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 
@@ -39,7 +39,7 @@ impl DeviceEntry {
 const MAJOR_MAX: i64 = (1 << 12) - 1;
 const MINOR_MAX: i64 = (1 << 20) - 1;
 
-pub(super) const DEVICE: &[Key] = &[
+pub(super) const DEVICE: &Keys = &keys![
     all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
     all("path", |f| f.text().map(|path| f.device.path = path)),
     v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
@@ -55,7 +55,7 @@ pub(super) const DEVICE: &[Key] = &[
 ];
 
 /// `device_nodes` of 2014-05, when it was an object of names under /dev.
-pub(super) const NAMES: &[Key] = &[
+pub(super) const NAMES: &Keys = &keys![
     all("required", |f| f.list(|f| f.device_name())),
     all("additional", |f| f.list(|f| f.device_name())),
 ];

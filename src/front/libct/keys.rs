@@ -2,12 +2,12 @@
 
 use linux_raw_sys::general::SIGKILL;
 
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Keys, Read, keys};
 use super::service::SERVICE;
 use super::settle::List;
 use crate::plan::{FEW, PATHS};
 
-pub(super) const TOP: &[Key] = &[
+pub(super) const TOP: &Keys = &keys![
     all("namespaces", |f| {
         f.mark_value("namespaces");
         f.namespaces()
@@ -104,10 +104,10 @@ pub(super) const TOP: &[Key] = &[
     v2("pivot_dir", |f| f.json.skip()),
 ];
 
-pub(super) const COMMAND: &[Key] =
-    &[all("args", |f| f.arguments()), all("environment", |f| f.environment())];
+pub(super) const COMMAND: &Keys =
+    &keys![all("args", |f| f.arguments()), all("environment", |f| f.environment())];
 
-pub(super) const MOUNT_CONFIG: &[Key] = &[
+pub(super) const MOUNT_CONFIG: &Keys = &keys![
     all("no_pivot_root", no_pivot_root),
     all("readonly_fs", read_only),
     all("mounts", |f| f.mounts()),
@@ -116,7 +116,7 @@ pub(super) const MOUNT_CONFIG: &[Key] = &[
 ];
 
 /// The keys of 1.1 and later, in their first home.
-pub(super) const CONTEXT: &[Key] = &[
+pub(super) const CONTEXT: &Keys = &keys![
     all("apparmor_profile", apparmor_profile),
     all("process_label", process_label),
     all("mount_label", mount_label),

@@ -10,7 +10,7 @@ use linux_raw_sys::general::{
 
 use super::names::{MOUNT_FLAGS, PROPAGATION};
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Keys, Read, keys};
 use super::settle::List;
 use crate::jsonmin::Pos;
 use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};
@@ -47,7 +47,7 @@ impl MountEntry {
     };
 }
 
-pub(super) const MOUNT: &[Key] = &[
+pub(super) const MOUNT: &Keys = &keys![
     all("source", |f| f.text().map(|s| f.mount.source = s)),
     all("destination", |f| f.text().map(|s| f.mount.destination = s)),
     all("relabel", |f| f.relabel()),
@@ -69,7 +69,7 @@ pub(super) const MOUNT: &[Key] = &[
 ];
 
 /// A command around a mount: its types are checked, but nsinit runs no such thing.
-pub(super) const COMMAND: &[Key] = &[
+pub(super) const COMMAND: &Keys = &keys![
     all("path", |f| f.text().map(drop)),
     all("args", |f| f.list(|f| f.text().map(drop))),
     all("env", |f| f.list(|f| f.text().map(drop))),

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1};
+use super::read::{File, Keys, Read, keys};
 use super::settle::List;
 use crate::bytes::{number, split_by};
 use crate::inet::{Address, Ip};
@@ -33,7 +33,7 @@ impl NetworkEntry {
     };
 }
 
-pub(super) const NETWORK: &[Key] = &[
+pub(super) const NETWORK: &Keys = &keys![
     all("type", |f| f.text().map(|s| f.network.kind = s)),
     all("name", |f| f.interface().map(|s| f.network.net.name = s.unwrap_or(c""))),
     all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
@@ -60,7 +60,7 @@ pub(super) const NETWORK: &[Key] = &[
     all("on_link", |f| f.flag().map(|on| f.network.net.on_link = on)),
 ];
 
-pub(super) const CONTEXT: &[Key] = &[
+pub(super) const CONTEXT: &Keys = &keys![
     all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
     all("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
     all("nspath", |f| f.text_to(|f| &mut f.network.ns_path)),

@@ -5,14 +5,14 @@ use core::ffi::CStr;
 
 use super::names;
 use super::path::Quoted;
-use super::read::{File, Key, Read, all};
+use super::read::{File, Keys, Read, keys};
 use super::settle::{List, Shape, UNKNOWN};
 use crate::jsonmin::Value;
 use crate::plan::{
     ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, Source,
 };
 
-pub(super) const NAMESPACE: &[Key] = &[
+pub(super) const NAMESPACE: &Keys = &keys![
     all("type", |f| {
         let name = f.text()?;
         f.namespace.0 = Some(f.kind(name)?);
@@ -21,13 +21,13 @@ pub(super) const NAMESPACE: &[Key] = &[
     all("path", |f| f.text_to(|f| &mut f.namespace.1)),
 ];
 
-pub(super) const RLIMIT: &[Key] = &[
+pub(super) const RLIMIT: &Keys = &keys![
     all("type", |f| f.rlimit_type()),
     all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
     all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
 ];
 
-pub(super) const ID_MAP: &[Key] = &[
+pub(super) const ID_MAP: &Keys = &keys![
     all("container_id", |f| f.u32().map(|n| f.id_map.container_id = n)),
     all("host_id", |f| f.u32().map(|n| f.id_map.host_id = n)),
     all("size", |f| f.u32().map(|n| f.id_map.size = n)),

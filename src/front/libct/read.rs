@@ -12,7 +12,7 @@ use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
 use super::path::Step;
 use super::settle::Kept;
-use crate::bytes::{Arena, same_in_any_case};
+use crate::bytes::{Arena, same_in_any_case, split_by};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
 use crate::plan::mark::KeyMark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
@@ -23,38 +23,47 @@ pub(super) type Read<T = ()> = Result<T, Stop>;
 /// Where a string goes that can be left out.
 pub(super) type Place = for<'f, 'p> fn(&'f mut File<'p>) -> &'f mut Option<&'static CStr>;
 
-/// Which libcontainer read a key: a file of the other generation that has it gets a warning.
+/// The libcontainer that a file was written for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// Both, or it is nsinit's own.
-    All,
     /// Before 2.0.
     V1,
     /// From 2.0.
     V2,
 }
 
-/// A key of an object, and what reads its value.
-pub(super) struct Key {
-    pub name: &'static str,
-    pub by: By,
-    pub read: fn(&mut File) -> Read,
+/// The keys of an object, and what reads their values (`keys!`).
+pub(super) struct Keys {
+    /// Their names: before each is who reads it, after it a comma.
+    pub names: &'static str,
+    pub read: &'static [fn(&mut File) -> Read],
 }
 
-/// A key that every generation reads.
-pub(super) const fn all(name: &'static str, read: fn(&mut File) -> Read) -> Key {
-    Key { name, by: By::All, read }
+/// Who reads a key, before its name: every libcontainer, or it is nsinit's own; those before 2.0; those
+/// from 2.0. A file of the other generation that has it gets a warning.
+macro_rules! by {
+    (all) => {
+        "*"
+    };
+    (v1) => {
+        "1"
+    };
+    (v2) => {
+        "2"
+    };
 }
 
-/// A key that only libcontainer before 2.0 reads.
-pub(super) const fn v1(name: &'static str, read: fn(&mut File) -> Read) -> Key {
-    Key { name, by: By::V1, read }
+/// Keys of an object: `all("name", what reads its value)`, or `v1`, `v2` (`by!`).
+macro_rules! keys {
+    ($($by:ident($name:literal, $read:expr)),* $(,)?) => {
+        $crate::front::libct::read::Keys {
+            names: concat!($($crate::front::libct::read::by!($by), $name, ",",)*),
+            read: &[$($read),*],
+        }
+    };
 }
 
-/// A key that only libcontainer 2 reads.
-pub(super) const fn v2(name: &'static str, read: fn(&mut File) -> Read) -> Key {
-    Key { name, by: By::V2, read }
-}
+pub(super) use {by, keys};
 
 /// Deepest path: `mount_config.mounts[0].premount_cmds[0].args[0]`, and some air.
 const PATH: usize = 12;
@@ -77,7 +86,7 @@ pub(super) struct File<'p> {
     /// So many were told.
     pub faults: u32,
     pub path: Vec<Step, PATH>,
-    pub foreign: Vec<(&'static Key, Pos), FOREIGN>,
+    pub foreign: Vec<(&'static str, Pos), FOREIGN>,
     /// What can be decided only when the whole file is known.
     pub kept: Kept,
     /// The list member whose keys are noted (`member`).
@@ -101,27 +110,27 @@ impl File<'_> {
     /// As Go's decoder has it (encoding/json, object()): a key matches whatever its case, but best
     /// exactly; `null` leaves what was there; of two equal keys the later wins, and an object is
     /// read over the earlier one.
-    pub fn object(&mut self, keys: &'static [Key]) -> Read {
+    pub fn object(&mut self, keys: &'static Keys) -> Read {
         if self.open(Value::Object)? { self.members(keys) } else { Ok(()) }
     }
 
     /// The members of an object that is open already.
-    pub fn members(&mut self, keys: &'static [Key]) -> Read {
+    pub fn members(&mut self, keys: &'static Keys) -> Read {
         let (mut seen, faults) = (0u64, self.faults);
         while let Some(name) = self.json.key()? {
-            let Some(n) = self.find(keys, name)? else {
+            let Some((n, row)) = self.find(keys, name)? else {
                 continue;
             };
-            let Some(key) = keys.get(n) else { continue };
+            let (Some(read), Some(key)) = (keys.read.get(n), row.get(1..)) else { continue };
             let place = self.json.pos();
-            self.part(Step::Key(key.name), &mut |f| {
+            self.part(Step::Key(key), &mut |f| {
                 if seen & 1 << n != 0 {
                     f.warn_at(place, format_args!("given twice: the later one counts"));
                 }
                 seen |= 1 << n;
                 let pos = f.json.next_pos();
                 if let Some((part, index)) = f.marking {
-                    let mark = KeyMark { part, index: index as u16, key: key.name, pos };
+                    let mark = KeyMark { part, index: index as u16, key, pos };
                     // Where it is full, faults have the place of the list member.
                     let _ = f.plan.key_marks.push(mark);
                 }
@@ -129,10 +138,10 @@ impl File<'_> {
                     return Ok(());
                 }
                 if core::ptr::eq(keys, CGROUPS) {
-                    f.mark(key.name, 0, pos);
+                    f.mark(key, 0, pos);
                 }
-                f.note_foreign(key);
-                (key.read)(f)
+                f.note_foreign(row);
+                read(f)
             })?;
         }
         self.since(faults)
@@ -167,7 +176,7 @@ impl File<'_> {
 
     /// An object that becomes number `index` of the list `part` of the plan: its place is noted, and
     /// those of its keys.
-    pub fn member(&mut self, part: &'static str, index: usize, keys: &'static [Key]) -> Read {
+    pub fn member(&mut self, part: &'static str, index: usize, keys: &'static Keys) -> Read {
         let pos = self.json.next_pos();
         self.mark(part, index, pos);
         self.marking = Some((part, index));
@@ -176,16 +185,27 @@ impl File<'_> {
         result
     }
 
-    /// The row of `name`; an unknown key is passed over with a warning.
-    fn find(&mut self, keys: &'static [Key], name: &'static CStr) -> Read<Option<usize>> {
-        let bytes = name.to_bytes();
-        if let Some(n) = keys.iter().position(|key| key.name.as_bytes() == bytes) {
-            return Ok(Some(n));
+    /// The row of `name` and its number; an unknown key is passed over with a warning.
+    fn find(
+        &mut self,
+        keys: &'static Keys,
+        name: &'static CStr,
+    ) -> Read<Option<(usize, &'static str)>> {
+        let text = |(n, row): (usize, &'static [u8])| Some((n, str::from_utf8(row).ok()?));
+        let mut loosely = None;
+        for (n, row) in split_by(keys.names.as_bytes(), b',').enumerate() {
+            let key = row.get(1..).unwrap_or(&[]);
+            if key == name.to_bytes() {
+                return Ok(text((n, row)));
+            }
+            if loosely.is_none() && same_in_any_case(key, name.to_bytes()) {
+                loosely = Some((n, row));
+            }
         }
-        let loose = keys.iter().position(|key| same_in_any_case(key.name.as_bytes(), bytes));
+        let loosely = loosely.and_then(text);
         self.push(Step::Name(name))?;
-        match loose.and_then(|n| Some((n, keys.get(n)?))) {
-            Some((_, key)) => self.warn(format_args!("read as {}", key.name)),
+        match loosely.and_then(|(_, row)| row.get(1..)) {
+            Some(key) => self.warn(format_args!("read as {key}")),
             None => {
                 if self.strict {
                     self.fault("no such key");
@@ -196,7 +216,7 @@ impl File<'_> {
             }
         }
         self.path.pop();
-        Ok(loose)
+        Ok(loosely)
     }
 
     /// An object whose keys are names: `each` reads the value that belongs to one.

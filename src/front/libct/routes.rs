@@ -2,11 +2,11 @@
 
 use super::networks::address;
 use super::path::Quoted;
-use super::read::{File, Key, Read, all};
+use super::read::{File, Keys, Read, keys};
 use crate::inet::Address;
 use crate::plan::{FEW, Route};
 
-pub(super) const ROUTE: &[Key] = &[
+pub(super) const ROUTE: &Keys = &keys![
     all("destination", |f| f.destination()),
     all("source", |f| f.address("an address", true, true).map(|s| f.route.source = s)),
     all("gateway", |f| f.address("an address", false, true).map(|s| f.route.gateway = s)),

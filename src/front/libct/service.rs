@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use super::read::{File, Key, Read, all};
+use super::read::{File, Keys, Read, keys};
 use crate::bytes::{number, same_in_any_case};
 use crate::json::Json;
 use crate::jsonmin::Value;
@@ -11,7 +11,7 @@ use crate::plan::FEW;
 use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG, OnFailure, Restart, Service};
 use crate::signame;
 
-pub(super) const SERVICE: &[Key] = &[
+pub(super) const SERVICE: &Keys = &keys![
     all("after", |f| {
         f.plan.service.after.clear();
         f.list(|f| {

@@ -8,7 +8,7 @@ use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
 use super::path::{Quoted, Step};
-use super::read::{By, File, Read};
+use super::read::{By, File, Read, by};
 use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
 
@@ -143,25 +143,26 @@ impl File<'_> {
 
     /// The shape of `namespaces` tells; without it, the keys that only one generation has.
     fn generation(&self) -> By {
-        let has = |by| self.foreign.iter().any(|(key, _)| key.by == by);
+        let has = |by: &str| self.foreign.iter().any(|(row, _)| row.starts_with(by));
         match self.kept.shape {
             Shape::Objects => By::V2,
-            Shape::None if has(By::V2) && !has(By::V1) => By::V2,
+            Shape::None if has(by!(v2)) && !has(by!(v1)) => By::V2,
             _ => By::V1,
         }
     }
 
     fn warn_foreign(&mut self, generation: By) {
-        for (key, pos) in &self.foreign {
-            let whose = match key.by {
-                By::V1 if generation == By::V2 => "before 2.0",
-                By::V2 if generation == By::V1 => "from 2.0",
-                _ => continue,
-            };
-            (self.warn)(format_args!(
-                "{}:{pos}: {}: a key of libcontainer {whose}, in a file for the other: read all the same",
-                self.name, key.name
-            ));
+        let (other, whose) = match generation {
+            By::V1 => (by!(v2), "from 2.0"),
+            By::V2 => (by!(v1), "before 2.0"),
+        };
+        for (row, pos) in &self.foreign {
+            if let Some(key) = row.strip_prefix(other) {
+                let name = self.name;
+                (self.warn)(format_args!(
+                    "{name}:{pos}: {key}: a key of libcontainer {whose}, in a file for the other: read all the same"
+                ));
+            }
         }
     }
 
