@@ -3,8 +3,8 @@
 use super::{DEVICES, ENVIRONMENT, FEW, MOUNTS, PATHS, Plan};
 use crate::jsonmin::Pos;
 
-/// Most marks: one for each list member that `check` may name, and the single keys.
-pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 5 * FEW + 128;
+/// Most marks: one for each list member that `check` may name, the single keys, and faults.
+pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 5 * FEW + 256;
 /// Most marks of keys. Of others the place is that of their list member.
 pub const KEY_MARKS: usize = 16 * FEW;
 

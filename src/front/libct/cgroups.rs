@@ -83,8 +83,6 @@ pub(super) const NET_PRIO: &Keys = &keys![
 
 impl File<'_> {
     pub fn cgroups(&mut self) -> Read {
-        let pos = self.json.next_pos();
-        self.mark("cgroups", 0, pos);
         self.object(CGROUPS)
     }
 

@@ -8,21 +8,12 @@ use super::settle::List;
 use crate::plan::{FEW, PATHS};
 
 pub(super) const TOP: &Keys = &keys![
-    all("namespaces", |f| {
-        f.mark_value("namespaces");
-        f.namespaces()
-    }),
-    all("hostname", |f| {
-        f.mark_value("hostname");
-        f.text_to(|f| &mut f.plan.hostname)
-    }),
+    all("namespaces", |f| f.namespaces()),
+    all("hostname", |f| f.text_to(|f| &mut f.plan.hostname)),
     // What runs. In libcontainer 2 these were options of `nsinit exec`.
     all("command", |f| f.object(COMMAND)),
     all("user", |f| f.text().map(|user| f.plan.process.user = user)),
-    all("working_dir", |f| {
-        f.mark_value("working_dir");
-        f.text_to(|f| &mut f.plan.process.cwd)
-    }),
+    all("working_dir", |f| f.text_to(|f| &mut f.plan.process.cwd)),
     all("environment", |f| f.environment()),
     all("tty", |f| f.flag().map(|on| f.plan.process.tty = on)),
     all("init", |f| f.init()),
@@ -52,10 +43,7 @@ pub(super) const TOP: &Keys = &keys![
     all("no_pivot_root", no_pivot_root),
     v2("privatefs", |f| f.flag().map(|on| f.kept.private = Some(on))),
     v2("mount_label", mount_label),
-    v1("restrict_sys", |f| {
-        f.mark_value("restrict_sys");
-        f.flag().map(|on| f.kept.restrict_sys = on)
-    }),
+    v1("restrict_sys", |f| f.flag().map(|on| f.kept.restrict_sys = on)),
     v2("mask_paths", |f| {
         f.plan.rootfs.masked.clear();
         f.list(|f| {
@@ -89,10 +77,7 @@ pub(super) const TOP: &Keys = &keys![
     }),
     v1("context", |f| f.object(CONTEXT)),
     // How a booted machine keeps it.
-    all("service", |f| {
-        f.mark_value("service");
-        f.object(SERVICE)
-    }),
+    all("service", |f| f.object(SERVICE)),
     // Notes that the nsinit of early 2014 kept here about a container that ran, and a directory
     // that pivot_root(".", ".") does not need: nothing to build.
     v1("id", |f| f.json.skip()),
@@ -120,14 +105,10 @@ pub(super) const CONTEXT: &Keys = &keys![
     all("apparmor_profile", apparmor_profile),
     all("process_label", process_label),
     all("mount_label", mount_label),
-    all("restrictions", |f| {
-        f.mark_value("restrict_sys");
-        f.text().map(|value| f.kept.restrict_sys = !value.is_empty())
-    }),
+    all("restrictions", |f| f.text().map(|value| f.kept.restrict_sys = !value.is_empty())),
 ];
 
 fn root(f: &mut File) -> Read {
-    f.mark_value("rootfs");
     f.text_to(|f| &mut f.plan.rootfs.path)
 }
 
@@ -140,27 +121,22 @@ fn nodes(f: &mut File) -> Read {
 }
 
 fn read_only(f: &mut File) -> Read {
-    f.mark_value("readonlyfs");
     f.flag().map(|on| f.plan.rootfs.readonly = on)
 }
 
 fn no_pivot_root(f: &mut File) -> Read {
-    f.mark_value("no_pivot_root");
     f.flag().map(|on| f.plan.rootfs.no_pivot_root = on)
 }
 
 fn mount_label(f: &mut File) -> Read {
-    f.mark_value("mount_label");
     f.text_to(|f| &mut f.plan.rootfs.mount_label)
 }
 
 fn apparmor_profile(f: &mut File) -> Read {
-    f.mark_value("apparmor_profile");
     f.text_to(|f| &mut f.plan.process.apparmor_profile)
 }
 
 fn process_label(f: &mut File) -> Read {
-    f.mark_value("process_label");
     f.text_to(|f| &mut f.plan.process.process_label)
 }
 
@@ -179,12 +155,6 @@ fn sysctl(f: &mut File, name: &'static core::ffi::CStr) -> Read {
 }
 
 impl File<'_> {
-    /// Notes the place of the value that comes.
-    pub fn mark_value(&mut self, part: &'static str) {
-        let pos = self.json.next_pos();
-        self.mark(part, 0, pos);
-    }
-
     /// A path inside the container.
     fn absolute_path(&mut self) -> Read<&'static core::ffi::CStr> {
         let path = self.text()?;

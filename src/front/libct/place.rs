@@ -14,12 +14,15 @@ use crate::plan::mark::Mark;
 /// for what did not come from the file.
 pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -> Fault {
     let mark = plan.mark(finding.part, finding.index.unwrap_or(0)).or_else(|| {
-        // A key that stands for others, or that asks for one which is missing.
-        match finding.part {
-            "mask_paths" | "readonly_paths" => plan.mark("restrict_sys", 0),
-            "uid_mappings" | "gid_mappings" => plan.mark("namespaces", 0),
-            _ => None,
-        }
+        // An older name of it, a key that stands for others, or one that asks for what is missing.
+        let others = match finding.part {
+            "rootfs" => ["root_fs", ""],
+            "readonlyfs" => ["readonly_fs", ""],
+            "mask_paths" | "readonly_paths" => ["restrict_sys", "restrictions"],
+            "uid_mappings" | "gid_mappings" => ["namespaces", ""],
+            _ => return None,
+        };
+        others.into_iter().find_map(|part| plan.mark(part, 0))
     });
     let key = Sub(finding.key);
     let index = finding.index.unwrap_or(0);

@@ -7,7 +7,6 @@ use core::fmt;
 use heapless::Vec;
 
 use super::Fault;
-use super::cgroups::CGROUPS;
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
 use super::path::Step;
@@ -137,7 +136,7 @@ impl File<'_> {
                 if f.json.null()? {
                     return Ok(());
                 }
-                if core::ptr::eq(keys, CGROUPS) {
+                if !f.path.iter().any(|step| matches!(step, Step::Index(_))) {
                     f.mark(key, 0, pos);
                 }
                 f.note_foreign(row);

@@ -28,8 +28,6 @@ pub(super) const SECCOMP_ARG: &Keys = &keys![
 
 impl File<'_> {
     pub fn seccomp(&mut self) -> Read {
-        let pos = self.json.next_pos();
-        self.mark("seccomp", 0, pos);
         self.object(SECCOMP)
     }
 

@@ -27,7 +27,6 @@ pub(super) const SERVICE: &Keys = &keys![
     all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.keep.grace = n)),
     all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.keep.timeout = n)),
     all("log", |f| {
-        f.mark_value("log");
         f.plan.service.keep.log = 0;
         f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
     }),
