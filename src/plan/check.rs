@@ -35,6 +35,14 @@ impl Findings<'_> {
         (self.0)(Finding { part, index: None, key: "", text: c"", why });
     }
 
+    /// Refuses a part, or the first one of a list, that is there and should not be.
+    #[inline(never)]
+    pub fn refuse_if(&mut self, there: bool, part: &'static str, why: &'static str) {
+        if there {
+            self.refuse(part, why);
+        }
+    }
+
     /// Refuses a key of a member of a list.
     #[cold]
     #[inline(never)]
@@ -98,9 +106,7 @@ fn uts(plan: &Plan, found: &mut Findings) {
 fn user(plan: &Plan, found: &mut Findings) {
     let new = plan.namespaces.is_new(Kind::User);
     for (part, maps) in [("uid_mappings", &plan.uid_maps), ("gid_mappings", &plan.gid_maps)] {
-        if !new && !maps.is_empty() {
-            found.refuse_in(part, 0, "", "without a new user namespace (NEWUSER)");
-        }
+        found.refuse_if(!new && !maps.is_empty(), part, "without a new user namespace (NEWUSER)");
         if new && !maps.iter().any(|map| map.container_id == 0) && !plan.is_faulty(part) {
             found.refuse(part, "NEWUSER needs a mapping of id 0: nobody would be root inside");
         }
@@ -110,27 +116,13 @@ fn user(plan: &Plan, found: &mut Findings) {
 /// Without a new mount namespace, every one of these would be done to the caller's own tree.
 fn no_rootfs(rootfs: &Rootfs, found: &mut Findings) {
     let why = "needs a new mount namespace (NEWNS)";
-    let lists = [
-        ("mounts", rootfs.mounts.is_empty()),
-        ("devices", rootfs.devices.is_empty()),
-        ("mask_paths", rootfs.masked.is_empty()),
-        ("readonly_paths", rootfs.readonly_paths.is_empty()),
-    ];
-    for (part, empty) in lists {
-        if !empty {
-            found.refuse_in(part, 0, "", why);
-        }
-    }
-    let singles = [
-        ("readonlyfs", rootfs.readonly),
-        ("rootfs", rootfs.path.is_some()),
-        ("mount_label", rootfs.mount_label.is_some()),
-    ];
-    for (part, there) in singles {
-        if there {
-            found.refuse(part, why);
-        }
-    }
+    found.refuse_if(!rootfs.mounts.is_empty(), "mounts", why);
+    found.refuse_if(!rootfs.devices.is_empty(), "devices", why);
+    found.refuse_if(!rootfs.masked.is_empty(), "mask_paths", why);
+    found.refuse_if(!rootfs.readonly_paths.is_empty(), "readonly_paths", why);
+    found.refuse_if(rootfs.readonly, "readonlyfs", why);
+    found.refuse_if(rootfs.path.is_some(), "rootfs", why);
+    found.refuse_if(rootfs.mount_label.is_some(), "mount_label", why);
 }
 
 fn rootfs(rootfs: &Rootfs, found: &mut Findings) {

@@ -29,13 +29,8 @@ impl Member<'_, '_> {
 pub(super) fn net(plan: &Plan, found: &mut Findings) {
     if !plan.namespaces.is_apart(Kind::Net) {
         let why = "without a network namespace it would change the host's network (add NEWNET)";
-        for (part, empty) in
-            [("networks", plan.networks.is_empty()), ("routes", plan.routes.is_empty())]
-        {
-            if !empty {
-                found.refuse_in(part, 0, "", why);
-            }
-        }
+        found.refuse_if(!plan.networks.is_empty(), "networks", why);
+        found.refuse_if(!plan.routes.is_empty(), "routes", why);
     }
     for (index, net) in plan.networks.iter().enumerate() {
         network(&mut Member { plan, part: "networks", index, found }, net);
