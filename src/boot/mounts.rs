@@ -63,6 +63,8 @@ pub const EXTRA: [Mount; 5] = [
 pub type Early = Vec<Error, 4>;
 
 /// Mounts the first three, as a kernel without devtmpfs allows. Whether this is a machine, too.
+// What it takes of the stack goes back before the loop.
+#[inline(never)]
 pub fn first(env: &Env) -> (bool, Early) {
     let mut early = Early::new();
     let mut note = |result: Result<()>| {

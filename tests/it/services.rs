@@ -1,11 +1,12 @@
 //! The containers of a booted machine: order, restarts, stops, what they say, who may ask for what.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::booted::{System, service};
 use crate::config::quote;
-use crate::world::until;
+use crate::world::{spawn, until};
 
 /// A service that ends well when it is asked to.
 const POLITE: &str = "echo up; trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done";
@@ -161,6 +162,55 @@ fn after_orders_starts_and_stops() {
     assert!(begun("c") <= begun("b") && begun("b") <= begun("a"), "{}", blame.out);
     let said = booted.power_off();
     in_order(&said, &["a: bye", "b: bye", "c: bye"]);
+}
+
+#[test]
+fn those_that_wait_for_nobody_are_asked_to_end_in_the_reverse_of_their_start() {
+    let system = System::new();
+    for name in ["a", "b", "c", "d"] {
+        system.script("services", name, POLITE);
+    }
+    let mut booted = system.boot();
+    for name in ["a", "b", "c", "d"] {
+        booted.says(&format!("{name}: up\n"));
+    }
+    // Neither the order of their names nor its reverse.
+    let mut launchers = ["d", "b", "a", "c"].map(|name| {
+        booted.verb(&["restart", name]).ok();
+        format!("kill({}, SIGTERM)", booted.list(name)[3])
+    });
+    launchers.reverse();
+    let pid = booted.pid.to_string();
+    let mut strace = Command::new("strace");
+    let mut strace = spawn(strace.args(["-e", "trace=kill", "-e", "signal=none", "-p", &pid]));
+    until("strace is attached", || strace.err().contains("attached"));
+    booted.power_off();
+    let traced = strace.end().err;
+    let asked: Vec<&str> = traced.lines().filter_map(|line| line.split(" = ").next()).collect();
+    let first = asked.iter().position(|call| call.starts_with("kill(")).unwrap();
+    assert_eq!(
+        asked[first..first + 4].iter().map(|call| call.trim()).collect::<Vec<_>>(),
+        launchers,
+        "{traced}"
+    );
+}
+
+#[test]
+fn of_two_circles_that_is_broken_which_waits_for_no_other() {
+    let system = System::new();
+    for (name, after) in
+        [("a", r#"["b"]"#), ("b", r#"["a", "d"]"#), ("c", r#"["d"]"#), ("d", r#"["c"]"#)]
+    {
+        let mut config = service(POLITE);
+        config.set("service.after", after);
+        system.add("services", name, &config);
+    }
+    let mut booted = system.boot();
+    booted.says("a: up\n");
+    booted.says("b: up\n");
+    let said = booted.running.err();
+    let circle = "nsinit: \"after\" goes round in a circle: it is started now\n";
+    in_order(&said, &[&format!("c: {circle}"), &format!("a: {circle}")]);
 }
 
 #[test]
@@ -419,7 +469,7 @@ fn pid_1_sleeps_is_small_and_reaps_what_is_given_to_it() {
     });
     // How much of the program file a kernel maps around one page is its own choice: in the virtual
     // machine all that is resident counts.
-    assert!(field("status", "RssAnon:") <= 80, "{} kB", field("status", "RssAnon:"));
+    assert!(field("status", "RssAnon:") <= 60, "{} kB", field("status", "RssAnon:"));
     // It wakes for what happens, and not to look whether something has.
     let before = field("status", "voluntary_ctxt_switches:");
     std::thread::sleep(Duration::from_millis(500));

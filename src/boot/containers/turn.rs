@@ -1,7 +1,7 @@
 //! What is next: which container is started, which is asked to end, when the machine ends. What is then
 //! done to one is in `process`.
 
-use super::unit::{Kind, State, Unit, in_circles};
+use super::unit::{BEGAN, Kind, Set, State, Unit, first_of_circles};
 use super::{Phase, Room};
 use crate::boot::Action;
 use crate::boot::rescue::{self, SHELL};
@@ -113,10 +113,10 @@ impl Room<'_, '_> {
             }
         }
         let moves = |unit: &Unit| matches!(unit.state, State::Reading | State::Starting);
-        let circles =
-            if progress || self.set(moves) != 0 { 0 } else { in_circles(self.units, waiting) };
-        if circles != 0 {
-            let n = circles.trailing_zeros() as usize;
+        if !progress
+            && self.set(moves) == 0
+            && let Some(n) = first_of_circles(self.units, waiting)
+        {
             self.say_of(n, format_args!("\"after\" goes round in a circle: it is started now"));
             self.go(n);
             return true;
@@ -183,31 +183,39 @@ impl Room<'_, '_> {
         }
     }
 
-    /// Whoever runs is asked to end, the last first: who is after another before that other.
+    /// Whoever runs is asked to end, the last that began first, and who is after another not together
+    /// with that other but before it.
     fn stopping(&mut self) -> bool {
-        let alive = self.set(|unit| unit.pid.is_some());
-        let mut needed = 0;
-        for unit in self.units.iter().filter(|unit| unit.pid.is_some()) {
-            needed |= unit.after;
-        }
-        // In a circle each is needed: then none is.
-        let ends = self.set(|unit| unit.pid.is_some() && unit.state == State::Stopping);
-        if ends == 0 && alive & !needed == 0 {
-            needed = 0;
-        }
-        for n in 0..self.units.len() {
-            let Some(unit) = self.units.get_mut(n) else { break };
-            match (unit.state, unit.pid) {
-                (State::BackOff, _) => unit.state = State::Ended,
-                (State::Stopping, _) | (_, None) => {}
-                _ if needed & 1 << n != 0 => {}
-                _ => self.stop(n),
+        let (mut alive, mut asked, mut needed) = (0, 0, 0);
+        for (n, unit) in self.units.iter_mut().enumerate() {
+            if unit.pid.is_some() {
+                alive |= 1 << n;
+                asked |= u64::from(unit.state == State::Stopping) << n;
+                needed |= unit.after;
+            } else if unit.state == State::BackOff {
+                unit.state = State::Ended;
             }
         }
-        if self.units.iter().any(|unit| unit.pid.is_some()) {
-            return false;
+        if alive == 0 {
+            self.phase = Phase::Onshutdown;
+            return true;
         }
-        self.phase = Phase::Onshutdown;
-        true
+        let mut free = alive & !needed;
+        if free == 0 && asked == 0 {
+            // In a circle each is needed: then none is.
+            free = alive;
+        }
+        free &= !asked;
+        while let Some(n) = self.last(free) {
+            free &= !(1 << n);
+            self.stop(n);
+        }
+        false
+    }
+
+    /// Which of the set `of` began last. One that has not yet is the last of all.
+    fn last(&self, of: Set) -> Option<usize> {
+        let those = self.units.iter().enumerate().filter(|(n, _)| of >> n & 1 != 0);
+        those.max_by_key(|(_, unit)| unit.times[BEGAN].wrapping_sub(1)).map(|(n, _)| n)
     }
 }
