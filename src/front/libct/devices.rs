@@ -13,10 +13,10 @@ use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 #[derive(Clone, Copy)]
 pub(super) struct DeviceEntry {
     kind: u8,
-    path: &'static CStr,
+    path: Option<&'static CStr>,
     major: i64,
     minor: i64,
-    permissions: &'static CStr,
+    permissions: &'static [u8],
     mode: u32,
     uid: u32,
     gid: u32,
@@ -25,10 +25,10 @@ pub(super) struct DeviceEntry {
 impl DeviceEntry {
     pub const EMPTY: DeviceEntry = DeviceEntry {
         kind: 0,
-        path: c"",
+        path: None,
         major: 0,
         minor: 0,
-        permissions: c"",
+        permissions: b"",
         mode: 0,
         uid: 0,
         gid: 0,
@@ -41,7 +41,7 @@ const MINOR_MAX: i64 = (1 << 20) - 1;
 
 pub(super) const DEVICE: &Keys = &keys![
     all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
-    all("path", |f| f.text().map(|path| f.device.path = path)),
+    all("path", |f| f.text_to(|f| &mut f.device.path)),
     v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
     v2("major", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
     v1("minor_number", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
@@ -118,9 +118,9 @@ impl File<'_> {
             b'b' => DeviceKind::Block,
             _ => DeviceKind::Char,
         };
-        if entry.path.is_empty() {
+        let Some(path) = entry.path else {
             return Err(self.fault_of("path", pos, format_args!("a device node needs a path")));
-        }
+        };
         let (Ok(major), Ok(minor)) = (entry.major.try_into(), entry.minor.try_into()) else {
             return Err(self.fault_of(
                 "major",
@@ -128,7 +128,7 @@ impl File<'_> {
                 format_args!("a node can't have every number"),
             ));
         };
-        let path = absolute(self, entry.path)?;
+        let path = absolute(self, path)?;
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
         self.mark("devices", self.plan.rootfs.devices.len(), pos);
         self.push_node(Device { path, kind, major, minor, mode, uid, gid })
@@ -165,7 +165,7 @@ impl File<'_> {
             b'c' | b'u' => DeviceKind::Char,
             _ => return Err(self.fault_of("type", pos, format_args!("only c and b have rules"))),
         };
-        let has = |letter| entry.permissions.to_bytes().contains(&letter);
+        let has = |letter| entry.permissions.contains(&letter);
         if entry.permissions.is_empty() {
             return Err(self.fault_of("permissions", pos, format_args!("a rule needs r, w or m")));
         }
@@ -215,8 +215,8 @@ impl File<'_> {
     }
 
     fn device_permissions(&mut self) -> Read {
-        let text = self.text()?;
-        if !text.to_bytes().iter().all(|letter| b"rwm".contains(letter)) {
+        let text = self.text()?.to_bytes();
+        if !text.iter().all(|letter| b"rwm".contains(letter)) {
             return Err(self.fault("expected some of r, w and m"));
         }
         self.device.permissions = text;
