@@ -30,6 +30,9 @@ pub(super) fn check(cgroup: &Cgroup, complete: bool, found: &mut Findings) {
         memory(cgroup, found);
     }
     cpu(cgroup, found);
+    if matches!(cgroup.blkio_weight, Some(0..10 | 1001..)) {
+        found.refuse("cgroups.blkio_weight", "expected an integer from 10 to 1000");
+    }
     if cgroup.pids_limit > Some(PIDS) {
         found.refuse("cgroups.pids_limit", "expected at most 4194304");
     }

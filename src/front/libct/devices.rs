@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use super::mounts::absolute;
 use super::path::Quoted;
-use super::read::{File, Keys, Read, keys};
+use super::read::{File, Keys, Read, Slot, keys};
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 
@@ -39,26 +39,33 @@ impl DeviceEntry {
 const MAJOR_MAX: i64 = (1 << 12) - 1;
 const MINOR_MAX: i64 = (1 << 20) - 1;
 
-pub(super) const DEVICE: &Keys = &keys![
-    all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
-    all("path", |f| f.text_to(|f| &mut f.device.path)),
-    v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
-    v2("major", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
-    v1("minor_number", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
-    v2("minor", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
-    v1("cgroup_permissions", |f| f.device_permissions()),
-    v2("permissions", |f| f.device_permissions()),
-    // Go's os.FileMode in files that docker wrote holds the type's bits as well.
-    all("file_mode", |f| f.u32().map(|mode| f.device.mode = mode & 0o7777)),
-    all("uid", |f| f.u32().map(|uid| f.device.uid = uid)),
-    all("gid", |f| f.u32().map(|gid| f.device.gid = gid)),
-];
+pub(super) const DEVICE: &Keys = &keys!(
+    [
+        all("path", |f| Slot::Text(&mut f.device.path)),
+        all("uid", |f| Slot::U32(&mut f.device.uid)),
+        all("gid", |f| Slot::U32(&mut f.device.gid)),
+    ],
+    [
+        all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
+        v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
+        v2("major", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
+        v1("minor_number", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
+        v2("minor", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
+        v1("cgroup_permissions", |f| f.device_permissions()),
+        v2("permissions", |f| f.device_permissions()),
+        // Go's os.FileMode in files that docker wrote holds the type's bits as well.
+        all("file_mode", |f| f.u32().map(|mode| f.device.mode = mode & 0o7777)),
+    ]
+);
 
 /// `device_nodes` of 2014-05, when it was an object of names under /dev.
-pub(super) const NAMES: &Keys = &keys![
-    all("required", |f| f.list(|f| f.device_name())),
-    all("additional", |f| f.list(|f| f.device_name())),
-];
+pub(super) const NAMES: &Keys = &keys!(
+    [],
+    [
+        all("required", |f| f.list(|f| f.device_name())),
+        all("additional", |f| f.list(|f| f.device_name())),
+    ]
+);
 
 /// Devices that have had their numbers since ever (Documentation/admin-guide/devices.txt).
 const KNOWN: [(&CStr, u32, u32, u32); 14] = [

@@ -103,7 +103,7 @@ pub fn parse_with(
         id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
         rule: SeccompRule { number: 0, action: 0, conditions: 0, args: [SeccompArg::default(); 6] },
         arg: SeccompArg::default(),
-        named: (c"", 0),
+        named: (None, 0),
         namespace: (None, None),
     };
     file.read();

@@ -10,7 +10,7 @@ use linux_raw_sys::general::{
 
 use super::names::{MOUNT_FLAGS, PROPAGATION};
 use super::path::Quoted;
-use super::read::{File, Keys, Read, keys};
+use super::read::{File, Keys, Read, Slot, keys};
 use super::settle::List;
 use crate::jsonmin::Pos;
 use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};
@@ -47,34 +47,41 @@ impl MountEntry {
     };
 }
 
-pub(super) const MOUNT: &Keys = &keys![
-    all("source", |f| f.text_to(|f| &mut f.mount.source)),
-    all("destination", |f| f.text_to(|f| &mut f.mount.destination)),
-    all("relabel", |f| f.relabel()),
-    v1("type", |f| f.text_to(|f| &mut f.mount.kind)),
-    v1("writable", |f| f.flag().map(|on| f.mount.writable = on)),
-    v1("private", |f| f.flag().map(|on| f.mount.private = on)),
-    v1("slave", |f| f.flag().map(|on| f.mount.slave = on)),
-    v2("device", |f| f.text_to(|f| &mut f.mount.device)),
-    v2("flags", |f| f.mount_flags()),
-    v2("data", |f| f.text_to(|f| &mut f.mount.data)),
-    v2("premount_cmds", |f| {
-        f.mount.commands.before = false;
-        f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.before = true))
-    }),
-    v2("postmount_cmds", |f| {
-        f.mount.commands.after = false;
-        f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.after = true))
-    }),
-];
+pub(super) const MOUNT: &Keys = &keys!(
+    [
+        all("source", |f| Slot::Text(&mut f.mount.source)),
+        all("destination", |f| Slot::Text(&mut f.mount.destination)),
+        v1("type", |f| Slot::Text(&mut f.mount.kind)),
+        v1("writable", |f| Slot::Flag(&mut f.mount.writable)),
+        v1("private", |f| Slot::Flag(&mut f.mount.private)),
+        v1("slave", |f| Slot::Flag(&mut f.mount.slave)),
+        v2("device", |f| Slot::Text(&mut f.mount.device)),
+        v2("data", |f| Slot::Text(&mut f.mount.data)),
+    ],
+    [
+        all("relabel", |f| f.relabel()),
+        v2("flags", |f| f.mount_flags()),
+        v2("premount_cmds", |f| {
+            f.mount.commands.before = false;
+            f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.before = true))
+        }),
+        v2("postmount_cmds", |f| {
+            f.mount.commands.after = false;
+            f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.after = true))
+        }),
+    ]
+);
 
 /// A command around a mount: its types are checked, but nsinit runs no such thing.
-pub(super) const COMMAND: &Keys = &keys![
-    all("path", |f| f.text().map(drop)),
-    all("args", |f| f.list(|f| f.text().map(drop))),
-    all("env", |f| f.list(|f| f.text().map(drop))),
-    all("dir", |f| f.text().map(drop)),
-];
+pub(super) const COMMAND: &Keys = &keys!(
+    [],
+    [
+        all("path", |f| f.text().map(drop)),
+        all("args", |f| f.list(|f| f.text().map(drop))),
+        all("env", |f| f.list(|f| f.text().map(drop))),
+        all("dir", |f| f.text().map(drop)),
+    ]
+);
 
 const NOTHING: u32 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 

@@ -5,33 +5,39 @@ use core::ffi::CStr;
 
 use super::names;
 use super::path::Quoted;
-use super::read::{File, Keys, Read, keys};
+use super::read::{File, Keys, Read, Slot, keys};
 use super::settle::{List, Shape, UNKNOWN};
 use crate::jsonmin::Value;
 use crate::plan::{
     ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, Source,
 };
 
-pub(super) const NAMESPACE: &Keys = &keys![
-    all("type", |f| {
+pub(super) const NAMESPACE: &Keys = &keys!(
+    [all("path", |f| Slot::Text(&mut f.namespace.1))],
+    [all("type", |f| {
         let name = f.text()?;
         f.namespace.0 = Some(f.kind(name)?);
         Ok(())
-    }),
-    all("path", |f| f.text_to(|f| &mut f.namespace.1)),
-];
+    })]
+);
 
-pub(super) const RLIMIT: &Keys = &keys![
-    all("type", |f| f.rlimit_type()),
-    all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
-    all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
-];
+pub(super) const RLIMIT: &Keys = &keys!(
+    [],
+    [
+        all("type", |f| f.rlimit_type()),
+        all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
+        all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
+    ]
+);
 
-pub(super) const ID_MAP: &Keys = &keys![
-    all("container_id", |f| f.u32().map(|n| f.id_map.container_id = n)),
-    all("host_id", |f| f.u32().map(|n| f.id_map.host_id = n)),
-    all("size", |f| f.u32().map(|n| f.id_map.size = n)),
-];
+pub(super) const ID_MAP: &Keys = &keys!(
+    [
+        all("container_id", |f| Slot::U32(&mut f.id_map.container_id)),
+        all("host_id", |f| Slot::U32(&mut f.id_map.host_id)),
+        all("size", |f| Slot::U32(&mut f.id_map.size)),
+    ],
+    []
+);
 
 impl File<'_> {
     /// A list of names (2014-02), a map of names (to 1.4), or a list of objects (2.0): the shape

@@ -19,8 +19,22 @@ use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 /// The result of reading something. Of a fault nothing is left to say but that there was one.
 pub(super) type Read<T = ()> = Result<T, Stop>;
 
-/// Where a string goes that can be left out.
-pub(super) type Place = for<'f, 'p> fn(&'f mut File<'p>) -> &'f mut Option<&'static CStr>;
+/// Where the value of a plain key goes when it is read, and comes from when it is printed.
+pub(super) enum Slot<'f> {
+    /// A text; an empty one is none.
+    Text(&'f mut Option<&'static CStr>),
+    /// The same, of an interface's name.
+    Interface(&'f mut Option<&'static CStr>),
+    Flag(&'f mut bool),
+    U32(&'f mut u32),
+    /// An amount, of which 0 says nothing.
+    Amount(&'f mut Option<u64>),
+    /// The same, where -1 is no limit.
+    Limit(&'f mut Option<i64>),
+}
+
+/// Tells where the value of a plain key is.
+pub(super) type Place = for<'f, 'p> fn(&'f mut File<'p>) -> Slot<'f>;
 
 /// The libcontainer that a file was written for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,10 +45,13 @@ pub(super) enum By {
     V2,
 }
 
-/// The keys of an object, and what reads their values (`keys!`).
+/// The keys of an object (`keys!`).
 pub(super) struct Keys {
     /// Their names: before each is who reads it, after it a comma.
     pub names: &'static str,
+    /// Where the values of the plain ones are, which come first.
+    pub plain: &'static [Place],
+    /// What reads those of the others.
     pub read: &'static [fn(&mut File) -> Read],
 }
 
@@ -52,11 +69,17 @@ macro_rules! by {
     };
 }
 
-/// Keys of an object: `all("name", what reads its value)`, or `v1`, `v2` (`by!`).
+/// Keys of an object: first the plain ones, `all("name", where its value is)` or `v1`, `v2` (`by!`), then
+/// those that something reads.
 macro_rules! keys {
-    ($($by:ident($name:literal, $read:expr)),* $(,)?) => {
+    ([$($plain:ident($plain_name:literal, $slot:expr)),* $(,)?],
+     [$($by:ident($name:literal, $read:expr)),* $(,)?]$(,)?) => {
         $crate::front::libct::read::Keys {
-            names: concat!($($crate::front::libct::read::by!($by), $name, ",",)*),
+            names: concat!(
+                $($crate::front::libct::read::by!($plain), $plain_name, ",",)*
+                $($crate::front::libct::read::by!($by), $name, ",",)*
+            ),
+            plain: &[$($slot),*],
             read: &[$($read),*],
         }
     };
@@ -99,7 +122,7 @@ pub(super) struct File<'p> {
     pub id_map: IdMap,
     pub rule: SeccompRule,
     pub arg: SeccompArg,
-    pub named: (&'static CStr, u64),
+    pub named: (Option<&'static CStr>, u64),
     pub namespace: (Option<Kind>, Option<&'static CStr>),
 }
 
@@ -120,7 +143,7 @@ impl File<'_> {
             let Some((n, row)) = self.find(keys, name)? else {
                 continue;
             };
-            let (Some(read), Some(key)) = (keys.read.get(n), row.get(1..)) else { continue };
+            let Some(key) = row.get(1..) else { continue };
             let place = self.json.pos();
             self.part(Step::Key(key), &mut |f| {
                 if seen & 1 << n != 0 {
@@ -140,10 +163,55 @@ impl File<'_> {
                     f.mark(key, 0, pos);
                 }
                 f.note_foreign(row);
-                read(f)
+                match (keys.plain.get(n), keys.read.get(n.wrapping_sub(keys.plain.len()))) {
+                    (Some(slot), _) => f.fill(*slot),
+                    (None, Some(read)) => read(f),
+                    (None, None) => Ok(()),
+                }
             })?;
         }
         self.since(faults)
+    }
+
+    /// Reads the value of a plain key.
+    fn fill(&mut self, slot: Place) -> Read {
+        let had_cgroup = self.plan.cgroup.is_some();
+        let value = self.json.value()?;
+        let some = |text: &'static CStr| Some(text).filter(|text| !text.is_empty());
+        // Whether it says something, or the number.
+        let number = match (slot(self), value) {
+            (Slot::Text(place), Value::Str(text)) => {
+                *place = some(text);
+                i64::from(!text.is_empty())
+            }
+            (Slot::Interface(place), Value::Str(text)) => {
+                *place = some(text);
+                return self.check_interface(text);
+            }
+            (Slot::Flag(place), Value::Bool(on)) => {
+                *place = on;
+                on.into()
+            }
+            (Slot::Text(_) | Slot::Interface(_), found) => {
+                return Err(self.expected("a string", found));
+            }
+            (Slot::Flag(_), found) => return Err(self.expected("a boolean", found)),
+            (Slot::U32(_), Value::Number(number)) => self.within(number, 0, u32::MAX.into())?,
+            (Slot::Limit(_), Value::Number(number)) => self.within(number, -1, i64::MAX)?,
+            (_, Value::Number(number)) => self.within(number, 0, i64::MAX)?,
+            (_, found) => return Err(self.expected("an integer", found)),
+        };
+        match slot(self) {
+            Slot::U32(place) => *place = number as u32,
+            Slot::Amount(place) => *place = Some(number as u64).filter(|n| *n != 0),
+            Slot::Limit(place) => *place = Some(number).filter(|n| *n != 0),
+            _ => {}
+        }
+        // The plan has one from the first key on that says something.
+        if number == 0 && !had_cgroup {
+            self.plan.cgroup = None;
+        }
+        Ok(())
     }
 
     /// One of the values in an object or array. What is wrong with it was told: the rest of it is passed
@@ -268,13 +336,6 @@ impl File<'_> {
     /// A string that is not empty, or nothing.
     pub fn text_or_none(&mut self) -> Read<Option<&'static CStr>> {
         self.text().map(|text| Some(text).filter(|text| !text.is_empty()))
-    }
-
-    /// The same, put where it belongs.
-    pub fn text_to(&mut self, place: Place) -> Read {
-        let text = self.text_or_none()?;
-        *place(self) = text;
-        Ok(())
     }
 
     /// A boolean; `false` for `null`.
