@@ -41,7 +41,7 @@ fn read_once(text: &[u8]) -> Option<String> {
     check(&plan, &mut |_| {});
     unbuilt(&plan, &mut |_| {});
     let mut printed = String::new();
-    print(&plan, &mut printed).expect("a String takes everything");
+    print(&mut plan, &mut printed).expect("a String takes everything");
     (faults == 0).then_some(printed)
 }
 

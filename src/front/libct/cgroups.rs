@@ -3,7 +3,8 @@
 
 use core::ffi::CStr;
 
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::bytes::{number, split_by};
 use crate::jsonmin::Value;
 use crate::plan::{Cgroup, DeviceAccess, DeviceValue, FEW};

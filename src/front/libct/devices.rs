@@ -5,7 +5,8 @@ use core::ffi::CStr;
 
 use super::mounts::absolute;
 use super::path::Quoted;
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 

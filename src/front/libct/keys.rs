@@ -2,9 +2,10 @@
 
 use linux_raw_sys::general::SIGKILL;
 
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
 use super::service::SERVICE;
 use super::settle::List;
+use super::table::{Keys, Slot, keys};
 use crate::plan::{FEW, PATHS};
 
 pub(super) const TOP: &Keys = &keys!(

@@ -20,6 +20,7 @@ mod routes;
 mod seccomp;
 mod service;
 mod settle;
+mod table;
 mod tell;
 
 use core::fmt;
@@ -82,33 +83,54 @@ pub fn parse_with(
         let error = Error::refused("", name, "it is empty");
         return tell(Fault { error, pos: Pos::default() });
     }
-    let mut file = File {
-        json: Reader::new(text),
-        plan,
-        arena,
-        name,
-        strict,
-        warn,
-        tell,
-        faults: 0,
-        path: Vec::new(),
-        foreign: Vec::new(),
-        kept: Kept::NOTHING,
-        marking: None,
-        mount: MountEntry::EMPTY,
-        device: DeviceEntry::EMPTY,
-        network: NetworkEntry::EMPTY,
-        route: Route::NOTHING,
-        rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
-        id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
-        rule: SeccompRule { number: 0, action: 0, conditions: 0, args: [SeccompArg::default(); 6] },
-        arg: SeccompArg::default(),
-        named: (None, 0),
-        namespace: (None, None),
-    };
+    let mut file = File::new(Reader::new(text), name, plan, arena, warn, tell);
+    file.strict = strict;
     file.read();
     if let Some(fault) = file.json.fault() {
         file.fault_at(fault.pos, fault.why);
+    }
+}
+
+impl<'p> File<'p> {
+    /// Nothing of it has been read.
+    #[inline(never)] // two callers, and its fields are many
+    fn new(
+        json: Reader<'static>,
+        name: &'static str,
+        plan: &'p mut Plan,
+        arena: &'p Arena,
+        warn: &'p mut dyn FnMut(fmt::Arguments),
+        tell: &'p mut dyn FnMut(Fault),
+    ) -> File<'p> {
+        File {
+            json,
+            plan,
+            arena,
+            name,
+            strict: false,
+            warn,
+            tell,
+            faults: 0,
+            path: Vec::new(),
+            foreign: Vec::new(),
+            kept: Kept::NOTHING,
+            marking: None,
+            mount: MountEntry::EMPTY,
+            device: DeviceEntry::EMPTY,
+            network: NetworkEntry::EMPTY,
+            route: Route::NOTHING,
+            rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
+            id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
+            rule: SeccompRule {
+                number: 0,
+                action: 0,
+                conditions: 0,
+                args: [SeccompArg::default(); 6],
+            },
+            arg: SeccompArg::default(),
+            named: (None, 0),
+            namespace: (None, None),
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use linux_raw_sys::general::{
 
 use super::names::{MOUNT_FLAGS, PROPAGATION};
 use super::path::Quoted;
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
 use super::settle::List;
+use super::table::{Keys, Slot, keys};
 use crate::jsonmin::Pos;
 use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};
 

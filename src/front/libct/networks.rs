@@ -4,8 +4,9 @@ use core::ffi::CStr;
 use core::fmt;
 
 use super::path::Quoted;
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
 use super::settle::List;
+use super::table::{Keys, Slot, keys};
 use crate::bytes::{number, split_by};
 use crate::inet::{Address, Ip};
 use crate::jsonmin::{Pos, Stop};
@@ -16,29 +17,53 @@ use crate::plan::{FEW, NAME_MAX, Network, NetworkKind};
 #[derive(Clone, Copy)]
 pub(super) struct NetworkEntry {
     kind: Option<&'static CStr>,
+    name: Option<&'static CStr>,
     mode: Option<&'static CStr>,
     /// `address`, `gateway`, `ipv6_address`, `ipv6_gateway`.
     addresses: [Option<&'static CStr>; 4],
     ns_path: Option<&'static CStr>,
-    net: Network,
+    pub net: Network,
 }
 
 impl NetworkEntry {
     pub const EMPTY: NetworkEntry = NetworkEntry {
         kind: None,
+        name: None,
         mode: None,
         addresses: [None; 4],
         ns_path: None,
         net: Network::new(NetworkKind::Loopback, c""),
     };
+
+    /// Becomes what a file would have of this network.
+    pub fn load(&mut self, net: &Network) {
+        let mode = net.kind.modes().iter().find(|(_, mode)| *mode == net.mode);
+        *self = NetworkEntry {
+            kind: Some(net.kind.name()),
+            name: Some(net.name).filter(|_| net.kind != NetworkKind::Loopback),
+            mode: mode.map(|(name, _)| *name),
+            addresses: [&net.address, &net.gateway, &net.ipv6_address, &net.ipv6_gateway].map(text),
+            ns_path: None,
+            net: *net,
+        };
+    }
+}
+
+/// An address as the file has it.
+pub(super) fn text(address: &Option<Address>) -> Option<&'static CStr> {
+    address.as_ref().map(|address| address.text)
 }
 
 pub(super) const NETWORK: &Keys = &keys!(
     [
         all("type", |f| Slot::Text(&mut f.network.kind)),
+        all("name", |f| Slot::Interface(&mut f.network.name)),
         all("bridge", |f| Slot::Interface(&mut f.network.net.bridge)),
         all("veth_prefix", |f| Slot::Interface(&mut f.network.net.veth_prefix)),
         all("host_interface_name", |f| Slot::Interface(&mut f.network.net.host_interface_name)),
+        // nsinit's own, these two.
+        all("parent", |f| Slot::Interface(&mut f.network.net.parent)),
+        all("mode", |f| Slot::Text(&mut f.network.mode)),
         all("address", |f| Slot::Text(&mut f.network.addresses[0])),
         all("gateway", |f| Slot::Text(&mut f.network.addresses[1])),
         all("ipv6_address", |f| Slot::Text(&mut f.network.addresses[2])),
@@ -50,16 +75,10 @@ pub(super) const NETWORK: &Keys = &keys!(
         all("hairpin_mode", |f| Slot::Flag(&mut f.network.net.hairpin_mode)),
         v1("ns_path", |f| Slot::Text(&mut f.network.ns_path)),
         // nsinit's own.
-        all("parent", |f| Slot::Interface(&mut f.network.net.parent)),
-        all("mode", |f| Slot::Text(&mut f.network.mode)),
         all("create", |f| Slot::Flag(&mut f.network.net.create)),
         all("on_link", |f| Slot::Flag(&mut f.network.net.on_link)),
     ],
     [
-        all("name", |f| {
-            f.network.net.name = f.text()?;
-            f.check_interface(f.network.net.name)
-        }),
         all("mac_address", |f| f.mac_address()),
         // A runtime name that nobody reads.
         v1("temp_veth", |f| f.text().map(drop)),
@@ -100,6 +119,7 @@ impl File<'_> {
     fn network(&mut self, kind: fn(&mut File) -> &'static CStr) -> Read {
         self.network_reset();
         self.member("networks", self.plan.networks.len(), NETWORK)?;
+        self.network.net.name = self.network.name.unwrap_or(c"");
         let name = kind(self);
         match NetworkKind::ALL.into_iter().find(|kind| kind.name() == name) {
             // libcontainer brings lo up and looks at nothing else: "127.0.0.1/0" and the gateway

@@ -5,8 +5,9 @@ use core::ffi::CStr;
 
 use super::names;
 use super::path::Quoted;
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
 use super::settle::{List, Shape, UNKNOWN};
+use super::table::{Keys, Slot, keys};
 use crate::jsonmin::Value;
 use crate::plan::{
     ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, Source,

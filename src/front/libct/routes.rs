@@ -2,7 +2,8 @@
 
 use super::networks::address;
 use super::path::Quoted;
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::inet::Address;
 use crate::plan::{FEW, Route};
 

@@ -1,6 +1,7 @@
 //! `seccomp` of libcontainer 2.2: rules by system call number (configs/config.go).
 
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::plan::{SECCOMP_RULES, Seccomp, SeccompArg, SeccompRule};
 
 pub(super) const SECCOMP: &Keys = &keys!(

@@ -3,7 +3,8 @@
 
 use core::ffi::CStr;
 
-use super::read::{File, Keys, Read, Slot, keys};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::bytes::{number, same_in_any_case};
 use crate::json::Json;
 use crate::jsonmin::Value;
@@ -71,13 +72,11 @@ const TIMES: Words<u64> = &[("ms", 1), ("s", 1000), ("", 1000), ("m", 60_000), (
 /// Units of size in bytes.
 const SIZES: Words<u64> = &[("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
 
-/// Prints it, with every default written out.
+/// Prints all of it but its plain keys, with every default written out.
 pub(super) fn print(j: &mut Json, service: &Service) {
-    let Service { after, overlay, overlay_size, keep } = service;
-    j.begin("service", '{');
+    let Service { after, overlay, keep, .. } = service;
     j.strings("after", after.iter().copied());
     j.opt("overlay", *overlay);
-    j.opt("overlay_size", *overlay_size);
     j.key("restart");
     j.raw(format_args!("\"{}\"", name(RESTART, keep.restart)));
     j.key("on_failure");
@@ -90,17 +89,12 @@ pub(super) fn print(j: &mut Json, service: &Service) {
         }
     }
     j.close();
-    let numbers = [
-        ("restart_max", keep.restart_max),
-        ("stop_signal", keep.stop_signal),
-        ("log_size", keep.log_size),
-    ];
-    numbers.iter().for_each(|(key, n)| j.unsigned(key, (*n).into()));
+    j.unsigned("stop_signal", keep.stop_signal.into());
+    j.unsigned("log_size", keep.log_size.into());
     for (key, ms) in [("grace", keep.grace), ("timeout", keep.timeout)] {
         j.key(key);
         j.raw(format_args!("\"{ms}ms\""));
     }
-    j.close();
 }
 
 /// The word that has this meaning.

@@ -8,7 +8,8 @@ use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
 use super::path::{Quoted, Step};
-use super::read::{By, File, Read, by};
+use super::read::{File, Read};
+use super::table::{By, by};
 use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
 

@@ -4,7 +4,8 @@ use core::fmt;
 
 use super::Fault;
 use super::path::{Path, Step};
-use super::read::{File, Read, by};
+use super::read::{File, Read};
+use super::table::by;
 use crate::error::Error;
 use crate::jsonmin::{Pos, Stop, Value};
 use crate::plan::mark::{FAULTY, Mark};

@@ -252,7 +252,8 @@ fn tables_fit_their_masks() {
     ];
     assert!(tables.iter().all(|table| table.names.split_terminator(',').count() <= 64));
     assert!(
-        tables.iter().all(|table| table.names.split_terminator(',').count() == table.plain.len() + table.read.len())
+        tables.iter().all(|table| table.names.split_terminator(',').count()
+            == table.plain.len() + table.read.len())
     );
     let foreign = tables
         .iter()

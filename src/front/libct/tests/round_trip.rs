@@ -28,7 +28,7 @@ fn debug(plan: &mut Plan) -> String {
     format!("{plan:#?}")
 }
 
-fn printed(plan: &Plan) -> String {
+fn printed(plan: &mut Plan) -> String {
     let mut out = String::new();
     print(plan, &mut out).unwrap();
     out
