@@ -3,9 +3,9 @@
 use rustix::process::Pid;
 
 use super::{Action, power, shutdown};
-use crate::error::{Context as _, Object};
+use crate::error::{Context as _, Object, Result};
 use crate::front::options::of;
-use crate::front::{Failure, Options, Verb, Words};
+use crate::front::{Options, Verb, Words};
 use crate::packed;
 use crate::syscall::signal::kill;
 
@@ -21,19 +21,19 @@ macro_rules! verb {
                  systems unmounted first. A link of this name to nsinit does the same."
             )),
             options: of("force"),
-            run: |_, options| ask(&options, Action::$action),
+            run: |_, options| ask(options, Action::$action),
         }
     };
 }
 
-/// Off, from the start, and stopped.
-pub const VERBS: [Verb; 3] = [
-    verb!("poweroff", "power the machine off", PowerOff),
-    verb!("reboot", "start the machine anew", Reboot),
-    verb!("halt", "stop the machine, with the power on", Halt),
-];
+/// See the help.
+pub const POWEROFF: Verb = verb!("poweroff", "power the machine off", PowerOff);
+/// See the help.
+pub const REBOOT: Verb = verb!("reboot", "start the machine anew", Reboot);
+/// See the help.
+pub const HALT: Verb = verb!("halt", "stop the machine, with the power on", Halt);
 
-fn ask(options: &Options, action: Action) -> Result<u8, Failure> {
+fn ask(options: &Options, action: Action) -> Result<u8> {
     if options.force {
         shutdown::now(action).map_or(Ok(()), Err).doing("reboot", ())?;
     }

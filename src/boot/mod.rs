@@ -99,7 +99,7 @@ pub fn is_init(args: List) -> bool {
     let mut words = args.iter().flatten().map(|word| word.bytes());
     let name = words.next().unwrap_or(b"");
     let base = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    getpid().is_init() && (matches!(base, b"init" | b"linuxrc") || words.next().is_none())
+    getpid().is_init() && ((base == b"init" || base == b"linuxrc") || words.next().is_none())
 }
 
 /// Boots, runs the containers, and ends the machine.

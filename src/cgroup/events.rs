@@ -1,16 +1,15 @@
 //! Hearing of what happens in a group: that the kernel killed for lack of memory.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::file::Version;
 use super::groups::{Group, Groups};
+use super::memory::kills_in;
 use super::subsystem::Subsystem;
-use crate::bytes::{Short, split_by};
 use crate::error::{Context, Error, Result};
-use crate::proc::lines::decimal;
 
 /// Out-of-memory events of a container.
 pub struct Oom {
@@ -47,8 +46,7 @@ impl Oom {
         let control = dir.file("memory.oom_control", OFlags::RDONLY)?;
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let pair = (i64::from(fd.as_raw_fd()), i64::from(control.as_raw_fd()));
-        let line = Short::<48>::new(format_args!("{} {}", pair.0, pair.1));
-        dir.write("cgroup.event_control", line.as_str().as_bytes())?;
+        dir.write_number("cgroup.event_control", &format_args!("{} {}", pair.0, pair.1))?;
         Ok(Oom { fd, control: Some(control), seen: 0 })
     }
 
@@ -64,14 +62,12 @@ impl Oom {
         let mut buf = [0; 512];
         let Some(control) = &self.control else {
             let len = rustix::io::pread(&self.fd, &mut buf, 0)?;
-            let mut lines = split_by(buf.get(..len).unwrap_or(&[]), b'\n');
-            let kills = lines.find_map(|line| decimal(line.strip_prefix(b"oom_kill ")?));
             let before = self.seen;
-            self.seen = kills.unwrap_or(before);
+            self.seen = kills_in(buf.get(..len).unwrap_or(&[])).unwrap_or(before);
             return Ok(self.seen.saturating_sub(before));
         };
         let mut count = [0; 8];
-        match rustix::io::read(&self.fd, &mut count) {
+        match rustix::io::read(self.fd.as_fd(), &mut count[..]) {
             Err(Errno::AGAIN) => return Ok(0),
             result => result?,
         };

@@ -2,6 +2,7 @@
 //! before anything is made.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::Vec;
 use rustix::fs::{AtFlags, CWD, statat};
@@ -9,7 +10,7 @@ use rustix::io::Errno;
 
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
-use super::needs::{NEEDS, V2, asked};
+use super::needs::{V2, asked, needs};
 use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
@@ -64,6 +65,7 @@ impl Site {
     }
 
     /// `size`: which size of huge pages is refused.
+    #[inline(never)]
     fn look(
         &mut self,
         plan: &Cgroup,
@@ -104,11 +106,11 @@ impl Site {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let keys = |lifts| {
-            let asked = NEEDS.iter().zip(asked(plan, lifts));
+            let asked = needs().zip(asked(plan, lifts));
             asked.filter_map(|(need, asked)| asked.then_some(need))
         };
         let mut on_v2 = Subsystems::NONE;
-        for &(key, subsystem, v2) in keys(true) {
+        for (key, subsystem, v2) in keys(true) {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
@@ -125,7 +127,7 @@ impl Site {
         let place = unified.and_then(|n| self.places.get(n));
         let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
         let lacking = on_v2.without(available);
-        if let Some(&(key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
+        if let Some((key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
             return Err(missing(key, subsystem, v1, available, arena));
         }
         let on_v2 = on_v2.both(available);
@@ -165,8 +167,7 @@ impl Site {
                 there => there?,
             };
             if !split_by(list.to_bytes(), b',').all(|part| is_within(part, there)) {
-                let why = arena.str(format_args!("this host has {}", Show(there)));
-                return Err(refused(key, why.unwrap_or("this host does not have them")));
+                return Err(refuse(key, format_args!("this host has {}", Show(there)), arena));
             }
         }
         Ok(())
@@ -231,29 +232,38 @@ fn missing(
     }
     let list = if list.as_str().is_empty() { " none" } else { list.as_str() };
     let name = subsystem.name();
-    let why = arena.str(format_args!(
+    let why = format_args!(
         "it needs the control group controller {name}; those that can be had here:{list}"
-    ));
-    refused(key, why.unwrap_or("its controller can't be had here"))
+    );
+    refuse(key, why, arena)
 }
 
 /// Refuses values for devices that the machine does not have.
 #[inline(never)]
 fn check_devices(plan: &Cgroup, arena: &Arena) -> Result<()> {
-    for (key, line) in BLKIO.iter().zip(&plan.blkio) {
+    for (key, line) in BLKIO.zip(&plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
         let (major, minor) = (i64::from(*major), i64::from(*minor));
-        let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
-        if is_missing(path.as_cstr()) {
-            let why = arena.str(format_args!("there is no block device {major}:{minor}"));
-            return Err(refused(key, why.unwrap_or("there is no such block device")));
+        if is_missing(format_args!("/sys/dev/block/{major}:{minor}")) {
+            return Err(refuse(
+                key,
+                format_args!("there is no block device {major}:{minor}"),
+                arena,
+            ));
         }
     }
     Ok(())
 }
 
-fn is_missing(path: &CStr) -> bool {
-    matches!(statat(CWD, path, AtFlags::empty()), Err(Errno::NOENT))
+/// Whether this path, of less than 64 bytes, leads to nothing.
+fn is_missing(path: fmt::Arguments) -> bool {
+    let path = Short::<64>::new(path);
+    statat(CWD, path.as_cstr(), AtFlags::empty()).is_err_and(|errno| errno == Errno::NOENT)
+}
+
+/// Refuses a key in words put together.
+fn refuse(key: &'static str, why: fmt::Arguments, arena: &Arena) -> Error {
+    refused(key, arena.str(why).unwrap_or("this host does not have it"))
 }
 
 /// Refuses sizes of huge pages that the machine does not have.
@@ -261,11 +271,10 @@ fn is_missing(path: &CStr) -> bool {
 fn check_pages(plan: &Cgroup, refused_size: &mut Option<usize>, arena: &Arena) -> Result<()> {
     for (n, (size, _)) in plan.hugetlb_limit.iter().enumerate() {
         let size = page_size(size.to_bytes()).unwrap_or(0);
-        let path = Short::<64>::new(format_args!("/sys/kernel/mm/hugepages/hugepages-{size}kB"));
-        if is_missing(path.as_cstr()) {
-            let why = arena.str(format_args!("this machine has no pages of {size} KiB"));
+        if is_missing(format_args!("/sys/kernel/mm/hugepages/hugepages-{size}kB")) {
             *refused_size = Some(n);
-            return Err(refused("cgroups.hugetlb_limit", why.unwrap_or("no such pages")));
+            let why = format_args!("this machine has no pages of {size} KiB");
+            return Err(refuse("cgroups.hugetlb_limit", why, arena));
         }
     }
     Ok(())

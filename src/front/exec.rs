@@ -6,9 +6,10 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, blank, load, usage};
+use super::{Context, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
+use crate::init::{self, Signals};
 use crate::launch::{self, Launch, Place, seal};
 use crate::packed;
 use crate::plan::Kind;
@@ -17,7 +18,6 @@ use crate::proc::process::Identity;
 use crate::say;
 use crate::security::Original;
 use crate::syscall;
-use crate::syscall::signal::{CHLD, Disposition, SigSet, sigaction, sigprocmask};
 use crate::tty::Stdio;
 
 /// See the help.
@@ -36,16 +36,16 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     // First of all: it executes nsinit anew.
     seal::seal(context.args, &context.env)?;
     let original = take_signals()?;
     log_to(&context)?;
-    let data_path = load::data_path(&context, &options)?;
-    let config = load::config_path(&options, data_path, context.arena)?;
+    let data_path = load::data_path(&context, options)?;
+    let config = load::config_path(options, data_path, context.arena)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    load::plan(plan, config, &options, load::Use::Build, arena)?;
+    load::plan(plan, config, options, load::Use::Build, arena)?;
     load::has_command(plan)?;
     let ready = options.ready_fd.map(ready_fd).transpose()?;
     let place = Place::open(data_path)?;
@@ -67,12 +67,12 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     match (result, launch.finding) {
         (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
-        (result, _) => Ok(result?),
+        (result, _) => result,
     }
 }
 
 /// Not a standard one: the command has those.
-fn ready_fd(number: &CStr) -> core::result::Result<u32, Failure> {
+fn ready_fd(number: &CStr) -> Result<u32> {
     let fd = decimal(number.to_bytes()).and_then(|fd| u32::try_from(fd).ok());
     fd.filter(|fd| *fd > 2)
         .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))
@@ -87,8 +87,7 @@ const REPLACED: &str = "it was replaced while the container ran, and from then o
 /// for them, and the command gets the mask back that nsinit was started with. A caller that ignores
 /// SIGCHLD would make the kernel throw exit statuses away.
 pub fn take_signals() -> Result<Original> {
-    let mask = sigprocmask(SigSet::ALL).doing("block signals", ())?;
-    let sigchld = sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
+    let Signals { mask, sigchld } = init::take_signals()?;
     let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
     Ok(Original { mask, sigchld, program: Some(program) })
 }

@@ -7,9 +7,10 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
-use super::libct;
+use super::Context;
+use super::failure::{in_file, tell};
+use super::libct::{self, Fault};
 use super::options::Options;
-use super::{Context, Failure};
 use crate::bytes::{Arena, Show};
 use crate::error::{self, Context as _, Error};
 use crate::launch::Place;
@@ -111,7 +112,7 @@ pub fn plan(
     options: &Options,
     wanted: Use,
     arena: &Arena,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
     fill(plan, read(path, arena)?, (name, Some(path)), options, wanted, arena)
 }
@@ -122,7 +123,7 @@ pub fn plan_of_text(
     text: &CStr,
     options: &Options,
     arena: &Arena,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     const NAME: &str = "--containerjson";
     let bytes = text.to_bytes();
     let copy = arena.take(bytes.len()).doing("keep", NAME)?;
@@ -137,20 +138,21 @@ fn fill(
     options: &Options,
     wanted: Use,
     arena: &Arena,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let mut last = None;
-    let mut tell = |fault| {
-        if let Some(earlier) = last.replace(Failure::in_file(fault, path)) {
-            earlier.tell(arena);
+    let mut found = |fault: Fault| {
+        if let Some(earlier) = last {
+            tell(earlier, arena);
         }
+        last = Some(path.map_or(fault.error, |path| in_file(fault, path)));
     };
-    libct::parse(text, name, plan, arena, options.strict, &mut tell);
+    libct::parse(text, name, plan, arena, options.strict, &mut found);
     if plan.whole {
         apply(plan, options);
-        let mut tell = |finding| tell(libct::place(plan, name, finding, arena));
-        check(plan, &mut tell);
+        let mut found = |finding| found(libct::place(plan, name, finding, arena));
+        check(plan, &mut found);
         if wanted == Use::Build {
-            unbuilt(plan, &mut tell);
+            unbuilt(plan, &mut found);
         }
     }
     last.map_or(Ok(()), Err)
@@ -177,9 +179,9 @@ pub fn finding(
     path: &'static CStr,
     finding: Finding,
     arena: &Arena,
-) -> Result<Failure, Error> {
+) -> Result<Error, Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
-    Ok(Failure::in_file(libct::place(plan, name, finding, arena), Some(path)))
+    Ok(in_file(libct::place(plan, name, finding, arena), path))
 }
 
 /// A command must come from somewhere.

@@ -7,11 +7,11 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, answer, blank, usage};
+use super::{Context, Verb, Words, answer, blank, usage};
 use crate::boot::containers::check::check;
 use crate::boot::containers::{LIST, ask, log_path};
 use crate::bytes::{Short, Show, number, split_by};
-use crate::error::{Context as _, Error};
+use crate::error::{Context as _, Error, Result};
 use crate::packed;
 use crate::say::{self, Output};
 use crate::syscall::time::boottime;
@@ -116,7 +116,7 @@ const OWN: usize = if cfg!(target_arch = "x86_64") {
     3
 };
 
-fn boot(context: Context, options: Options) -> Result<u8, Failure> {
+fn boot(context: Context, options: &Options) -> Result<u8> {
     let Some(dir) = options.check else {
         if rustix::process::getpid().is_init() {
             crate::boot::run(context);
@@ -132,7 +132,7 @@ fn boot(context: Context, options: Options) -> Result<u8, Failure> {
 }
 
 /// The one word of a command line.
-fn name(options: &Options) -> Result<&'static CStr, Failure> {
+fn name(options: &Options) -> Result<&'static CStr> {
     match options.command {
         [Some(name), None] => Ok(name.get()),
         [Some(_), Some(_), ..] => Err(usage("the names", "one container at a time")),
@@ -140,8 +140,8 @@ fn name(options: &Options) -> Result<&'static CStr, Failure> {
     }
 }
 
-fn change(context: Context, options: Options) -> Result<u8, Failure> {
-    let name = name(&options)?;
+fn change(context: Context, options: &Options) -> Result<u8> {
+    let name = name(options)?;
     let verb = context.args.get(1).copied().flatten().map_or(&b""[..], |word| word.bytes());
     let request = context.arena.concat(&[verb, b" ", name.to_bytes()]).doing("ask for", name)?;
     let mut status = 0;
@@ -169,16 +169,16 @@ const COLUMNS: [(&str, usize); 10] = [
     ("ran_ms", 9),
 ];
 
-fn list(_: Context, options: Options) -> Result<u8, Failure> {
+fn list(_: Context, options: &Options) -> Result<u8> {
     table(b"list", options.json, &[0, 1, 2, 3, 4, 5, 6])
 }
 
-fn blame(_: Context, options: Options) -> Result<u8, Failure> {
+fn blame(_: Context, options: &Options) -> Result<u8> {
     table(b"blame", options.json, &[7, 8, 9, 1, 0])
 }
 
 /// Asks for the rows, and writes these columns of them.
-fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8, Failure> {
+fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8> {
     let now = boottime();
     let mut out = say::answer();
     if !json {
@@ -212,7 +212,7 @@ fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8, Failure> {
     } else {
         b"]\n"
     });
-    answer(out)
+    answer(&mut out)
 }
 
 /// One row. The first errors of `out` are told by `answer`.
@@ -233,8 +233,8 @@ fn row(out: &mut Output, json: bool, columns: &[usize], values: &[&str; COLUMNS.
     out.write_bytes(if json { b"}" } else { b"\n" });
 }
 
-fn logs(_: Context, options: Options) -> Result<u8, Failure> {
-    let name = name(&options)?;
+fn logs(_: Context, options: &Options) -> Result<u8> {
+    let name = name(options)?;
     let mut out = say::answer();
     let mut found = false;
     for end in [".1", ""] {
@@ -242,15 +242,13 @@ fn logs(_: Context, options: Options) -> Result<u8, Failure> {
         match copy(path.as_cstr(), &mut out) {
             Ok(()) => found = true,
             Err(Errno::NOENT) => {}
-            Err(errno) => return Err(Error::errno("read the log of", name, errno).into()),
+            Err(errno) => return Err(Error::errno("read the log of", name, errno)),
         }
     }
     if !found {
-        return Err(Error::refused("print the log of", name, "there is none")
-            .with_status(1)
-            .into());
+        return Err(Error::refused("print the log of", name, "there is none").with_status(1));
     }
-    answer(out)
+    answer(&mut out)
 }
 
 fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {

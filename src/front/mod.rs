@@ -26,14 +26,14 @@ use core::mem::MaybeUninit;
 
 use crate::boot;
 use crate::bytes::{Arena, Show};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::init::{Signals, take_signals};
 use crate::packed;
 use crate::packed::Packed;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
-pub use failure::Failure;
+pub use failure::tell;
 pub use options::Options;
 use options::Set;
 
@@ -63,7 +63,7 @@ pub struct Verb {
     /// The options that it takes.
     pub options: Set,
     /// Carries it out; the exit status.
-    pub run: fn(Context, Options) -> Result<u8, Failure>,
+    pub run: fn(Context, &Options) -> Result<u8>,
 }
 
 /// What may follow the options of a verb.
@@ -96,12 +96,25 @@ const VERBS: &[Verb] = &[
     machine::RESTART,
     machine::BLAME,
     machine::BOOT,
+    boot::ask::POWEROFF,
+    boot::ask::REBOOT,
+    boot::ask::HALT,
 ];
+/// So many of them, the last, are names of programs too.
+const PROGRAMS: usize = 3;
+
+/// What asks for help instead of a verb.
+const ASKS_HELP: [&[u8]; 3] = [b"--help", b"-h", b"help"];
+
+/// The verb of this name among these.
+fn verb(verbs: &'static [Verb], name: &[u8]) -> Option<&'static Verb> {
+    verbs.iter().find(|verb| verb.name.as_bytes() == name)
+}
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are
 /// open.
-pub fn ready() -> crate::error::Result<()> {
+pub fn ready() -> Result<()> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
         let why = "nsinit must not be set-user-ID or set-group-ID";
@@ -115,36 +128,28 @@ pub fn run(context: Context) -> u8 {
     let arena = context.arena;
     let first = context.args.first().copied().flatten();
     if let Some(peer) = dropin::called_as(first) {
-        return dropin::run(peer, context).unwrap_or_else(|failure| failure.tell(arena));
+        return dropin::run(peer, context).unwrap_or_else(|error| tell(error, arena));
     }
     let name = first.map_or(b"".as_slice(), |word| word.bytes());
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
-        return run_verb(verb, context, 1).unwrap_or_else(|failure| failure.tell(arena));
+    if let Some(verb) = verb(&VERBS[VERBS.len() - PROGRAMS..], name) {
+        return run_verb(verb, context, 1).unwrap_or_else(|error| tell(error, arena));
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
-        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
-        Some(b"--help" | b"-h" | b"help") => help(),
-        Some(b"--version") => version(),
-        Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
+        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
+        Some(word) if ASKS_HELP.contains(&word) => help(),
+        Some(word) if word == b"--version" => version(),
+        Some(word) => match verb(VERBS, word) {
             Some(verb) => run_verb(verb, context, 2),
-            None => {
-                let word = arena.str(format_args!("{}", Show(word))).unwrap_or("this word");
-                Err(usage(word, "no such verb (try nsinit --help)"))
-            }
+            None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
         },
     };
-    result.unwrap_or_else(|failure| failure.tell(arena))
-}
-
-/// All of them.
-fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().chain(&boot::ask::VERBS)
+    result.unwrap_or_else(|error| tell(error, arena))
 }
 
 /// Runs the verb, whose options begin with word `first`.
-fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8, Failure> {
+fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8> {
     // First of all: to PID 1 a signal that it has not blocked is lost.
     if verb.name == init::VERB.name {
         context.signals = Some(take_signals()?);
@@ -155,7 +160,7 @@ fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u
         return verb_help(verb);
     }
     load::booted(&mut options, context.arena)?;
-    (verb.run)(context, options)
+    (verb.run)(context, &options)
 }
 
 /// An empty plan. Only for those who fill it: it touches a page in each of its parts.
@@ -164,29 +169,34 @@ pub fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
     plan.write(Plan::new())
 }
 
+/// A word of the command line in a message.
+fn shown(word: &[u8], arena: &Arena) -> &'static str {
+    arena.str(format_args!("{}", Show(word))).unwrap_or("this word")
+}
+
 /// nsinit was asked wrongly.
-fn usage(on: &'static str, why: &'static str) -> Failure {
-    Error::refused("", on, why).into()
+fn usage(on: &'static str, why: &'static str) -> Error {
+    Error::refused("", on, why)
 }
 
 /// Ends an answer on standard output: one that could not be written is a failure.
-fn answer(mut out: say::Output) -> Result<u8, Failure> {
+fn answer(out: &mut say::Output) -> Result<u8> {
     match out.flush() {
         Ok(()) => Ok(0),
-        Err(errno) => Err(Error::errno("write", "to standard output", errno).into()),
+        Err(errno) => Err(Error::errno("write", "to standard output", errno)),
     }
 }
 
 #[inline(never)] // a page of stack
-fn version() -> Result<u8, Failure> {
+fn version() -> Result<u8> {
     let mut out = say::answer();
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "nsinit version {}", env!("CARGO_PKG_VERSION"));
-    answer(out)
+    answer(&mut out)
 }
 
 #[inline(never)] // a page of stack
-fn help() -> Result<u8, Failure> {
+fn help() -> Result<u8> {
     let mut out = say::answer();
     // As above.
     let _ = write!(
@@ -200,7 +210,7 @@ fn help() -> Result<u8, Failure> {
          verbs:\n"
         )
     );
-    for verb in verbs() {
+    for verb in VERBS {
         let summary = verb.text.lines().nth(1).unwrap_or(Packed(b""));
         let _ = writeln!(out, "  {:9}{summary}", verb.name);
     }
@@ -219,11 +229,11 @@ fn help() -> Result<u8, Failure> {
          found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n"
         )
     );
-    answer(out)
+    answer(&mut out)
 }
 
 #[inline(never)] // a page of stack
-fn verb_help(verb: &Verb) -> Result<u8, Failure> {
+fn verb_help(verb: &Verb) -> Result<u8> {
     let mut out = say::answer();
     // As above.
     for (n, line) in verb.text.lines().enumerate() {
@@ -246,13 +256,13 @@ fn verb_help(verb: &Verb) -> Result<u8, Failure> {
         let _ = writeln!(out, "--{name}{dash}{value}{:width$}{help}", "");
     }
     let _ = writeln!(out, "      --help{:24}this text", "");
-    answer(out)
+    answer(&mut out)
 }
 
 /// All texts that are packed, for the test of how well they are.
 #[cfg(test)]
 pub fn texts() -> Vec<Packed> {
-    let verbs = verbs().map(|verb| verb.text);
+    let verbs = VERBS.iter().map(|verb| verb.text);
     let others = [options::HELP, crate::errno::LINES, packed!(libct::MINIMAL)];
     verbs.chain(others).chain(dropin::usages()).collect()
 }

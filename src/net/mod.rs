@@ -81,6 +81,7 @@ impl Site<'_> {
 
 /// Makes what the plan lists. Before the first thing that would not go by itself if this process
 /// were killed, `outlive` is called: it has a process read the notes in the pipe of which it returns the end.
+#[inline(never)]
 pub fn connect(
     made: &mut Made,
     plan: &Plan,
@@ -96,7 +97,7 @@ pub fn connect(
     let links = || entries().filter(|(_, network)| is_link(network));
     let lasting = site.keeps(plan) && links().next().is_some();
     if lasting || bridges().any(|(_, bridge)| bridge.create) {
-        made.links.pipe = Some(outlive()?);
+        made.links.outlive(outlive)?;
     }
     for (n, network) in bridges() {
         mark(&mut made.at, n, "");
@@ -120,9 +121,7 @@ pub fn connect(
             && let Some(bridge) = network.bridge
         {
             // It may be the last that uses it, whoever made it.
-            if made.links.pipe.is_none() {
-                made.links.pipe = Some(outlive()?);
-            }
+            made.links.outlive(outlive)?;
             made.links.note_bridge(bridge)?;
         }
         // What goes with the namespace needs no more; but that takes the kernel a while, in which
@@ -203,6 +202,7 @@ fn find(
 }
 
 /// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
+#[inline(never)]
 fn make(
     host: &mut Socket,
     inside: &mut Socket,

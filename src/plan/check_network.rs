@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use super::check::{Finding, Findings};
 use super::{IPV6_MIN_MTU, Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
+use crate::bytes::Names;
 use crate::inet::Ip;
 
 /// The network or route that is looked at, and where it is told what can't be about it.
@@ -45,24 +46,10 @@ pub(super) fn net(plan: &Plan, found: &mut Findings) {
 }
 
 /// The keys of a network, as the bits below number them.
-const KEYS: [&str; 16] = [
-    "name",
-    "bridge",
-    "veth_prefix",
-    "host_interface_name",
-    "parent",
-    "id",
-    "hairpin_mode",
-    "create",
-    "on_link",
-    "gateway",
-    "ipv6_gateway",
-    "mac_address",
-    "address",
-    "ipv6_address",
-    "mtu",
-    "txqueuelen",
-];
+const KEYS: Names = Names(
+    "name bridge veth_prefix host_interface_name parent id hairpin_mode create on_link gateway \
+     ipv6_gateway mac_address address ipv6_address mtu txqueuelen",
+);
 const NAME: u16 = 1;
 const BRIDGE: u16 = 1 << 1;
 const PREFIX: u16 = 1 << 2;
@@ -144,7 +131,7 @@ fn network(member: &mut Member, net: &Network) {
 fn keys(member: &mut Member, net: &Network) -> bool {
     let given = net.given();
     let (needs, can) = keys_of(net.kind);
-    let first = |keys: u16| KEYS.get(keys.trailing_zeros() as usize);
+    let first = |keys: u16| KEYS.at(keys.trailing_zeros() as usize);
     if let Some(key) = first(given & !(needs | can)) {
         member.wrong(key, net.kind.name(), "is a type that has none");
     } else if let Some(key) = first(needs & !given) {

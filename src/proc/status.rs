@@ -1,12 +1,10 @@
 //! /proc/PID/status (proc_pid_status(5)): what `ps` wants to know of a process.
 
-use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::lines::{Pieces, decimal};
-use super::process::file;
+use super::lines::decimal;
+use super::process::lines;
 use crate::bytes::split_by;
 
 /// Levels of PID namespaces (MAX_PID_NS_LEVEL in include/linux/pid_namespace.h), and the first.
@@ -27,16 +25,13 @@ pub struct Status {
 
 /// Reads it below `proc` ("/proc"). ENOENT or ESRCH: no such process.
 pub fn status(proc: &str, pid: Pid) -> Result<Status, Errno> {
-    let path = file(proc, pid, "status");
-    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (name, pids) = (heapless::Vec::new(), heapless::Vec::new());
     let mut status = Status { name, uid: 0, pids };
-    let mut buf = [0; 2048];
-    let mut lines = Pieces::new(file.as_fd(), &mut buf);
     // The line of a process's groups may be longer than the buffer.
-    while let Some(line) = lines.next(b'\n')? {
-        status.line(line.text);
-    }
+    lines(proc, pid, "status", &mut [0; 2048], &mut |line| {
+        status.line(line);
+        true
+    })?;
     Ok(status)
 }
 
@@ -45,21 +40,18 @@ impl Status {
         let mut fields = split_by(line, b'\t');
         let key = fields.next().unwrap_or(b"");
         let mut number = || decimal(fields.next()?.trim_ascii())?.try_into().ok();
-        match key {
-            b"Name:" => {
-                let name = line.get(key.len() + 1..).unwrap_or(b"");
-                // The kernel writes no longer one.
-                let _ = self.name.extend_from_slice(name);
-            }
+        if key == b"Name:" {
+            let name = line.get(key.len() + 1..).unwrap_or(b"");
+            // The kernel writes no longer one.
+            let _ = self.name.extend_from_slice(name);
+        } else if key == b"Uid:" {
             // Real, effective, …
-            b"Uid:" => self.uid = (number(), number()).1.unwrap_or(u32::MAX),
-            b"NSpid:" => {
-                while let Some(pid) = number() {
-                    // There are no more levels.
-                    let _ = self.pids.push(pid);
-                }
+            self.uid = (number(), number()).1.unwrap_or(u32::MAX);
+        } else if key == b"NSpid:" {
+            while let Some(pid) = number() {
+                // There are no more levels.
+                let _ = self.pids.push(pid);
             }
-            _ => {}
         }
     }
 }

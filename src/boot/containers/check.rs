@@ -16,7 +16,7 @@ use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::exec::{DEFAULT_PATH, value};
 use crate::exec::{Program, program};
-use crate::front::Failure;
+use crate::front::tell;
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
@@ -43,7 +43,7 @@ pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -
     for n in 0..units.len() {
         match container(dir, machine, &mut units, n, plan, arena) {
             Ok(is_good) => good &= is_good,
-            Err(failure) => good = failure.tell(arena) == 0,
+            Err(error) => good = tell(error, arena) == 0,
         }
         fchdir(&here).doing("go back to", "the working directory")?;
     }
@@ -59,7 +59,7 @@ fn container(
     n: usize,
     plan: &mut Plan,
     arena: &Arena,
-) -> core::result::Result<bool, Failure> {
+) -> Result<bool> {
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
@@ -70,7 +70,7 @@ fn container(
     let (set, known) = after(plan, units, (kind, name), file, arena);
     let mut good = known && read.is_ok();
     if let Err(fault) = read {
-        fault.tell(arena);
+        tell(fault, arena);
     }
     if let Some(unit) = units.get_mut(n) {
         unit.after = set;

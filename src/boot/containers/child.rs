@@ -15,7 +15,7 @@ use super::unit::{Kind, Set, Unit, record};
 use crate::bytes::Arena;
 use crate::error::{Context as _, Error, STATUS_NSINIT};
 use crate::front::options::Options;
-use crate::front::{Failure, libct, load};
+use crate::front::{libct, load, tell};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
@@ -50,12 +50,12 @@ pub fn run(child: Child) -> ! {
     let arena = child.arena;
     let status = match become_launcher(child) {
         Ok(never) => match never {},
-        Err(failure) => failure.tell(arena),
+        Err(error) => tell(error, arena),
     };
     exit_group(if status == 0 { STATUS_NSINIT } else { status })
 }
 
-fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
+fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     let Child { containers, name, kind, units, output, log, talk, plan, arena } = child;
     sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
     standard(output).doing("make standard input and output", ())?;
@@ -83,7 +83,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     let mut argv = [None; 7];
     argv.iter_mut().zip(words).for_each(|(to, word)| *to = Some(ThinCStr::from(word)));
     let errno = execve(c"/proc/self/exe", &argv, &[None]);
-    Err(Error::errno("execute", "/proc/self/exe", errno).into())
+    Err(Error::errno("execute", "/proc/self/exe", errno))
 }
 
 /// The directory of a container.
@@ -106,16 +106,16 @@ pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
 const CONFIG: &CStr = c"container.json";
 
 /// Fills the plan from the file at `path`. All its faults are told but the last, which is the result.
-pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
+pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
     *plan = Plan::new();
     let read = load::plan(plan, path, &Options::default(), load::Use::Build, arena);
     if !plan.whole || plan.is_faulty("command") || load::has_command(plan).is_ok() {
         return read;
     }
     if let Err(fault) = read {
-        fault.tell(arena);
+        tell(fault, arena);
     }
-    Err(Error::refused("use", path, "there is no \"command\" in it").into())
+    Err(Error::refused("use", path, "there is no \"command\" in it"))
 }
 
 /// The names in "after" as a set, and whether all can be waited for: others are said.
@@ -142,7 +142,7 @@ pub fn after(
                 let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
                 let file = path.to_str().unwrap_or("container.json");
                 // It is not the end of it.
-                Failure::in_file(libct::place(plan, file, finding, arena), None).tell(arena);
+                tell(libct::place(plan, file, finding, arena).error, arena);
             }
         }
     }

@@ -125,8 +125,9 @@ impl Room<'_, '_> {
         };
         let mut words = split_by(buf.get(..len).unwrap_or(&[]), b' ');
         let (word, name) = (words.next().unwrap_or(b""), words.next().unwrap_or(b""));
-        if matches!(word, b"list" | b"blame") {
-            return self.list(n, word == b"blame");
+        let blame = word == b"blame";
+        if blame || word == b"list" {
+            return self.list(n, blame);
         }
         let Some(unit) = self.units.iter().position(|unit| unit.name.to_bytes() == name) else {
             return self.reply(n, format_args!("1there is no container of this name"));
@@ -148,23 +149,25 @@ impl Room<'_, '_> {
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
         let rests = unit.pid.is_none();
-        match word {
-            b"start" if !rests => return Err("it runs"),
-            b"start" | b"restart" if rests => {
-                unit.failures = 0;
-                unit.deadline = 0;
-                self.begin(n);
+        let (start, again) = (word == b"start", word == b"restart");
+        if start && !rests {
+            return Err("it runs");
+        } else if start || again && rests {
+            unit.failures = 0;
+            unit.deadline = 0;
+            self.begin(n);
+        } else if again {
+            unit.failures = 0;
+            self.stop(n);
+            if let Some(unit) = self.units.get_mut(n) {
+                unit.again = true;
             }
-            b"restart" => {
-                unit.failures = 0;
-                self.stop(n);
-                if let Some(unit) = self.units.get_mut(n) {
-                    unit.again = true;
-                }
-            }
-            b"stop" if rests && unit.state != State::BackOff => return Err("it does not run"),
-            b"stop" => self.stop(n),
-            _ => return Err("nothing that can be asked for"),
+        } else if word != b"stop" {
+            return Err("nothing that can be asked for");
+        } else if rests && unit.state != State::BackOff {
+            return Err("it does not run");
+        } else {
+            self.stop(n);
         }
         Ok(())
     }

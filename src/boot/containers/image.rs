@@ -13,7 +13,7 @@ use rustix::io::{Errno, pread};
 use rustix::mount::{MountFlags, mount};
 
 use super::child::join;
-use crate::bytes::{Arena, Short};
+use crate::bytes::{Arena, CNames, Short};
 use crate::error::{Context, Error, Result};
 use crate::front::load::RUN;
 use crate::plan::{Kind, Plan};
@@ -21,8 +21,8 @@ use crate::syscall::loopdev;
 
 /// Where a directory without a word about it has its root: nsinit's names, and LinuxKit's for a root
 /// that is meant to be written to.
-pub const NAMES: [&CStr; 6] =
-    [c"rootfs", c"lower", c"rootfs.img", c"rootfs.squashfs", c"rootfs.ext4", c"rootfs.erofs"];
+pub const NAMES: CNames =
+    CNames("rootfs\0lower\0rootfs.img\0rootfs.squashfs\0rootfs.ext4\0rootfs.erofs\0");
 
 /// How a root is given.
 pub struct Base {
@@ -38,7 +38,7 @@ pub struct Base {
 pub fn base(plan: &Plan) -> Result<Base> {
     let found = match plan.rootfs.path {
         Some(path) => Some((path, stat(path).doing("open the root file system", path)?)),
-        None => NAMES.iter().find_map(|name| Some((*name, stat(*name).ok()?))),
+        None => NAMES.into_iter().find_map(|name| Some((name, stat(name).ok()?))),
     };
     let Some((path, found)) = found else {
         let why = "there is neither a directory \"rootfs\" nor an image \"rootfs.img\"";

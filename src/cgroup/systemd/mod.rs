@@ -8,7 +8,7 @@ mod properties;
 use core::ffi::CStr;
 use core::time::Duration;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, Mode, access, mkdir};
 use rustix::io::{Errno, read};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -46,6 +46,7 @@ pub const IN_SCOPE: Wanted = |_, path| {
 
 /// Moves the calling process into a new scope for the container of this plan, in its slice or else in
 /// system.slice.
+#[inline(never)]
 pub fn enter_scope(plan: Option<&Cgroup>, arena: &Arena) -> Result<()> {
     let (socket, on) = connect()?;
     let unit = unit(plan, arena).doing("name a scope", ())?.to_bytes();
@@ -85,6 +86,7 @@ fn unit(plan: Option<&Cgroup>, arena: &Arena) -> core::result::Result<&'static C
 /// Leaves the top of the v2 scope for a group inside it: a group that gives controllers to those below
 /// it may have no processes itself (cgroup-v2.rst, "No Internal Process Constraint"). systemd takes
 /// the group away with the scope.
+#[inline(never)]
 pub fn step_down(site: &Site, arena: &Arena) -> Result<()> {
     let unified = site.places.iter().find(|place| place.hierarchy.version == Version::V2);
     let Some(own) = unified.and_then(|place| place.hierarchy.own) else { return Ok(()) };
@@ -176,7 +178,7 @@ impl Bus<'_> {
 
     fn fill(&mut self) -> rustix::io::Result<()> {
         let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-        match read(&self.socket, room)? {
+        match read(self.socket.as_fd(), room)? {
             // It hung up; or the message is longer than any that is awaited.
             0 => Err(Errno::CONNRESET),
             n => {

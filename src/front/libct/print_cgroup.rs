@@ -14,7 +14,7 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
     if let Some(swappiness) = cgroup.memory_swappiness {
         j.unsigned("memory_swappiness", swappiness);
     }
-    for (key, value) in BLKIO.iter().zip(cgroup.blkio) {
+    for (key, value) in BLKIO.zip(cgroup.blkio) {
         if let (Some(name), Some(value)) = (key.strip_prefix("cgroups."), value) {
             j.key(name);
             j.raw(format_args!("\"{value}\""));
