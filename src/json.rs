@@ -167,13 +167,6 @@ impl<'a> Json<'a> {
         self.raw(format_args!("{value}"));
     }
 
-    /// A key and its number, if there is one.
-    pub fn opt_number(&mut self, name: &str, value: Option<i64>) {
-        if let Some(value) = value {
-            self.number(name, value);
-        }
-    }
-
     /// A key and its number without sign.
     pub fn unsigned(&mut self, name: &str, value: u64) {
         self.key(name);

@@ -16,7 +16,7 @@ pub const VERB: Verb = Verb {
         "[OPTION…]\n\
                    check container.json and print it as understood, or a new one\n\
                    Prints the configuration as nsinit understands it, as JSON with every default written\n\
-                   out. With --new, prints the one that is built in: nsinit config --new > container.json"
+                   out, or all its faults. With --new, prints the built-in one: nsinit config --new > container.json"
     ),
     options: of("root id config rootfs no-init strict new"),
     run,
@@ -32,7 +32,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let data_path = load::data_path(&context, options)?;
     let config = load::config_path(options, data_path, context.arena)?;
     let plan = blank(context.plan);
-    load::plan(plan, config, options, context.arena)?;
+    load::plan(plan, config, options, load::Use::Print, context.arena)?;
     // As above.
     let _ = libct::print(plan, &mut out);
     answer(&mut out)

@@ -45,8 +45,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let config = load::config_path(options, data_path, context.arena)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    load::plan(plan, config, options, arena)?;
-    load::built(plan, config, arena)?;
+    load::plan(plan, config, options, load::Use::Build, arena)?;
     load::has_command(plan)?;
     let ready = options.ready_fd.map(ready_fd).transpose()?;
     let place = Place::open(data_path)?;

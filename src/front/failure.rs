@@ -1,7 +1,6 @@
 //! How a failure is told: one line, and for a fault in a file its line with a mark, on a terminal.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use rustix::termios::isatty;
 
@@ -29,13 +28,16 @@ pub fn tell(error: Error, arena: &Arena) -> u8 {
     let [_, _, stderr] = stdio();
     if let Some((_, path, pos)) = FAULT.with(|last| last.filter(|(of, ..)| *of == error))
         && isatty(stderr)
-        // Read anew: the text was decoded where it lay. If it can't be, the message stands.
-        && let Ok(text) = load::read(path, arena)
     {
+        // Read anew, and only for this: the text was decoded where it lay. If it can't be, the
+        // message stands.
+        let memory = arena.take_all();
+        let len = load::read_into(path, memory).unwrap_or(0);
         let mut out = say::remark();
-        let _ = show_line(&mut out as &mut dyn Write, text, pos);
+        let _ = show_line(&mut out, memory.get(..len).unwrap_or(&[]), pos);
         // A terminal that can't be written to can't be told.
         let _ = out.flush();
+        arena.put_back(memory);
     }
     error.status()
 }

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use super::Context;
-use super::failure::in_file;
+use super::failure::{in_file, tell};
 use super::libct::{self, Fault};
 use super::options::Options;
 use crate::bytes::{Arena, Show};
@@ -95,22 +95,29 @@ pub fn config_path(
     }
 }
 
-/// Reads and checks the configuration at `path` into the plan, with what the options say.
+/// What a plan is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// To be printed.
+    Print,
+    /// To be built: what this nsinit can't do is a fault too.
+    Build,
+}
+
+/// Reads and checks the configuration at `path` into the plan, with what the options say. All its faults
+/// are told but the last, which is the result.
 pub fn plan(
     plan: &mut Plan,
     path: &'static CStr,
     options: &Options,
+    wanted: Use,
     arena: &Arena,
 ) -> Result<(), Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
-    let text = read(path, arena)?;
-    let fault = |fault| in_file(fault, path);
-    libct::parse(text, name, plan, arena, options.strict).map_err(fault)?;
-    apply(plan, options);
-    checked(plan, name, arena).map_err(fault)
+    fill(plan, read(path, arena)?, (name, Some(path)), options, wanted, arena)
 }
 
-/// The same for a configuration that is given as text.
+/// The same for a configuration that is given as text, to be built.
 pub fn plan_of_text(
     plan: &mut Plan,
     text: &CStr,
@@ -121,9 +128,34 @@ pub fn plan_of_text(
     let bytes = text.to_bytes();
     let copy = arena.take(bytes.len()).doing("keep", NAME)?;
     copy.copy_from_slice(bytes);
-    libct::parse(copy, NAME, plan, arena, options.strict)?;
-    apply(plan, options);
-    Ok(checked(plan, NAME, arena)?)
+    fill(plan, copy, (NAME, None), options, Use::Build, arena)
+}
+
+fn fill(
+    plan: &mut Plan,
+    text: &'static mut [u8],
+    (name, path): (&'static str, Option<&'static CStr>),
+    options: &Options,
+    wanted: Use,
+    arena: &Arena,
+) -> Result<(), Error> {
+    let mut last = None;
+    let mut found = |fault: Fault| {
+        if let Some(earlier) = last {
+            tell(earlier, arena);
+        }
+        last = Some(path.map_or(fault.error, |path| in_file(fault, path)));
+    };
+    libct::parse(text, name, plan, arena, options.strict, &mut found);
+    if plan.whole {
+        apply(plan, options);
+        let mut found = |finding| found(libct::place(plan, name, finding, arena));
+        check(plan, &mut found);
+        if wanted == Use::Build {
+            unbuilt(plan, &mut found);
+        }
+    }
+    last.map_or(Ok(()), Err)
 }
 
 fn apply(plan: &mut Plan, options: &Options) {
@@ -138,18 +170,6 @@ fn apply(plan: &mut Plan, options: &Options) {
     }
     if plan.process.parent_death_signal == 0 {
         plan.process.parent_death_signal = SIGKILL;
-    }
-}
-
-fn checked(plan: &Plan, name: &'static str, arena: &Arena) -> Result<(), Fault> {
-    check(plan).map_err(|finding| libct::place(plan, name, finding, arena))
-}
-
-/// Refuses what this nsinit can't build.
-pub fn built(plan: &Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
-    match unbuilt(plan) {
-        Err(finding) => Err(self::finding(plan, path, finding, arena)?),
-        Ok(()) => Ok(()),
     }
 }
 
@@ -175,25 +195,37 @@ pub fn has_command(plan: &Plan) -> Result<(), Error> {
 
 /// Reads the file at `path`, which must be one to be trusted.
 pub fn read(path: &'static CStr, arena: &Arena) -> Result<&'static mut [u8], Error> {
+    let buf = arena.take_all();
+    match read_into(path, buf) {
+        Ok(len) => {
+            let (text, rest) = buf.split_at_mut(len);
+            arena.put_back(rest);
+            Ok(text)
+        }
+        Err(error) => {
+            arena.put_back(buf);
+            Err(error)
+        }
+    }
+}
+
+/// The same, to where there is room for it; how much it is.
+pub fn read_into(path: &'static CStr, buf: &mut [u8]) -> Result<usize, Error> {
     let file = open(path)?;
     trust::check(file.as_fd(), path)?;
-    let buf = arena.take_all();
     let mut len = 0;
-    let result = loop {
+    loop {
         if len == buf.len() || len > CONFIG_MAX {
             let why = "it is larger than 1 MiB (1048576 bytes)";
-            break Err(Error::refused("read", path, why));
+            return Err(Error::refused("read", path, why));
         }
         match rustix::io::read(&file, &mut buf[len..]) {
-            Ok(0) => break Ok(()),
+            Ok(0) => return Ok(len),
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
-            Err(errno) => break Err(errno).doing("read", path),
+            Err(errno) => return Err(errno).doing("read", path),
         }
-    };
-    let (text, rest) = buf.split_at_mut(len);
-    arena.put_back(rest);
-    result.map(|()| text)
+    }
 }
 
 /// NONBLOCK: a FIFO of that name must not hang nsinit before it is refused. A link is followed only

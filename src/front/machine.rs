@@ -95,8 +95,8 @@ pub const BOOT: Verb = Verb {
                    be the first process of a machine, or say what would go wrong then\n\
                    As PID 1, which nsinit also is as /init or /sbin/init: mounts what a system needs and runs\n\
                    the containers of /containers. With --check, looks at those of DIR, where the machine is\n\
-                   built: configurations, commands and their interpreters, the names in \"after\". The exit\n\
-                   status is 1 if something is wrong."
+                   built: configurations, commands and their interpreters, working directories, users, the\n\
+                   names in \"after\". All that is wrong is told in one run. The exit status is 1 then."
     ),
     options: of("check arch"),
     run: boot,

@@ -38,7 +38,6 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
     let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
     load::plan_of_text(plan, json, options, arena)?;
-    load::built(plan, c"--containerjson", arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
     let (wait, systemd) = (false, false);

@@ -130,12 +130,12 @@ impl<'a> Reader<'a> {
         self.token
     }
 
-    /// Why reading stopped.
-    pub fn fault(&self) -> Fault {
-        self.fault
+    /// Why the text can't be read on, if that is so.
+    pub fn fault(&self) -> Option<Fault> {
+        Some(self.fault).filter(|fault| !fault.why.is_empty())
     }
 
-    /// Stops, with a fault of the caller's finding.
+    /// Ends it, with a fault of the caller's finding.
     #[cold]
     #[inline(never)]
     pub fn stop(&mut self, pos: Pos, why: &'static str) -> Stop {
@@ -203,21 +203,27 @@ impl<'a> Reader<'a> {
         self.member(b']', "expected a comma or ]")
     }
 
+    /// How many arrays and objects are open.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
     /// Passes over the next value with all inside it.
     pub fn skip(&mut self) -> Result<(), Stop> {
-        let floor = self.depth;
-        loop {
-            self.value()?;
-            loop {
-                if self.depth == floor {
-                    return Ok(());
-                }
-                let object = self.objects & 1 == 1;
-                if if object { self.key()?.is_some() } else { self.more()? } {
-                    break;
-                }
+        let depth = self.depth;
+        self.value()?;
+        self.leave(depth)
+    }
+
+    /// Passes over what is left of the arrays and objects that were opened since `depth`.
+    pub fn leave(&mut self, depth: u32) -> Result<(), Stop> {
+        while self.depth > depth {
+            let object = self.objects & 1 == 1;
+            if if object { self.key()?.is_some() } else { self.more()? } {
+                self.value()?;
             }
         }
+        Ok(())
     }
 
     /// Goes to the next member of the innermost level, or closes it.

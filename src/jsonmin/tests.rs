@@ -3,7 +3,7 @@ use super::*;
 fn tokens(text: &[u8]) -> Result<String, Fault> {
     let mut text = text.to_vec();
     let mut reader = Reader::new(&mut text);
-    tokens_of(&mut reader).map_err(|Stop| reader.fault())
+    tokens_of(&mut reader).map_err(|Stop| reader.fault().unwrap())
 }
 
 /// Every token of the text, in words.

@@ -24,114 +24,116 @@ pub struct Finding {
     pub why: &'static str,
 }
 
-/// What `check` gives.
-pub type Checked = Result<(), Finding>;
+/// Where findings go.
+pub(super) struct Findings<'a>(pub &'a mut dyn FnMut(Finding));
 
-/// Refuses a part.
-#[cold]
-#[inline(never)]
-pub(super) fn refuse(part: &'static str, why: &'static str) -> Checked {
-    Err(Finding { part, index: None, key: "", text: c"", why })
-}
+impl Findings<'_> {
+    /// Refuses a part.
+    #[cold]
+    #[inline(never)]
+    pub fn refuse(&mut self, part: &'static str, why: &'static str) {
+        (self.0)(Finding { part, index: None, key: "", text: c"", why });
+    }
 
-/// Refuses a key of a member of a list.
-#[cold]
-#[inline(never)]
-pub(super) fn refuse_in(
-    part: &'static str,
-    index: usize,
-    key: &'static str,
-    why: &'static str,
-) -> Checked {
-    Err(Finding { part, index: Some(index), key, text: c"", why })
+    /// Refuses a part, or the first one of a list, that is there and should not be.
+    #[inline(never)]
+    pub fn refuse_if(&mut self, there: bool, part: &'static str, why: &'static str) {
+        if there {
+            self.refuse(part, why);
+        }
+    }
+
+    /// Refuses a key of a member of a list.
+    #[cold]
+    #[inline(never)]
+    pub fn refuse_in(
+        &mut self,
+        part: &'static str,
+        index: usize,
+        key: &'static str,
+        why: &'static str,
+    ) {
+        (self.0)(Finding { part, index: Some(index), key, text: c"", why });
+    }
 }
 
 /// Refuses what can't be right. A plan that passes can still fail, but not on purpose.
-pub fn check(plan: &Plan) -> Checked {
-    uts(plan)?;
-    check_network::net(plan)?;
-    user(plan)?;
-    match plan.namespaces.is_new(Kind::Mount) {
-        true => rootfs(&plan.rootfs)?,
-        false => no_rootfs(&plan.rootfs)?,
-    }
-    if plan.init == Init::Reap && !plan.namespaces.is_new(Kind::Pid) {
-        return refuse("init", "only PID 1 of a new PID namespace can reap");
-    }
-    for (n, (name, _)) in plan.sysctls.iter().enumerate() {
-        if let Err(why) = sysctl(plan, name.to_bytes()) {
-            return refuse_in("system_properties", n, "", why);
+pub fn check(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
+    let found = &mut Findings(tell);
+    // Without them nothing can be said of what they keep apart.
+    if !plan.is_faulty("namespaces") {
+        uts(plan, found);
+        check_network::net(plan, found);
+        user(plan, found);
+        match plan.namespaces.is_new(Kind::Mount) {
+            true => rootfs(&plan.rootfs, found),
+            false => no_rootfs(&plan.rootfs, found),
+        }
+        if plan.init == Init::Reap && !plan.namespaces.is_new(Kind::Pid) {
+            found.refuse("init", "only PID 1 of a new PID namespace can reap");
+        }
+        for (n, (name, _)) in plan.sysctls.iter().enumerate() {
+            if let Err(why) = sysctl(plan, name.to_bytes()) {
+                found.refuse_in("system_properties", n, "", why);
+            }
         }
     }
     for (n, entry) in plan.process.env.iter().flatten().enumerate() {
         if !matches!(entry.bytes().iter().position(|byte| *byte == b'='), Some(1..)) {
-            return refuse_in("environment", n, "", "expected NAME=VALUE");
+            found.refuse_in("environment", n, "", "expected NAME=VALUE");
         }
     }
-    plan.process.cwd.map_or(Ok(()), working_dir)?;
-    let pids = plan.cgroup.as_ref().and_then(|cgroup| cgroup.pids_limit);
-    if plan.init == Init::Reap && pids == Some(1) {
-        return refuse("cgroups.pids_limit", "PID 1, which reaps, and the command are two");
+    if let Some(why) = plan.process.cwd.and_then(working_dir) {
+        found.refuse("working_dir", why);
     }
-    plan.cgroup.as_ref().map_or(Ok(()), limits::check)
+    let Some(cgroup) = &plan.cgroup else { return };
+    if plan.init == Init::Reap && cgroup.pids_limit == Some(1) {
+        found.refuse("cgroups.pids_limit", "PID 1, which reaps, and the command are two");
+    }
+    limits::check(cgroup, !plan.is_faulty("cgroups"), found);
 }
 
-fn uts(plan: &Plan) -> Checked {
-    match plan.hostname {
-        Some(_) if !plan.namespaces.is_apart(Kind::Uts) => {
-            refuse("hostname", "without a UTS namespace it would rename the host (add NEWUTS)")
-        }
-        Some(name) if name.count_bytes() > HOSTNAME_MAX => {
-            refuse("hostname", "longer than the 64 bytes that the kernel takes")
-        }
-        _ => Ok(()),
+fn uts(plan: &Plan, found: &mut Findings) {
+    let Some(name) = plan.hostname else { return };
+    if !plan.namespaces.is_apart(Kind::Uts) {
+        found.refuse("hostname", "without a UTS namespace it would rename the host (add NEWUTS)");
+    }
+    if name.count_bytes() > HOSTNAME_MAX {
+        found.refuse("hostname", "longer than the 64 bytes that the kernel takes");
     }
 }
 
-fn user(plan: &Plan) -> Checked {
+fn user(plan: &Plan, found: &mut Findings) {
     let new = plan.namespaces.is_new(Kind::User);
     for (part, maps) in [("uid_mappings", &plan.uid_maps), ("gid_mappings", &plan.gid_maps)] {
-        if !new && !maps.is_empty() {
-            return refuse_in(part, 0, "", "without a new user namespace (NEWUSER)");
-        }
-        if new && !maps.iter().any(|map| map.container_id == 0) {
-            return refuse(part, "NEWUSER needs a mapping of id 0: nobody would be root inside");
+        found.refuse_if(!new && !maps.is_empty(), part, "without a new user namespace (NEWUSER)");
+        if new && !maps.iter().any(|map| map.container_id == 0) && !plan.is_faulty(part) {
+            found.refuse(part, "NEWUSER needs a mapping of id 0: nobody would be root inside");
         }
     }
-    Ok(())
 }
 
 /// Without a new mount namespace, every one of these would be done to the caller's own tree.
-fn no_rootfs(rootfs: &Rootfs) -> Checked {
+fn no_rootfs(rootfs: &Rootfs, found: &mut Findings) {
     let why = "needs a new mount namespace (NEWNS)";
-    let lists = [
-        ("mounts", rootfs.mounts.is_empty()),
-        ("devices", rootfs.devices.is_empty()),
-        ("mask_paths", rootfs.masked.is_empty()),
-        ("readonly_paths", rootfs.readonly_paths.is_empty()),
-    ];
-    for (part, empty) in lists {
-        if !empty {
-            return refuse_in(part, 0, "", why);
-        }
-    }
-    match rootfs {
-        Rootfs { readonly: true, .. } => refuse("readonlyfs", why),
-        Rootfs { path: Some(_), .. } => refuse("rootfs", why),
-        Rootfs { mount_label: Some(_), .. } => refuse("mount_label", why),
-        _ => Ok(()),
-    }
+    found.refuse_if(!rootfs.mounts.is_empty(), "mounts", why);
+    found.refuse_if(!rootfs.devices.is_empty(), "devices", why);
+    found.refuse_if(!rootfs.masked.is_empty(), "mask_paths", why);
+    found.refuse_if(!rootfs.readonly_paths.is_empty(), "readonly_paths", why);
+    found.refuse_if(rootfs.readonly, "readonlyfs", why);
+    found.refuse_if(rootfs.path.is_some(), "rootfs", why);
+    found.refuse_if(rootfs.mount_label.is_some(), "mount_label", why);
 }
 
-fn rootfs(rootfs: &Rootfs) -> Checked {
+fn rootfs(rootfs: &Rootfs, found: &mut Findings) {
     for (n, mount) in rootfs.mounts.iter().enumerate() {
         if let Err(why) = mount_target(mount) {
-            return refuse_in("mounts", n, "destination", why);
+            found.refuse_in("mounts", n, "destination", why);
         }
     }
     for (n, device) in rootfs.devices.iter().enumerate() {
         if let Err(why) = inside(device.path) {
-            return refuse_in("devices", n, "path", why);
+            found.refuse_in("devices", n, "path", why);
         }
     }
     for (part, paths) in
@@ -139,11 +141,10 @@ fn rootfs(rootfs: &Rootfs) -> Checked {
     {
         for (n, path) in paths.iter().enumerate() {
             if let Err(why) = inside(path) {
-                return refuse_in(part, n, "", why);
+                found.refuse_in(part, n, "", why);
             }
         }
     }
-    Ok(())
 }
 
 /// The parts of a path that mean something.
@@ -201,23 +202,23 @@ fn mount_target(mount: &Mount) -> Result<(), &'static str> {
 }
 
 /// A working directory that is a directory of the container, not one that a descriptor or process
-/// leads to (CVE-2024-21626).
-fn working_dir(path: &'static CStr) -> Checked {
+/// leads to (CVE-2024-21626). If not, why.
+fn working_dir(path: &CStr) -> Option<&'static str> {
     let path = path.to_bytes();
     if !path.starts_with(b"/") {
-        return refuse("working_dir", "expected an absolute path");
+        return Some("expected an absolute path");
     }
     if parts(path).any(|part| part == b"..") {
-        return refuse("working_dir", "\"..\" in a path of the container");
+        return Some("\"..\" in a path of the container");
     }
     let mut parts = parts(path);
     let process = |part: &[u8]| {
         part == b"self" || part == b"thread-self" || part.iter().all(u8::is_ascii_digit)
     };
     if parts.next() == Some(b"proc") && parts.next().is_some_and(process) {
-        return refuse("working_dir", "a directory of a process leads out of the container");
+        return Some("a directory of a process leads out of the container");
     }
-    Ok(())
+    None
 }
 
 /// The values of /proc/sys that are a namespace's own; "*" stands for any end.

@@ -2,46 +2,47 @@
 
 use core::ffi::CStr;
 
-use super::check::{Checked, Finding, refuse_in};
+use super::check::{Finding, Findings};
 use super::{IPV6_MIN_MTU, Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
 use crate::bytes::Names;
 use crate::inet::Ip;
 
-/// A key of a network or route that can't be, its text, and why.
-struct Wrong(&'static str, &'static CStr, &'static str);
+/// The network or route that is looked at, and where it is told what can't be about it.
+struct Member<'a, 'b> {
+    plan: &'a Plan,
+    part: &'static str,
+    index: usize,
+    found: &'a mut Findings<'b>,
+}
 
-type Judged = Result<(), Wrong>;
-
-#[cold]
-#[inline(never)]
-fn wrong(key: &'static str, text: &'static CStr, why: &'static str) -> Judged {
-    Err(Wrong(key, text, why))
+impl Member<'_, '_> {
+    /// Refuses a key, with its text.
+    #[cold]
+    #[inline(never)]
+    fn wrong(&mut self, key: &'static str, text: &'static CStr, why: &'static str) {
+        let (part, index) = (self.part, Some(self.index));
+        (self.found.0)(Finding { part, index, key, text, why });
+    }
 }
 
 /// Refuses what would change the host's network, what the kernel is known to refuse, and what it
 /// would take in silence and do nothing with.
-pub(super) fn net(plan: &Plan) -> Checked {
+pub(super) fn net(plan: &Plan, found: &mut Findings) {
     if !plan.namespaces.is_apart(Kind::Net) {
         let why = "without a network namespace it would change the host's network (add NEWNET)";
-        for (part, empty) in
-            [("networks", plan.networks.is_empty()), ("routes", plan.routes.is_empty())]
-        {
-            if !empty {
-                return refuse_in(part, 0, "", why);
-            }
-        }
+        found.refuse_if(!plan.networks.is_empty(), "networks", why);
+        found.refuse_if(!plan.routes.is_empty(), "routes", why);
     }
-    for (n, net) in plan.networks.iter().enumerate() {
-        network(plan, n, net).map_err(|wrong| finding("networks", n, wrong))?;
+    for (index, net) in plan.networks.iter().enumerate() {
+        network(&mut Member { plan, part: "networks", index, found }, net);
     }
-    for (n, entry) in plan.routes.iter().enumerate() {
-        route(plan, n, entry).map_err(|wrong| finding("routes", n, wrong))?;
+    // Where a network could not be read, nobody knows what they lead to.
+    if plan.is_faulty("networks") {
+        return;
     }
-    Ok(())
-}
-
-fn finding(part: &'static str, index: usize, Wrong(key, text, why): Wrong) -> Finding {
-    Finding { part, index: Some(index), key, text, why }
+    for (index, entry) in plan.routes.iter().enumerate() {
+        route(&mut Member { plan, part: "routes", index, found }, entry);
+    }
 }
 
 /// The keys of a network, as the bits below number them.
@@ -103,94 +104,93 @@ impl Network {
     }
 }
 
-fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
-    keys(net)?;
-    if net.kind == Is::Loopback {
-        return Ok(());
+fn network(member: &mut Member, net: &Network) {
+    if !keys(member, net) || net.kind == Is::Loopback {
+        return;
     }
-    names(plan, n, net)?;
+    names(member, net);
     if net.mac_address.is_some() && net.is_passthru() {
-        return wrong("mac_address", c"passthru", "is a mode in which it has its parent's");
+        member.wrong("mac_address", c"passthru", "is a mode in which it has its parent's");
     }
     if net.mac_address.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
-        return wrong("mac_address", c"", "not the address of one interface");
+        member.wrong("mac_address", c"", "not the address of one interface");
     }
     // include/net/ip.h, IPV4_MIN_MTU
     let least = if net.ipv6_address.or(net.ipv6_gateway).is_some() { IPV6_MIN_MTU } else { 68 };
     if net.mtu != 0 && !(least..=0xffff).contains(&net.mtu) {
-        return wrong("mtu", c"", "it can be 68 to 65535, with IPv6 from 1280");
+        member.wrong("mtu", c"", "it can be 68 to 65535, with IPv6 from 1280");
     }
     if net.on_link && net.gateway.is_none() && net.ipv6_gateway.is_none() {
-        return wrong("on_link", c"", "there is no gateway");
+        member.wrong("on_link", c"", "there is no gateway");
     }
-    family(plan, n, net, true)?;
-    family(plan, n, net, false)
+    family(member, net, true);
+    family(member, net, false);
 }
 
-fn keys(net: &Network) -> Judged {
+/// Whether it has the keys that its kind needs, and no others.
+fn keys(member: &mut Member, net: &Network) -> bool {
     let given = net.given();
     let (needs, can) = keys_of(net.kind);
     let first = |keys: u16| KEYS.at(keys.trailing_zeros() as usize);
     if let Some(key) = first(given & !(needs | can)) {
-        return wrong(key, net.kind.name(), "is a type that has none");
+        member.wrong(key, net.kind.name(), "is a type that has none");
+    } else if let Some(key) = first(needs & !given) {
+        member.wrong(key, net.kind.name(), "is a type that needs one");
+    } else if net.kind == Is::Veth && given & (PREFIX | HOST) == 0 {
+        member.wrong("veth_prefix", c"veth", "needs one, or a host_interface_name");
+    } else if let Some(key) =
+        first(given & SETTINGS).filter(|_| net.kind == Is::Bridge && !net.create)
+    {
+        member.wrong(key, net.name, "is left as it is without \"create\": true");
+    } else {
+        return true;
     }
-    if let Some(key) = first(needs & !given) {
-        return wrong(key, net.kind.name(), "is a type that needs one");
-    }
-    if net.kind == Is::Veth && given & (PREFIX | HOST) == 0 {
-        return wrong("veth_prefix", c"veth", "needs one, or a host_interface_name");
-    }
-    match first(given & SETTINGS) {
-        Some(key) if net.kind == Is::Bridge && !net.create => {
-            wrong(key, net.name, "is left as it is without \"create\": true")
-        }
-        _ => Ok(()),
-    }
+    false
 }
 
-fn names(plan: &Plan, n: usize, net: &Network) -> Judged {
+fn names(member: &mut Member, net: &Network) {
     if net.name == c"lo" {
-        return wrong("name", net.name, "is the loopback's name");
+        member.wrong("name", net.name, "is the loopback's name");
     }
     // In /proc/sys/net/ipv4/conf (net/ipv4/devinet.c, sysctl_dev_name_is_allowed).
     if net.name == c"all" || net.name == c"default" {
-        return wrong("name", net.name, "is a name that stands for all interfaces");
+        member.wrong("name", net.name, "is a name that stands for all interfaces");
     }
     if net.veth_prefix.is_some_and(|prefix| prefix.count_bytes() > VETH_PREFIX_MAX) {
-        return wrong("veth_prefix", c"", "11 bytes at most: nsinit completes it");
+        member.wrong("veth_prefix", c"", "11 bytes at most: nsinit completes it");
     }
-    for other in plan.networks.iter().take(n) {
+    for other in member.plan.networks.iter().take(member.index) {
         // A bridge's name is one of the host.
         if other.name == net.name && (other.kind == Is::Bridge) == (net.kind == Is::Bridge) {
-            return wrong("name", net.name, "is the name of another network");
+            member.wrong("name", net.name, "is the name of another network");
         }
         match net.host_interface_name {
             Some(host) if other.host_interface_name == Some(host) => {
-                return wrong("host_interface_name", host, "is that of another network");
+                member.wrong("host_interface_name", host, "is that of another network");
             }
             _ => {}
         }
     }
-    Ok(())
 }
 
-fn family(plan: &Plan, n: usize, net: &Network, v4: bool) -> Judged {
+fn family(member: &mut Member, net: &Network, v4: bool) {
     let (address, gateway) = net.ends(v4);
     let keys = if v4 { ["address", "gateway"] } else { ["ipv6_address", "ipv6_gateway"] };
     if let Some(address) = address.filter(|address| !is_unicast(&address.ip)) {
-        return wrong(keys[0], address.text, "is not the address of one interface");
+        return member.wrong(keys[0], address.text, "is not the address of one interface");
     }
-    let Some(gateway) = gateway else { return Ok(()) };
+    let Some(gateway) = gateway else { return };
+    let mut before = member.plan.networks.iter().take(member.index);
     let why = if !is_unicast(&gateway.ip) || address.is_some_and(|own| own.ip == gateway.ip) {
         "can't be a gateway"
-    } else if !net.on_link && !is_neighbour(plan, &gateway.ip, Some(net.name), 0) {
+    } else if !net.on_link && !is_neighbour(member.plan, &gateway.ip, Some(net.name), 0) {
         UNREACHABLE
-    } else if plan.networks.iter().take(n).any(|other| other.ends(v4).1.is_some()) {
+    } else if before.any(|other| other.ends(v4).1.is_some()) {
         "is one too many: another network has the default route"
     } else {
-        return Ok(());
+        return;
     };
-    wrong(keys[1], gateway.text, why)
+    member.wrong(keys[1], gateway.text, why);
 }
 
 const UNREACHABLE: &str =
@@ -229,47 +229,44 @@ fn is_neighbour(plan: &Plan, ip: &Ip, interface: Option<&CStr>, routes: usize) -
         || plan.routes.iter().take(routes).any(by_route)
 }
 
-fn route(plan: &Plan, n: usize, route: &Route) -> Judged {
-    let v4 = route.is_v4();
+fn route(member: &mut Member, route: &Route) {
+    let (plan, v4) = (member.plan, route.is_v4());
     let mut ends = route.ends();
     let Some(first) = ends.next() else {
-        return wrong("", c"", "a route needs a destination, a source or a gateway");
+        return member.wrong("", c"", "a route needs a destination, a source or a gateway");
     };
     if ends.any(|end| end.ip.is_v4() != first.ip.is_v4()) {
-        return wrong("", c"", "a route can't mix IPv4 and IPv6");
+        return member.wrong("", c"", "a route can't mix IPv4 and IPv6");
     }
     let unclear = match &route.gateway {
         Some(gateway) => route.on_link || is_link_local(&gateway.ip),
-        None if route.on_link => return wrong("on_link", c"", "there is no gateway"),
+        None if route.on_link => return member.wrong("on_link", c"", "there is no gateway"),
         None => true,
     };
     if route.interface_name.is_none() && unclear {
-        return wrong(
-            "interface_name",
-            c"",
-            "this route needs one: nothing else tells where it goes",
-        );
+        let why = "this route needs one: nothing else tells where it goes";
+        return member.wrong("interface_name", c"", why);
     }
     let network = route.network();
-    if plan.routes.iter().take(n).any(|other| other.is_v4() == v4 && other.network() == network) {
-        return wrong("destination", c"", "another route has the same");
+    let same = |other: &Route| other.is_v4() == v4 && other.network() == network;
+    if plan.routes.iter().take(member.index).any(same) {
+        member.wrong("destination", c"", "another route has the same");
     }
     let other = |net: &Network| net.ends(v4).1.is_some() && !net.makes(route);
     if network.is_none() && plan.networks.iter().any(other) {
-        return wrong("", c"", "a second default route: a network has a gateway");
+        member.wrong("", c"", "a second default route: a network has a gateway");
     }
-    match plan.namespaces.is_new(Kind::Net) {
-        // In a namespace of its own nothing is but what the plan has.
-        true => known(plan, n, route),
-        false => Ok(()),
+    // In a namespace of its own nothing is but what the plan has.
+    if plan.namespaces.is_new(Kind::Net) {
+        known(member, route);
     }
 }
 
-fn known(plan: &Plan, n: usize, route: &Route) -> Judged {
-    let interface = route.interface_name;
+fn known(member: &mut Member, route: &Route) {
+    let (plan, interface) = (member.plan, route.interface_name);
     let there = |name: &CStr| inside(plan).any(|net| net.name == name);
     if let Some(name) = interface.filter(|name| !there(name)) {
-        return wrong("interface_name", name, "is no network of this container");
+        return member.wrong("interface_name", name, "is no network of this container");
     }
     let is_own = |ip: &Ip| {
         let own = |net: &Network| net.ends(ip.is_v4()).0.is_some_and(|own| own.ip == *ip);
@@ -278,16 +275,13 @@ fn known(plan: &Plan, n: usize, route: &Route) -> Judged {
     if let Some(source) = &route.source {
         let loopback = matches!(source.ip, Ip::V4([127, ..])) || is_link_local(&source.ip);
         if !loopback && !is_own(&source.ip) {
-            return wrong("source", source.text, "is no address of this container");
+            member.wrong("source", source.text, "is no address of this container");
         }
     }
-    match &route.gateway {
-        Some(gateway) if is_own(&gateway.ip) => {
-            wrong("gateway", gateway.text, "can't be a gateway")
-        }
-        Some(gateway) if !route.on_link && !is_neighbour(plan, &gateway.ip, interface, n) => {
-            wrong("gateway", gateway.text, UNREACHABLE)
-        }
-        _ => Ok(()),
+    let Some(gateway) = &route.gateway else { return };
+    if is_own(&gateway.ip) {
+        member.wrong("gateway", gateway.text, "can't be a gateway");
+    } else if !route.on_link && !is_neighbour(plan, &gateway.ip, interface, member.index) {
+        member.wrong("gateway", gateway.text, UNREACHABLE);
     }
 }

@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use super::check::{Checked, refuse, refuse_in};
-use super::{Cgroup, DeviceKind};
+use super::Cgroup;
+use super::check::Findings;
 use crate::bytes::{number, split_by};
 
 /// Longest and shortest period, and shortest quota, in microseconds (kernel/sched/core.c,
@@ -19,87 +19,90 @@ const PIDS: i64 = 1 << 22;
 const NAME_MAX: usize = 255;
 const NAME: &str = "a name is at most 255 bytes long";
 
-/// Refuses a group that can't be, or limits that can't be met.
-pub(super) fn check(cgroup: &Cgroup) -> Checked {
-    place(cgroup)?;
-    memory(cgroup)?;
-    cpu(cgroup)?;
-    devices(cgroup)?;
+/// Refuses a group that can't be, or limits that can't be met; of an incomplete one not that something
+/// is missing.
+pub(super) fn check(cgroup: &Cgroup, complete: bool, found: &mut Findings) {
+    place(cgroup, found);
+    if complete {
+        if cgroup.name.or(cgroup.parent).is_none() {
+            found.refuse("cgroups", "limits need a name: they would be those of the caller");
+        }
+        memory(cgroup, found);
+    }
+    cpu(cgroup, found);
+    if matches!(cgroup.blkio_weight, Some(0..10 | 1001..)) {
+        found.refuse("cgroups.blkio_weight", "expected an integer from 10 to 1000");
+    }
     if cgroup.pids_limit > Some(PIDS) {
-        return refuse("cgroups.pids_limit", "expected at most 4194304");
+        found.refuse("cgroups.pids_limit", "expected at most 4194304");
     }
     for (n, (size, _)) in cgroup.hugetlb_limit.iter().enumerate() {
         if page_size(size.to_bytes()).is_none() {
             let why = "expected a size such as \"2MB\"";
-            return refuse_in("cgroups.hugetlb_limit", n, "page_size", why);
+            found.refuse_in("cgroups.hugetlb_limit", n, "page_size", why);
         }
     }
-    Ok(())
 }
 
 /// A name is one directory, and a parent leads down only: nothing escapes from below the caller's
 /// own group, or from the hierarchy.
-fn place(cgroup: &Cgroup) -> Checked {
-    let has_newline = |text: &CStr| text.to_bytes().contains(&b'\n');
+fn place(cgroup: &Cgroup, found: &mut Findings) {
+    let bytes = |text: Option<&'static CStr>| text.unwrap_or(c"x").to_bytes();
+    let has_newline = |text: &[u8]| text.contains(&b'\n');
     let too_long = |name: &[u8]| name.len() > NAME_MAX;
-    match cgroup.name.map(CStr::to_bytes) {
-        Some(b"." | b"..") => return refuse("cgroups.name", "\".\" and \"..\" are no names"),
-        Some(name) if name.contains(&b'/') => return refuse("cgroups.name", "it contains a '/'"),
-        Some(name) if name.contains(&b'\n') => {
-            return refuse("cgroups.name", "it contains a newline");
-        }
-        Some(name) if too_long(name) => return refuse("cgroups.name", NAME),
-        None if cgroup.parent.is_none() => {
-            return refuse("cgroups", "limits need a name: they would be those of the caller");
-        }
+    match bytes(cgroup.name) {
+        b"." | b".." => found.refuse("cgroups.name", "\".\" and \"..\" are no names"),
+        name if name.contains(&b'/') => found.refuse("cgroups.name", "it contains a '/'"),
+        name if has_newline(name) => found.refuse("cgroups.name", "it contains a newline"),
+        name if too_long(name) => found.refuse("cgroups.name", NAME),
         _ => {}
     }
-    let is_slice = |name: &[u8]| name.ends_with(b".slice") && !name.contains(&b'/');
-    if cgroup.slice.is_some_and(|slice| !is_slice(slice.to_bytes())) {
-        return refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
+    let slice = bytes(cgroup.slice.or(Some(c".slice")));
+    if !slice.ends_with(b".slice") || slice.contains(&b'/') {
+        found.refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
     }
-    match cgroup.parent {
-        Some(parent) if split_by(parent.to_bytes(), b'/').any(|part| part == b"..") => {
-            refuse("cgroups.parent", "\"..\" would leave the caller's own group")
-        }
-        Some(parent) if has_newline(parent) => refuse("cgroups.parent", "it contains a newline"),
-        Some(parent) if split_by(parent.to_bytes(), b'/').any(too_long) => {
-            refuse("cgroups.parent", NAME)
-        }
-        _ => Ok(()),
+    let parent = bytes(cgroup.parent);
+    if split_by(parent, b'/').any(|part| part == b"..") {
+        found.refuse("cgroups.parent", "\"..\" would leave the caller's own group");
+    }
+    if has_newline(parent) {
+        found.refuse("cgroups.parent", "it contains a newline");
+    }
+    if split_by(parent, b'/').any(too_long) {
+        found.refuse("cgroups.parent", NAME);
     }
 }
 
-fn memory(cgroup: &Cgroup) -> Checked {
+fn memory(cgroup: &Cgroup, found: &mut Findings) {
     let limit = cgroup.memory.filter(|limit| *limit != -1);
     match (limit, cgroup.memory_swap) {
         (_, None | Some(-1)) => {}
         (Some(limit), Some(swap)) if swap >= limit => {}
         _ => {
             let why = "it is memory and swap together: not less than cgroups.memory";
-            return refuse("cgroups.memory_swap", why);
+            found.refuse("cgroups.memory_swap", why);
         }
     }
     match (limit, cgroup.memory_reservation) {
         (Some(limit), Some(reservation)) if reservation > limit => {
-            refuse("cgroups.memory_reservation", "more than the limit, cgroups.memory")
+            found.refuse("cgroups.memory_reservation", "more than the limit, cgroups.memory");
         }
-        _ => Ok(()),
+        _ => {}
     }
 }
 
-fn cpu(cgroup: &Cgroup) -> Checked {
+fn cpu(cgroup: &Cgroup, found: &mut Findings) {
     if cgroup.cpu_period.is_some_and(|period| !PERIODS.contains(&period)) {
-        return refuse("cgroups.cpu_period", "expected 1000 to 1000000 microseconds");
+        found.refuse("cgroups.cpu_period", "expected 1000 to 1000000 microseconds");
     }
     if matches!(cgroup.cpu_quota, Some(0..1000)) {
-        return refuse("cgroups.cpu_quota", "expected -1, or at least 1000 microseconds");
+        found.refuse("cgroups.cpu_quota", "expected -1, or at least 1000 microseconds");
     }
     if cgroup.cpu_quota > Some(QUOTA) {
-        return refuse("cgroups.cpu_quota", "expected at most 17592186044415 microseconds");
+        found.refuse("cgroups.cpu_quota", "expected at most 17592186044415 microseconds");
     }
     if cgroup.cpu_shares.is_some_and(|shares| shares > SHARES) {
-        return refuse("cgroups.cpu_shares", "expected 2 to 262144");
+        found.refuse("cgroups.cpu_shares", "expected 2 to 262144");
     }
     for (part, list) in
         [("cgroups.cpuset_cpus", cgroup.cpuset_cpus), ("cgroups.cpuset_mems", cgroup.cpuset_mems)]
@@ -107,18 +110,8 @@ fn cpu(cgroup: &Cgroup) -> Checked {
         let ranges =
             |list: &CStr| split_by(list.to_bytes(), b',').all(|part| range(part).is_some());
         if list.is_some_and(|list| !ranges(list)) {
-            return refuse(part, "not a list of numbers and ranges like 0-3,8");
+            found.refuse(part, "not a list of numbers and ranges like 0-3,8");
         }
-    }
-    Ok(())
-}
-
-fn devices(cgroup: &Cgroup) -> Checked {
-    let Some(devices) = &cgroup.devices else { return Ok(()) };
-    let mut rules = devices.allowed.iter().chain(&devices.denied);
-    match rules.any(|rule| rule.kind == DeviceKind::Fifo) {
-        true => refuse("cgroups.allowed_devices", "a rule is for character or block devices"),
-        false => Ok(()),
     }
 }
 
@@ -181,11 +174,20 @@ mod tests {
         }
     }
 
+    fn parts(cgroup: &Cgroup) -> Vec<&'static str> {
+        let mut parts = Vec::new();
+        check(cgroup, true, &mut Findings(&mut |finding| parts.push(finding.part)));
+        parts
+    }
+
     fn refused(change: impl FnOnce(&mut Cgroup)) -> &'static str {
         let mut cgroup = Cgroup { name: Some(c"x"), ..Cgroup::default() };
-        assert!(check(&cgroup).is_ok());
+        assert!(parts(&cgroup).is_empty());
         change(&mut cgroup);
-        check(&cgroup).unwrap_err().part
+        match parts(&cgroup)[..] {
+            [part] => part,
+            ref parts => panic!("{parts:?}"),
+        }
     }
 
     #[test]
@@ -200,7 +202,7 @@ mod tests {
         assert_eq!(refused(|c| c.slice = Some(c"../x.slice")), "cgroups.slice");
         assert_eq!(refused(|c| (c.name, c.memory) = (None, Some(1))), "cgroups");
         let fine = Cgroup { name: Some(c"..x"), parent: Some(c"/a//./b..c/"), ..Cgroup::default() };
-        assert!(check(&fine).is_ok());
+        assert!(parts(&fine).is_empty());
     }
 
     #[test]
@@ -232,6 +234,6 @@ mod tests {
             cpuset_cpus: Some(c"0-3,8"),
             ..Cgroup::default()
         };
-        assert_eq!(check(&all), Ok(()));
+        assert!(parts(&all).is_empty());
     }
 }

@@ -3,10 +3,13 @@
 use super::{DEVICES, ENVIRONMENT, FEW, MOUNTS, PATHS, Plan};
 use crate::jsonmin::Pos;
 
-/// Most marks: one for each list member that `check` may name, and the single keys.
-pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 5 * FEW + 128;
+/// Most marks: one for each list member that `check` may name, the single keys, and faults.
+pub const MARKS: usize = MOUNTS + DEVICES + ENVIRONMENT + 2 * PATHS + 5 * FEW + 256;
 /// Most marks of keys. Of others the place is that of their list member.
 pub const KEY_MARKS: usize = 16 * FEW;
+
+/// The part that a mark names where a front end has found a fault: nothing of the plan.
+pub const FAULTY: &str = "faulty";
 
 /// Where a front end found a part of the plan.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,12 @@ impl Plan {
             None => mark.part == part,
         };
         self.marks.iter().rev().find(|mark| is(mark) && usize::from(mark.index) == index)
+    }
+
+    /// Whether the value of this key of the file has a fault somewhere: what the plan has of it, or has
+    /// not, means nothing.
+    pub fn is_faulty(&self, key: &str) -> bool {
+        self.marks.iter().any(|mark| mark.part == FAULTY && mark.path.contains(&key))
     }
 
     /// The place of the value of a key of this part, if that was noted.

@@ -76,6 +76,8 @@ pub struct Plan {
     pub gid_maps: Vec<IdMap, ID_MAPS>,
     /// What a booted machine does with it.
     pub service: Service,
+    /// The front end has read its file to the end, with or without faults.
+    pub whole: bool,
     /// Where the front end found all this: for messages, nothing else.
     pub marks: Vec<Mark, MARKS>,
     /// The same of the keys of networks and routes.
@@ -135,6 +137,7 @@ impl Plan {
             uid_maps: Vec::new(),
             gid_maps: Vec::new(),
             service: Service::new(),
+            whole: false,
             marks: Vec::new(),
             key_marks: Vec::new(),
         }

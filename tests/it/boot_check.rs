@@ -98,6 +98,89 @@ fn every_fault_is_told_in_one_run() {
 }
 
 #[test]
+fn every_fault_of_a_file_is_told_and_what_could_be_read_is_looked_at() {
+    let system = System::new();
+    let mut config = service("");
+    config
+        .set("command.args", strings(&["absent"]))
+        .set("tty", "1")
+        .set("user", quote("somebody"))
+        .set("working_dir", quote("/nowhere"))
+        .set("capabilities", r#"["CHOWN", 7, "KILL"]"#)
+        .set("rlimits", r#"[{"type": "files"}, {"type": "nofile", "soft": 2, "hard": 1}]"#)
+        .set("environment", r#"["PATH=/bin", "nonsense"]"#)
+        .set("routes", r#"[{"gateway": "nobody"}]"#)
+        .set("cgroups", r#"{"name": "x", "memory": "much", "cpu_period": 5, "pids_limit": 1e9}"#)
+        .set("service.grace", "-1")
+        .set("service.restart", quote("sometimes"))
+        .set("apparmor_profile", quote("p"));
+    config.mount(r#"{"type": "bind", "destination": "/a"}"#);
+    config.mount(r#"{"type": "tmpfs", "destination": "/proc/x"}"#);
+    system.add("services", "a", &config);
+    let run = check(&system, &[]);
+    run.ends(1);
+    run.says(&[
+        ": tty: expected a boolean, found a number\n",
+        ": capabilities[1]: expected a string, found a number\n",
+        ": rlimits[0].type: no such resource limit\n",
+        ": rlimits[1].soft: above the hard limit\n",
+        ": mount_config.mounts[0].source: a bind needs one\n",
+        ": mount_config.mounts[1].destination: a mount inside /proc\n",
+        ": environment[1]: expected NAME=VALUE\n",
+        ": routes[0].gateway: \"nobody\" is not an address\n",
+        ": cgroups.memory: expected an integer, found a string\n",
+        ": cgroups.cpu_period: expected 1000 to 1000000 microseconds\n",
+        ": cgroups.pids_limit: expected at most 4194304\n",
+        ": service.grace: expected a number with its unit",
+        ": service.restart: no such word for this key\n",
+        ": apparmor_profile: this version of nsinit can't do that yet\n",
+        "services/a: find the command absent: there is no such file in the root file system\n",
+        "services/a: change directory to /nowhere: No such file or directory (ENOENT)\n",
+        "services/a: find user somebody: no such user",
+    ]);
+    // Each with its place, and nothing that only follows from another.
+    let lines: Vec<_> = run.err.lines().collect();
+    assert_eq!(lines.len(), 17, "{}", run.err);
+    let placed = lines.iter().filter(|line| {
+        let place = line.split_once("services/a/container.json:").map_or("", |(_, rest)| rest);
+        place.split(':').take(2).all(|number| number.parse::<u32>().is_ok())
+    });
+    assert_eq!(placed.count(), 14, "{}", run.err);
+
+    let file = system.dir("services", "a").join("container.json");
+    let printed = system.place.run(&["config", "--config", file.to_str().unwrap()]);
+    printed.fails(&["tty: expected a boolean", "environment[1]: expected NAME=VALUE"]);
+    // It can be printed, though not built: that is no fault here.
+    assert_eq!(printed.err.lines().count(), 13, "{}", printed.err);
+    assert_eq!(printed.out, "");
+}
+
+#[test]
+fn a_fault_of_the_text_ends_its_file() {
+    let system = System::new();
+    system.script("services", "a", "true");
+    let text = r#"{"tty": 1, "rootfs": "nothing", "user" "x"}"#;
+    fs::write(system.dir("services", "a").join("container.json"), text).unwrap();
+    let run = check(&system, &[]);
+    run.ends(1);
+    run.says(&[
+        "container.json:1:9: tty: expected a boolean, found a number\n",
+        "container.json:1:40: expected a colon after the key\n",
+    ]);
+    assert_eq!(run.err.lines().count(), 2, "{}", run.err);
+}
+
+#[test]
+fn what_a_mount_brings_is_not_missed() {
+    let system = System::new();
+    let mut config = service("");
+    config.set("command.args", strings(&["/opt/bin/program"])).set("working_dir", quote("/opt/a"));
+    config.bind("/opt", "/opt", "");
+    system.add("services", "a", &config);
+    check(&system, &[]).ok();
+}
+
+#[test]
 fn the_machine_may_be_another_than_this_one() {
     let system = System::new();
     system.script("services", "web", "true");

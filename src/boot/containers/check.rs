@@ -63,8 +63,15 @@ fn container(
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
-    read(plan, file, arena)?;
-    let (set, mut good) = after(plan, units, (kind, name), file, arena);
+    let read = read(plan, file, arena);
+    if !plan.whole {
+        return read.map(|()| false);
+    }
+    let (set, known) = after(plan, units, (kind, name), file, arena);
+    let mut good = known && read.is_ok();
+    if let Err(fault) = read {
+        tell(fault, arena);
+    }
     if let Some(unit) = units.get_mut(n) {
         unit.after = set;
     }
@@ -78,6 +85,7 @@ fn container(
     match rootfs(plan) {
         Ok(Some(root)) => {
             tell(command(plan, root.as_fd(), machine, arena));
+            tell(working_dir(plan, root.as_fd()));
             tell(look_up_user(&plan.process, root.as_fd(), arena).map(drop));
         }
         other => tell(other.map(drop)),
@@ -87,7 +95,7 @@ fn container(
 
 /// Its root file system, where that is its own and a directory.
 fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
-    if !plan.namespaces.is_new(plan::Kind::Mount) {
+    if !plan.namespaces.is_new(plan::Kind::Mount) || plan.is_faulty("rootfs") {
         return Ok(None);
     }
     let base = base(plan)?;
@@ -107,6 +115,23 @@ fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
     }
 }
 
+/// Whether a mount may bring what is at `path`: then nobody knows before it is made.
+fn is_mounted(plan: &Plan, path: &CStr) -> bool {
+    let mut targets = plan.rootfs.mounts.iter().map(|mount| mount.target.to_bytes());
+    targets.any(|target| target.iter().zip(path.to_bytes()).all(|(one, other)| one == other))
+}
+
+/// Whether the working directory is there.
+fn working_dir(plan: &Plan, root: BorrowedFd) -> Result<()> {
+    match plan.process.cwd {
+        Some(path) if !is_mounted(plan, path) => {
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            beneath::open(root, path, flags).doing("change directory to", path).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the command is there, and what runs it.
 fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result<()> {
     let Some(Some(word)) = plan.process.command.first() else { return Ok(()) };
@@ -119,6 +144,9 @@ fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result
     for directory in split_by(directories, b':') {
         let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
         let path = join(arena, &[directory, slash, name.to_bytes()])?;
+        if is_mounted(plan, path) {
+            return Ok(());
+        }
         if let Ok(file) = beneath::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK) {
             return runs(file, path, root, machine, arena);
         }

@@ -105,13 +105,17 @@ pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
 /// Its file, in the working directory.
 const CONFIG: &CStr = c"container.json";
 
-/// Fills the plan from the file at `path`.
+/// Fills the plan from the file at `path`. All its faults are told but the last, which is the result.
 pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
     *plan = Plan::new();
-    load::plan(plan, path, &Options::default(), arena)?;
-    load::built(plan, path, arena)?;
-    let why = "there is no \"command\" in it";
-    load::has_command(plan).map_err(|_| Error::refused("use", path, why))
+    let read = load::plan(plan, path, &Options::default(), load::Use::Build, arena);
+    if !plan.whole || plan.is_faulty("command") || load::has_command(plan).is_ok() {
+        return read;
+    }
+    if let Err(fault) = read {
+        tell(fault, arena);
+    }
+    Err(Error::refused("use", path, "there is no \"command\" in it"))
 }
 
 /// The names in "after" as a set, and whether all can be waited for: others are said.

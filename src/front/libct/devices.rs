@@ -5,7 +5,8 @@ use core::ffi::CStr;
 
 use super::mounts::absolute;
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::bytes::CNames;
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
@@ -14,10 +15,10 @@ use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 #[derive(Clone, Copy)]
 pub(super) struct DeviceEntry {
     kind: u8,
-    path: &'static CStr,
+    path: Option<&'static CStr>,
     major: i64,
     minor: i64,
-    permissions: &'static CStr,
+    permissions: &'static [u8],
     mode: u32,
     uid: u32,
     gid: u32,
@@ -26,10 +27,10 @@ pub(super) struct DeviceEntry {
 impl DeviceEntry {
     pub const EMPTY: DeviceEntry = DeviceEntry {
         kind: 0,
-        path: c"",
+        path: None,
         major: 0,
         minor: 0,
-        permissions: c"",
+        permissions: b"",
         mode: 0,
         uid: 0,
         gid: 0,
@@ -40,26 +41,33 @@ impl DeviceEntry {
 const MAJOR_MAX: i64 = (1 << 12) - 1;
 const MINOR_MAX: i64 = (1 << 20) - 1;
 
-pub(super) const DEVICE: &[Key] = &[
-    all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
-    all("path", |f| f.text().map(|path| f.device.path = path)),
-    v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
-    v2("major", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
-    v1("minor_number", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
-    v2("minor", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
-    v1("cgroup_permissions", |f| f.device_permissions()),
-    v2("permissions", |f| f.device_permissions()),
-    // Go's os.FileMode in files that docker wrote holds the type's bits as well.
-    all("file_mode", |f| f.u32().map(|mode| f.device.mode = mode & 0o7777)),
-    all("uid", |f| f.u32().map(|uid| f.device.uid = uid)),
-    all("gid", |f| f.u32().map(|gid| f.device.gid = gid)),
-];
+pub(super) const DEVICE: &Keys = &keys!(
+    [
+        all("path", |f| Slot::Text(&mut f.device.path)),
+        all("uid", |f| Slot::U32(&mut f.device.uid)),
+        all("gid", |f| Slot::U32(&mut f.device.gid)),
+    ],
+    [
+        all("type", |f| f.device_type().map(|kind| f.device.kind = kind)),
+        v1("major_number", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
+        v2("major", |f| f.int(-1, MAJOR_MAX).map(|n| f.device.major = n)),
+        v1("minor_number", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
+        v2("minor", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
+        v1("cgroup_permissions", |f| f.device_permissions()),
+        v2("permissions", |f| f.device_permissions()),
+        // Go's os.FileMode in files that docker wrote holds the type's bits as well.
+        all("file_mode", |f| f.u32().map(|mode| f.device.mode = mode & 0o7777)),
+    ]
+);
 
 /// `device_nodes` of 2014-05, when it was an object of names under /dev.
-pub(super) const NAMES: &[Key] = &[
-    all("required", |f| f.list(|f| f.device_name())),
-    all("additional", |f| f.list(|f| f.device_name())),
-];
+pub(super) const NAMES: &Keys = &keys!(
+    [],
+    [
+        all("required", |f| f.list(|f| f.device_name())),
+        all("additional", |f| f.list(|f| f.device_name())),
+    ]
+);
 
 /// Devices that have had their numbers since ever (Documentation/admin-guide/devices.txt).
 const KNOWN: CNames = CNames(
@@ -122,9 +130,9 @@ impl File<'_> {
             b'b' => DeviceKind::Block,
             _ => DeviceKind::Char,
         };
-        if entry.path.is_empty() {
+        let Some(path) = entry.path else {
             return Err(self.fault_of("path", pos, format_args!("a device node needs a path")));
-        }
+        };
         let (Ok(major), Ok(minor)) = (entry.major.try_into(), entry.minor.try_into()) else {
             return Err(self.fault_of(
                 "major",
@@ -132,7 +140,7 @@ impl File<'_> {
                 format_args!("a node can't have every number"),
             ));
         };
-        let path = absolute(self, entry.path)?;
+        let path = absolute(self, path)?;
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
         self.mark("devices", self.plan.rootfs.devices.len(), pos);
         self.push_node(Device { path, kind, major, minor, mode, uid, gid })
@@ -167,7 +175,7 @@ impl File<'_> {
             b'c' | b'u' => DeviceKind::Char,
             _ => return Err(self.fault_of("type", pos, format_args!("only c and b have rules"))),
         };
-        let has = |letter| entry.permissions.to_bytes().contains(&letter);
+        let has = |letter| entry.permissions.contains(&letter);
         if entry.permissions.is_empty() {
             return Err(self.fault_of("permissions", pos, format_args!("a rule needs r, w or m")));
         }
@@ -217,8 +225,8 @@ impl File<'_> {
     }
 
     fn device_permissions(&mut self) -> Read {
-        let text = self.text()?;
-        if !text.to_bytes().iter().all(|letter| b"rwm".contains(letter)) {
+        let text = self.text()?.to_bytes();
+        if !text.iter().all(|letter| b"rwm".contains(letter)) {
             return Err(self.fault("expected some of r, w and m"));
         }
         self.device.permissions = text;

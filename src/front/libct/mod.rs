@@ -20,6 +20,8 @@ mod routes;
 mod seccomp;
 mod service;
 mod settle;
+mod table;
+mod tell;
 
 use core::fmt;
 
@@ -28,7 +30,6 @@ use heapless::Vec;
 use self::devices::DeviceEntry;
 use self::mounts::MountEntry;
 use self::networks::NetworkEntry;
-use self::path::Path;
 pub use self::place::place;
 pub use self::print::print;
 use self::read::File;
@@ -36,7 +37,7 @@ pub use self::service::LOGS;
 use self::settle::Kept;
 use crate::bytes::Arena;
 use crate::error::Error;
-use crate::jsonmin::{Pos, Reader, Stop};
+use crate::jsonmin::{Pos, Reader, Stop, Value};
 use crate::plan::{IdMap, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 use crate::say;
 
@@ -52,24 +53,20 @@ pub struct Fault {
     pub pos: Pos,
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Error {
-        fault.error
-    }
-}
-
 /// Reads the text of a container.json, called `name` in messages, into `plan`, which must be new.
 ///
 /// The strings of the plan are parts of `text`, which is decoded in place. What the decoder of Go
-/// let pass is a warning; with `strict`, an unknown key is an error.
+/// let pass is a warning; with `strict`, an unknown key is a fault. All faults go to `tell`, in their
+/// order; one of the text itself is the last, and then the plan is not `whole`.
 pub fn parse(
     text: &'static mut [u8],
     name: &'static str,
     plan: &mut Plan,
     arena: &Arena,
     strict: bool,
-) -> Result<(), Fault> {
-    parse_with(text, name, plan, arena, strict, &mut say::warning)
+    tell: &mut dyn FnMut(Fault),
+) {
+    parse_with(text, name, plan, arena, strict, &mut say::warning, tell);
 }
 
 /// `parse`, with the warnings to `warn`.
@@ -80,56 +77,86 @@ pub fn parse_with(
     arena: &Arena,
     strict: bool,
     warn: &mut dyn FnMut(fmt::Arguments),
-) -> Result<(), Fault> {
+    tell: &mut dyn FnMut(Fault),
+) {
     if text.iter().all(u8::is_ascii_whitespace) {
         let error = Error::refused("", name, "it is empty");
-        return Err(Fault { error, pos: Pos::default() });
+        return tell(Fault { error, pos: Pos::default() });
     }
-    let mut file = File {
-        json: Reader::new(text),
-        plan,
-        arena,
-        name,
-        strict,
-        warn,
-        path: Vec::new(),
-        foreign: Vec::new(),
-        kept: Kept::NOTHING,
-        marking: None,
-        mount: MountEntry::EMPTY,
-        device: DeviceEntry::EMPTY,
-        network: NetworkEntry::EMPTY,
-        route: Route::NOTHING,
-        rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
-        id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
-        rule: SeccompRule { number: 0, action: 0, conditions: 0, args: [SeccompArg::default(); 6] },
-        arg: SeccompArg::default(),
-        named: (c"", 0),
-        namespace: (None, None),
-    };
-    file.read().map_err(|Stop| {
-        let fault = file.json.fault();
-        let (pos, path) = (fault.pos, Path(&file.path));
-        let colon = if file.path.is_empty() { "" } else { ": " };
-        let on = arena.str(format_args!("{name}:{pos}{colon}{path}")).unwrap_or(name);
-        Fault { error: Error::refused("", on, fault.why), pos }
-    })
+    let mut file = File::new(Reader::new(text), name, plan, arena, warn, tell);
+    file.strict = strict;
+    file.read();
+    if let Some(fault) = file.json.fault() {
+        file.fault_at(fault.pos, fault.why);
+    }
+}
+
+impl<'p> File<'p> {
+    /// Nothing of it has been read.
+    #[inline(never)] // two callers, and its fields are many
+    fn new(
+        json: Reader<'static>,
+        name: &'static str,
+        plan: &'p mut Plan,
+        arena: &'p Arena,
+        warn: &'p mut dyn FnMut(fmt::Arguments),
+        tell: &'p mut dyn FnMut(Fault),
+    ) -> File<'p> {
+        File {
+            json,
+            plan,
+            arena,
+            name,
+            strict: false,
+            warn,
+            tell,
+            faults: 0,
+            path: Vec::new(),
+            foreign: Vec::new(),
+            kept: Kept::NOTHING,
+            marking: None,
+            mount: MountEntry::EMPTY,
+            device: DeviceEntry::EMPTY,
+            network: NetworkEntry::EMPTY,
+            route: Route::NOTHING,
+            rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
+            id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
+            rule: SeccompRule {
+                number: 0,
+                action: 0,
+                conditions: 0,
+                args: [SeccompArg::default(); 6],
+            },
+            arg: SeccompArg::default(),
+            named: (None, 0),
+            namespace: (None, None),
+        }
+    }
 }
 
 impl File<'_> {
     /// The whole file.
-    fn read(&mut self) -> read::Read {
+    fn read(&mut self) {
         if self.json.bom() {
             self.warn(format_args!("a byte order mark: passed over"));
         }
-        if self.json.null()? {
-            return Err(self.fault("expected an object, found null"));
+        match self.json.value() {
+            // Its faults were told, but that of the text.
+            Ok(Value::Object) => _ = self.members(keys::TOP),
+            Ok(found) => {
+                self.expected("an object", found);
+                return;
+            }
+            Err(Stop) => {}
         }
-        self.object(keys::TOP)?;
+        if self.json.fault().is_some() {
+            return;
+        }
         if !self.json.at_end() {
             self.warn(format_args!("data after the configuration: ignored"));
         }
-        self.settle()
+        self.plan.whole = true;
+        self.settle();
     }
 }
 

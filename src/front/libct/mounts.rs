@@ -10,8 +10,9 @@ use linux_raw_sys::general::{
 
 use super::names::{MOUNT_FLAGS, PROPAGATION};
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1, v2};
+use super::read::{File, Read};
 use super::settle::List;
+use super::table::{Keys, Slot, keys};
 use crate::bytes::CNames;
 use crate::jsonmin::Pos;
 use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};
@@ -19,63 +20,70 @@ use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};
 /// A mount as the file has it.
 #[derive(Clone, Copy)]
 pub(super) struct MountEntry {
-    source: &'static CStr,
-    destination: &'static CStr,
-    kind: &'static CStr,
+    source: Option<&'static CStr>,
+    destination: Option<&'static CStr>,
+    kind: Option<&'static CStr>,
     writable: bool,
     private: bool,
     slave: bool,
-    device: &'static CStr,
+    device: Option<&'static CStr>,
     flags: Option<u32>,
-    data: &'static CStr,
+    data: Option<&'static CStr>,
     relabel: Relabel,
     commands: MountCommands,
 }
 
 impl MountEntry {
     pub const EMPTY: MountEntry = MountEntry {
-        source: c"",
-        destination: c"",
-        kind: c"",
+        source: None,
+        destination: None,
+        kind: None,
         writable: false,
         private: false,
         slave: false,
-        device: c"",
+        device: None,
         flags: None,
-        data: c"",
+        data: None,
         relabel: Relabel::No,
         commands: MountCommands { before: false, after: false },
     };
 }
 
-pub(super) const MOUNT: &[Key] = &[
-    all("source", |f| f.text().map(|s| f.mount.source = s)),
-    all("destination", |f| f.text().map(|s| f.mount.destination = s)),
-    all("relabel", |f| f.relabel()),
-    v1("type", |f| f.text().map(|s| f.mount.kind = s)),
-    v1("writable", |f| f.flag().map(|on| f.mount.writable = on)),
-    v1("private", |f| f.flag().map(|on| f.mount.private = on)),
-    v1("slave", |f| f.flag().map(|on| f.mount.slave = on)),
-    v2("device", |f| f.text().map(|s| f.mount.device = s)),
-    v2("flags", |f| f.mount_flags()),
-    v2("data", |f| f.text().map(|s| f.mount.data = s)),
-    v2("premount_cmds", |f| {
-        f.mount.commands.before = false;
-        f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.before = true))
-    }),
-    v2("postmount_cmds", |f| {
-        f.mount.commands.after = false;
-        f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.after = true))
-    }),
-];
+pub(super) const MOUNT: &Keys = &keys!(
+    [
+        all("source", |f| Slot::Text(&mut f.mount.source)),
+        all("destination", |f| Slot::Text(&mut f.mount.destination)),
+        v1("type", |f| Slot::Text(&mut f.mount.kind)),
+        v1("writable", |f| Slot::Flag(&mut f.mount.writable)),
+        v1("private", |f| Slot::Flag(&mut f.mount.private)),
+        v1("slave", |f| Slot::Flag(&mut f.mount.slave)),
+        v2("device", |f| Slot::Text(&mut f.mount.device)),
+        v2("data", |f| Slot::Text(&mut f.mount.data)),
+    ],
+    [
+        all("relabel", |f| f.relabel()),
+        v2("flags", |f| f.mount_flags()),
+        v2("premount_cmds", |f| {
+            f.mount.commands.before = false;
+            f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.before = true))
+        }),
+        v2("postmount_cmds", |f| {
+            f.mount.commands.after = false;
+            f.list(|f| f.object(COMMAND).map(|()| f.mount.commands.after = true))
+        }),
+    ]
+);
 
 /// A command around a mount: its types are checked, but nsinit runs no such thing.
-pub(super) const COMMAND: &[Key] = &[
-    all("path", |f| f.text().map(drop)),
-    all("args", |f| f.list(|f| f.text().map(drop))),
-    all("env", |f| f.list(|f| f.text().map(drop))),
-    all("dir", |f| f.text().map(drop)),
-];
+pub(super) const COMMAND: &Keys = &keys!(
+    [],
+    [
+        all("path", |f| f.text().map(drop)),
+        all("args", |f| f.list(|f| f.text().map(drop))),
+        all("env", |f| f.list(|f| f.text().map(drop))),
+        all("dir", |f| f.text().map(drop)),
+    ]
+);
 
 const NOTHING: u32 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
@@ -105,47 +113,58 @@ impl File<'_> {
         self.mount = MountEntry::EMPTY;
         let pos = self.json.next_pos();
         self.object(MOUNT)?;
-        let entry = self.mount;
-        let mount = if !entry.device.is_empty() || entry.flags.is_some() {
-            self.mount_v2(entry, pos)?
-        } else if entry.kind == c"devtmpfs" {
-            // libcontainer 1 looked at binds (and later tmpfs) alone; its own sample has this one.
-            let why = "a mount of type devtmpfs was never made, and is not now";
-            self.warn_at(pos, format_args!("{why}"));
-            return Ok(());
-        } else {
-            self.mount_v1(entry, pos)?
+        let MountEntry { kind, device, flags, .. } = self.mount;
+        let (fstype, flags, propagation) = match (device, flags, kind) {
+            (None, None, Some(kind)) if kind == c"devtmpfs" => {
+                // libcontainer 1 looked at binds (and later tmpfs) alone; its own sample has this one.
+                let why = "a mount of type devtmpfs was never made, and is not now";
+                self.warn_at(pos, format_args!("{why}"));
+                return Ok(());
+            }
+            (None, None, kind) => self.mount_v1(kind, pos)?,
+            (None, Some(_), _) => {
+                let why = format_args!("a mount with flags needs one");
+                return Err(self.fault_of("device", pos, why));
+            }
+            (Some(device), flags, _) => self.mount_v2(device, flags.unwrap_or(0), pos)?,
         };
-        if entry.destination.is_empty() {
-            return Err(self.fault_of("destination", pos, format_args!("a mount needs one")));
+        let MountEntry { source, destination, data, relabel, commands, .. } = self.mount;
+        if fstype == c"bind" && source.is_none() {
+            return Err(self.fault_of("source", pos, format_args!("a bind needs one")));
         }
+        let Some(destination) = destination else {
+            return Err(self.fault_of("destination", pos, format_args!("a mount needs one")));
+        };
+        let target = absolute(self, destination)?;
         self.mark("mounts", self.plan.rootfs.mounts.len(), pos);
-        self.plan
-            .rootfs
-            .mounts
-            .push(mount)
-            .map_err(|_| self.full(MOUNTS - IMPLICIT.len(), "mounts"))
+        let (source, data) = (source.unwrap_or(c""), data.unwrap_or(c""));
+        let mount = Mount { source, target, fstype, flags, propagation, data, relabel, commands };
+        self.push_mount(mount)
+    }
+
+    fn push_mount(&mut self, mount: Mount) -> Read {
+        let pushed = self.plan.rootfs.mounts.push(mount);
+        pushed.map_err(|_| self.full(MOUNTS - IMPLICIT.len(), "mounts"))
     }
 
     /// A bind with all below it, read-only unless it says otherwise; or a tmpfs.
-    fn mount_v1(&mut self, entry: MountEntry, pos: Pos) -> Read<Mount> {
-        let bind = match entry.kind.to_bytes() {
-            b"" | b"bind" => true,
-            b"tmpfs" => false,
+    fn mount_v1(
+        &mut self,
+        kind: Option<&'static CStr>,
+        pos: Pos,
+    ) -> Read<(&'static CStr, u32, u32)> {
+        let bind = match kind.map(CStr::to_bytes) {
+            None | Some(b"bind") => true,
+            Some(b"tmpfs") => false,
             _ => {
-                return Err(self.fault_of(
-                    "type",
-                    pos,
-                    format_args!("{} is neither bind nor tmpfs", Quoted(entry.kind)),
-                ));
+                let why = format_args!("{} is neither bind nor tmpfs", Quoted(kind.unwrap_or(c"")));
+                return Err(self.fault_of("type", pos, why));
             }
         };
-        if entry.kind.is_empty() {
+        if kind.is_none() {
             self.kept.untyped_mount.get_or_insert(pos);
         }
-        if bind && entry.source.is_empty() {
-            return Err(self.fault_of("source", pos, format_args!("a bind needs one")));
-        }
+        let entry = &mut self.mount;
         let how = if entry.private {
             MS_PRIVATE
         } else if entry.slave {
@@ -153,48 +172,29 @@ impl File<'_> {
         } else {
             0
         };
-        let rec = if bind { MS_REC } else { 0 };
         let read_only = if entry.writable { 0 } else { MS_RDONLY };
-        Ok(Mount {
-            source: if bind { entry.source } else { c"tmpfs" },
-            target: absolute(self, entry.destination)?,
-            fstype: if bind { c"bind" } else { c"tmpfs" },
-            flags: if bind { rec | read_only } else { NOTHING },
-            propagation: if how == 0 { 0 } else { how | rec },
-            data: entry.data,
-            relabel: entry.relabel,
-            commands: entry.commands,
-        })
+        if bind {
+            return Ok((c"bind", MS_REC | read_only, spread(how, MS_REC)));
+        }
+        entry.source = Some(c"tmpfs");
+        Ok((c"tmpfs", NOTHING, spread(how, 0)))
     }
 
     /// A file system by its type, or a bind, with the kernel's flags.
-    fn mount_v2(&mut self, entry: MountEntry, pos: Pos) -> Read<Mount> {
-        let given = entry.flags.unwrap_or(0);
-        let bind = entry.device == c"bind";
-        if entry.device.is_empty() {
-            return Err(self.fault_of("device", pos, format_args!("a mount with flags needs one")));
-        }
+    fn mount_v2(
+        &mut self,
+        device: &'static CStr,
+        given: u32,
+        pos: Pos,
+    ) -> Read<(&'static CStr, u32, u32)> {
+        let bind = device == c"bind";
         if given & MS_BIND != 0 && !bind {
-            return Err(self.fault_of(
-                "flags",
-                pos,
-                format_args!("MS_BIND, but the device is {}", Quoted(entry.device)),
-            ));
+            let why = format_args!("MS_BIND, but the device is {}", Quoted(device));
+            return Err(self.fault_of("flags", pos, why));
         }
-        if bind && entry.source.is_empty() {
-            return Err(self.fault_of("source", pos, format_args!("a bind needs one")));
-        }
-        let (how, rec) = (given & PROPAGATION, given & MS_REC);
-        Ok(Mount {
-            source: entry.source,
-            target: absolute(self, entry.destination)?,
-            fstype: entry.device,
-            flags: given & MOUNT_FLAGS | if bind { rec } else { 0 },
-            propagation: if how == 0 { 0 } else { how | rec },
-            data: entry.data,
-            relabel: entry.relabel,
-            commands: entry.commands,
-        })
+        let rec = given & MS_REC;
+        let flags = given & MOUNT_FLAGS | if bind { rec } else { 0 };
+        Ok((device, flags, spread(given & PROPAGATION, rec)))
     }
 
     fn mount_flags(&mut self) -> Read {
@@ -252,6 +252,11 @@ impl File<'_> {
         }
         Ok(())
     }
+}
+
+/// How a mount spreads, with all below it perhaps; 0 leaves it.
+fn spread(how: u32, rec: u32) -> u32 {
+    if how == 0 { 0 } else { how | rec }
 }
 
 /// The path with a "/" before it: libcontainer joined what it was given to the root.

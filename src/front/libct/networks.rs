@@ -4,8 +4,9 @@ use core::ffi::CStr;
 use core::fmt;
 
 use super::path::Quoted;
-use super::read::{File, Key, Read, all, v1};
+use super::read::{File, Read};
 use super::settle::List;
+use super::table::{Keys, Slot, keys};
 use crate::bytes::{number, split_by};
 use crate::inet::{Address, Ip};
 use crate::jsonmin::{Pos, Stop};
@@ -15,56 +16,85 @@ use crate::plan::{FEW, NAME_MAX, Network, NetworkKind};
 /// last.
 #[derive(Clone, Copy)]
 pub(super) struct NetworkEntry {
-    kind: &'static CStr,
+    kind: Option<&'static CStr>,
+    name: Option<&'static CStr>,
     mode: Option<&'static CStr>,
     /// `address`, `gateway`, `ipv6_address`, `ipv6_gateway`.
     addresses: [Option<&'static CStr>; 4],
     ns_path: Option<&'static CStr>,
-    net: Network,
+    pub net: Network,
 }
 
 impl NetworkEntry {
     pub const EMPTY: NetworkEntry = NetworkEntry {
-        kind: c"",
+        kind: None,
+        name: None,
         mode: None,
         addresses: [None; 4],
         ns_path: None,
         net: Network::new(NetworkKind::Loopback, c""),
     };
+
+    /// Becomes what a file would have of this network.
+    pub fn load(&mut self, net: &Network) {
+        let mode = net.kind.modes().iter().find(|(_, mode)| *mode == net.mode);
+        *self = NetworkEntry {
+            kind: Some(net.kind.name()),
+            name: Some(net.name).filter(|_| net.kind != NetworkKind::Loopback),
+            mode: mode.map(|(name, _)| *name),
+            addresses: [&net.address, &net.gateway, &net.ipv6_address, &net.ipv6_gateway].map(text),
+            ns_path: None,
+            net: *net,
+        };
+    }
 }
 
-pub(super) const NETWORK: &[Key] = &[
-    all("type", |f| f.text().map(|s| f.network.kind = s)),
-    all("name", |f| f.interface().map(|s| f.network.net.name = s.unwrap_or(c""))),
-    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    all("veth_prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    all("host_interface_name", |f| f.interface().map(|s| f.network.net.host_interface_name = s)),
-    all("mac_address", |f| f.mac_address()),
-    all("address", |f| f.text_to(|f| &mut f.network.addresses[0])),
-    all("gateway", |f| f.text_to(|f| &mut f.network.addresses[1])),
-    all("ipv6_address", |f| f.text_to(|f| &mut f.network.addresses[2])),
-    all("ipv6_gateway", |f| f.text_to(|f| &mut f.network.addresses[3])),
-    // The key of the first week, and a runtime name that nobody reads.
-    v1("ip", |f| f.text_to(|f| &mut f.network.addresses[0])),
-    v1("temp_veth", |f| f.text().map(drop)),
-    all("mtu", |f| f.u32().map(|n| f.network.net.mtu = n)),
-    all("txqueuelen", |f| f.u32().map(|n| f.network.net.txqueuelen = n)),
-    all("hairpin_mode", |f| f.flag().map(|on| f.network.net.hairpin_mode = on)),
-    v1("ns_path", |f| f.text_to(|f| &mut f.network.ns_path)),
-    v1("context", |f| f.object(CONTEXT)),
-    // nsinit's own.
-    all("parent", |f| f.interface().map(|s| f.network.net.parent = s)),
-    all("mode", |f| f.text_to(|f| &mut f.network.mode)),
-    all("id", |f| f.int(0, 4094).map(|n| f.network.net.id = n as u16)),
-    all("create", |f| f.flag().map(|on| f.network.net.create = on)),
-    all("on_link", |f| f.flag().map(|on| f.network.net.on_link = on)),
-];
+/// An address as the file has it.
+pub(super) fn text(address: &Option<Address>) -> Option<&'static CStr> {
+    address.as_ref().map(|address| address.text)
+}
 
-pub(super) const CONTEXT: &[Key] = &[
-    all("bridge", |f| f.interface().map(|s| f.network.net.bridge = s)),
-    all("prefix", |f| f.interface().map(|s| f.network.net.veth_prefix = s)),
-    all("nspath", |f| f.text_to(|f| &mut f.network.ns_path)),
-];
+pub(super) const NETWORK: &Keys = &keys!(
+    [
+        all("type", |f| Slot::Text(&mut f.network.kind)),
+        all("name", |f| Slot::Interface(&mut f.network.name)),
+        all("bridge", |f| Slot::Interface(&mut f.network.net.bridge)),
+        all("veth_prefix", |f| Slot::Interface(&mut f.network.net.veth_prefix)),
+        all("host_interface_name", |f| Slot::Interface(&mut f.network.net.host_interface_name)),
+        // nsinit's own, these two.
+        all("parent", |f| Slot::Interface(&mut f.network.net.parent)),
+        all("mode", |f| Slot::Text(&mut f.network.mode)),
+        all("address", |f| Slot::Text(&mut f.network.addresses[0])),
+        all("gateway", |f| Slot::Text(&mut f.network.addresses[1])),
+        all("ipv6_address", |f| Slot::Text(&mut f.network.addresses[2])),
+        all("ipv6_gateway", |f| Slot::Text(&mut f.network.addresses[3])),
+        // The key of the first week.
+        v1("ip", |f| Slot::Text(&mut f.network.addresses[0])),
+        all("mtu", |f| Slot::U32(&mut f.network.net.mtu)),
+        all("txqueuelen", |f| Slot::U32(&mut f.network.net.txqueuelen)),
+        all("hairpin_mode", |f| Slot::Flag(&mut f.network.net.hairpin_mode)),
+        v1("ns_path", |f| Slot::Text(&mut f.network.ns_path)),
+        // nsinit's own.
+        all("create", |f| Slot::Flag(&mut f.network.net.create)),
+        all("on_link", |f| Slot::Flag(&mut f.network.net.on_link)),
+    ],
+    [
+        all("mac_address", |f| f.mac_address()),
+        // A runtime name that nobody reads.
+        v1("temp_veth", |f| f.text().map(drop)),
+        v1("context", |f| f.object(CONTEXT)),
+        all("id", |f| f.int(0, 4094).map(|n| f.network.net.id = n as u16)),
+    ]
+);
+
+pub(super) const CONTEXT: &Keys = &keys!(
+    [
+        all("bridge", |f| Slot::Interface(&mut f.network.net.bridge)),
+        all("prefix", |f| Slot::Interface(&mut f.network.net.veth_prefix)),
+        all("nspath", |f| Slot::Text(&mut f.network.ns_path)),
+    ],
+    []
+);
 
 impl File<'_> {
     pub fn networks(&mut self) -> Read {
@@ -72,7 +102,7 @@ impl File<'_> {
             self.plan.networks.clear();
         }
         self.kept.netns = None;
-        self.list(|f| f.network(|f| f.network.kind))
+        self.list(|f| f.network(|f| f.network.kind.unwrap_or(c"")))
     }
 
     /// The `network` object of February 2014: always a veth.
@@ -89,6 +119,7 @@ impl File<'_> {
     fn network(&mut self, kind: fn(&mut File) -> &'static CStr) -> Read {
         self.network_reset();
         self.member("networks", self.plan.networks.len(), NETWORK)?;
+        self.network.net.name = self.network.name.unwrap_or(c"");
         let name = kind(self);
         match NetworkKind::ALL.into_iter().find(|kind| kind.name() == name) {
             // libcontainer brings lo up and looks at nothing else: "127.0.0.1/0" and the gateway
@@ -222,19 +253,18 @@ impl File<'_> {
         self.plan.place_of_key("networks", n, key).unwrap_or(whole)
     }
 
-    /// The name of an interface, as the kernel takes it (net/core/dev.c, dev_valid_name; "%" would
+    /// Whether it is the name of an interface, as the kernel takes it, or none (net/core/dev.c, dev_valid_name; "%" would
     /// make it a pattern).
-    pub fn interface(&mut self) -> Read<Option<&'static CStr>> {
-        let name = self.text_or_none()?;
-        let bytes = name.unwrap_or(c"eth0").to_bytes();
+    pub fn check_interface(&mut self, name: &'static CStr) -> Read {
+        let bytes = name.to_bytes();
         let bad = |byte: &u8| matches!(byte, b'/' | b':' | b'%') || *byte <= b' ' || *byte >= 0x7f;
         if bytes.len() > NAME_MAX || bytes.iter().any(bad) || bytes == b"." || bytes == b".." {
             return Err(self.composed(format_args!(
                 "{} is no name for an interface: 15 bytes at most, no blank, no / : %",
-                Quoted(name.unwrap_or(c""))
+                Quoted(name)
             )));
         }
-        Ok(name)
+        Ok(())
     }
 
     fn mac_address(&mut self) -> Read {

@@ -6,6 +6,7 @@ use super::Fault;
 use super::path::Quoted;
 use crate::bytes::Arena;
 use crate::error::Error;
+use crate::jsonmin::Pos;
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::plan::mark::Mark;
@@ -14,45 +15,59 @@ use crate::plan::mark::Mark;
 /// for what did not come from the file.
 pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -> Fault {
     let mark = plan.mark(finding.part, finding.index.unwrap_or(0)).or_else(|| {
-        // A key that stands for others, or that asks for one which is missing.
-        match finding.part {
-            "mask_paths" | "readonly_paths" => plan.mark("restrict_sys", 0),
-            "uid_mappings" | "gid_mappings" => plan.mark("namespaces", 0),
-            _ => None,
-        }
+        // An older name of it, a key that stands for others, or one that asks for what is missing.
+        let others = match finding.part {
+            "rootfs" => ["root_fs", ""],
+            "readonlyfs" => ["readonly_fs", ""],
+            "mask_paths" | "readonly_paths" => ["restrict_sys", "restrictions"],
+            "uid_mappings" | "gid_mappings" => ["namespaces", ""],
+            _ => return None,
+        };
+        others.into_iter().find_map(|part| plan.mark(part, 0))
     });
-    let key = Sub(finding.key);
     let index = finding.index.unwrap_or(0);
     // What holds without its key, as the default devices do, is where its section is.
     let section = finding.part.split_once('.').and_then(|(section, _)| plan.mark(section, 0));
     let place = plan.place_of_key(finding.part, index, finding.key);
     let place = place.or(mark.or(section).map(|mark| mark.pos));
     let pos = place.unwrap_or_default();
-    let on = match mark {
-        Some(Mark { path: [above, own], at, .. }) => {
-            let dot = if above.is_empty() { "" } else { "." };
-            match at {
-                Some(n) => arena.str(format_args!("{name}:{pos}: {above}{dot}{own}[{n}]{key}")),
-                None => arena.str(format_args!("{name}:{pos}: {above}{dot}{own}{key}")),
-            }
-        }
-        None if section.is_some() => arena.str(format_args!("{name}:{pos}: {}{key}", finding.part)),
-        None => arena.str(format_args!("{}{key}", finding.part)),
-    };
+    let words = Words { name: place.map(|_| name), pos, mark, finding };
+    let on = arena.str(format_args!("{words}")).unwrap_or(finding.part);
     let why = match finding.text.is_empty() {
         true => finding.why,
         false => arena
             .str(format_args!("{} {}", Quoted(finding.text), finding.why))
             .unwrap_or(finding.why),
     };
-    Fault { error: Error::refused("", on.unwrap_or(finding.part), why), pos }
+    Fault { error: Error::refused("", on, why), pos }
 }
 
-/// A key below, with its dot.
-struct Sub(&'static str);
+/// What a finding is about, in the words of a message.
+struct Words<'a> {
+    name: Option<&'static str>,
+    pos: Pos,
+    mark: Option<&'a Mark>,
+    finding: Finding,
+}
 
-impl fmt::Display for Sub {
+impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, ".{}", self.0) }
+        if let Some(name) = self.name {
+            write!(f, "{name}:{}: ", self.pos)?;
+        }
+        let Finding { part, key, .. } = self.finding;
+        match self.mark {
+            Some(Mark { path: [above, own], at, .. }) => {
+                f.write_str(above)?;
+                f.write_str(if above.is_empty() { "" } else { "." })?;
+                f.write_str(own)?;
+                if let Some(n) = at {
+                    write!(f, "[{n}]")?;
+                }
+            }
+            None => f.write_str(part)?,
+        }
+        f.write_str(if key.is_empty() { "" } else { "." })?;
+        f.write_str(key)
     }
 }

@@ -6,58 +6,97 @@ use core::fmt::{self, Write};
 
 use linux_raw_sys::general::{MS_BIND, MS_PRIVATE};
 
+use super::cgroups::CGROUPS;
+use super::keys;
 use super::names::capabilities;
+use super::networks::{NETWORK, text};
 use super::print_cgroup::cgroup;
-use super::service::print as service;
+use super::process::ID_MAP;
+use super::read::File;
+use super::routes::ROUTE;
+use super::service::{SERVICE, print as service};
 use super::settle::beneath;
-use crate::inet::Address;
+use super::table::{Keys, Slot, by};
+use crate::bytes::{Arena, split_by};
 use crate::json::Json;
+use crate::jsonmin::Reader;
 use crate::plan::{
-    Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Network, NetworkKind, Plan,
-    Process, Relabel, Rootfs, Route, Seccomp, Source,
+    Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Plan, Process, Relabel, Rootfs,
+    Seccomp, Source,
 };
 
-/// Prints the configuration as understood.
-pub fn print(plan: &Plan, out: &mut dyn Write) -> fmt::Result {
+/// Prints the configuration as understood. (The plan is not changed: what tells where the value of a
+/// plain key is serves reading too.)
+pub fn print(plan: &mut Plan, out: &mut dyn Write) -> fmt::Result {
     let mut json = Json::new(out);
     let j = &mut json;
+    let nothing = Arena::new(&mut []);
+    let (mut warn, mut tell) = (|_: fmt::Arguments| {}, |_| {});
+    let f = &mut File::new(Reader::new(&mut []), "", plan, &nothing, &mut warn, &mut tell);
     j.open('{', true);
-    rootfs(j, &plan.rootfs);
-    j.opt("hostname", plan.hostname);
-    namespaces(j, plan);
-    process(j, plan);
+    plain(j, f, keys::TOP, true);
+    rootfs(j, &f.plan.rootfs);
+    namespaces(j, f.plan);
+    process(j, f.plan);
     j.begin("networks", '[');
-    plan.networks.iter().for_each(|net| network(j, net));
+    for n in 0..f.plan.networks.len() {
+        network(j, f, n);
+    }
     j.close();
     j.begin("routes", '[');
-    plan.routes.iter().for_each(|entry| route(j, entry));
-    j.close();
-    if let Some(c) = &plan.cgroup {
-        cgroup(j, c);
+    for n in 0..f.plan.routes.len() {
+        route(j, f, n);
     }
-    if !plan.sysctls.is_empty() {
+    j.close();
+    if f.plan.cgroup.is_some() {
+        j.begin("cgroups", '{');
+        plain(j, f, CGROUPS, false);
+        if let Some(c) = &f.plan.cgroup {
+            cgroup(j, c);
+        }
+        j.close();
+    }
+    if !f.plan.sysctls.is_empty() {
         j.begin("system_properties", '{');
-        for (name, value) in &plan.sysctls {
+        for (name, value) in &f.plan.sysctls {
             j.key_cstr(name);
             j.cstr(value);
         }
         j.close();
     }
-    if plan.mark("service", 0).is_some() {
-        service(j, &plan.service);
+    if f.plan.mark("service", 0).is_some() {
+        j.begin("service", '{');
+        plain(j, f, SERVICE, true);
+        service(j, &f.plan.service);
+        j.close();
     }
-    id_maps(j, "uid_mappings", &plan.uid_maps);
-    id_maps(j, "gid_mappings", &plan.gid_maps);
+    id_maps(j, f, "uid_mappings", |plan| &plan.uid_maps);
+    id_maps(j, f, "gid_mappings", |plan| &plan.gid_maps);
     j.close();
     json.end()
 }
 
+/// The plain keys of an object; with `all` also what is false or 0.
+fn plain(j: &mut Json, f: &mut File, keys: &'static Keys, all: bool) {
+    for (row, place) in split_by(keys.names.as_bytes(), b',').zip(keys.plain) {
+        let Ok(Some(name)) = str::from_utf8(row).map(|row| row.get(1..)) else { continue };
+        // Older names of what has its own.
+        if row.starts_with(by!(v1).as_bytes()) {
+            continue;
+        }
+        match place(f) {
+            Slot::Text(text) | Slot::Interface(text) => j.opt(name, *text),
+            Slot::Flag(on) if all || *on => j.bool(name, *on),
+            Slot::U32(n) if all || *n != 0 => j.number(name, (*n).into()),
+            Slot::Amount(Some(n)) => j.unsigned(name, *n),
+            Slot::Limit(Some(n)) => j.number(name, *n),
+            _ => {}
+        }
+    }
+}
+
 fn rootfs(j: &mut Json, rootfs: &Rootfs) {
-    j.opt("rootfs", rootfs.path);
-    j.bool("readonlyfs", rootfs.readonly);
-    j.bool("no_pivot_root", rootfs.no_pivot_root);
     j.bool("privatefs", rootfs.propagation & MS_PRIVATE != 0);
-    j.opt("mount_label", rootfs.mount_label);
     j.begin("mounts", '[');
     rootfs.mounts.iter().for_each(|entry| mount(j, entry, rootfs.path));
     j.close();
@@ -143,10 +182,8 @@ fn process(j: &mut Json, plan: &Plan) {
     let process = &plan.process;
     command(j, process);
     j.opt("user", Some(process.user).filter(|user| !user.is_empty()));
-    j.opt("working_dir", process.cwd);
     j.strings("environment", process.env.iter().flatten().map(|entry| entry.get()));
     j.strings("additional_groups", process.groups.iter().copied());
-    j.bool("tty", process.tty);
     j.key("init");
     j.cstr(if plan.init == Init::Reap { c"reap" } else { c"exec" });
     j.begin("capabilities", '[');
@@ -155,10 +192,7 @@ fn process(j: &mut Json, plan: &Plan) {
         j.raw(format_args!("\"{name}\""));
     }
     j.close();
-    j.bool("no_new_privs", process.no_new_privs);
     j.number("parent_death_signal", process.parent_death_signal.into());
-    j.opt("apparmor_profile", process.apparmor_profile);
-    j.opt("process_label", process.process_label);
     j.begin("rlimits", '[');
     for limit in &process.rlimits {
         j.open('{', false);
@@ -206,26 +240,12 @@ fn seccomp(j: &mut Json, seccomp: &Seccomp) {
     j.close();
 }
 
-fn network(j: &mut Json, net: &Network) {
+fn network(j: &mut Json, f: &mut File, n: usize) {
+    let Some(net) = f.plan.networks.get(n) else { return };
+    f.network.load(net);
     j.open('{', false);
-    j.key("type");
-    j.cstr(net.kind.name());
-    let mode = net.kind.modes().iter().find(|(_, mode)| *mode == net.mode);
-    let texts = [
-        ("name", Some(net.name).filter(|_| net.kind != NetworkKind::Loopback)),
-        ("bridge", net.bridge),
-        ("veth_prefix", net.veth_prefix),
-        ("host_interface_name", net.host_interface_name),
-        ("parent", net.parent),
-        ("mode", mode.map(|(name, _)| *name)),
-        ("address", text(&net.address)),
-        ("gateway", text(&net.gateway)),
-        ("ipv6_address", text(&net.ipv6_address)),
-        ("ipv6_gateway", text(&net.ipv6_gateway)),
-    ];
-    for (name, value) in texts {
-        j.opt(name, value);
-    }
+    plain(j, f, NETWORK, false);
+    let net = &f.network.net;
     if let Some(mac) = net.mac_address {
         j.key("mac_address");
         for (n, byte) in mac.iter().enumerate() {
@@ -233,46 +253,33 @@ fn network(j: &mut Json, net: &Network) {
         }
         j.raw(format_args!("\""));
     }
-    for (name, number) in [("id", net.id.into()), ("mtu", net.mtu), ("txqueuelen", net.txqueuelen)]
-    {
-        if number != 0 {
-            j.number(name, number.into());
-        }
-    }
-    let flags =
-        [("hairpin_mode", net.hairpin_mode), ("create", net.create), ("on_link", net.on_link)];
-    for (name, _) in flags.into_iter().filter(|(_, on)| *on) {
-        j.bool(name, true);
+    if net.id != 0 {
+        j.number("id", net.id.into());
     }
     j.close();
 }
 
-fn text(address: &Option<Address>) -> Option<&'static CStr> {
-    address.as_ref().map(|address| address.text)
-}
-
-fn route(j: &mut Json, route: &Route) {
+fn route(j: &mut Json, f: &mut File, n: usize) {
+    let Some(route) = f.plan.routes.get(n) else { return };
+    f.route = *route;
     j.open('{', false);
     j.opt("destination", text(&route.destination));
     j.opt("source", text(&route.source));
     j.opt("gateway", text(&route.gateway));
-    j.opt("interface_name", route.interface_name);
-    if route.on_link {
-        j.bool("on_link", true);
-    }
+    plain(j, f, ROUTE, false);
     j.close();
 }
 
-fn id_maps(j: &mut Json, name: &str, maps: &[IdMap]) {
-    if maps.is_empty() {
+fn id_maps(j: &mut Json, f: &mut File, name: &str, maps: fn(&Plan) -> &[IdMap]) {
+    if maps(f.plan).is_empty() {
         return;
     }
     j.begin(name, '[');
-    for map in maps {
+    for n in 0..maps(f.plan).len() {
+        let Some(map) = maps(f.plan).get(n) else { break };
+        f.id_map = *map;
         j.open('{', false);
-        j.number("container_id", map.container_id.into());
-        j.number("host_id", map.host_id.into());
-        j.number("size", map.size.into());
+        plain(j, f, ID_MAP, true);
         j.close();
     }
     j.close();

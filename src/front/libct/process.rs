@@ -5,33 +5,40 @@ use core::ffi::CStr;
 
 use super::names;
 use super::path::Quoted;
-use super::read::{File, Key, Read, all};
+use super::read::{File, Read};
 use super::settle::{List, Shape, UNKNOWN};
+use super::table::{Keys, Slot, keys};
 use crate::jsonmin::Value;
 use crate::plan::{
     ARGUMENTS, ENVIRONMENT, FEW, GROUPS, ID_MAPS, IdMap, Init, Kind, Rlimit, Source,
 };
 
-pub(super) const NAMESPACE: &[Key] = &[
-    all("type", |f| {
+pub(super) const NAMESPACE: &Keys = &keys!(
+    [all("path", |f| Slot::Text(&mut f.namespace.1))],
+    [all("type", |f| {
         let name = f.text()?;
         f.namespace.0 = Some(f.kind(name)?);
         Ok(())
-    }),
-    all("path", |f| f.text_to(|f| &mut f.namespace.1)),
-];
+    })]
+);
 
-pub(super) const RLIMIT: &[Key] = &[
-    all("type", |f| f.rlimit_type()),
-    all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
-    all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
-];
+pub(super) const RLIMIT: &Keys = &keys!(
+    [],
+    [
+        all("type", |f| f.rlimit_type()),
+        all("hard", |f| f.u64().map(|n| f.rlimit.hard = n)),
+        all("soft", |f| f.u64().map(|n| f.rlimit.soft = n)),
+    ]
+);
 
-pub(super) const ID_MAP: &[Key] = &[
-    all("container_id", |f| f.u32().map(|n| f.id_map.container_id = n)),
-    all("host_id", |f| f.u32().map(|n| f.id_map.host_id = n)),
-    all("size", |f| f.u32().map(|n| f.id_map.size = n)),
-];
+pub(super) const ID_MAP: &Keys = &keys!(
+    [
+        all("container_id", |f| Slot::U32(&mut f.id_map.container_id)),
+        all("host_id", |f| Slot::U32(&mut f.id_map.host_id)),
+        all("size", |f| Slot::U32(&mut f.id_map.size)),
+    ],
+    []
+);
 
 impl File<'_> {
     /// A list of names (2014-02), a map of names (to 1.4), or a list of objects (2.0): the shape
@@ -44,20 +51,16 @@ impl File<'_> {
             }
             Value::Object => {
                 self.kept.shape = Shape::Map;
-                while let Some(name) = self.json.key()? {
-                    self.push(super::path::Step::Name(name))?;
-                    let on = self.flag()?;
+                self.names(|f, name| {
+                    let on = f.flag()?;
+                    let source = if on { Source::New } else { Source::Keep };
                     match names::namespace(name.to_bytes()) {
-                        Some(kind) => self
-                            .plan
-                            .namespaces
-                            .set(kind, if on { Source::New } else { Source::Keep }),
-                        None if on => return Err(self.fault("no such namespace")),
-                        None => self.warn(format_args!("no such namespace")),
+                        Some(kind) => f.plan.namespaces.set(kind, source),
+                        None if on => return Err(f.fault("no such namespace")),
+                        None => f.warn(format_args!("no such namespace")),
                     }
-                    self.path.pop();
-                }
-                Ok(())
+                    Ok(())
+                })
             }
             found => Err(self.expected("an array or an object", found)),
         }
@@ -131,17 +134,12 @@ impl File<'_> {
                     Ok(())
                 })
             }
-            Value::Object => {
-                while let Some(name) = self.json.key()? {
-                    self.push(super::path::Step::Name(name))?;
-                    let bit = self.capability_bit(name)?;
-                    let keep = self.flag()?;
-                    self.kept.mask =
-                        self.kept.mask.map(|bits| if keep { bits & !bit } else { bits | bit });
-                    self.path.pop();
-                }
+            Value::Object => self.names(|f, name| {
+                let bit = f.capability_bit(name)?;
+                let keep = f.flag()?;
+                f.kept.mask = f.kept.mask.map(|bits| if keep { bits & !bit } else { bits | bit });
                 Ok(())
-            }
+            }),
             found => Err(self.expected("an array or an object", found)),
         }
     }

@@ -1,62 +1,30 @@
-//! What the readers of all keys share: values of a wanted kind, tables of keys, lists, the path for
-//! error messages, warnings, marks.
+//! What the readers of all keys share: values of a wanted kind, tables of keys, lists, and how reading
+//! goes on after a fault.
 
 use core::ffi::CStr;
 use core::fmt;
 
 use heapless::Vec;
 
-use super::cgroups::CGROUPS;
+use super::Fault;
 use super::mounts::MountEntry;
 use super::networks::NetworkEntry;
-use super::path::{Path, Step};
+use super::path::Step;
 use super::settle::Kept;
-use crate::bytes::{Arena, same_in_any_case};
+use super::table::Keys;
+use crate::bytes::{Arena, same_in_any_case, split_by};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
-use crate::plan::mark::{KeyMark, Mark};
+use crate::plan::mark::KeyMark;
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
-/// The result of reading something.
+/// The result of reading something. Of a fault nothing is left to say but that there was one.
 pub(super) type Read<T = ()> = Result<T, Stop>;
-
-/// Where a string goes that can be left out.
-pub(super) type Place = for<'f, 'p> fn(&'f mut File<'p>) -> &'f mut Option<&'static CStr>;
-
-/// Which libcontainer read a key: a file of the other generation that has it gets a warning.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// Both, or it is nsinit's own.
-    All,
-    /// Before 2.0.
-    V1,
-    /// From 2.0.
-    V2,
-}
-
-/// A key of an object, and what reads its value.
-pub(super) struct Key {
-    pub name: &'static str,
-    pub by: By,
-    pub read: fn(&mut File) -> Read,
-}
-
-/// A key that every generation reads.
-pub(super) const fn all(name: &'static str, read: fn(&mut File) -> Read) -> Key {
-    Key { name, by: By::All, read }
-}
-
-/// A key that only libcontainer before 2.0 reads.
-pub(super) const fn v1(name: &'static str, read: fn(&mut File) -> Read) -> Key {
-    Key { name, by: By::V1, read }
-}
-
-/// A key that only libcontainer 2 reads.
-pub(super) const fn v2(name: &'static str, read: fn(&mut File) -> Read) -> Key {
-    Key { name, by: By::V2, read }
-}
 
 /// Deepest path: `mount_config.mounts[0].premount_cmds[0].args[0]`, and some air.
 const PATH: usize = 12;
+
+/// Most faults that are told of one file.
+const FAULTS: u32 = 64;
 
 /// Keys of one generation that a file can have, each remembered once.
 pub(super) const FOREIGN: usize = 80;
@@ -69,8 +37,11 @@ pub(super) struct File<'p> {
     pub name: &'static str,
     pub strict: bool,
     pub warn: &'p mut dyn FnMut(fmt::Arguments),
+    pub tell: &'p mut dyn FnMut(Fault),
+    /// So many were told.
+    pub faults: u32,
     pub path: Vec<Step, PATH>,
-    pub foreign: Vec<(&'static Key, Pos), FOREIGN>,
+    pub foreign: Vec<(&'static str, Pos), FOREIGN>,
     /// What can be decided only when the whole file is known.
     pub kept: Kept,
     /// The list member whose keys are noted (`member`).
@@ -84,7 +55,7 @@ pub(super) struct File<'p> {
     pub id_map: IdMap,
     pub rule: SeccompRule,
     pub arg: SeccompArg,
-    pub named: (&'static CStr, u64),
+    pub named: (Option<&'static CStr>, u64),
     pub namespace: (Option<Kind>, Option<&'static CStr>),
 }
 
@@ -94,86 +65,131 @@ impl File<'_> {
     /// As Go's decoder has it (encoding/json, object()): a key matches whatever its case, but best
     /// exactly; `null` leaves what was there; of two equal keys the later wins, and an object is
     /// read over the earlier one.
-    pub fn object(&mut self, keys: &'static [Key]) -> Read {
+    pub fn object(&mut self, keys: &'static Keys) -> Read {
         if self.open(Value::Object)? { self.members(keys) } else { Ok(()) }
     }
 
     /// The members of an object that is open already.
-    pub fn members(&mut self, keys: &'static [Key]) -> Read {
-        let mut seen = 0u64;
+    pub fn members(&mut self, keys: &'static Keys) -> Read {
+        let (mut seen, faults) = (0u64, self.faults);
         while let Some(name) = self.json.key()? {
-            let Some(n) = self.find(keys, name)? else {
+            let Some((n, row)) = self.find(keys, name)? else {
                 continue;
             };
-            let Some(key) = keys.get(n) else { continue };
-            self.push(Step::Key(key.name))?;
-            if seen & 1 << n != 0 {
-                self.warn(format_args!("given twice: the later one counts"));
-            }
-            seen |= 1 << n;
-            if let Some((part, index)) = self.marking {
-                let (key, pos) = (key.name, self.json.next_pos());
-                let mark = KeyMark { part, index: index as u16, key, pos };
-                // Where it is full, faults have the place of the list member.
-                let _ = self.plan.key_marks.push(mark);
-            }
-            if !self.json.null()? {
-                if core::ptr::eq(keys, CGROUPS) {
-                    let pos = self.json.next_pos();
-                    self.mark(key.name, 0, pos);
+            let Some(key) = row.get(1..) else { continue };
+            let place = self.json.pos();
+            self.part(Step::Key(key), &mut |f| {
+                if seen & 1 << n != 0 {
+                    f.warn_at(place, format_args!("given twice: the later one counts"));
                 }
-                self.note_foreign(key);
-                (key.read)(self)?;
-            }
-            self.path.pop();
+                seen |= 1 << n;
+                let pos = f.json.next_pos();
+                if let Some((part, index)) = f.marking {
+                    let mark = KeyMark { part, index: index as u16, key, pos };
+                    // Where it is full, faults have the place of the list member.
+                    let _ = f.plan.key_marks.push(mark);
+                }
+                if f.json.null()? {
+                    return Ok(());
+                }
+                if !f.path.iter().any(|step| matches!(step, Step::Index(_))) {
+                    f.mark(key, 0, pos);
+                }
+                f.note_foreign(row);
+                match (keys.plain.get(n), keys.read.get(n.wrapping_sub(keys.plain.len()))) {
+                    (Some(slot), _) => f.fill(*slot),
+                    (None, Some(read)) => read(f),
+                    (None, None) => Ok(()),
+                }
+            })?;
         }
+        self.since(faults)
+    }
+
+    /// One of the values in an object or array. What is wrong with it was told: the rest of it is passed
+    /// over, and reading goes on after it. A fault of the text itself is the end.
+    fn part(&mut self, step: Step, read: &mut dyn FnMut(&mut File) -> Read) -> Read {
+        self.push(step)?;
+        let (pos, depth, len) = (self.json.next_pos(), self.json.depth(), self.path.len());
+        if read(self).is_err() {
+            if self.json.fault().is_some() {
+                return Err(Stop);
+            }
+            self.path.truncate(len);
+            if self.faults >= FAULTS {
+                return Err(self.json.stop(pos, "more than 64 faults: what follows is not read"));
+            }
+            if self.json.next_pos() == pos {
+                self.json.skip()?;
+            }
+            self.json.leave(depth)?;
+        }
+        self.path.pop();
         Ok(())
+    }
+
+    /// What holds a fault is not used: whether there was none since there were so many.
+    fn since(&self, faults: u32) -> Read {
+        if self.faults == faults { Ok(()) } else { Err(Stop) }
     }
 
     /// An object that becomes number `index` of the list `part` of the plan: its place is noted, and
     /// those of its keys.
-    pub fn member(&mut self, part: &'static str, index: usize, keys: &'static [Key]) -> Read {
+    pub fn member(&mut self, part: &'static str, index: usize, keys: &'static Keys) -> Read {
         let pos = self.json.next_pos();
         self.mark(part, index, pos);
         self.marking = Some((part, index));
-        self.object(keys)?;
+        let result = self.object(keys);
         self.marking = None;
-        Ok(())
+        result
     }
 
-    /// The row of `name`; an unknown key is passed over with a warning.
-    fn find(&mut self, keys: &'static [Key], name: &'static CStr) -> Read<Option<usize>> {
-        let bytes = name.to_bytes();
-        if let Some(n) = keys.iter().position(|key| key.name.as_bytes() == bytes) {
-            return Ok(Some(n));
+    /// The row of `name` and its number; an unknown key is passed over with a warning.
+    fn find(
+        &mut self,
+        keys: &'static Keys,
+        name: &'static CStr,
+    ) -> Read<Option<(usize, &'static str)>> {
+        let text = |(n, row): (usize, &'static [u8])| Some((n, str::from_utf8(row).ok()?));
+        let mut loosely = None;
+        for (n, row) in split_by(keys.names.as_bytes(), b',').enumerate() {
+            let key = row.get(1..).unwrap_or(&[]);
+            if key == name.to_bytes() {
+                return Ok(text((n, row)));
+            }
+            if loosely.is_none() && same_in_any_case(key, name.to_bytes()) {
+                loosely = Some((n, row));
+            }
         }
-        let loose = keys.iter().position(|key| same_in_any_case(key.name.as_bytes(), bytes));
+        let loosely = loosely.and_then(text);
         self.push(Step::Name(name))?;
-        match loose.and_then(|n| Some((n, keys.get(n)?))) {
-            Some((_, key)) => self.warn(format_args!("read as {}", key.name)),
-            None if self.strict => return Err(self.fault("no such key")),
+        match loosely.and_then(|(_, row)| row.get(1..)) {
+            Some(key) => self.warn(format_args!("read as {key}")),
             None => {
-                self.warn(format_args!("no such key: ignored"));
+                if self.strict {
+                    self.fault("no such key");
+                } else {
+                    self.warn(format_args!("no such key: ignored"));
+                }
                 self.json.skip()?;
             }
         }
         self.path.pop();
-        Ok(loose)
+        Ok(loosely)
     }
 
     /// An object whose keys are names: `each` reads the value that belongs to one.
     pub fn map(&mut self, each: fn(&mut File, &'static CStr) -> Read) -> Read {
-        if !self.open(Value::Object)? {
-            return Ok(());
-        }
+        if self.open(Value::Object)? { self.names(each) } else { Ok(()) }
+    }
+
+    /// The names in an object that is open already.
+    pub fn names(&mut self, each: fn(&mut File, &'static CStr) -> Read) -> Read {
+        let faults = self.faults;
         while let Some(name) = self.json.key()? {
-            self.push(Step::Name(name))?;
-            if !self.json.null()? {
-                each(self, name)?;
-            }
-            self.path.pop();
+            self.part(Step::Name(name), &mut |f| each(f, name))?;
         }
-        Ok(())
+        self.since(faults)
     }
 
     /// An array: `each` reads an element.
@@ -183,14 +199,12 @@ impl File<'_> {
 
     /// The elements of an array that is open already.
     pub fn elements(&mut self, each: fn(&mut File) -> Read) -> Read {
-        let mut n = 0;
+        let (mut n, faults) = (0, self.faults);
         while self.json.more()? {
-            self.push(Step::Index(n))?;
-            each(self)?;
-            self.path.pop();
+            self.part(Step::Index(n), &mut |f| each(f))?;
             n += 1;
         }
-        Ok(())
+        self.since(faults)
     }
 
     /// Opens an array or object; `false` for `null`.
@@ -214,13 +228,6 @@ impl File<'_> {
     /// A string that is not empty, or nothing.
     pub fn text_or_none(&mut self) -> Read<Option<&'static CStr>> {
         self.text().map(|text| Some(text).filter(|text| !text.is_empty()))
-    }
-
-    /// The same, put where it belongs.
-    pub fn text_to(&mut self, place: Place) -> Read {
-        let text = self.text_or_none()?;
-        *place(self) = text;
-        Ok(())
     }
 
     /// A boolean; `false` for `null`.
@@ -265,78 +272,5 @@ impl File<'_> {
     /// An integer of 32 bits without sign; 0 for `null`.
     pub fn u32(&mut self) -> Read<u32> {
         self.int(0, u32::MAX.into()).map(|n| n as u32)
-    }
-
-    /// A fault at the last value.
-    pub fn fault(&mut self, why: &'static str) -> Stop {
-        self.json.stop(self.json.pos(), why)
-    }
-
-    /// A fault at the last value, put together.
-    pub fn composed(&mut self, why: fmt::Arguments) -> Stop {
-        self.fault(self.arena.str(why).unwrap_or("a value that can't be used"))
-    }
-
-    /// The fault of a value of the wrong kind.
-    pub fn expected(&mut self, wanted: &str, found: Value) -> Stop {
-        self.composed(format_args!("expected {wanted}, found {}", found.kind()))
-    }
-
-    /// A fault of the value of `key`, which lies behind.
-    pub fn fault_of(&mut self, key: &'static str, pos: Pos, why: fmt::Arguments) -> Stop {
-        match self.push(Step::Key(key)) {
-            Ok(()) => {
-                let why = self.arena.str(why).unwrap_or("a value that can't be used");
-                self.json.stop(pos, why)
-            }
-            Err(fault) => fault,
-        }
-    }
-
-    /// What a list that is full says.
-    pub fn full(&mut self, most: usize, of: &str) -> Stop {
-        self.composed(format_args!("more than {most} {of}"))
-    }
-
-    /// A warning about the last value or key.
-    pub fn warn(&mut self, text: fmt::Arguments) {
-        self.warn_at(self.json.pos(), text);
-    }
-
-    /// A warning about the value at `pos`.
-    pub fn warn_at(&mut self, pos: Pos, text: fmt::Arguments) {
-        let colon = if self.path.is_empty() { "" } else { ": " };
-        let (name, path) = (self.name, Path(&self.path));
-        (self.warn)(format_args!("{name}:{pos}: {path}{colon}{text}"));
-    }
-
-    /// A step down.
-    pub fn push(&mut self, step: Step) -> Read {
-        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), "too deep"))
-    }
-
-    /// Notes that `part` of the plan, number `index`, came from the value at `pos`.
-    pub fn mark(&mut self, part: &'static str, index: usize, pos: Pos) {
-        let mut path = ["", ""];
-        let mut at = None;
-        for step in &self.path {
-            match step {
-                Step::Key(key) if at.is_none() => path = [path[1], key],
-                Step::Index(n) if at.is_none() => at = Some(*n as u16),
-                _ => {}
-            }
-        }
-        let mark = Mark { part, index: index as u16, path, at, pos };
-        // Full only where a file repeats its keys without end: then later faults lack a place.
-        let _ = self.plan.marks.push(mark);
-    }
-
-    /// Remembers a key that not every generation reads.
-    fn note_foreign(&mut self, key: &'static Key) {
-        let known = |row: &(&Key, Pos)| core::ptr::eq(row.0, key);
-        if key.by != By::All && !self.foreign.iter().any(known) {
-            // Large enough for every such key there is (a test counts them).
-            let _ = self.foreign.push((key, self.json.pos()));
-        }
     }
 }

@@ -2,18 +2,23 @@
 
 use super::networks::address;
 use super::path::Quoted;
-use super::read::{File, Key, Read, all};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::inet::Address;
 use crate::plan::{FEW, Route};
 
-pub(super) const ROUTE: &[Key] = &[
-    all("destination", |f| f.destination()),
-    all("source", |f| f.address("an address", true, true).map(|s| f.route.source = s)),
-    all("gateway", |f| f.address("an address", false, true).map(|s| f.route.gateway = s)),
-    all("interface_name", |f| f.interface().map(|s| f.route.interface_name = s)),
-    // nsinit's own.
-    all("on_link", |f| f.flag().map(|on| f.route.on_link = on)),
-];
+pub(super) const ROUTE: &Keys = &keys!(
+    [
+        all("interface_name", |f| Slot::Interface(&mut f.route.interface_name)),
+        // nsinit's own.
+        all("on_link", |f| Slot::Flag(&mut f.route.on_link)),
+    ],
+    [
+        all("destination", |f| f.destination()),
+        all("source", |f| f.address("an address", true, true).map(|s| f.route.source = s)),
+        all("gateway", |f| f.address("an address", false, true).map(|s| f.route.gateway = s)),
+    ]
+);
 
 impl File<'_> {
     pub fn routes(&mut self) -> Read {

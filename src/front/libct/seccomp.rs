@@ -1,35 +1,42 @@
 //! `seccomp` of libcontainer 2.2: rules by system call number (configs/config.go).
 
-use super::read::{File, Key, Read, all};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::plan::{SECCOMP_RULES, Seccomp, SeccompArg, SeccompRule};
 
-pub(super) const SECCOMP: &[Key] = &[all("syscalls", |f| {
-    let seccomp =
-        f.plan.process.seccomp.get_or_insert_with(|| Seccomp { rules: Default::default() });
-    seccomp.rules.clear();
-    f.list(|f| f.seccomp_rule())
-})];
+pub(super) const SECCOMP: &Keys = &keys!(
+    [],
+    [all("syscalls", |f| {
+        let seccomp =
+            f.plan.process.seccomp.get_or_insert_with(|| Seccomp { rules: Default::default() });
+        seccomp.rules.clear();
+        f.list(|f| f.seccomp_rule())
+    })]
+);
 
-pub(super) const SECCOMP_RULE: &[Key] = &[
-    all("value", |f| f.int(0, i64::from(i32::MAX)).map(|n| f.rule.number = n as u32)),
-    all("action", |f| f.int(-3, 4095).map(|n| f.rule.action = n as i32)),
-    all("args", |f| {
-        f.rule.conditions = 0;
-        f.list(|f| f.seccomp_arg())
-    }),
-    all("names", |f| Err(f.fault("nsinit knows system calls by number only, as \"value\""))),
-];
+pub(super) const SECCOMP_RULE: &Keys = &keys!(
+    [],
+    [
+        all("value", |f| f.int(0, i64::from(i32::MAX)).map(|n| f.rule.number = n as u32)),
+        all("action", |f| f.int(-3, 4095).map(|n| f.rule.action = n as i32)),
+        all("args", |f| {
+            f.rule.conditions = 0;
+            f.list(|f| f.seccomp_arg())
+        }),
+        all("names", |f| Err(f.fault("nsinit knows system calls by number only, as \"value\""))),
+    ]
+);
 
-pub(super) const SECCOMP_ARG: &[Key] = &[
-    all("index", |f| f.int(0, 5).map(|n| f.arg.index = n as u8)),
-    all("value", |f| f.u32().map(|n| f.arg.value = n)),
-    all("op", |f| f.int(0, 4).map(|n| f.arg.op = n as u8)),
-];
+pub(super) const SECCOMP_ARG: &Keys = &keys!(
+    [all("value", |f| Slot::U32(&mut f.arg.value))],
+    [
+        all("index", |f| f.int(0, 5).map(|n| f.arg.index = n as u8)),
+        all("op", |f| f.int(0, 4).map(|n| f.arg.op = n as u8)),
+    ]
+);
 
 impl File<'_> {
     pub fn seccomp(&mut self) -> Read {
-        let pos = self.json.next_pos();
-        self.mark("seccomp", 0, pos);
         self.object(SECCOMP)
     }
 

@@ -3,7 +3,8 @@
 
 use core::ffi::CStr;
 
-use super::read::{File, Key, Read, all};
+use super::read::{File, Read};
+use super::table::{Keys, Slot, keys};
 use crate::bytes::{number, same_in_any_case};
 use crate::json::Json;
 use crate::jsonmin::Value;
@@ -11,38 +12,41 @@ use crate::plan::FEW;
 use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG, OnFailure, Restart, Service};
 use crate::signame;
 
-pub(super) const SERVICE: &[Key] = &[
-    all("after", |f| {
-        f.plan.service.after.clear();
-        f.list(|f| {
-            let name = f.text()?;
-            f.mark("after", f.plan.service.after.len(), f.json.pos());
-            f.plan.service.after.push(name).map_err(|_| f.full(FEW, "names"))
-        })
-    }),
-    all("restart", |f| f.word(RESTART).map(|n| f.plan.service.keep.restart = n)),
-    all("restart_max", |f| f.u32().map(|n| f.plan.service.keep.restart_max = n)),
-    all("on_failure", |f| f.word(ON_FAILURE).map(|n| f.plan.service.keep.on_failure = n)),
-    all("stop_signal", |f| f.signal().map(|n| f.plan.service.keep.stop_signal = n)),
-    all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.keep.grace = n)),
-    all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.keep.timeout = n)),
-    all("log", |f| {
-        f.mark_value("log");
-        f.plan.service.keep.log = 0;
-        f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
-    }),
-    all("log_size", |f| f.measure(SIZES).map(|n| f.plan.service.keep.log_size = n)),
-    all("overlay", |f| {
-        f.text_to(|f| &mut f.plan.service.overlay)?;
-        match f.plan.service.overlay.map(CStr::to_bytes) {
-            Some(path) if path != b"tmpfs" && !path.starts_with(b"/") => {
-                Err(f.fault("expected \"tmpfs\" or an absolute path"))
+pub(super) const SERVICE: &Keys = &keys!(
+    [
+        all("restart_max", |f| Slot::U32(&mut f.plan.service.keep.restart_max)),
+        all("overlay_size", |f| Slot::Text(&mut f.plan.service.overlay_size)),
+    ],
+    [
+        all("after", |f| {
+            f.plan.service.after.clear();
+            f.list(|f| {
+                let name = f.text()?;
+                f.mark("after", f.plan.service.after.len(), f.json.pos());
+                f.plan.service.after.push(name).map_err(|_| f.full(FEW, "names"))
+            })
+        }),
+        all("restart", |f| f.word(RESTART).map(|n| f.plan.service.keep.restart = n)),
+        all("on_failure", |f| f.word(ON_FAILURE).map(|n| f.plan.service.keep.on_failure = n)),
+        all("stop_signal", |f| f.signal().map(|n| f.plan.service.keep.stop_signal = n)),
+        all("grace", |f| f.measure(TIMES).map(|n| f.plan.service.keep.grace = n)),
+        all("timeout", |f| f.measure(TIMES).map(|n| f.plan.service.keep.timeout = n)),
+        all("log", |f| {
+            f.plan.service.keep.log = 0;
+            f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
+        }),
+        all("log_size", |f| f.measure(SIZES).map(|n| f.plan.service.keep.log_size = n)),
+        all("overlay", |f| {
+            f.plan.service.overlay = f.text_or_none()?;
+            match f.plan.service.overlay.map(CStr::to_bytes) {
+                Some(path) if path != b"tmpfs" && !path.starts_with(b"/") => {
+                    Err(f.fault("expected \"tmpfs\" or an absolute path"))
+                }
+                _ => Ok(()),
             }
-            _ => Ok(()),
-        }
-    }),
-    all("overlay_size", |f| f.text_to(|f| &mut f.plan.service.overlay_size)),
-];
+        }),
+    ]
+);
 
 /// Words and what they mean.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -68,13 +72,11 @@ const TIMES: Words<u64> = &[("ms", 1), ("s", 1000), ("", 1000), ("m", 60_000), (
 /// Units of size in bytes.
 const SIZES: Words<u64> = &[("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
 
-/// Prints it, with every default written out.
+/// Prints all of it but its plain keys, with every default written out.
 pub(super) fn print(j: &mut Json, service: &Service) {
-    let Service { after, overlay, overlay_size, keep } = service;
-    j.begin("service", '{');
+    let Service { after, overlay, keep, .. } = service;
     j.strings("after", after.iter().copied());
     j.opt("overlay", *overlay);
-    j.opt("overlay_size", *overlay_size);
     j.key("restart");
     j.raw(format_args!("\"{}\"", name(RESTART, keep.restart)));
     j.key("on_failure");
@@ -87,17 +89,12 @@ pub(super) fn print(j: &mut Json, service: &Service) {
         }
     }
     j.close();
-    let numbers = [
-        ("restart_max", keep.restart_max),
-        ("stop_signal", keep.stop_signal),
-        ("log_size", keep.log_size),
-    ];
-    numbers.iter().for_each(|(key, n)| j.unsigned(key, (*n).into()));
+    j.unsigned("stop_signal", keep.stop_signal.into());
+    j.unsigned("log_size", keep.log_size.into());
     for (key, ms) in [("grace", keep.grace), ("timeout", keep.timeout)] {
         j.key(key);
         j.raw(format_args!("\"{ms}ms\""));
     }
-    j.close();
 }
 
 /// The word that has this meaning.

@@ -8,7 +8,8 @@ use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
 use super::path::{Quoted, Step};
-use super::read::{By, File, Read};
+use super::read::{File, Read};
+use super::table::{By, by};
 use crate::bytes::CNames;
 use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
@@ -111,61 +112,63 @@ impl File<'_> {
     }
 
     /// Decides all that was left.
-    pub fn settle(&mut self) -> Read {
+    pub fn settle(&mut self) {
         let generation = self.generation();
         self.warn_foreign(generation);
-        self.settle_capabilities(generation)?;
-        self.settle_namespaces()?;
-        self.name_networks()?;
-        if generation == By::V1 {
-            self.settle_v1()?;
-        } else {
-            self.settle_v2()?;
-        }
-        self.settle_root(generation)?;
-        self.settle_cgroup()?;
+        self.settle_capabilities(generation);
+        // What is wrong was told.
+        let _ = self.settle_namespaces();
+        let _ = self.name_networks();
+        let _ = if generation == By::V1 { self.settle_v1() } else { self.settle_v2() };
+        let _ = self.settle_root();
+        let _ = self.settle_cgroup();
+        let private = self.kept.private;
+        let private = match generation {
+            By::V2 => private.unwrap_or(false),
+            _ => private.unwrap_or(!self.plan.rootfs.no_pivot_root),
+        };
+        self.plan.rootfs.propagation = if private { MS_PRIVATE } else { MS_SLAVE };
         // Only PID 1 of a namespace is given its orphans.
         if !self.plan.namespaces.is_new(Kind::Pid) {
             self.plan.init = Init::Become;
         }
-        Ok(())
     }
 
     /// The shape of `namespaces` tells; without it, the keys that only one generation has.
     fn generation(&self) -> By {
-        let has = |by| self.foreign.iter().any(|(key, _)| key.by == by);
+        let has = |by: &str| self.foreign.iter().any(|(row, _)| row.starts_with(by));
         match self.kept.shape {
             Shape::Objects => By::V2,
-            Shape::None if has(By::V2) && !has(By::V1) => By::V2,
+            Shape::None if has(by!(v2)) && !has(by!(v1)) => By::V2,
             _ => By::V1,
         }
     }
 
     fn warn_foreign(&mut self, generation: By) {
-        for (key, pos) in &self.foreign {
-            let whose = match key.by {
-                By::V1 if generation == By::V2 => "before 2.0",
-                By::V2 if generation == By::V1 => "from 2.0",
-                _ => continue,
-            };
-            (self.warn)(format_args!(
-                "{}:{pos}: {}: a key of libcontainer {whose}, in a file for the other: read all the same",
-                self.name, key.name
-            ));
+        let (other, whose) = match generation {
+            By::V1 => (by!(v2), "from 2.0"),
+            By::V2 => (by!(v1), "before 2.0"),
+        };
+        for (row, pos) in &self.foreign {
+            if let Some(key) = row.strip_prefix(other) {
+                let name = self.name;
+                (self.warn)(format_args!(
+                    "{name}:{pos}: {key}: a key of libcontainer {whose}, in a file for the other: read all the same"
+                ));
+            }
         }
     }
 
-    fn settle_capabilities(&mut self, generation: By) -> Read {
+    fn settle_capabilities(&mut self, generation: By) {
         for n in 0..self.kept.unknown.len() {
             let Some(&(name, pos)) = self.kept.unknown.get(n) else { break };
             let name = Quoted(name);
             if generation == By::V2 {
-                let why = format_args!("no such capability: {name}");
-                return Err(self.fault_of("capabilities", pos, why));
+                self.fault_of("capabilities", pos, format_args!("no such capability: {name}"));
+            } else if self.push(Step::Key("capabilities")).is_ok() {
+                self.warn_at(pos, format_args!("no such capability: {name}: ignored"));
+                self.path.pop();
             }
-            self.push(Step::Key("capabilities"))?;
-            self.warn_at(pos, format_args!("no such capability: {name}: ignored"));
-            self.path.pop();
         }
         let mask = self.kept.mask.unwrap_or(0);
         self.plan.process.capabilities = match (self.kept.shape, self.kept.listed, self.kept.mask) {
@@ -173,7 +176,6 @@ impl File<'_> {
             (_, None, Some(mask)) => names::ALL_CAPABILITIES & !mask,
             (_, keep, _) => keep.unwrap_or(0) & !mask,
         };
-        Ok(())
     }
 
     /// `ipc` of 1.4 and a network of type netns name a namespace to join.
@@ -210,8 +212,7 @@ impl File<'_> {
     /// What the command line of libcontainer 2 had, and its file had not.
     fn settle_v2(&mut self) -> Read {
         if let Some(pos) = self.kept.untyped_mount {
-            self.push(Step::Key("mounts"))?;
-            return Err(self.json.stop(pos, "a mount needs a device"));
+            self.fault_of("mounts", pos, format_args!("a mount needs a device"));
         }
         if !self.kept.has_environment {
             self.default_environment()?;
@@ -245,14 +246,9 @@ impl File<'_> {
         }
     }
 
-    fn settle_root(&mut self, generation: By) -> Read {
-        let rootfs = &mut self.plan.rootfs;
-        let private = match generation {
-            By::V2 => self.kept.private.unwrap_or(false),
-            _ => self.kept.private.unwrap_or(!rootfs.no_pivot_root),
-        };
-        rootfs.propagation = if private { MS_PRIVATE } else { MS_SLAVE };
+    fn settle_root(&mut self) -> Read {
         if self.kept.restrict_sys {
+            let rootfs = &mut self.plan.rootfs;
             add(&mut rootfs.masked, MASKED).map_err(|()| self.full(PATHS, "paths"))?;
             let rootfs = &mut self.plan.rootfs;
             add(&mut rootfs.readonly_paths, READ_ONLY).map_err(|()| self.full(PATHS, "paths"))?;
