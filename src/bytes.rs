@@ -176,6 +176,12 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
+/// Whether `word` is one of those that lie between `at` bytes in `list`.
+#[inline(never)]
+pub fn is_among(list: &[u8], at: u8, word: &[u8]) -> bool {
+    split_by(list, at).any(|one| one == word)
+}
+
 /// The C string that begins in `bytes`. `None`: it does not end there.
 pub fn until_nul(bytes: &[u8]) -> Option<&CStr> {
     let first = split_by(bytes, 0).next()?;

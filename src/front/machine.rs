@@ -7,7 +7,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::options::Options;
-use super::{Context, Failure, Verb, answer, blank, usage};
+use super::{Context, Failure, Verb, answer, usage};
 use crate::boot::containers::check::check;
 use crate::boot::containers::{LIST, ask, log_path};
 use crate::bytes::{Short, Show, number, split_by};
@@ -112,7 +112,7 @@ fn boot(context: Context, options: Options) -> Result<u8, Failure> {
         Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
     };
     let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
-    Ok(u8::from(!check(dir, machine, blank(context.plan), context.arena)?))
+    Ok(u8::from(!check(dir, machine, context.plan, context.arena)?))
 }
 
 /// The one word of a command line.

@@ -1,6 +1,7 @@
 //! `nsinit boot --check DIR`: what would go wrong, told where the machine is built.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +17,7 @@ use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::exec::{DEFAULT_PATH, value};
 use crate::exec::{Program, program};
-use crate::front::Failure;
+use crate::front::{Failure, blank};
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
@@ -27,7 +28,12 @@ const DEPTH: usize = 4;
 
 /// Looks at all containers below `dir`, which are to run on the machine `machine` (e_machine of
 /// elf(5)); whether nothing is wrong. What is wrong is said.
-pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -> Result<bool> {
+pub fn check(
+    dir: &'static CStr,
+    machine: u16,
+    plan: &mut MaybeUninit<Plan>,
+    arena: &Arena,
+) -> Result<bool> {
     let mut units = Vec::<Unit, UNITS>::new();
     let mut good = true;
     find(dir, &mut units, arena, &mut |text| {
@@ -57,12 +63,13 @@ fn container(
     machine: u16,
     units: &mut Vec<Unit, UNITS>,
     n: usize,
-    plan: &mut Plan,
+    plan: &mut MaybeUninit<Plan>,
     arena: &Arena,
 ) -> core::result::Result<bool, Failure> {
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
+    let plan = blank(plan);
     read(plan, file, arena)?;
     let (set, mut good) = after(plan, units, (kind, name), file, arena);
     if let Some(unit) = units.get_mut(n) {

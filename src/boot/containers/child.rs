@@ -3,6 +3,7 @@
 //! `nsinit exec`. Whatever is wrong with the file or its root hits this process alone.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -15,7 +16,7 @@ use super::unit::{Kind, Set, Unit, record};
 use crate::bytes::Arena;
 use crate::error::{Context as _, Error, STATUS_NSINIT};
 use crate::front::options::Options;
-use crate::front::{Failure, libct, load};
+use crate::front::{Failure, blank, libct, load};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
@@ -40,7 +41,7 @@ pub struct Child<'a> {
     /// To PID 1.
     pub talk: OwnedFd,
     /// Memory for its plan.
-    pub plan: &'a mut Plan,
+    pub plan: &'a mut MaybeUninit<Plan>,
     /// Memory for its strings.
     pub arena: &'a Arena,
 }
@@ -62,6 +63,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     setsid().doing("make a session", ())?;
     let dir = directory(containers, kind, name, arena)?;
     chdir(dir).doing("change directory to", dir)?;
+    let plan = blank(plan);
     read(plan, CONFIG, arena)?;
     if plan.mark("log", 0).is_none() {
         plan.service.keep.log = log;
@@ -79,9 +81,9 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     image::prepare(dir, name, plan, arena)?;
     fcntl_setfd(&talk, FdFlags::empty()).doing("keep the socket", ())?;
     let ready = arena.cstr(format_args!("{}", talk.as_raw_fd())).doing("name the socket", ())?;
-    let words = [c"nsinit", c"exec", c"--id", name, c"--ready-fd", ready];
-    let mut argv = [None; 7];
-    argv.iter_mut().zip(words).for_each(|(to, word)| *to = Some(ThinCStr::from(word)));
+    let word = |word| Some(ThinCStr::from(word));
+    let [nsinit, exec, id, fd] = [c"nsinit", c"exec", c"--id", c"--ready-fd"].map(word);
+    let argv = [nsinit, exec, id, word(name), fd, word(ready), None];
     let errno = execve(c"/proc/self/exe", &argv, &[None]);
     Err(Error::errno("execute", "/proc/self/exe", errno).into())
 }
@@ -105,9 +107,8 @@ pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
 /// Its file, in the working directory.
 const CONFIG: &CStr = c"container.json";
 
-/// Fills the plan from the file at `path`.
+/// Fills the empty plan from the file at `path`.
 pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
-    *plan = Plan::new();
     load::plan(plan, path, &Options::default(), arena)?;
     load::built(plan, path, arena)?;
     let why = "there is no \"command\" in it";

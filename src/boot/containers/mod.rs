@@ -35,7 +35,6 @@ use self::unit::{Set, UNITS, Unit};
 use super::{Action, Machine, rescue};
 use crate::plan::service::Keep;
 use crate::syscall::lock::Lock;
-use crate::syscall::memory::give_back_value;
 use crate::syscall::signal::signalfd;
 
 /// What PID 1 keeps, in static memory: pages of which nothing is used do not exist.
@@ -89,8 +88,6 @@ pub fn run(machine: &mut Machine) -> Action {
             log: Keep::DEFAULT.log,
             shell: None,
         };
-        // Only the containers' own processes need one.
-        give_back_value(room.machine.plan);
         room.directories();
         room.find();
         room.log();
