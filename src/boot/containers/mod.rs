@@ -20,7 +20,7 @@ mod turn;
 mod unit;
 mod wait;
 
-pub use control::{LIST, ask};
+pub use control::ask;
 pub use output::path as log_path;
 
 use core::fmt;
