@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use super::options::Options;
 use super::{Context, Failure, Verb, answer, usage};
 use crate::boot::containers::check::check;
-use crate::boot::containers::{ask, log_path};
+use crate::boot::containers::{LOG_PATHS, ask};
+use crate::boot::names::path;
 use crate::bytes::Show;
 use crate::error::{Context as _, Error};
 use crate::say::{self, Output};
@@ -156,9 +157,8 @@ fn logs(_: Context, options: Options) -> Result<u8, Failure> {
     let name = name(&options)?;
     let mut out = say::answer();
     let mut found = false;
-    for end in [".1", ""] {
-        let path = log_path(name.to_str().unwrap_or("?"), end);
-        match copy(path.as_cstr(), &mut out) {
+    for pattern in LOG_PATHS.into_iter().rev() {
+        match copy(path(pattern, name.to_bytes()).as_cstr(), &mut out) {
             Ok(()) => found = true,
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(Error::errno("read the log of", name, errno).into()),

@@ -81,9 +81,15 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
     image::prepare(dir, name, plan, arena)?;
     fcntl_setfd(&talk, FdFlags::empty()).doing("keep the socket", ())?;
     let ready = arena.cstr(format_args!("{}", talk.as_raw_fd())).doing("name the socket", ())?;
-    let word = |word| Some(ThinCStr::from(word));
-    let [nsinit, exec, id, fd] = [c"nsinit", c"exec", c"--id", c"--ready-fd"].map(word);
-    let argv = [nsinit, exec, id, word(name), fd, word(ready), None];
+    let argv = [
+        Some(c"nsinit".into()),
+        Some(c"exec".into()),
+        Some(c"--id".into()),
+        Some(name.into()),
+        Some(c"--ready-fd".into()),
+        Some(ready.into()),
+        None::<ThinCStr>,
+    ];
     let errno = execve(c"/proc/self/exe", &argv, &[None]);
     Err(Error::errno("execute", "/proc/self/exe", errno).into())
 }

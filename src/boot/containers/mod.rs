@@ -21,7 +21,7 @@ mod unit;
 mod wait;
 
 pub use control::ask;
-pub use output::path as log_path;
+pub use output::PATHS as LOG_PATHS;
 
 use core::fmt;
 
@@ -131,7 +131,10 @@ impl Room<'_, '_> {
 
     /// Those for which it is so.
     fn set(&self, is: fn(&Unit) -> bool) -> Set {
-        let bits = self.units.iter().enumerate().filter(|(_, unit)| is(unit));
-        bits.fold(0, |set, (n, _)| set | 1 << n)
+        let mut set = 0;
+        for (n, unit) in self.units.iter().enumerate() {
+            set |= u64::from(is(unit)) << n;
+        }
+        set
     }
 }

@@ -11,7 +11,7 @@ use super::child::join;
 use super::unit::{Kind, UNITS, Unit};
 use super::{Room, control};
 use crate::boot::names;
-use crate::bytes::{Arena, Show, split_by};
+use crate::bytes::{Arena, Show, is_among, split_by};
 use crate::error::Error;
 use crate::front::libct::LOGS;
 use crate::front::load::RUN;
@@ -83,12 +83,9 @@ impl Room<'_, '_> {
                 }
             }
         }
-        let listed = |list: &CStr, unit: &Unit| {
-            split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
-        };
         self.units.retain(|unit| {
-            only.is_none_or(|list| listed(list, unit))
-                && !skip.is_some_and(|list| listed(list, unit))
+            let named = |list: &CStr| is_among(list.to_bytes(), b',', unit.name.to_bytes());
+            only.is_none_or(named) && !skip.is_some_and(named)
         });
     }
 }
@@ -117,8 +114,11 @@ pub fn find(
                 None if units.iter().any(|unit| unit.name == name) => {
                     Some("another container has this name")
                 }
-                None if units.push(Unit::new(name, kind)).is_err() => {
-                    Some("there are more than 64 containers")
+                None if units.is_full() => Some("there are more than 64 containers"),
+                None => {
+                    // It is not full.
+                    let _ = units.push(Unit::new(name, kind));
+                    continue;
                 }
                 why => why,
             };
