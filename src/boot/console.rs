@@ -20,10 +20,11 @@ pub const CONSOLES: usize = 4;
 
 /// The active consoles, the machine's main one first.
 #[derive(Default)]
+#[repr(C)]
 pub struct Consoles {
     fds: Vec<OwnedFd, CONSOLES>,
-    main: Path,
     is_log: bool,
+    main: Path,
 }
 
 impl Consoles {

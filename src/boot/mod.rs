@@ -43,14 +43,12 @@ use console::Consoles;
 use power::Buttons;
 use watchdog::Watchdog;
 
-/// What the first process has for as long as it runs.
+/// What the first process has for as long as it runs. What is small comes first: near the beginning it
+/// is reached by short instructions.
+#[repr(C)]
 pub struct Machine<'a> {
-    /// What the kernel's command line says.
-    pub cmdline: Cmdline,
-    /// Every active console, none of which a write blocks on.
-    pub consoles: Consoles,
-    /// The power buttons.
-    pub buttons: Buttons,
+    /// Memory for strings that stay for good.
+    pub arena: &'a Arena,
     /// The hardware watchdog, where one is asked for.
     pub watchdog: Watchdog,
     /// Whether this is a machine, and not a container: what is done to the kernel is done to all.
@@ -59,10 +57,14 @@ pub struct Machine<'a> {
     pub args: List<'static>,
     /// The environment that nsinit was started with.
     pub env: Env,
-    /// Memory for strings that stay for good.
-    pub arena: &'a Arena,
     /// Memory for a plan.
     pub plan: &'static mut MaybeUninit<Plan>,
+    /// The power buttons.
+    pub buttons: Buttons,
+    /// Every active console, none of which a write blocks on.
+    pub consoles: Consoles,
+    /// What the kernel's command line says.
+    pub cmdline: Cmdline,
     /// The steps of the boot, each with the time of its end in microseconds since the kernel began.
     pub marks: Vec<(&'static str, u64), MARKS>,
 }

@@ -28,9 +28,11 @@ pub fn path(pattern: &str, name: &[u8]) -> Path {
 /// Most names in one directory.
 pub const NAMES: usize = 128;
 
-/// The names in `dir`, sorted byte by byte, but those that begin with a dot.
-pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NAMES>> {
-    let mut names = Vec::new();
+/// Sorted names.
+pub type Names = Vec<&'static CStr, NAMES>;
+
+/// Adds the names in `dir`, sorted byte by byte, but those that begin with a dot.
+pub fn sorted(dir: &'static CStr, arena: &Arena, names: &mut Names) -> Result<()> {
     let mut result = Ok(());
     each(dir, &mut |_, name| {
         let name = arena.concat(&[name.to_bytes()]).doing("keep a name in", dir);
@@ -43,7 +45,7 @@ pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NA
         });
     })
     .doing("read the directory", dir)?;
-    result.map(|()| names)
+    result
 }
 
 /// Calls `f` with the open directory and each name in it that does not begin with a dot.

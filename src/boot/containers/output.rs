@@ -25,12 +25,13 @@ const HEAD: usize = 80;
 
 /// The pipe of a container's standard output and error. Both ends stay open for good: there is no
 /// end to it, whoever holds a copy of the other.
+#[repr(C)]
 pub struct Output {
     read: OwnedFd,
     write: OwnedFd,
+    len: usize,
     /// The beginning of a line whose end has not come.
     held: [u8; LINE],
-    len: usize,
 }
 
 impl Output {

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::child::join;
 use super::unit::{Kind, UNITS, Unit};
 use super::{Room, control};
-use crate::boot::names;
+use crate::boot::names::{self, Names};
 use crate::bytes::{Arena, Show, is_among, split_by};
 use crate::error::Error;
 use crate::front::libct::LOGS;
@@ -99,16 +99,14 @@ pub fn find(
     wrong: &mut dyn FnMut(fmt::Arguments),
 ) {
     for kind in Kind::ALL {
-        let names = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
-        let names = match names.and_then(|dir| names::sorted(dir, arena)) {
-            Ok(names) => names,
-            Err(error) => {
-                if error.raw() != Some(Errno::NOENT) {
-                    wrong(format_args!("{error}"));
-                }
-                continue;
+        let mut names = Names::new();
+        let path = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
+        if let Err(error) = path.and_then(|dir| names::sorted(dir, arena, &mut names)) {
+            if error.raw() != Some(Errno::NOENT) {
+                wrong(format_args!("{error}"));
             }
-        };
+            continue;
+        }
         for name in names {
             let why = match fault(name) {
                 None if units.iter().any(|unit| unit.name == name) => {

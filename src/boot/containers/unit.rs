@@ -133,7 +133,8 @@ pub fn from_record(record: &Record) -> (Set, Keep) {
     (u64::from(high) << 32 | u64::from(low), keep)
 }
 
-/// One container.
+/// One container. What is small comes first: near the beginning it is reached by short instructions.
+#[repr(C)]
 pub struct Unit {
     /// The name of its directory, of which state.json, log file and socket have theirs.
     pub name: &'static CStr,
@@ -147,8 +148,6 @@ pub struct Unit {
     pub keep: Keep,
     /// Its launcher, PID 1's child.
     pub pid: Option<Pid>,
-    /// What it says.
-    pub output: Option<Output>,
     /// To its launcher: the settings come up, "go" goes down, and it ends when the command runs.
     pub talk: Option<OwnedFd>,
     /// When something is to be done about it, in microseconds since boot; 0 is never.
@@ -171,6 +170,8 @@ pub struct Unit {
     pub times: [u64; 3],
     /// It has begun, or failed to: whoever waits for it need not wait longer.
     pub seen: bool,
+    /// What it says.
+    pub output: Option<Output>,
 }
 
 /// Members of `Unit::times`.
