@@ -145,6 +145,7 @@ pub fn fstype(file: &OwnedFd) -> rustix::io::Result<Option<&'static CStr>> {
 }
 
 /// A loop device that shows `file`, with its path.
+#[inline(never)]
 fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Path)> {
     const CONTROL: &CStr = c"/dev/loop-control";
     let control = node(CONTROL, FileType::CharacterDevice, (10, 237)).map_err(|errno| {

@@ -33,6 +33,8 @@ const EVENTS: usize = 2 + CONSOLES + BUTTONS + CLIENTS + 2 * UNITS;
 
 impl Room<'_, '_> {
     /// Waits, and takes what has come.
+    // What is in the frame of the loop is further away.
+    #[inline(never)]
     pub fn wait(&mut self, signals: Option<&OwnedFd>) {
         let mut came = Vec::<(Event, bool), EVENTS>::new();
         self.poll(signals, &mut came);
