@@ -164,6 +164,13 @@ pub struct Split<'a> {
     at: u8,
 }
 
+impl<'a> Split<'a> {
+    /// All that was not yet given; `None` after the last part.
+    pub fn rest(self) -> Option<&'a [u8]> {
+        self.rest
+    }
+}
+
 impl<'a> Iterator for Split<'a> {
     type Item = &'a [u8];
 

@@ -5,7 +5,8 @@ use core::fmt;
 use linux_raw_sys::errno as e;
 use rustix::io::Errno;
 
-use crate::bytes::{Show, split_by};
+use crate::packed;
+use crate::packed::Packed;
 
 /// Shows an errno as "text (NAME)".
 pub struct Text(pub Errno);
@@ -14,27 +15,23 @@ impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let number = self.0.raw_os_error();
         let row = NUMBERS.iter().position(|known| i32::from(*known) == number);
-        match row.and_then(|row| split_by(LINES.as_bytes(), b'\n').nth(row)) {
-            Some(line) => {
-                let name = split_by(line, b' ').next().unwrap_or(line);
-                Show(line.get(name.len() + 1..).unwrap_or(b"")).fmt(f)?;
-                f.write_str(" (")?;
-                Show(name).fmt(f)?;
-                f.write_str(")")
-            }
-            None => write!(f, "errno {}", i64::from(number)),
+        let mut lines = LINES.lines().skip(row.unwrap_or(NUMBERS.len()) * 2);
+        match (lines.next(), lines.next()) {
+            (Some(text), Some(name)) => write!(f, "{text} ({name})"),
+            _ => write!(f, "errno {}", i64::from(number)),
         }
     }
 }
 
-/// The table: a byte a number, and one text with a line an errno, which together take a third of
+/// The table: a byte a number, and one text with two lines an errno, which together take a sixth of
 /// what pairs of strings would. Numbers differ between architectures: they are the kernel headers'
 /// own. Those of STREAMS, XENIX, shared libraries, robust mutexes and the like
 /// are left out: no call of nsinit gives them.
 macro_rules! table {
     ($($name:ident $text:literal)*) => {
         const NUMBERS: &[u8] = &[$(e::$name as u8),*];
-        const LINES: &str = concat!($(stringify!($name), " ", $text, "\n"),*);
+        /// A line with the text and one with the name for each.
+        pub const LINES: Packed = packed!(concat!($($text, "\n", stringify!($name), "\n"),*));
     };
 }
 
@@ -126,7 +123,7 @@ mod tests {
     fn text_and_name() {
         assert_eq!(Text(Errno::NOENT).to_string(), "No such file or directory (ENOENT)");
         assert_eq!(Text(Errno::HWPOISON).to_string(), "Memory page has hardware error (EHWPOISON)");
-        assert_eq!(NUMBERS.len(), LINES.lines().count());
+        assert_eq!(NUMBERS.len() * 2 + 1, LINES.lines().count());
         assert_eq!(Text(Errno::from_raw_os_error(4000)).to_string(), "errno 4000");
     }
 }

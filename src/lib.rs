@@ -6,7 +6,7 @@
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
 //! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`,
-//! `errno`, `say`, `signame`, `step`, `json`), and `syscall`, the only `unsafe` here.
+//! `errno`, `say`, `signame`, `step`, `json`, `packed`), and `syscall`, the only `unsafe` here.
 //!
 //! As the first process of a machine it is `boot` that runs, and starts each container by `exec`.
 //!
@@ -28,6 +28,7 @@ pub mod json;
 pub mod jsonmin;
 pub mod launch;
 pub mod net;
+pub mod packed;
 pub mod plan;
 pub mod proc;
 pub mod rootfs;

@@ -4,23 +4,33 @@ use rustix::process::Pid;
 
 use super::{Action, power, shutdown};
 use crate::error::{Context as _, Object};
-use crate::front::{Context, Failure, Options, Verb};
+use crate::front::options::of;
+use crate::front::{Failure, Options, Verb, Words};
+use crate::packed;
 use crate::syscall::signal::kill;
 
-const fn verb(name: &'static str, summary: &'static str, run: Run) -> Verb {
-    Verb { name, usage: "[--force]", summary, help: HELP, options: &["force"], run }
+macro_rules! verb {
+    ($name:literal, $summary:literal, $action:ident) => {
+        Verb {
+            name: $name,
+            words: Words::None,
+            text: packed!(concat!(
+                "[--force]\n",
+                $summary,
+                "\nAsks PID 1, by a signal that nsinit and systemd understand. Services are stopped and file\n\
+                 systems unmounted first. A link of this name to nsinit does the same."
+            )),
+            options: of("force"),
+            run: |_, options| ask(&options, Action::$action),
+        }
+    };
 }
-
-type Run = fn(Context, Options) -> Result<u8, Failure>;
-
-const HELP: &str = "Asks PID 1, by a signal that nsinit and systemd understand. Services are stopped and file\n\
-                    systems unmounted first. A link of this name to nsinit does the same.";
 
 /// Off, from the start, and stopped.
 pub const VERBS: [Verb; 3] = [
-    verb("poweroff", "power the machine off", |_, options| ask(&options, Action::PowerOff)),
-    verb("reboot", "start the machine anew", |_, options| ask(&options, Action::Reboot)),
-    verb("halt", "stop the machine, with the power on", |_, options| ask(&options, Action::Halt)),
+    verb!("poweroff", "power the machine off", PowerOff),
+    verb!("reboot", "start the machine anew", Reboot),
+    verb!("halt", "stop the machine, with the power on", Halt),
 ];
 
 fn ask(options: &Options, action: Action) -> Result<u8, Failure> {

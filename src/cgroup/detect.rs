@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -43,33 +43,50 @@ pub type Wanted = fn(Subsystems, &[u8]) -> bool;
 /// Those in which a container has groups.
 pub const LIMITING: Wanted = |subsystems, _| !subsystems.has(Subsystem::Systemd);
 
-/// The `wanted` hierarchies that `mountinfo`, of /proc/self, and `cgroup`, of the process whose own
+/// Finds the `wanted` hierarchies that /proc/self/mountinfo, and `cgroup`, of the process whose own
 /// groups are meant, tell of.
 pub fn hierarchies(
-    mountinfo: &'static CStr,
+    found: &mut Hierarchies,
     cgroup: &'static CStr,
     wanted: Wanted,
     arena: &Arena,
-) -> Result<Hierarchies> {
-    let groups = own_groups(cgroup, wanted, arena)?;
-    let mut found = Hierarchies::new();
+) -> Result<()> {
+    find(found, (c"/proc/self/mountinfo", cgroup), wanted, arena)
+}
+
+#[inline(never)]
+fn find(
+    found: &mut Hierarchies,
+    (mountinfo, cgroup): (&'static CStr, &'static CStr),
+    wanted: Wanted,
+    arena: &Arena,
+) -> Result<()> {
+    let mut groups = Groups::new();
+    match each_line(cgroup, &mut |line| own_group(&mut groups, line, wanted, arena)) {
+        // A kernel without control groups.
+        Err(error) if error.raw() == Some(Errno::NOENT) => return Ok(()),
+        result => result?,
+    }
     // Without a hierarchy there is no mount to look for.
     if groups.is_empty() {
-        return Ok(found);
+        return Ok(());
     }
-    let file = open(mountinfo)?;
+    each_line(mountinfo, &mut |line| match Mount::parse(line) {
+        Some(mount) => add(found, &mount, &groups, arena),
+        None => Ok(()),
+    })
+}
+
+/// Calls `each` with every line of a file; the text of a longer one is empty.
+fn each_line(path: &'static CStr, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, path, flags, Mode::empty()).doing("open", path)?;
     let mut buf = [0; LINE];
     let mut pieces = Pieces::new(file.as_fd(), &mut buf);
-    while let Some(line) = pieces.next(b'\n').doing("read", mountinfo)? {
-        if let Some(mount) = Mount::parse(line.text) {
-            add(&mut found, &mount, &groups, arena)?;
-        }
+    while let Some(line) = pieces.next(b'\n').doing("read", path)? {
+        each(line.text)?;
     }
-    if let Some(n) = found.iter().position(|h| h.subsystems.has(Subsystem::Memory)) {
-        let memory = found.remove(n);
-        found.push(memory).map_err(|_| too_many())?;
-    }
-    Ok(found)
+    Ok(())
 }
 
 /// Takes note of a mount, unless a better one of the same hierarchy is known.
@@ -92,6 +109,11 @@ fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -
         Some(_) => {}
         None => found.push(new).map_err(|_| too_many())?,
     }
+    if let [.., before, last] = found.as_mut_slice()
+        && before.subsystems.has(Subsystem::Memory)
+    {
+        core::mem::swap(before, last);
+    }
     Ok(())
 }
 
@@ -107,35 +129,22 @@ fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
 
 type Groups = Vec<(Subsystems, &'static CStr), HIERARCHIES>;
 
-/// The caller's own group in every hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for
+/// Takes note of the group in one hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for
 /// v2. A v1 hierarchy without controllers has "name=" instead, and is left out, but for systemd's.
-fn own_groups(path: &'static CStr, wanted: Wanted, arena: &Arena) -> Result<Groups> {
-    let file = match open(path) {
-        // A kernel without control groups.
-        Err(error) if error.raw() == Some(Errno::NOENT) => return Ok(Groups::new()),
-        file => file?,
-    };
-    let mut buf = [0; LINE];
-    let mut pieces = Pieces::new(file.as_fd(), &mut buf);
-    let mut groups = Groups::new();
-    while let Some(line) = pieces.line().doing("read", path)? {
-        let mut fields = line.splitn(3, |&b| b == b':').skip(1);
-        let (Some(list), Some(group)) = (fields.next(), fields.next()) else { continue };
-        let subsystems = Subsystems::parse(list);
-        if (!subsystems.is_empty() || list.is_empty()) && wanted(subsystems, group) {
-            let group = arena.concat(&[group]).doing("keep a line of", path)?;
-            groups.push((subsystems, group)).map_err(|_| too_many())?;
-        }
+fn own_group(groups: &mut Groups, line: &[u8], wanted: Wanted, arena: &Arena) -> Result<()> {
+    let mut fields = split_by(line, b':');
+    let (Some(_), Some(list)) = (fields.next(), fields.next()) else { return Ok(()) };
+    let Some(group) = fields.rest() else { return Ok(()) };
+    let subsystems = Subsystems::parse(list);
+    if (!subsystems.is_empty() || list.is_empty()) && wanted(subsystems, group) {
+        let group = arena.concat(&[group]).doing("keep the path of a control group", ())?;
+        groups.push((subsystems, group)).map_err(|_| too_many())?;
     }
-    Ok(groups)
+    Ok(())
 }
 
 fn too_many() -> Error {
     Error::refused("find the control groups", (), "there are more than 16")
-}
-
-fn open(path: &'static CStr) -> Result<OwnedFd> {
-    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open", path)
 }
 
 /// What a line of mountinfo says about a hierarchy; `subsystems` is empty for v2.
@@ -200,15 +209,17 @@ mod tests {
             &*Box::leak(path.into_boxed_c_str())
         };
         let arena = Arena::new(vec![0; 1 << 16].leak());
-        let found =
-            hierarchies(file("mountinfo", mountinfo), file("cgroup", cgroup), wanted, &arena);
+        let files = (file("mountinfo", mountinfo), file("cgroup", cgroup));
+        let mut found = Hierarchies::new();
+        let result = find(&mut found, files, wanted, &arena);
         std::fs::remove_dir_all(&dir).unwrap();
+        result.unwrap();
         let show = |h: &Hierarchy| {
             let names: std::vec::Vec<_> = h.subsystems.iter().map(Subsystem::name).collect();
             let own = h.own.map_or("-", |own| own.to_str().unwrap());
             format!("{} {} {own}", names.join(","), h.top.to_str().unwrap())
         };
-        found.unwrap().iter().map(show).collect()
+        found.iter().map(show).collect()
     }
 
     #[test]

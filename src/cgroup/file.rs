@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::{Errno, read as read_fd, write as write_fd};
 
-use crate::bytes::{Arena, Short, Show, until_nul};
+use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Object, Result};
 
 /// Longest path (PATH_MAX), and longest value: no file that is read as a whole shows more than a
@@ -32,28 +32,22 @@ pub struct Dir {
 
 impl Dir {
     /// Opens the directory at `path`.
-    pub fn open(path: &'static CStr) -> rustix::io::Result<Dir> {
+    pub fn open(path: &'static CStr) -> Result<Dir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Dir { fd: openat(CWD, path, flags, Mode::empty())?, path })
+        let fd = openat(CWD, path, flags, Mode::empty()).doing("open control group", path)?;
+        Ok(Dir { fd, path })
     }
 
     /// The same where state.json names it, which may be forged: the directory, wherever its path
     /// led, must be a control group, and then there is nothing in it but the kernel's own files. A
     /// link would have let it write to any file of the host, a pipe have held it up for ever.
     pub fn named(path: &'static CStr) -> Result<(Dir, Version)> {
-        let dir = Dir::open(path).doing("open", path)?;
+        let dir = Dir::open(path)?;
         let stat = fstatfs(&dir.fd).doing("look at", path)?;
         match version(stat.f_type as u64) {
             Some(version) => Ok((dir, version)),
             None => Err(Error::refused("use", path, "it is not in a control group hierarchy")),
         }
-    }
-
-    /// Opens the directory above the one at `path` whose own path is its first `end` bytes.
-    pub fn above(path: &'static CStr, end: usize) -> rustix::io::Result<Dir> {
-        let prefix = Path::new(path.to_bytes().get(..end).unwrap_or(b""))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Dir { fd: openat(CWD, prefix.as_cstr(), flags, Mode::empty())?, path })
     }
 
     /// Its descriptor.
@@ -78,10 +72,14 @@ impl Dir {
     }
 
     /// Reads a value, without its newline. EOVERFLOW if `buf` is too small.
-    pub fn read<'a>(&self, file: &str, buf: &'a mut [u8]) -> rustix::io::Result<&'a [u8]> {
-        let len = read_fd(self.file(file, OFlags::RDONLY)?, &mut *buf)?;
-        let text = buf.get(..len).filter(|text| text.len() < buf.len()).ok_or(Errno::OVERFLOW)?;
-        Ok(text.trim_ascii_end())
+    pub fn read<'a>(&self, file: &'static str, buf: &'a mut [u8]) -> Result<&'a [u8]> {
+        let read = |fd| read_fd(fd, &mut *buf);
+        let len = self.file(file, OFlags::RDONLY).and_then(read);
+        let len = len.doing("read", Object::Beneath(self.path, file))?;
+        match buf.get(..len) {
+            Some(text) if len < buf.len() => Ok(text.trim_ascii_end()),
+            _ => Err(Error::errno("read", Object::Beneath(self.path, file), Errno::OVERFLOW)),
+        }
     }
 
     /// Writes a value, and says what was written where if that fails.
@@ -122,33 +120,10 @@ pub fn failed(
     Error::errno(doing.unwrap_or("write to"), Object::Beneath(dir, file), errno)
 }
 
-/// A path put together on the stack.
-pub struct Path {
-    bytes: [u8; PATH_MAX],
-    len: usize,
-}
-
-impl Path {
-    /// `dir`. ENAMETOOLONG if it is longer than a path can be.
-    pub fn new(dir: &[u8]) -> rustix::io::Result<Path> {
-        let mut path = Path { bytes: [0; PATH_MAX], len: 0 };
-        path.push(dir)?;
-        Ok(path)
-    }
-
-    fn push(&mut self, part: &[u8]) -> rustix::io::Result<()> {
-        let end = self.len + part.len();
-        // One byte stays 0: the end of the C string.
-        let room = self.bytes.get_mut(self.len..end).filter(|_| end < PATH_MAX);
-        room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
-        self.len = end;
-        Ok(())
-    }
-
-    /// As a C string.
-    pub fn as_cstr(&self) -> &CStr {
-        until_nul(&self.bytes).unwrap_or(c"")
-    }
+/// The directory of which `path` is inside, or the same: its first `end` bytes.
+#[inline(never)]
+pub fn above(path: &'static CStr, end: usize, arena: &Arena) -> Result<&'static CStr> {
+    arena.concat(&[path.to_bytes().get(..end).unwrap_or(b"")]).doing("name a group above", path)
 }
 
 /// Where the directory above the one that ends at `end` of `path` ends.

@@ -57,8 +57,8 @@ impl Groups {
         let memory = |group: &Group| group.subsystems.has(Subsystem::Memory);
         let unified = |group: &Group| group.version == Version::V2;
         let last = groups.0.iter().position(memory).or_else(|| groups.0.iter().position(unified));
-        if let Some(memory) = last.map(|n| groups.0.remove(n)) {
-            groups.push(memory)?;
+        if let (Some(n), Some(end)) = (last, groups.0.len().checked_sub(1)) {
+            groups.0.swap(n, end);
         }
         Ok(groups)
     }

@@ -40,11 +40,8 @@ pub fn write(
             if last && invalid != Some(n) {
                 continue;
             }
-            let written = match max {
-                true => dir.put_number(file, &Max(value), arena),
-                false => dir.put_number(file, &value, arena),
-            };
-            match written {
+            let shown: &dyn fmt::Display = if *max { &Max(value) } else { &value };
+            match dir.put_number(file, shown, arena) {
                 Err(error) if error.raw() == Some(Errno::INVAL) && invalid.is_none() => {
                     invalid = Some(n);
                 }

@@ -6,7 +6,7 @@ use heapless::Vec;
 use rustix::fs::mkdir;
 use rustix::io::Errno;
 
-use super::file::{self, PATH_MAX, Path};
+use super::file::{PATH_MAX, above, parent};
 use super::refuse::refused;
 use super::remove;
 use crate::bytes::{Arena, split_by};
@@ -30,14 +30,15 @@ pub fn place(
     key: &'static str,
     arena: &Arena,
 ) -> Result<&'static CStr> {
-    let too_long = |_| refused(key, TOO_LONG);
     let mut path = Vec::<u8, PATH_MAX>::new();
-    path.extend_from_slice(base.to_bytes()).map_err(too_long)?;
-    for text in [plan.parent, plan.name].into_iter().flatten() {
-        let parts = split_by(text.to_bytes(), b'/');
-        for part in parts.filter(|part| !part.is_empty() && *part != b".") {
-            path.push(b'/').map_err(|_| too_long(Default::default()))?;
-            path.extend_from_slice(part).map_err(too_long)?;
+    let mut put = |part: &[u8]| path.extend_from_slice(part).map_err(|_| refused(key, TOO_LONG));
+    put(base.to_bytes())?;
+    for text in [plan.parent, plan.name] {
+        for part in split_by(text.unwrap_or(c"").to_bytes(), b'/') {
+            if !part.is_empty() && part != b"." {
+                put(b"/")?;
+                put(part)?;
+            }
         }
     }
     arena.concat(&[&path]).doing("name control group", base)
@@ -47,19 +48,18 @@ pub fn place(
 /// vanishes on the way was a parent of other containers' groups, and the last of them removed it.
 /// Returns whether the last directory is fresh: made now, with its parent's settings.
 #[inline(never)]
-pub fn make(path: &CStr) -> rustix::io::Result<bool> {
+pub fn make(path: &'static CStr, arena: &Arena) -> Result<bool> {
     let bytes = path.to_bytes();
     let (mut end, mut tries) = (bytes.len(), VANISH + bytes.len());
     loop {
-        let prefix = Path::new(bytes.get(..end).unwrap_or(bytes))?;
-        let fresh = match mkdir(prefix.as_cstr(), remove::MARKED) {
+        let fresh = match mkdir(above(path, end, arena)?, remove::MARKED) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             Err(Errno::NOENT) if end > 0 && tries > 0 => {
-                (end, tries) = (file::parent(bytes, end), tries - 1);
+                (end, tries) = (parent(bytes, end), tries - 1);
                 continue;
             }
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(errno).doing("make control group", path),
         };
         if end == bytes.len() {
             return Ok(fresh);

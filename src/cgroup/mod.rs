@@ -44,11 +44,11 @@ pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter};
 
 use crate::bytes::Arena;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::Cgroup;
 use crate::plan::check::Finding;
 use crate::say;
-use detect::Hierarchy;
+use detect::{Hierarchies, Hierarchy};
 use make::{TAKEN, TOO_LONG, VANISH, make, place};
 use refuse::{key_of, refused};
 
@@ -84,9 +84,8 @@ pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
 /// The caller's own groups.
 #[inline(never)]
 pub fn own_dirs(arena: &Arena) -> Result<OwnDirs> {
-    let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
-    let hierarchies = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
-    let mut dirs = Vec::new();
+    let (mut hierarchies, mut dirs) = (Hierarchies::new(), Vec::new());
+    detect::hierarchies(&mut hierarchies, c"/proc/self/cgroup", detect::LIMITING, arena)?;
     for hierarchy in &hierarchies {
         let top = hierarchy.top.to_bytes_with_nul();
         let name = top.rsplit(|byte| *byte == b'/').next();
@@ -121,15 +120,15 @@ impl<'a> Created<'a> {
         let path = place(base, plan, parent, self.arena)?;
         let (mut tries, before) = (VANISH, self.groups.iter().count());
         loop {
-            let fresh = match make(path) {
+            let fresh = match make(path, self.arena) {
                 Ok(fresh) => fresh,
-                Err(errno) => {
+                Err(error) => {
                     // Some of those above it may be there now. The first error is the one to tell.
-                    let _ = remove::remove_parents(path);
-                    return Err(match errno {
-                        Errno::NOTDIR => refused(parent, TAKEN),
-                        Errno::NAMETOOLONG => refused(parent, TOO_LONG),
-                        errno => Error::errno("make control group", path, errno),
+                    let _ = remove::remove_parents(path, self.arena);
+                    return Err(match error.raw() {
+                        Some(Errno::NOTDIR) => refused(parent, TAKEN),
+                        Some(Errno::NAMETOOLONG) => refused(parent, TOO_LONG),
+                        _ => error,
                     });
                 }
             };
@@ -158,16 +157,16 @@ impl<'a> Created<'a> {
         fresh: bool,
         plan: &Cgroup,
     ) -> Result<()> {
-        let dir = Dir::open(path).map_err(|errno| {
+        let dir = Dir::open(path).map_err(|error| {
             // It is not among those that the guard removes. The first error is the one to tell.
             let _ = match fresh {
                 true => remove::remove(path, true, false, self.arena),
-                false => remove::remove_parents(path),
+                false => remove::remove_parents(path, self.arena),
             };
-            match errno {
-                Errno::NOTDIR if plan.name.is_some() => refused("cgroups.name", TAKEN),
-                Errno::NOTDIR => refused("cgroups.parent", TAKEN),
-                errno => Error::errno("open control group", path, errno),
+            match error.raw() {
+                Some(Errno::NOTDIR) if plan.name.is_some() => refused("cgroups.name", TAKEN),
+                Some(Errno::NOTDIR) => refused("cgroups.parent", TAKEN),
+                _ => error,
             }
         })?;
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
@@ -180,7 +179,7 @@ impl<'a> Created<'a> {
                 v2::limit(at.subsystems, &group.dir, plan, self.arena)?;
             }
         }
-        self.tasks.add(group)
+        self.tasks.add(&group.dir, group.version, group.subsystems)
     }
 
     /// Whether `attach` has something to do.
@@ -203,11 +202,7 @@ impl<'a> Created<'a> {
 
     /// Stops every process, for a container that is to start frozen.
     pub fn freeze(&self) -> Result<()> {
-        let Some(group) = self.groups.of(Subsystem::Freezer) else { return Ok(()) };
-        match group.version {
-            Version::V1 => group.dir.put("freezer.state", b"FROZEN", self.arena),
-            Version::V2 => group.dir.put("cgroup.freeze", b"1", self.arena),
-        }
+        Freezer::begin(&self.groups, self.arena)
     }
 
     /// The `tasks` files.

@@ -6,6 +6,8 @@ use crate::plan::check::Finding;
 use crate::say;
 
 /// Refuses a key.
+#[cold]
+#[inline(never)]
 pub fn refused(key: &'static str, why: &'static str) -> Error {
     Error::refused("", key, why)
 }

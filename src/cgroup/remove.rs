@@ -10,8 +10,8 @@ use rustix::fs::{
 use rustix::io::{self, Errno, read};
 use rustix::process::{Pid, getpid};
 
-use super::file::{Dir, Path, parent, version};
-use super::wait::{Events, Pause};
+use super::file::{Dir, above, parent, version};
+use super::wait::{Pause, events};
 use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
@@ -53,22 +53,22 @@ pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> R
         Left::Others => return Ok(()),
         Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
     }
-    remove_parents(dir)
+    remove_parents(dir, arena)
 }
 
 /// Removes the groups above `dir`, as far as they are marked and empty.
-pub fn remove_parents(dir: &'static CStr) -> Result<()> {
+pub fn remove_parents(dir: &'static CStr, arena: &Arena) -> Result<()> {
     let (path, mut end) = (dir.to_bytes(), dir.to_bytes().len());
     loop {
         end = parent(path, end);
-        let above = Path::new(path.get(..end).unwrap_or(b"")).doing("remove control group", dir)?;
-        match is_marked(above.as_cstr()).doing("look at the parent of control group", dir)? {
+        let above = above(dir, end, arena)?;
+        match is_marked(above).doing("look at the parent of control group", dir)? {
             Some(true) => {}
             // It was never made, but what is above it was.
             None if end > 0 => continue,
             _ => return Ok(()),
         }
-        match rmdir(above.as_cstr()) {
+        match rmdir(above) {
             // Another container has its group there, or was faster.
             Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => return Ok(()),
             result => result.doing("remove the parent of control group", dir)?,
@@ -137,7 +137,7 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>, arena: &Arena) -
 }
 
 /// Tries until nobody keeps it, or somebody will not go.
-fn remove_leaf(dir: &CStr, own: bool, patience: bool) -> io::Result<Left> {
+fn remove_leaf(dir: &'static CStr, own: bool, patience: bool) -> io::Result<Left> {
     let mut pause = Pause::until(if patience { RELEASE_MS } else { 0 });
     loop {
         match rmdir(dir) {
@@ -146,28 +146,23 @@ fn remove_leaf(dir: &CStr, own: bool, patience: bool) -> io::Result<Left> {
             Err(errno) => return Err(errno),
         }
         // Read before the look at the processes: what changes after it ends the wait.
-        let events = Events::open(dir);
+        let events = events(dir);
         match first_living(dir)? {
             Some(pid) if !own || is_contained(pid) => return Ok(Left::Others),
             Some(_) => {}
-            None => for_each_group(CWD, dir, DEPTH, &mut |at, name, _| match name == dir {
-                true => Ok(true),
-                false => unlinkat(at, name, AtFlags::REMOVEDIR).or_else(unless_busy).map(|()| true),
+            None => for_each_group(dir, &mut |at, name, _| {
+                match unlinkat(at, name, AtFlags::REMOVEDIR) {
+                    // The next round, or the time limit, sees to it.
+                    Ok(()) | Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => Ok(true),
+                    Err(errno) => Err(errno),
+                }
             })?,
         }
-        if !pause.wait(events.as_ref().ok()) {
+        if !pause.wait(events.as_ref()) {
             // Without patience the groups inside have gone only now.
             let gone = matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT));
             return Ok(if gone { Left::Nothing } else { Left::Strangers });
         }
-    }
-}
-
-/// Busy still: the next round, or the time limit, sees to it.
-fn unless_busy(errno: Errno) -> io::Result<()> {
-    match errno {
-        Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT => Ok(()),
-        errno => Err(errno),
     }
 }
 
@@ -179,15 +174,10 @@ fn is_contained(pid: Pid) -> bool {
 
 type EachGroup<'a> = &'a mut dyn FnMut(BorrowedFd, &CStr, BorrowedFd) -> io::Result<bool>;
 
-/// Calls `each` with the groups inside `name`, the innermost first, and at last with `name` itself:
-/// the directory above, the name in it, and the directory. It returns whether to go on.
-fn for_each_group(
-    at: BorrowedFd<'_>,
-    name: &CStr,
-    depth: usize,
-    each: EachGroup<'_>,
-) -> io::Result<()> {
-    walk(at, name, depth, each).map(drop)
+/// Calls `each` with the groups inside `dir`, the innermost first, and at last with `dir` itself: the
+/// directory above, the name in it, and the directory. It returns whether to go on.
+fn for_each_group(dir: &CStr, each: EachGroup<'_>) -> io::Result<()> {
+    walk(CWD, dir, DEPTH, each).map(drop)
 }
 
 fn walk(at: BorrowedFd<'_>, name: &CStr, depth: usize, each: EachGroup<'_>) -> io::Result<bool> {
@@ -293,7 +283,7 @@ fn first_living(dir: &CStr) -> io::Result<Option<Pid>> {
 /// Calls `each` with every process in the group and those inside it but the caller, until it returns
 /// false. Processes outside of the caller's PID namespace read as 0 and can't be named.
 pub fn for_each_process(dir: &CStr, each: &mut dyn FnMut(Pid) -> bool) -> io::Result<()> {
-    for_each_group(CWD, dir, DEPTH, &mut |_, _, group| {
+    for_each_group(dir, &mut |_, _, group| {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match openat(group, c"cgroup.procs", flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NODEV) => return Ok(true),

@@ -14,7 +14,7 @@ use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refus
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
 use crate::bytes::{Arena, Short, Show, split_by};
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Error, Result};
 use crate::plan::check::Finding;
 use crate::plan::limits::{page_size, range};
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
@@ -37,13 +37,6 @@ pub struct Place {
     pub subsystems: Subsystems,
 }
 
-/// A key that this host can't carry out. `Launch::finding` takes it to where its position is known.
-fn refuse(finding: &mut Option<Finding>, part: &'static str, why: &'static str) -> Error {
-    let error = refused(part, why);
-    *finding = key_of(error);
-    error
-}
-
 impl Site {
     /// Whether there will be a v2 group, into which a process can be cloned.
     pub fn is_unified(&self) -> bool {
@@ -52,63 +45,76 @@ impl Site {
 
     /// Finds the place of the plan's groups. Without a name or parent in the plan there is none.
     /// `ahead`: the caller will be in another group by then, and finds it anew. Only what no group of
-    /// this host could keep is told.
+    /// this host could keep is told. A key that this host can't carry out is the `finding`, which
+    /// `Launch::finding` takes to where its position is known.
     pub fn find(
         plan: &Cgroup,
         ahead: bool,
         arena: &Arena,
         finding: &mut Option<Finding>,
     ) -> Result<Site> {
-        let mut site = Site::default();
+        let (mut site, mut size) = (Site::default(), None);
+        let found = site.look(plan, ahead, &mut size, arena);
+        found.map(|()| site).inspect_err(|error| {
+            *finding = key_of(*error);
+            if let (Some(finding), Some(_)) = (finding, size) {
+                (finding.index, finding.key) = (size, "page_size");
+            }
+        })
+    }
+
+    /// `size`: which size of huge pages is refused.
+    fn look(
+        &mut self,
+        plan: &Cgroup,
+        ahead: bool,
+        size: &mut Option<usize>,
+        arena: &Arena,
+    ) -> Result<()> {
         if plan.name.is_none() && plan.parent.is_none() {
-            return Ok(site);
+            return Ok(());
         }
         let absolute = plan.parent.is_some_and(|parent| parent.to_bytes().starts_with(b"/"));
-        let files = (c"/proc/self/mountinfo", c"/proc/self/cgroup");
-        let found = detect::hierarchies(files.0, files.1, detect::LIMITING, arena)?;
-        for hierarchy in found {
+        let mut found = detect::Hierarchies::new();
+        detect::hierarchies(&mut found, c"/proc/self/cgroup", detect::LIMITING, arena)?;
+        for hierarchy in &found {
             let base = if absolute || ahead { Some(hierarchy.top) } else { hierarchy.own };
-            let Some(base) = base else { continue };
-            // As many as were found.
-            let subsystems = hierarchy.subsystems;
-            let _ = site.places.push(Place { hierarchy, base, subsystems });
+            if let Some(base) = base {
+                let (hierarchy, subsystems) = (*hierarchy, hierarchy.subsystems);
+                // As many as were found.
+                let _ = self.places.push(Place { hierarchy, base, subsystems });
+            }
         }
-        site.meet(plan, ahead, arena, finding)?;
-        site.check_cpuset(plan, arena, finding)?;
-        check_devices(plan, arena, finding)?;
-        check_pages(plan, arena, finding)?;
-        if site.places.is_empty() && !ahead {
+        self.meet(plan, ahead, arena)?;
+        self.check_cpuset(plan, arena)?;
+        check_devices(plan, arena)?;
+        check_pages(plan, size, arena)?;
+        if self.places.is_empty() && !ahead {
             say::warning(format_args!(
                 "no control group hierarchy is mounted: the container stays in the caller's groups"
             ));
         }
-        Ok(site)
+        Ok(())
     }
 
     /// Finds a controller for each key of the plan. A v1 hierarchy is preferred; the v2 one is used
     /// for what no v1 hierarchy has, and on a host without any.
     #[inline(never)]
-    fn meet(
-        &mut self,
-        plan: &Cgroup,
-        ahead: bool,
-        arena: &Arena,
-        finding: &mut Option<Finding>,
-    ) -> Result<()> {
+    fn meet(&mut self, plan: &Cgroup, ahead: bool, arena: &Arena) -> Result<()> {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let keys = |lifts| {
-            let asked = NEEDS.into_iter().zip(asked(plan, lifts));
+            let asked = NEEDS.iter().zip(asked(plan, lifts));
             asked.filter_map(|(need, asked)| asked.then_some(need))
         };
         let mut on_v2 = Subsystems::NONE;
-        for (key, subsystem, v2) in keys(true) {
+        for &(key, subsystem, v2) in keys(true) {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
                 V2::Lacks => {
                     if key == KERNEL_MEMORY {
-                        limits_kernel_memory(plan).inspect_err(|e| *finding = key_of(*e))?;
+                        limits_kernel_memory(plan)?;
                     }
                     if !ahead {
                         left_out(key);
@@ -119,16 +125,21 @@ impl Site {
         let place = unified.and_then(|n| self.places.get(n));
         let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
         let lacking = on_v2.without(available);
-        if let Some((key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
-            return Err(missing(key, subsystem, v1, available, arena, finding));
+        if let Some(&(key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
+            return Err(missing(key, subsystem, v1, available, arena));
         }
         let on_v2 = on_v2.both(available);
-        let Some(place) = unified.map(|n| self.places.remove(n)) else { return Ok(()) };
-        if v1.is_empty() || !on_v2.is_empty() {
-            let place = Place { subsystems: on_v2, ..place };
-            // The one that limits memory comes last; there is room, one was taken out.
-            let n = if v1.has(Subsystem::Memory) { 0 } else { self.places.len() };
-            let _ = self.places.insert(n, place);
+        let Some(n) = unified else { return Ok(()) };
+        if on_v2.is_empty() && !v1.is_empty() {
+            self.places.remove(n);
+        } else if let Some((place, after)) =
+            self.places.get_mut(n..).and_then(<[_]>::split_first_mut)
+        {
+            place.subsystems = on_v2;
+            // The one that limits memory comes last.
+            if let (Some(last), false) = (after.last_mut(), v1.has(Subsystem::Memory)) {
+                core::mem::swap(place, last);
+            }
         }
         Ok(())
     }
@@ -136,31 +147,26 @@ impl Site {
     /// Refuses CPUs and memory nodes that the caller's group, or the machine, does not have. The
     /// kernel would take them on v2, and use others.
     #[inline(never)]
-    fn check_cpuset(
-        &self,
-        plan: &Cgroup,
-        arena: &Arena,
-        finding: &mut Option<Finding>,
-    ) -> Result<()> {
-        let files = [
-            ("cgroups.cpuset_cpus", plan.cpuset_cpus, "cpuset.cpus", "cpuset.cpus.effective"),
-            ("cgroups.cpuset_mems", plan.cpuset_mems, "cpuset.mems", "cpuset.mems.effective"),
+    fn check_cpuset(&self, plan: &Cgroup, arena: &Arena) -> Result<()> {
+        /// The keys, and the files of either version.
+        const FILES: [(&str, [&str; 2]); 2] = [
+            ("cgroups.cpuset_cpus", ["cpuset.cpus", "cpuset.cpus.effective"]),
+            ("cgroups.cpuset_mems", ["cpuset.mems", "cpuset.mems.effective"]),
         ];
-        for (key, list, v1, v2) in files {
+        let place = self.places.iter().find(|p| p.subsystems.has(Subsystem::Cpuset));
+        let Some(place) = place else { return Ok(()) };
+        for ((key, files), list) in FILES.iter().zip([plan.cpuset_cpus, plan.cpuset_mems]) {
             let Some(list) = list else { continue };
-            let place = self.places.iter().find(|p| p.subsystems.has(Subsystem::Cpuset));
-            let Some(place) = place else { continue };
-            let file = if place.hierarchy.version == Version::V1 { v1 } else { v2 };
+            let file = files[usize::from(place.hierarchy.version == Version::V2)];
             let mut buf = [0; PATH_MAX];
-            let dir = Dir::open(place.base).doing("open", place.base)?;
-            let there = match dir.read(file, &mut buf) {
+            let there = match Dir::open(place.base)?.read(file, &mut buf) {
                 // The group above gives it no cpuset controller yet.
-                Err(Errno::NOENT) => continue,
-                there => there.doing("read", Object::Beneath(place.base, file))?,
+                Err(error) if error.raw() == Some(Errno::NOENT) => continue,
+                there => there?,
             };
             if !split_by(list.to_bytes(), b',').all(|part| is_within(part, there)) {
                 let why = arena.str(format_args!("this host has {}", Show(there)));
-                return Err(refuse(finding, key, why.unwrap_or("this host does not have them")));
+                return Err(refused(key, why.unwrap_or("this host does not have them")));
             }
         }
         Ok(())
@@ -188,7 +194,7 @@ fn is_within(part: &[u8], list: &[u8]) -> bool {
 /// The controllers that the container's v2 group can have, which may be beside the caller's if that
 /// can't give those that are `needed`.
 fn reach(place: &Place, needed: Subsystems, arena: &Arena) -> Result<Subsystems> {
-    let of = |group: &'static CStr| controllers(&Dir::open(group).doing("open", group)?);
+    let of = |group: &'static CStr| controllers(&Dir::open(group)?);
     let own = of(place.base)?;
     if needed.without(own).is_empty() {
         return Ok(own);
@@ -201,7 +207,7 @@ fn reach(place: &Place, needed: Subsystems, arena: &Arena) -> Result<Subsystems>
 pub fn controllers(dir: &Dir) -> Result<Subsystems> {
     const FILE: &str = "cgroup.controllers";
     let mut buf = [0; 256];
-    let list = dir.read(FILE, &mut buf).doing("read", Object::Beneath(dir.path, FILE))?;
+    let list = dir.read(FILE, &mut buf)?;
     let without = Subsystems::of(&[Subsystem::Devices, Subsystem::Freezer]);
     Ok(Subsystems::parse_v2(list).union(without))
 }
@@ -214,7 +220,6 @@ fn missing(
     v1: Subsystems,
     v2: Subsystems,
     arena: &Arena,
-    finding: &mut Option<Finding>,
 ) -> Error {
     let mut list = Short::<256>::default();
     // All names fit twice.
@@ -229,19 +234,19 @@ fn missing(
     let why = arena.str(format_args!(
         "it needs the control group controller {name}; those that can be had here:{list}"
     ));
-    refuse(finding, key, why.unwrap_or("its controller can't be had here"))
+    refused(key, why.unwrap_or("its controller can't be had here"))
 }
 
 /// Refuses values for devices that the machine does not have.
 #[inline(never)]
-fn check_devices(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
-    for (key, line) in BLKIO.into_iter().zip(plan.blkio) {
+fn check_devices(plan: &Cgroup, arena: &Arena) -> Result<()> {
+    for (key, line) in BLKIO.iter().zip(&plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
-        let (major, minor) = (i64::from(major), i64::from(minor));
+        let (major, minor) = (i64::from(*major), i64::from(*minor));
         let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
         if is_missing(path.as_cstr()) {
             let why = arena.str(format_args!("there is no block device {major}:{minor}"));
-            return Err(refuse(finding, key, why.unwrap_or("there is no such block device")));
+            return Err(refused(key, why.unwrap_or("there is no such block device")));
         }
     }
     Ok(())
@@ -253,17 +258,14 @@ fn is_missing(path: &CStr) -> bool {
 
 /// Refuses sizes of huge pages that the machine does not have.
 #[inline(never)]
-fn check_pages(plan: &Cgroup, arena: &Arena, finding: &mut Option<Finding>) -> Result<()> {
+fn check_pages(plan: &Cgroup, refused_size: &mut Option<usize>, arena: &Arena) -> Result<()> {
     for (n, (size, _)) in plan.hugetlb_limit.iter().enumerate() {
         let size = page_size(size.to_bytes()).unwrap_or(0);
         let path = Short::<64>::new(format_args!("/sys/kernel/mm/hugepages/hugepages-{size}kB"));
         if is_missing(path.as_cstr()) {
             let why = arena.str(format_args!("this machine has no pages of {size} KiB"));
-            let error = refuse(finding, "cgroups.hugetlb_limit", why.unwrap_or("no such pages"));
-            if let Some(finding) = finding {
-                (finding.index, finding.key) = (Some(n), "page_size");
-            }
-            return Err(error);
+            *refused_size = Some(n);
+            return Err(refused("cgroups.hugetlb_limit", why.unwrap_or("no such pages")));
         }
     }
     Ok(())
@@ -290,18 +292,18 @@ mod tests {
     #[test]
     fn a_missing_controller_is_named_with_the_key() {
         let arena = Arena::new(vec![0; 4096].leak());
-        let mut finding = None;
         let (v1, v2) = (Subsystems::parse(b"cpu,memory"), Subsystems::parse_v2(b"io pids"));
         let (key, subsystem) = ("cgroups.hugetlb_limit", Subsystem::Hugetlb);
-        let error = missing(key, subsystem, v1, v2, &arena, &mut finding).to_string();
+        let error = missing(key, subsystem, v1, v2, &arena);
+        assert_eq!(key_of(error).map(|finding| finding.part), Some(key));
+        let error = error.to_string();
         assert_eq!(
             error,
             "cgroups.hugetlb_limit: it needs the control group controller hugetlb; those that can \
              be had here: cpu memory io (v2) pids (v2)"
         );
-        assert_eq!(finding.map(|finding| finding.part), Some(key));
         let none = Subsystems::NONE;
-        let error = missing(key, subsystem, none, none, &arena, &mut finding).to_string();
+        let error = missing(key, subsystem, none, none, &arena).to_string();
         assert!(error.ends_with("here: none"));
     }
 }

@@ -76,14 +76,11 @@ const BLKIO: &[u8] =
     io_service_time io_service_time io_wait_time io_wait_time io_merged io_merged io_time time \
     sectors sectors";
 
-const REQUESTS: [(&str, &str); 3] = [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")];
-
 /// Of those, the two that v2 has, with the words of io.stat.
-const IO: [(&str, [(&str, &str); 3]); 3] = [
-    ("io_service_bytes", [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")]),
-    ("io_serviced", REQUESTS),
-    ("io_serviced!", REQUESTS),
-];
+const IO: &[u8] = b"\
+io_service_bytes rbytes Read wbytes Write dbytes Discard
+io_serviced rios Read wios Write dios Discard
+io_serviced! rios Read wios Write dios Discard";
 
 /// All numbers at one moment. `None`: this host does not tell, or there is no limit.
 pub type Sample = [Option<u64>; NUMBERS];
@@ -100,7 +97,7 @@ pub fn sample(groups: &Groups) -> Result<Sample> {
         let mut word = || words.next().unwrap_or(b"");
         let (file, start, factor) = (word(), word(), word());
         let start = if start == b"-" { b"" } else { start };
-        each_line(group, core::str::from_utf8(file).unwrap_or(""), &mut |line| {
+        each_line(group, text(Some(file)), &mut |line| {
             let rest = line.strip_prefix(start).unwrap_or(b"x");
             // "max", and v1's largest number of pages, are no limit.
             let found = decimal(rest.trim_ascii_start()).filter(|n| *n < 1 << 62);
@@ -115,8 +112,7 @@ pub fn sample(groups: &Groups) -> Result<Sample> {
 pub fn write(groups: &Groups, sample: &Sample, json: &mut Json) -> Result<()> {
     let mut numbers = sample.iter();
     for line in split_by(TOLD, b'\n') {
-        let key = core::str::from_utf8(line).unwrap_or("");
-        let key = key.split_once(' ').map_or(key, |(key, _)| key);
+        let key = text(split_by(line, b' ').next());
         if line == b"}" {
             json.close();
         } else if line == b"percpu_usage[" {
@@ -163,14 +159,16 @@ fn percpu(groups: &Groups, json: &mut Json) -> Result<()> {
 
 fn blkio(group: &Group, json: &mut Json) -> Result<()> {
     if group.version == Version::V2 {
-        for (key, words) in IO {
-            begin_list(key, json);
+        for list in split_by(IO, b'\n') {
+            let mut words = split_by(list, b' ');
+            begin_list(text(words.next()), json);
             each_line(group, "io.stat", &mut |line| {
                 let mut fields = split_by(line, b' ');
                 let device = fields.next().unwrap_or(b"");
                 for (word, number) in fields.filter_map(|field| pair(field, b'=')) {
-                    if let Some((_, op)) = words.iter().find(|(known, _)| *known == word) {
-                        entry(device, op, number, json);
+                    let mut words = words.clone();
+                    if words.any(|known| known == word.as_bytes()) {
+                        entry(device, text(words.next()), number, json);
                     }
                 }
             })?;
@@ -178,18 +176,19 @@ fn blkio(group: &Group, json: &mut Json) -> Result<()> {
         }
         return Ok(());
     }
-    let mut words = split_by(BLKIO, b' ').map(|word| core::str::from_utf8(word).unwrap_or(""));
-    while let (Some(key), Some(file)) = (words.next(), words.next()) {
-        begin_list(key, json);
+    let mut words = split_by(BLKIO, b' ');
+    while let (Some(key), file @ Some(_)) = (words.next(), words.next()) {
+        let file = text(file);
+        begin_list(text(Some(key)), json);
         // CFQ's until Linux 5.0; BFQ's where that is the scheduler; those of the throttling layer.
-        for form in ["", "bfq.", "throttle."] {
+        for form in &["", "bfq.", "throttle."] {
             let name = Short::<64>::new(format_args!("blkio.{form}{file}_recursive"));
             let mut any = false;
             each_line(group, name.as_str(), &mut |line| {
                 let mut fields = split_by(line, b' ');
                 let (device, last) = (fields.next().unwrap_or(b""), fields.next().unwrap_or(b""));
                 let (op, number) = match fields.next() {
-                    Some(number) => (core::str::from_utf8(last).unwrap_or(""), number),
+                    Some(number) => (text(Some(last)), number),
                     None => ("", last),
                 };
                 // "Total 0" is the sum of all devices.
@@ -220,9 +219,8 @@ fn begin_list(key: &str, json: &mut Json) {
 fn entry(device: &[u8], op: &str, number: u64, json: &mut Json) {
     let mut numbers = split_by(device, b':').map(|n| decimal(n).unwrap_or(0));
     json.open('{', false);
-    for key in ["major", "minor"] {
-        json.unsigned(key, numbers.next().unwrap_or(0));
-    }
+    json.unsigned("major", numbers.next().unwrap_or(0));
+    json.unsigned("minor", numbers.next().unwrap_or(0));
     if !op.is_empty() {
         json.key("op");
         json.bytes(&[op.as_bytes()]);
@@ -236,16 +234,18 @@ fn entry(device: &[u8], op: &str, number: u64, json: &mut Json) {
 fn pressure(group: &Group, json: &mut Json) -> Result<()> {
     json.begin("pressure", '{');
     for (name, file) in
-        [("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("io", "io.pressure")]
+        &[("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("io", "io.pressure")]
     {
         json.begin(name, '{');
         each_line(group, file, &mut |line| {
-            let mut fields =
-                split_by(line, b' ').map(|field| core::str::from_utf8(field).unwrap_or(""));
-            json.begin(fields.next().unwrap_or(""), '{');
-            for (key, value) in fields.filter_map(|field| field.split_once('=')) {
-                json.key(key);
-                json.raw(format_args!("{value}"));
+            let mut fields = split_by(line, b' ');
+            json.begin(text(fields.next()), '{');
+            for field in fields {
+                let mut parts = split_by(field, b'=');
+                if let (key, value @ Some(_)) = (parts.next(), parts.next()) {
+                    json.key(text(key));
+                    json.raw(format_args!("{}", text(value)));
+                }
             }
             json.close();
         })?;
@@ -260,9 +260,8 @@ pub fn some_pressure(groups: &Groups, file: &str, to: &mut dyn Write) -> Result<
     let Some(group) = groups.unified() else { return Ok(()) };
     each_line(group, file, &mut |line| {
         if let Some(rest) = line.strip_prefix(b"some avg10=") {
-            let value = core::str::from_utf8(split_by(rest, b' ').next().unwrap_or(b""));
             // The first error of the writer is told by its end.
-            let _ = to.write_str(value.unwrap_or(""));
+            let _ = to.write_str(text(split_by(rest, b' ').next()));
         }
     })
 }
@@ -270,7 +269,12 @@ pub fn some_pressure(groups: &Groups, file: &str, to: &mut dyn Write) -> Result<
 /// "key 7", "key=7".
 fn pair(text: &[u8], at: u8) -> Option<(&str, u64)> {
     let mut parts = split_by(text, at);
-    Some((core::str::from_utf8(parts.next()?).ok()?, decimal(parts.next()?)?))
+    Some((self::text(parts.next()), decimal(parts.next()?)?))
+}
+
+/// A word of the kernel's, which writes ASCII; "" for none.
+fn text(word: Option<&[u8]>) -> &str {
+    core::str::from_utf8(word.unwrap_or(b"")).unwrap_or("")
 }
 
 /// Calls `each` with every line of a file; none where the group lacks it, as other kernels do.

@@ -123,7 +123,7 @@ impl Subsystems {
 
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = Subsystem> {
-        Subsystem::ALL.into_iter().filter(move |subsystem| self.has(*subsystem))
+        Subsystem::ALL.iter().copied().filter(move |subsystem| self.has(*subsystem))
     }
 
     /// Those of either.

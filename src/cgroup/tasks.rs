@@ -1,5 +1,7 @@
 //! Entering: the `tasks` files of a group.
 
+use core::ffi::CStr;
+
 use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
@@ -9,11 +11,10 @@ use rustix::process::Pid;
 use super::detect::{self, HIERARCHIES, Hierarchies, Hierarchy, Wanted};
 use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
-use super::subsystem::Subsystem;
+use super::subsystem::{Subsystem, Subsystems};
 use super::systemd;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Object, Result};
-use crate::proc::process;
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -38,9 +39,10 @@ impl Tasks {
             tasks.add_scope(groups, pid, arena)?;
         }
         for group in groups.iter() {
-            match gives(group).then(|| inside(group, pid, arena)).transpose()?.flatten() {
-                Some(inside) => tasks.add(&inside)?,
-                None => tasks.add(group)?,
+            let inside = if gives(group) { inside(group, pid, arena)? } else { None };
+            match inside {
+                Some(path) => tasks.add_at(path, group.version, group.subsystems)?,
+                None => tasks.add(&group.dir, group.version, group.subsystems)?,
             }
         }
         Ok(tasks)
@@ -49,33 +51,40 @@ impl Tasks {
     /// Where no group of a container's is made but the scope that systemd gave it has one: systemd
     /// would take a process for another unit's.
     fn add_scope(&mut self, groups: &Groups, pid: Pid, arena: &Arena) -> Result<()> {
-        for hierarchy in groups_of(pid, systemd::IN_SCOPE, arena)? {
-            let Hierarchy { version, subsystems, own, .. } = hierarchy;
+        let mut found = Hierarchies::new();
+        groups_of(&mut found, pid, systemd::IN_SCOPE, arena)?;
+        for Hierarchy { version, subsystems, own, .. } in found.iter().copied() {
             let there = match version {
                 Version::V1 => groups.iter().any(|g| !g.subsystems.both(subsystems).is_empty()),
                 Version::V2 => groups.unified().is_some(),
             };
             if let Some(own) = own.filter(|_| !there) {
-                let dir = Dir::open(own).doing("open", own)?;
-                self.add(&Group { dir, version, subsystems, fresh: false })?;
+                self.add_at(own, version, subsystems)?;
             }
         }
         Ok(())
     }
 
+    #[inline(never)]
+    fn add_at(
+        &mut self,
+        path: &'static CStr,
+        version: Version,
+        subsystems: Subsystems,
+    ) -> Result<()> {
+        self.add(&Dir::open(path)?, version, subsystems)
+    }
+
     /// Opens that of a group. Memory's comes last.
-    pub fn add(&mut self, group: &Group) -> Result<()> {
-        let name = match group.version {
-            Version::V1 => "tasks",
-            Version::V2 => "cgroup.procs",
-        };
-        let on = Object::Beneath(group.dir.path, name);
-        let file = group.dir.file(name, OFlags::WRONLY).doing("open", on)?;
-        if group.version == Version::V2 {
+    pub fn add(&mut self, dir: &Dir, version: Version, subsystems: Subsystems) -> Result<()> {
+        let unified = version == Version::V2;
+        let name = if unified { "cgroup.procs" } else { "tasks" };
+        let file = dir.file(name, OFlags::WRONLY).doing("open", Object::Beneath(dir.path, name))?;
+        if unified {
             self.unified = Some(self.files.len());
         }
-        self.memory |= group.version == Version::V2 || group.subsystems.has(Subsystem::Memory);
-        let full = |_| Error::refused("open", on, "there are more than 16 hierarchies");
+        self.memory |= unified || subsystems.has(Subsystem::Memory);
+        let full = |_| Error::refused("enter", dir.path, "there are more than 16 hierarchies");
         self.files.push(file).map_err(full)
     }
 
@@ -100,11 +109,12 @@ impl Tasks {
 }
 
 /// The hierarchies in which a process is.
-fn groups_of(pid: Pid, wanted: Wanted, arena: &Arena) -> Result<Hierarchies> {
-    let (mountinfo, on) = (c"/proc/self/mountinfo", Object::Number(pid.as_raw_pid().into()));
-    let cgroup = process::file("/proc", pid, "cgroup");
-    let cgroup = arena.concat(&[cgroup.as_cstr().to_bytes()]).doing("look at process", on)?;
-    detect::hierarchies(mountinfo, cgroup, wanted, arena)
+#[inline(never)]
+fn groups_of(found: &mut Hierarchies, pid: Pid, wanted: Wanted, arena: &Arena) -> Result<()> {
+    let pid = i64::from(pid.as_raw_pid());
+    let cgroup = arena.cstr(format_args!("/proc/{pid}/cgroup"));
+    let cgroup = cgroup.doing("look at process", Object::Number(pid))?;
+    detect::hierarchies(found, cgroup, wanted, arena)
 }
 
 /// Whether a group gives controllers to those in it: on v2 it can't have processes itself then
@@ -117,15 +127,14 @@ fn gives(group: &Group) -> bool {
 }
 
 /// The group inside of it that `pid` is in, for a container that sorts its processes itself.
-fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<Group>> {
-    let found = groups_of(pid, |subsystems, _| subsystems.is_empty(), arena)?;
-    let Some(own) = found.first().and_then(|hierarchy| hierarchy.own) else { return Ok(None) };
-    let rest = own.to_bytes().strip_prefix(group.dir.path.to_bytes());
-    if !rest.is_some_and(|rest| rest.starts_with(b"/")) {
-        return Ok(None);
-    }
-    let dir = Dir::open(own).doing("open", own)?;
-    Ok(Some(Group { dir, fresh: false, ..*group }))
+fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<&'static CStr>> {
+    let mut found = Hierarchies::new();
+    groups_of(&mut found, pid, |subsystems, _| subsystems.is_empty(), arena)?;
+    let own = found.first().and_then(|hierarchy| hierarchy.own);
+    Ok(own.filter(|own| {
+        let rest = own.to_bytes().strip_prefix(group.dir.path.to_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"/"))
+    }))
 }
 
 /// Puts the calling process into the group whose `tasks` file this is.

@@ -19,6 +19,7 @@ pub fn of_shares(shares: u64) -> u64 {
 }
 
 /// io.weight, 1 to 10000, for blkio.weight, 10 to 1000: a straight line.
+#[inline(never)]
 pub fn of_blkio(weight: u64) -> u64 {
     1 + weight.saturating_sub(10) * 9_999 / 990
 }

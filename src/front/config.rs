@@ -2,18 +2,22 @@
 
 use core::fmt::Write;
 
-use super::options::Options;
-use super::{Context, Failure, Verb, answer, blank, libct, load};
+use super::options::{Options, of};
+use super::{Context, Failure, Verb, Words, answer, blank, libct, load};
+use crate::packed;
 use crate::say;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "config",
-    usage: "[OPTION…]",
-    summary: "check container.json and print it as understood, or a new one",
-    help: "Prints the configuration as nsinit understands it, as JSON with every default written\n\
-           out. With --new, prints the one that is built in: nsinit config --new > container.json",
-    options: &["root", "id", "config", "rootfs", "no-init", "strict", "new"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   check container.json and print it as understood, or a new one\n\
+                   Prints the configuration as nsinit understands it, as JSON with every default written\n\
+                   out. With --new, prints the one that is built in: nsinit config --new > container.json"
+    ),
+    options: of("root id config rootfs no-init strict new"),
     run,
 };
 
@@ -21,7 +25,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
     let mut out = say::answer();
     if options.new {
         // The first error of `out` is told by `answer`.
-        let _ = out.write_str(libct::MINIMAL);
+        let _ = write!(out, "{}", packed!(libct::MINIMAL));
         return answer(out);
     }
     let data_path = load::data_path(&context, &options)?;

@@ -5,11 +5,12 @@ use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
-use super::options::Options;
-use super::{Context, Failure, Verb, blank, load, usage};
+use super::options::{Options, of};
+use super::{Context, Failure, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::launch::{self, Launch, Place, seal};
+use crate::packed;
 use crate::plan::Kind;
 use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
@@ -22,15 +23,16 @@ use crate::tty::Stdio;
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "exec",
-    usage: "[OPTION…] [--] [COMMAND [ARGUMENT…]]",
-    summary: "start the container of this directory and run a command in it, or join it",
-    help: "Starts the container that container.json describes, with the current directory as its\n\
-           root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
-           it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
-           When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: &[
-        "root", "id", "config", "rootfs", "no-init", "strict", "wait", "systemd", "ready-fd",
-    ],
+    words: Words::Any,
+    text: packed!(
+        "[OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
+                   start the container of this directory and run a command in it, or join it\n\
+                   Starts the container that container.json describes, with the current directory as its\n\
+                   root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
+                   it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
+                   When PID 1 ends, everything inside ends. state.json tells that it runs."
+    ),
+    options: of("root id config rootfs no-init strict wait systemd ready-fd"),
     run,
 };
 

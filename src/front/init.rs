@@ -4,38 +4,31 @@ use core::ffi::CStr;
 
 use rustix::process::Pid;
 
-use super::options::Options;
-use super::{Context, Failure, Verb};
+use super::options::{Options, of};
+use super::{Context, Failure, Verb, Words};
 use crate::bytes::{number, split_by};
 use crate::error::Error;
 use crate::init;
+use crate::packed;
 use crate::signame;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "init",
-    usage: "[OPTION…] [--] COMMAND [ARGUMENT…]",
-    summary: "run a command as PID 1 would have to: reap, pass signals on, end with its status",
-    help: "Runs COMMAND, passes every signal but CHLD on to it, reaps what becomes an orphan, and ends\n\
-           with its status. Where it is not PID 1 it becomes a subreaper. The command has a process\n\
-           group of its own, with the terminal if nsinit had it, and stops and goes on with nsinit as\n\
-           one job. A text without a #! line is run by /bin/sh. Signals are named as for kill(1), or\n\
-           are numbers. Standard error stays open, all else that was inherited is the command's alone.",
-    options: &[
-        "group",
-        "setsid",
-        "rewrite",
-        "exit-status",
-        "grace",
-        "kill-orphans",
-        "parent-death-signal",
-        "subreaper",
-        "no-subreaper",
-        "pause",
-        "verbose",
-        "warn-on-reap",
-        "explain-zombies",
-    ],
+    words: Words::Any,
+    text: packed!(
+        "[OPTION…] [--] COMMAND [ARGUMENT…]\n\
+                   run a command as PID 1 would have to: reap, pass signals on, end with its status\n\
+                   Runs COMMAND, passes every signal but CHLD on to it, reaps what becomes an orphan, and ends\n\
+                   with its status. Where it is not PID 1 it becomes a subreaper. The command has a process\n\
+                   group of its own, with the terminal if nsinit had it, and stops and goes on with nsinit as\n\
+                   one job. A text without a #! line is run by /bin/sh. Signals are named as for kill(1), or\n\
+                   are numbers. Standard error stays open, all else that was inherited is the command's alone."
+    ),
+    options: of(
+        "group setsid rewrite exit-status grace kill-orphans parent-death-signal subreaper \
+                 no-subreaper pause verbose warn-on-reap explain-zombies",
+    ),
     run,
 };
 

@@ -3,13 +3,14 @@
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::options::Options;
+use super::options::{Options, of};
 use super::running::{members, running};
-use super::{Context, Failure, Verb, usage};
+use super::{Context, Failure, Verb, Words, usage};
 use crate::bytes::Show;
 use crate::cgroup::Freezer;
 use crate::error::{Context as _, Object};
 use crate::launch::Running;
+use crate::packed;
 use crate::proc::process::{Stat, signal};
 use crate::say;
 use crate::signame;
@@ -17,12 +18,15 @@ use crate::signame;
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "kill",
-    usage: "[OPTION…] [SIGNAL]",
-    summary: "send the container a signal",
-    help: "Sends SIGNAL, a name or a number, TERM without one, to PID 1 of the container, which passes\n\
-           it on to the command; KILL ends PID 1, and with it everything inside. With --all it goes to\n\
-           each process itself.",
-    options: &["root", "id", "all"],
+    words: Words::One,
+    text: packed!(
+        "[OPTION…] [SIGNAL]\n\
+                   send the container a signal\n\
+                   Sends SIGNAL, a name or a number, TERM without one, to PID 1 of the container, which passes\n\
+                   it on to the command; KILL ends PID 1, and with it everything inside. With --all it goes to\n\
+                   each process itself."
+    ),
+    options: of("root id all"),
     run,
 };
 

@@ -5,83 +5,99 @@ use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::options::Options;
-use super::{Context, Failure, Verb, answer, usage};
+use super::options::{Options, of};
+use super::{Context, Failure, Verb, Words, answer, usage};
 use crate::boot::containers::check::check;
 use crate::boot::containers::{LOG_PATHS, ask};
 use crate::boot::names::path;
 use crate::bytes::Show;
 use crate::error::{Context as _, Error};
+use crate::packed;
 use crate::say::{self, Output};
 
-const CHANGES: &str = "Asks the machine's PID 1, and waits until it is done. The exit status is 1 if it could not\n\
-                       be done.";
+/// A verb that changes how one of them is.
+macro_rules! change {
+    ($name:literal, $summary:literal) => {
+        Verb {
+            name: $name,
+            words: Words::Any,
+            text: packed!(concat!(
+                "NAME\n",
+                $summary,
+                "\nAsks the machine's PID 1, and waits until it is done. The exit status is 1 if it could not\n\
+                 be done."
+            )),
+            options: of(""),
+            run: change,
+        }
+    };
+}
 
 /// See the help.
-pub const START: Verb = Verb {
-    name: "start",
-    usage: "NAME",
-    summary: "start a container of the booted machine that does not run",
-    help: CHANGES,
-    options: &[],
-    run: change,
-};
-
+pub const START: Verb =
+    change!("start", "start a container of the booted machine that does not run");
 /// See the help.
-pub const STOP: Verb =
-    Verb { name: "stop", summary: "stop a container of the booted machine, for good", ..START };
-
+pub const STOP: Verb = change!("stop", "stop a container of the booted machine, for good");
 /// See the help.
-pub const RESTART: Verb = Verb {
-    name: "restart",
-    summary: "stop a container of the booted machine and start it again",
-    ..START
-};
+pub const RESTART: Verb =
+    change!("restart", "stop a container of the booted machine and start it again");
 
 /// See the help.
 pub const LIST_VERB: Verb = Verb {
     name: "list",
-    usage: "[OPTION…]",
-    summary: "list the containers of the booted machine",
-    help: "Lists them with what they are for, how they are, the process of their launcher, how they\n\
-           ended the last time, how often they were started again, and for how long they have been so.",
-    options: &["json"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   list the containers of the booted machine\n\
+                   Lists them with what they are for, how they are, the process of their launcher, how they\n\
+                   ended the last time, how often they were started again, and for how long they have been so."
+    ),
+    options: of("json"),
     run: list,
 };
 
 /// See the help.
 pub const BLAME: Verb = Verb {
     name: "blame",
-    usage: "[OPTION…]",
-    summary: "tell what took how long since the machine was switched on",
-    help: "Tells in milliseconds when each step of the boot and each container was begun, counted from\n\
-           the kernel's own begin, how long it took until its command ran, and how long that ran if it\n\
-           has ended.",
-    options: &["json"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   tell what took how long since the machine was switched on\n\
+                   Tells in milliseconds when each step of the boot and each container was begun, counted from\n\
+                   the kernel's own begin, how long it took until its command ran, and how long that ran if it\n\
+                   has ended."
+    ),
+    options: of("json"),
     run: blame,
 };
 
 /// See the help.
 pub const LOGS: Verb = Verb {
     name: "logs",
-    usage: "NAME",
-    summary: "print what a container of the booted machine has said",
-    help: "Prints the log file of the container, the older part first. There is one unless \"log\" in\n\
-           the container's \"service\" leaves \"file\" out.",
-    options: &[],
+    words: Words::Any,
+    text: packed!(
+        "NAME\n\
+                   print what a container of the booted machine has said\n\
+                   Prints the log file of the container, the older part first. There is one unless \"log\" in\n\
+                   the container's \"service\" leaves \"file\" out."
+    ),
+    options: of(""),
     run: logs,
 };
 
 /// See the help.
 pub const BOOT: Verb = Verb {
     name: "boot",
-    usage: "[--check DIR [--arch ARCH]] [nsinit.OPTION=VALUE…]",
-    summary: "be the first process of a machine, or say what would go wrong then",
-    help: "As PID 1, which nsinit also is as /init or /sbin/init: mounts what a system needs and runs\n\
-           the containers of /containers. With --check, looks at those of DIR, where the machine is\n\
-           built: configurations, commands and their interpreters, the names in \"after\". The exit\n\
-           status is 1 if something is wrong.",
-    options: &["check", "arch"],
+    words: Words::Any,
+    text: packed!(
+        "[--check DIR [--arch ARCH]] [nsinit.OPTION=VALUE…]\n\
+                   be the first process of a machine, or say what would go wrong then\n\
+                   As PID 1, which nsinit also is as /init or /sbin/init: mounts what a system needs and runs\n\
+                   the containers of /containers. With --check, looks at those of DIR, where the machine is\n\
+                   built: configurations, commands and their interpreters, the names in \"after\". The exit\n\
+                   status is 1 if something is wrong."
+    ),
+    options: of("check arch"),
     run: boot,
 };
 

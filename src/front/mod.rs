@@ -28,12 +28,14 @@ use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::Error;
 use crate::init::{Signals, take_signals};
+use crate::packed;
+use crate::packed::Packed;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
 pub use failure::Failure;
-use options::OPTIONS;
 pub use options::Options;
+use options::Set;
 
 /// What a verb works with.
 pub struct Context<'a> {
@@ -53,31 +55,26 @@ pub struct Context<'a> {
 pub struct Verb {
     /// Its word.
     pub name: &'static str,
-    /// The words that may follow.
-    pub usage: &'static str,
-    /// One line.
-    pub summary: &'static str,
-    /// More, for its own help.
-    pub help: &'static str,
+    /// What may follow its options.
+    pub words: Words,
+    /// Its help. The first line is what may follow the verb, the second one its line in the list of
+    /// verbs.
+    pub text: Packed,
     /// The options that it takes.
-    pub options: &'static [&'static str],
+    pub options: Set,
     /// Carries it out; the exit status.
     pub run: fn(Context, Options) -> Result<u8, Failure>,
 }
 
-impl Verb {
-    /// Whether words may follow the options.
-    fn takes_command(&self) -> bool {
-        self.usage.ends_with("[ARGUMENT…]]")
-            || self.usage.ends_with("[ARGUMENT…]")
-            || self.usage == "NAME"
-            || self.usage.ends_with("VALUE…]")
-    }
-
-    /// Whether one word may stand among the options.
-    fn takes_word(&self) -> bool {
-        self.usage.ends_with("[SIGNAL]")
-    }
+/// What may follow the options of a verb.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// Nothing.
+    None,
+    /// One word, which may as well stand among the options.
+    One,
+    /// A command, or the like.
+    Any,
 }
 
 const VERBS: &[Verb] = &[
@@ -191,18 +188,27 @@ fn version() -> Result<u8, Failure> {
 #[inline(never)] // a page of stack
 fn help() -> Result<u8, Failure> {
     let mut out = say::answer();
-    let _ = out.write_str(
-        "nsinit - put a process into a Linux container\n\
+    // As above.
+    let _ = write!(
+        out,
+        "{}",
+        packed!(
+            "nsinit - put a process into a Linux container\n\
          \n\
          usage: nsinit VERB [OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
          \n\
-         verbs:\n",
+         verbs:\n"
+        )
     );
     for verb in verbs() {
-        let _ = writeln!(out, "  {:9}{}", verb.name, verb.summary);
+        let summary = verb.text.lines().nth(1).unwrap_or(Packed(b""));
+        let _ = writeln!(out, "  {:9}{summary}", verb.name);
     }
-    let _ = out.write_str(
-        "\n\
+    let _ = write!(
+        out,
+        "{}",
+        packed!(
+            "\n\
          nsinit VERB --help tells more. nsinit --version prints the version.\n\
          \n\
          environment:\n\
@@ -210,7 +216,8 @@ fn help() -> Result<u8, Failure> {
          \x20 log=FILE        messages are added to this file too\n\
          \n\
          exit status: the command's own; 128 + n if signal n killed it; 127 if it was not\n\
-         found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n",
+         found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n"
+        )
     );
     answer(out)
 }
@@ -219,19 +226,33 @@ fn help() -> Result<u8, Failure> {
 fn verb_help(verb: &Verb) -> Result<u8, Failure> {
     let mut out = say::answer();
     // As above.
-    let _ = writeln!(out, "usage: nsinit {} {}\n\n{}", verb.name, verb.usage, verb.help);
+    for (n, line) in verb.text.lines().enumerate() {
+        let _ = match n {
+            0 => writeln!(out, "usage: nsinit {} {line}\n", verb.name),
+            1 => Ok(()),
+            _ => writeln!(out, "{line}"),
+        };
+    }
     let _ = out.write_str("\noptions:\n");
-    for option in OPTIONS.iter().filter(|option| verb.options.contains(&option.name)) {
-        let short = options::SHORT.iter().find(|(_, name)| *name == option.name);
-        let dash = if option.value.is_empty() { "" } else { " " };
-        let width = 28usize.saturating_sub(option.name.len() + dash.len() + option.value.len());
-        let (name, value, help) = (option.name, option.value, option.help);
-        let _ = match short {
-            Some((letter, _)) => write!(out, "  -{}, ", char::from(*letter)),
-            None => out.write_str("      "),
+    let rows = options::rows().zip(options::HELP.lines()).enumerate();
+    for (_, (row, help)) in rows.filter(|(n, _)| verb.options.has(*n)) {
+        let dash = if row.value.is_empty() { "" } else { " " };
+        let width = 28usize.saturating_sub(row.name.len() + dash.len() + row.value.len());
+        let (name, value) = (Show(row.name), Show(row.value));
+        let _ = match row.letter {
+            [letter] => write!(out, "  -{}, ", char::from(*letter)),
+            _ => out.write_str("      "),
         };
         let _ = writeln!(out, "--{name}{dash}{value}{:width$}{help}", "");
     }
     let _ = writeln!(out, "      --help{:24}this text", "");
     answer(out)
+}
+
+/// All texts that are packed, for the test of how well they are.
+#[cfg(test)]
+pub fn texts() -> Vec<Packed> {
+    let verbs = verbs().map(|verb| verb.text);
+    let others = [options::HELP, crate::errno::LINES, packed!(libct::MINIMAL)];
+    verbs.chain(others).chain(dropin::usages()).collect()
 }

@@ -4,20 +4,24 @@
 use rustix::process::Pid;
 
 use super::exec::{log_to, stdio, take_signals};
-use super::options::Options;
-use super::{Context, Failure, Verb, blank, load, usage};
+use super::options::{Options, of};
+use super::{Context, Failure, Verb, Words, blank, load, usage};
 use crate::launch::{self, Launch, Running, seal};
+use crate::packed;
 use crate::proc::lines::decimal;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "nsenter",
-    usage: "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]",
-    summary: "run a command in the namespaces of a process",
-    help: "Enters every namespace in which process PID differs from this one and runs COMMAND\n\
-           there, with the rights, user and environment that the configuration JSON says. Control\n\
-           groups stay as they are.",
-    options: &["nspid", "containerjson", "strict"],
+    words: Words::Any,
+    text: packed!(
+        "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]\n\
+                   run a command in the namespaces of a process\n\
+                   Enters every namespace in which process PID differs from this one and runs COMMAND\n\
+                   there, with the rights, user and environment that the configuration JSON says. Control\n\
+                   groups stay as they are."
+    ),
+    options: of("nspid containerjson strict"),
     run,
 };
 

@@ -7,21 +7,25 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::options::Options;
+use super::options::{Options, of};
 use super::running::running;
-use super::{Context, Failure, Verb, answer};
+use super::{Context, Failure, Verb, Words, answer};
 use crate::cgroup::Oom;
 use crate::error::Context as _;
+use crate::packed;
 use crate::say;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "oom",
-    usage: "[OPTION…]",
-    summary: "say when the container runs out of memory",
-    help: "Prints a line each time that the kernel kills a process of the container because its\n\
-           memory limit is reached, or with oom_kill_disable stops one, and ends with the container.",
-    options: &["root", "id", "json"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   say when the container runs out of memory\n\
+                   Prints a line each time that the kernel kills a process of the container because its\n\
+                   memory limit is reached, or with oom_kill_disable stops one, and ends with the container."
+    ),
+    options: of("root id json"),
     run,
 };
 

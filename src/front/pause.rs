@@ -1,30 +1,37 @@
 //! `nsinit pause` and `nsinit unpause`: the container stands still, and goes on.
 
-use super::options::Options;
+use super::options::{Options, of};
 use super::running::running;
-use super::{Context, Failure, Verb};
+use super::{Context, Failure, Verb, Words};
 use crate::cgroup::Freezer;
 use crate::error::Error;
+use crate::packed;
 
 /// See the help.
 pub const PAUSE: Verb = Verb {
     name: "pause",
-    usage: "[OPTION…]",
-    summary: "stop every process of the container",
-    help: "Freezes the container and ends when every process of it stands still, wherever it was.\n\
-           None of them can tell or prevent it. Who joins is refused, or waits with exec --wait; a\n\
-           signal waits too, except for kill KILL, which ends a paused container.",
-    options: &["root", "id"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   stop every process of the container\n\
+                   Freezes the container and ends when every process of it stands still, wherever it was.\n\
+                   None of them can tell or prevent it. Who joins is refused, or waits with exec --wait; a\n\
+                   signal waits too, except for kill KILL, which ends a paused container."
+    ),
+    options: of("root id"),
     run: |context, options| with_freezer(context, options, |freezer| freezer.freeze()),
 };
 
 /// See the help.
 pub const UNPAUSE: Verb = Verb {
     name: "unpause",
-    usage: "[OPTION…]",
-    summary: "let a paused container go on",
-    help: "Lets the processes of a paused container go on. One that is not paused stays as it is.",
-    options: &["root", "id"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   let a paused container go on\n\
+                   Lets the processes of a paused container go on. One that is not paused stays as it is."
+    ),
+    options: of("root id"),
     run: |context, options| with_freezer(context, options, |freezer| freezer.thaw()),
 };
 

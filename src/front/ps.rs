@@ -7,13 +7,14 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
-use super::options::Options;
+use super::options::{Options, of};
 use super::running::{members, root_of, running};
-use super::{Context, Failure, Verb, answer};
+use super::{Context, Failure, Verb, Words, answer};
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::Context as _;
 use crate::init::zombie;
 use crate::json::Json;
+use crate::packed;
 use crate::proc::process::{Stat, file};
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};
@@ -22,12 +23,15 @@ use crate::security::user_name;
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "ps",
-    usage: "[OPTION…]",
-    summary: "list the processes of the container",
-    help: "Prints every process with its pid on the host and inside, the user, the state (R running,\n\
-           S sleeping, D in the kernel, T stopped, Z zombie) and the command. Of a zombie it says who\n\
-           has to reap it, and what keeps that from being done.",
-    options: &["root", "id", "json"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   list the processes of the container\n\
+                   Prints every process with its pid on the host and inside, the user, the state (R running,\n\
+                   S sleeping, D in the kernel, T stopped, Z zombie) and the command. Of a zombie it says who\n\
+                   has to reap it, and what keeps that from being done."
+    ),
+    options: of("root id json"),
     run,
 };
 

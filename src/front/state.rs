@@ -2,20 +2,24 @@
 
 use core::fmt::Write;
 
-use super::options::Options;
-use super::{Context, Failure, Verb, answer, load};
+use super::options::{Options, of};
+use super::{Context, Failure, Verb, Words, answer, load};
 use crate::error::Error;
 use crate::launch::Place;
+use crate::packed;
 use crate::say;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "state",
-    usage: "[OPTION…]",
-    summary: "print state.json and whether the container runs",
-    help: "Prints what state.json says as one JSON object, with \"running\": whether that process is\n\
-           alive. The exit status is 0 if it is, 1 if there is no container or it has ended.",
-    options: &["root", "id", "json"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   print state.json and whether the container runs\n\
+                   Prints what state.json says as one JSON object, with \"running\": whether that process is\n\
+                   alive. The exit status is 0 if it is, 1 if there is no container or it has ended."
+    ),
+    options: of("root id json"),
     run,
 };
 

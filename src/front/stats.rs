@@ -6,16 +6,17 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::termios::isatty;
 
-use super::options::Options;
+use super::options::{Options, of};
 use super::running::running;
 use super::watch::Watch;
-use super::{Context, Failure, Verb, answer, usage};
+use super::{Context, Failure, Verb, Words, answer, usage};
 use crate::bytes::Arena;
 use crate::cgroup::{Groups, stats};
 use crate::error::{Context as _, Error};
 use crate::json::Json;
 use crate::launch::Running;
 use crate::net::stats::{COUNTERS, Statistics, statistics};
+use crate::packed;
 use crate::proc::lines::decimal;
 use crate::say;
 use crate::syscall::fd::stdio;
@@ -24,12 +25,15 @@ use crate::syscall::process::NewNamespaces;
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "stats",
-    usage: "[OPTION…]",
-    summary: "print what the container uses",
-    help: "Prints as JSON what the container has used: cgroup_stats (cpu_stats, memory_stats,\n\
-           blkio_stats, pids_stats, pressure) and network_stats, by the names of libcontainer. With\n\
-           --watch on a terminal a table is drawn anew each time; elsewhere each time is a line.",
-    options: &["root", "id", "watch"],
+    words: Words::None,
+    text: packed!(
+        "[OPTION…]\n\
+                   print what the container uses\n\
+                   Prints as JSON what the container has used: cgroup_stats (cpu_stats, memory_stats,\n\
+                   blkio_stats, pids_stats, pressure) and network_stats, by the names of libcontainer. With\n\
+                   --watch on a terminal a table is drawn anew each time; elsewhere each time is a line."
+    ),
+    options: of("root id watch"),
     run,
 };
 

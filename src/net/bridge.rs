@@ -7,13 +7,12 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::inside::addresses;
-use super::link::{self, info, number};
+use super::link::{self, number};
 use super::look::{Seen, look, parse};
 use super::made::delete;
-use super::netlink::{Requests, Socket};
-use super::random;
+use super::netlink::Socket;
+use super::random_mac;
 use super::uapi::*;
-use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::Network;
 use crate::syscall::time::sleep;
@@ -49,58 +48,59 @@ impl Drop for Lock<'_> {
 
 /// Sees to it that the bridge is there; one that nsinit made has the addresses of the plan. Call it
 /// with the lock.
-pub fn ensure(host: &mut Socket, network: &Network, arena: &Arena) -> Result<()> {
+pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
     let name = network.name;
     let missing = "make it, or add \"create\": true to its entry";
     if network.create {
-        let mut requests = Requests::new();
-        let [_, _, _, mac @ ..] = random();
-        link::bridge(&mut requests, network, [0xfe, mac[0], mac[1], mac[2], mac[3], mac[4]]);
-        match host.send(&mut requests, arena) {
+        link::bridge(&mut host.requests, network, random_mac());
+        match host.send() {
             Err(error) if error.raw() == Some(Errno::EXIST) => {}
-            result => result.map_err(|error| super::explain(error, network, arena))?,
+            result => result.map_err(|error| super::explain(error, network, host))?,
         }
     }
-    let on = look(host, 0, name, arena)?;
-    let link = on.ok_or_else(|| Error::errno("use bridge", name, Errno::NODEV).hint(missing))?;
+    let mut link = Seen::default();
+    look(host, 0, name, &mut link)?;
+    if link.index == 0 {
+        return Err(Error::errno("use bridge", name, Errno::NODEV).hint(missing));
+    }
     if !link.is_bridge {
         return Err(Error::refused("use bridge", name, "it is an interface of another kind"));
     }
     if network.create && link.is_ours() {
-        let mut requests = Requests::new();
+        let requests = &mut host.requests;
         // Those that are there already stay: a launcher that was killed may have added none.
-        addresses(&mut requests, network, link.index, CREATE | REPLACE);
+        addresses(requests, network, link.index, CREATE | REPLACE);
         if network.mtu != 0 {
             // Not while it is made: that one would follow its ports (br_mtu_auto_adjust).
-            requests.add((RTM_NEWLINK, 0), &info(link.index, 0, 0), "set the mtu of", name);
-            number(&mut requests, IFLA_MTU, network.mtu);
+            requests.link((RTM_NEWLINK, 0), link.index, "set the mtu of", name);
+            number(requests, IFLA_MTU, network.mtu);
         }
-        host.send(&mut requests, arena)?;
+        host.send()?;
     }
     Ok(())
 }
 
 /// Removes the bridge, if nsinit made it and nothing is a port of it.
-pub fn remove_unused(
-    host: &mut Socket,
-    namespace: BorrowedFd,
-    name: &'static CStr,
-    arena: &Arena,
-) -> Result<()> {
-    let ours = |link: &Seen| link.is_bridge && link.is_ours();
-    if look(host, 0, name, arena)?.filter(ours).is_none() {
-        return Ok(());
-    }
-    let _lock = Lock::take(namespace)?;
-    // Again, now that it is nobody else's.
-    let Some(bridge) = look(host, 0, name, arena)?.filter(ours) else { return Ok(()) };
-    let mut requests = Requests::new();
-    requests.add((RTM_GETLINK, DUMP), &info(0, 0, 0), "list the ports of", name);
+pub fn remove_unused(host: &mut Socket, namespace: BorrowedFd, name: &'static CStr) -> Result<()> {
+    let mut lock = None;
+    // Again, once it is nobody else's.
+    let bridge = loop {
+        let mut bridge = Seen::default();
+        look(host, 0, name, &mut bridge)?;
+        if !(bridge.is_bridge && bridge.is_ours()) {
+            return Ok(());
+        }
+        if lock.is_some() {
+            break bridge.index;
+        }
+        lock = Some(Lock::take(namespace)?);
+    };
+    host.requests.link((RTM_GETLINK, DUMP), 0, "list the ports of", name);
     // The kernel leaves out all others; one that can't (before Linux 3.14?) does not.
-    number(&mut requests, IFLA_MASTER, bridge.index);
+    number(&mut host.requests, IFLA_MASTER, bridge);
     let mut used = false;
-    host.exchange(&mut requests, arena, &mut |message| {
-        used |= parse(&message).is_some_and(|link| link.master == bridge.index);
+    host.exchange(&mut |message| {
+        used |= parse(&message).is_some_and(|link| link.master == bridge);
     })?;
-    if used { Ok(()) } else { delete(host, bridge.index, "remove bridge", name, arena) }
+    if used { Ok(()) } else { delete(host, bridge, "remove bridge", name) }
 }

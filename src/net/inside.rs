@@ -1,35 +1,34 @@
 //! The container's side: addresses and routes.
 
-use core::ffi::CStr;
-
 use rustix::io::Errno;
-use rustix::net::netdevice::name_to_index;
 
-use super::link::{info, number};
+use super::link::number;
 use super::netlink::{Requests, Socket};
 use super::uapi::*;
-use crate::bytes::Arena;
 use crate::error::{Context, Object, Result};
 use crate::inet::Address;
 use crate::plan::{Network, Plan, Route};
+use crate::syscall::netdevice::index;
 
 /// Routes that go in one send.
 const ROUTES: usize = 8;
 
 /// Brings the interface up and gives it its addresses and gateways, in one send; its index.
-pub fn configure(socket: &mut Socket, network: &Network, arena: &Arena) -> Result<u32> {
+pub fn configure(socket: &mut Socket, network: &Network) -> Result<u32> {
     let name = network.name;
-    let index = index(socket, name).doing("find interface", name)?;
-    let mut requests = Requests::new();
-    requests.add((RTM_NEWLINK, 0), &info(index, IFF_UP, IFF_UP), "bring up", name);
-    addresses(&mut requests, network, index, NEW);
-    for gateway in [network.gateway, network.ipv6_gateway].into_iter().flatten() {
-        let (gateway, on_link) = (Some(gateway), network.on_link);
-        let route =
-            Route { destination: None, source: None, gateway, interface_name: None, on_link };
-        self::route(&mut requests, &route, index);
+    let index = index(socket.fd(), name).doing("find interface", name)?;
+    let requests = &mut socket.requests;
+    requests.link((RTM_NEWLINK, 0), index, "bring up", name);
+    requests.flags(IFF_UP);
+    addresses(requests, network, index, NEW);
+    let mut route = Route { on_link: network.on_link, ..Route::NOTHING };
+    for gateway in [&network.gateway, &network.ipv6_gateway] {
+        if gateway.is_some() {
+            route.gateway = *gateway;
+            self::route(requests, &route, index);
+        }
     }
-    let sent = socket.send(&mut requests, arena).map_err(|error| match error.raw() {
+    let sent = socket.send().map_err(|error| match error.raw() {
         Some(Errno::NETDOWN) => error.hint("what it is made on is down"),
         _ => error,
     });
@@ -41,23 +40,24 @@ pub fn routes(
     socket: &mut Socket,
     plan: &Plan,
     at: &mut Option<(&'static str, usize, &'static str)>,
-    arena: &Arena,
 ) -> Result<()> {
     let missing = |route: &Route| !plan.networks.iter().any(|network| network.makes(route));
     let mut routes = plan.routes.iter().enumerate().filter(|(_, route)| missing(route)).peekable();
     while routes.peek().is_some() {
-        let mut requests = Requests::new();
         let mut numbers = [0; ROUTES];
         for (number, (n, route)) in numbers.iter_mut().zip(&mut routes) {
             *number = n;
             *at = Some(("routes", n, ""));
             let index = match route.interface_name {
-                Some(name) => index(socket, name).doing("add a route by interface", name)?,
+                Some(name) => index(socket.fd(), name)
+                    .doing("add a route by interface", name)
+                    // Those before it must not go with what is sent next.
+                    .inspect_err(|_| socket.requests.clear())?,
                 None => 0,
             };
-            self::route(&mut requests, route, index);
+            self::route(&mut socket.requests, route, index);
         }
-        socket.send(&mut requests, arena).inspect_err(|_| {
+        socket.send().inspect_err(|_| {
             let refused = numbers.get(socket.refused()).copied();
             *at = refused.map(|n| ("routes", n, ""));
         })?;
@@ -65,24 +65,17 @@ pub fn routes(
     Ok(())
 }
 
-/// The index of an interface in the socket's namespace.
-pub fn index(socket: &Socket, name: &CStr) -> rustix::io::Result<u32> {
-    // A name that is no text is nobody's.
-    name_to_index(socket.fd(), name.to_str().unwrap_or(""))
-}
-
 /// Adds the addresses of `network` to interface `index`. An IPv6 address is used at once, without a
 /// search for a duplicate that would take a second (IFA_F_NODAD): nobody but the configuration gives
 /// addresses in a container's network, and the command that needs its address could not wait.
 pub fn addresses(requests: &mut Requests, network: &Network, index: u32, flags: u16) {
-    for Address { ip, prefix, text } in
-        [network.address, network.ipv6_address].into_iter().flatten()
-    {
+    for address in [&network.address, &network.ipv6_address] {
+        let Some(Address { ip, prefix, text }) = address else { continue };
         // struct ifaddrmsg: family, prefix, flags, scope, index.
         let [a, b, c, d] = index.to_ne_bytes();
         let nodad = if ip.is_v4() { 0 } else { IFA_F_NODAD };
-        let fixed = [ip.family(), prefix, nodad, RT_SCOPE_UNIVERSE, a, b, c, d];
-        requests.add((RTM_NEWADDR, flags), &fixed, "add address", text);
+        let fixed = [ip.family(), *prefix, nodad, RT_SCOPE_UNIVERSE, a, b, c, d];
+        requests.add((RTM_NEWADDR, flags), &fixed, "add address", *text);
         requests.attribute(IFA_LOCAL, ip.bytes());
         requests.attribute(IFA_ADDRESS, ip.bytes());
     }

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsRawFd, BorrowedFd};
 
-use super::netlink::Requests;
+use super::netlink::{LINK, Requests};
 use super::uapi::*;
 use crate::plan::{IPV6_MIN_MTU, Network, NetworkKind};
 
@@ -26,31 +26,16 @@ pub struct Origin<'a> {
     pub host: Option<(&'static CStr, [u8; 6])>,
 }
 
-/// struct ifinfomsg: the interface `index`; the flags in `change` become those in `flags`.
-pub fn info(index: u32, flags: u32, change: u32) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    let fields = [index.to_ne_bytes(), flags.to_ne_bytes(), change.to_ne_bytes()];
-    // Family, padding and type stay 0.
-    for (to, from) in bytes.chunks_exact_mut(4).skip(1).zip(fields) {
-        to.copy_from_slice(&from);
-    }
-    bytes
-}
-
 /// The request that makes `network`'s link, or moves it in. It is made where it will be: it has never
 /// been on the host (the host's end of a veth, which is up and a port at once, is).
 pub fn make(requests: &mut Requests, network: &Network, origin: &Origin) {
-    let flags = if network.kind == NetworkKind::Phys { 0 } else { NEW };
-    let index = if network.kind == NetworkKind::Phys { origin.index } else { 0 };
     match network.kind {
         NetworkKind::Veth => return veth(requests, network, origin),
-        NetworkKind::Phys => requests.add(
-            (RTM_NEWLINK, flags),
-            &info(index, 0, 0),
-            "move the interface in as",
-            network.name,
-        ),
-        _ => requests.add((RTM_NEWLINK, NEW), &info(0, 0, 0), "make interface", network.name),
+        NetworkKind::Phys => {
+            let doing = "move the interface in as";
+            requests.link((RTM_NEWLINK, 0), origin.index, doing, network.name);
+        }
+        _ => requests.link((RTM_NEWLINK, NEW), 0, "make interface", network.name),
     }
     own(requests, network, origin.name);
     number(requests, IFLA_NET_NS_FD, origin.namespace.as_raw_fd() as u32);
@@ -75,14 +60,15 @@ pub fn make(requests: &mut Requests, network: &Network, origin: &Origin) {
 /// looks at its flags (veth_newlink in drivers/net/veth.c).
 fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
     let (name, mac) = origin.host.unwrap_or_default();
-    requests.add((RTM_NEWLINK, NEW), &info(0, IFF_UP, IFF_UP), "make interface", network.name);
+    requests.link((RTM_NEWLINK, NEW), 0, "make interface", network.name);
+    requests.flags(IFF_UP);
     on_host(requests, network, name, mac);
     // A bridge has the least MTU of its ports (br_mtu_auto_adjust), and would lose its IPv6 addresses.
     number(requests, IFLA_MTU, if network.mtu == 0 { 0 } else { network.mtu.max(IPV6_MIN_MTU) });
     number(requests, IFLA_MASTER, origin.index);
     let nest = kind(requests, network.kind);
     let data = requests.begin(IFLA_INFO_DATA);
-    let peer = requests.begin_with(VETH_INFO_PEER, &info(0, 0, 0));
+    let peer = requests.begin_with(VETH_INFO_PEER, &[0; LINK]);
     own(requests, network, origin.name);
     number(requests, IFLA_NET_NS_FD, origin.namespace.as_raw_fd() as u32);
     requests.end(peer);
@@ -93,7 +79,8 @@ fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
 /// The request that makes a bridge on the host, up, with a MAC address that it keeps: one that the
 /// kernel chose would change with its ports.
 pub fn bridge(requests: &mut Requests, network: &Network, mac: [u8; 6]) {
-    requests.add((RTM_NEWLINK, NEW), &info(0, IFF_UP, IFF_UP), "make bridge", network.name);
+    requests.link((RTM_NEWLINK, NEW), 0, "make bridge", network.name);
+    requests.flags(IFF_UP);
     on_host(requests, network, network.name, network.mac_address.unwrap_or(mac));
     let nest = kind(requests, network.kind);
     requests.end(nest);
@@ -101,7 +88,7 @@ pub fn bridge(requests: &mut Requests, network: &Network, mac: [u8; 6]) {
 
 /// The request that sets the mode of bridge port `index`.
 pub fn hairpin(requests: &mut Requests, index: u32, name: &'static CStr) {
-    requests.add((RTM_NEWLINK, 0), &info(index, 0, 0), "set hairpin mode of", name);
+    requests.link((RTM_NEWLINK, 0), index, "set hairpin mode of", name);
     let nest = requests.begin(IFLA_LINKINFO);
     requests.attribute(IFLA_INFO_SLAVE_KIND, b"bridge");
     let data = requests.begin(IFLA_INFO_SLAVE_DATA);

@@ -4,15 +4,16 @@ use core::ffi::CStr;
 
 use rustix::io::Errno;
 
-use super::link::{GROUP, info};
-use super::netlink::{Message, Requests, Socket, find, u32_at};
+use super::link::GROUP;
+use super::netlink::{LINK, Message, Socket, find, u32_at};
 use super::uapi::*;
-use crate::bytes::{Arena, until_nul};
+use crate::bytes::until_nul;
 use crate::error::Result;
 
 /// What is known of a link.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
+    /// 0: there is none.
     pub index: u32,
     group: u32,
     /// The index of the bridge that it is a port of, or 0.
@@ -41,7 +42,7 @@ impl Seen {
 
 /// What `message` tells.
 pub fn parse(message: &Message) -> Option<Seen> {
-    let attributes = message.payload.get(info(0, 0, 0).len()..)?;
+    let attributes = message.payload.get(LINK..)?;
     let field = |kind| find(attributes, kind).and_then(|value| u32_at(value, 0)).unwrap_or(0);
     let kind = find(attributes, IFLA_LINKINFO).and_then(|nest| find(nest, IFLA_INFO_KIND));
     let mac = find(attributes, IFLA_ADDRESS).and_then(|mac| mac.try_into().ok());
@@ -60,21 +61,16 @@ pub fn parse(message: &Message) -> Option<Seen> {
     })
 }
 
-/// The link of this index in the socket's namespace, or, if that is 0, of this name; if there is one.
-pub fn look(
-    socket: &mut Socket,
-    index: u32,
-    name: &'static CStr,
-    arena: &Arena,
-) -> Result<Option<Seen>> {
-    let mut requests = Requests::new();
-    requests.add((RTM_GETLINK, 0), &info(index, 0, 0), "look at interface", name);
+/// Fills in what is known of the link of this index in the socket's namespace, or, if that is 0, of
+/// this name.
+pub fn look(socket: &mut Socket, index: u32, name: &'static CStr, seen: &mut Seen) -> Result<()> {
+    let requests = &mut socket.requests;
+    requests.link((RTM_GETLINK, 0), index, "look at interface", name);
     if index == 0 {
         requests.attribute(IFLA_IFNAME, name.to_bytes_with_nul());
     }
-    let mut seen = None;
-    match socket.exchange(&mut requests, arena, &mut |message| seen = parse(&message)) {
-        Err(error) if error.raw() == Some(Errno::NODEV) => Ok(None),
-        result => result.map(|()| seen),
+    match socket.exchange(&mut |message| *seen = parse(&message).unwrap_or(*seen)) {
+        Err(error) if error.raw() == Some(Errno::NODEV) => Ok(()),
+        result => result,
     }
 }

@@ -5,26 +5,28 @@ use core::ffi::CStr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::net::netdevice::index_to_name_inlined;
 
-use super::link::{info, number};
-use super::look::look;
-use super::netlink::{Requests, Socket};
+use super::bridge;
+use super::link::number;
+use super::look::{Seen, look};
+use super::netlink::Socket;
 use super::notes::{How, Link, Links};
 use super::uapi::*;
-use super::{bridge, open_in};
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
 use crate::say;
+use crate::syscall::namespace::setns;
+use crate::syscall::netdevice;
+use crate::syscall::process::NewNamespaces;
 use crate::syscall::time::sleep;
 
 /// What was made for a container. It is taken back when this is dropped, which has to be after the end
 /// of the container's processes.
 pub struct Made<'a> {
     pub(super) arena: &'a Arena,
-    pub(super) host: Option<Host>,
+    pub(super) host: Option<Host<'a>>,
     /// A socket in the container's namespace, where one is needed at the end.
-    pub(super) inside: Option<Socket>,
+    pub(super) inside: Option<Socket<'a>>,
     /// The links that are taken back, and the bridges that were used.
     pub(super) links: Links,
     /// Whether somebody keeps the namespace, so that a veth in it does not go by itself.
@@ -34,25 +36,31 @@ pub struct Made<'a> {
 }
 
 /// The network namespace of the launcher.
-pub struct Host {
+pub struct Host<'a> {
     pub namespace: OwnedFd,
-    pub socket: Socket,
-}
-
-impl Host {
-    /// The caller's.
-    pub fn open() -> Result<Host> {
-        const PATH: &CStr = c"/proc/thread-self/ns/net";
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let namespace = openat(CWD, PATH, flags, Mode::empty()).doing("open", PATH)?;
-        Ok(Host { namespace, socket: Socket::open()? })
-    }
+    pub socket: Socket<'a>,
 }
 
 impl<'a> Made<'a> {
     /// Nothing yet.
     pub fn new(arena: &'a Arena) -> Made<'a> {
         Made { arena, host: None, inside: None, links: Links::default(), kept: false, at: None }
+    }
+
+    /// Opens the sockets: one on the host, and one in a namespace.
+    pub(super) fn open(&mut self, namespace: Option<BorrowedFd>) -> Result<()> {
+        const PATH: &CStr = c"/proc/thread-self/ns/net";
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let here = openat(CWD, PATH, flags, Mode::empty()).doing("open", PATH)?;
+        let host = self.host.insert(Host { namespace: here, socket: Socket::open(self.arena)? });
+        if let Some(namespace) = namespace {
+            let enter = |namespace| setns(namespace, NewNamespaces::NEWNET);
+            enter(namespace).doing("enter the container's network namespace", ())?;
+            let socket = Socket::open(self.arena);
+            enter(host.namespace.as_fd()).doing("return to the host's network namespace", ())?;
+            self.inside = Some(socket?);
+        }
+        Ok(())
     }
 
     /// The names of the veths' ends on the host, and of those inside.
@@ -65,34 +73,35 @@ impl<'a> Made<'a> {
     pub fn take_back(&mut self) -> Result<()> {
         let Some(Host { namespace, socket }) = &mut self.host else { return Ok(()) };
         let mut result = Ok(());
-        // With the pipe: who reads it goes to work when it is closed, at the end.
-        let (links, arena) = (core::mem::take(&mut self.links), self.arena);
-        let mut inside = self.inside.take();
+        let links = &mut self.links;
         for link in links.list.iter().rev() {
-            let Some(inside) = &mut inside else { break };
+            let Some(inside) = &mut self.inside else { break };
             let done = match link.how {
-                How::Inside => remove_inside(inside, link, arena),
-                How::Moved => move_back(inside, link, namespace.as_raw_fd() as u32, arena),
+                How::Inside => remove_inside(inside, link),
+                How::Moved => move_back(inside, link, namespace.as_raw_fd() as u32),
                 How::Veth | How::Bridge => Ok(()),
             };
             result = result.and(done);
         }
         // It keeps the namespace, and so the veths.
-        drop(inside);
+        self.inside = None;
         for link in links.list.iter().rev().filter(|link| link.how == How::Veth) {
             let done = match link.index {
-                0 => remove_ours(socket, link.host, Some(link.was.mac), arena),
-                index if self.kept => delete(socket, index, "remove", link.host, arena),
-                index => await_end(socket, index, link.host, arena),
+                0 => remove_ours(socket, link.host, Some(link.was.mac)),
+                index if self.kept => delete(socket, index, "remove", link.host),
+                index => await_end(socket, index, link.host),
             };
             result = result.and(done);
         }
         // Whoever looks after its own ports are gone can't miss that it is the last.
         for link in links.list.iter().filter(|link| link.how == How::Bridge) {
-            let done = bridge::remove_unused(socket, namespace.as_fd(), link.host, arena);
+            let done = bridge::remove_unused(socket, namespace.as_fd(), link.host);
             result = result.and(done);
         }
         self.host = None;
+        links.list.clear();
+        // Who reads it goes to work now.
+        links.pipe = None;
         result
     }
 }
@@ -102,11 +111,8 @@ impl<'a> Made<'a> {
 pub fn take_over(notes: BorrowedFd, namespace: Option<OwnedFd>, arena: &Arena) -> Result<()> {
     let mut made = Made::new(arena);
     made.links = Links::read(notes, arena)?;
-    let host = made.host.insert(Host::open()?);
     made.kept = namespace.is_some();
-    if let Some(namespace) = namespace {
-        made.inside = Some(open_in(namespace.as_fd(), host.namespace.as_fd())?);
-    }
+    made.open(namespace.as_ref().map(AsFd::as_fd))?;
     made.take_back()
 }
 
@@ -118,71 +124,69 @@ impl Drop for Made<'_> {
     }
 }
 
-fn remove_inside(inside: &mut Socket, link: &Link, arena: &Arena) -> Result<()> {
-    // None: it was never made.
-    let Some(seen) = look(inside, link.index, link.host, arena)? else { return Ok(()) };
-    delete(inside, seen.index, "remove", link.child, arena)
+fn remove_inside(inside: &mut Socket, link: &Link) -> Result<()> {
+    let mut seen = Seen::default();
+    look(inside, link.index, link.host, &mut seen)?;
+    // 0: it was never made.
+    if seen.index == 0 { Ok(()) } else { delete(inside, seen.index, "remove", link.child) }
 }
 
 /// Moves an interface back to the host, under the name that it had there, and as it was. The kernel
 /// moves it before it does the rest, and what is there does not need an address of its own to be set.
-fn move_back(inside: &mut Socket, link: &Link, namespace: u32, arena: &Arena) -> Result<()> {
-    // None: it was never moved, or is back.
-    let Some(seen) = look(inside, link.index, link.child, arena)? else { return Ok(()) };
-    let (mut requests, was) = (Requests::new(), &link.was);
-    let flags = info(seen.index, was.up, IFF_UP);
-    requests.add((RTM_NEWLINK, 0), &flags, "give back to the host", link.host);
+fn move_back(inside: &mut Socket, link: &Link, namespace: u32) -> Result<()> {
+    let mut seen = Seen::default();
+    look(inside, link.index, link.child, &mut seen)?;
+    // It was never moved, or is back.
+    if seen.index == 0 {
+        return Ok(());
+    }
+    let (requests, was) = (&mut inside.requests, &link.was);
+    requests.link((RTM_NEWLINK, 0), seen.index, "give back to the host", link.host);
+    requests.flags(was.up);
     requests.attribute(IFLA_IFNAME, link.host.to_bytes_with_nul());
-    number(&mut requests, IFLA_NET_NS_FD, namespace);
-    number(&mut requests, IFLA_MTU, was.mtu);
+    number(requests, IFLA_NET_NS_FD, namespace);
+    number(requests, IFLA_MTU, was.mtu);
     // A driver that can't set it refuses the one that it has, too.
     if seen.settings.mac != was.mac {
         requests.attribute(IFLA_ADDRESS, &was.mac);
     }
     // It can have been 0.
     requests.attribute(IFLA_TXQLEN, &was.txqueuelen.to_ne_bytes());
-    inside.send(&mut requests, arena)
+    inside.send()
 }
 
 /// Sees to it that the veths are gone whose ends on the host have these names, with commas in between:
 /// a launcher that was killed made them, in a namespace that may live on. None but those in nsinit's
 /// group.
 pub fn remove_stale(names: &str, arena: &Arena) -> Result<()> {
-    let mut host = Socket::open()?;
+    let mut host = Socket::open(arena)?;
     for name in split_by(names.as_bytes(), b',') {
         let name = arena.concat(&[name]).doing("look at an interface", ())?;
-        remove_ours(&mut host, name, None, arena)?;
+        remove_ours(&mut host, name, None)?;
     }
     Ok(())
 }
 
 /// By its name, which may be another container's: the MAC address tells, where it is known.
-fn remove_ours(
-    host: &mut Socket,
-    name: &'static CStr,
-    mac: Option<[u8; 6]>,
-    arena: &Arena,
-) -> Result<()> {
-    match look(host, 0, name, arena)? {
-        Some(seen) if seen.is_ours() && mac.is_none_or(|mac| mac == seen.settings.mac) => {
-            await_end(host, seen.index, name, arena)
-        }
-        _ => Ok(()),
-    }
+fn remove_ours(host: &mut Socket, name: &'static CStr, mac: Option<[u8; 6]>) -> Result<()> {
+    let mut seen = Seen::default();
+    look(host, 0, name, &mut seen)?;
+    let same = mac.is_none_or(|mac| mac == seen.settings.mac);
+    if seen.is_ours() && same { await_end(host, seen.index, name) } else { Ok(()) }
 }
 
 /// Waits for the kernel to take a veth away with the namespace of its other end, which it does within
 /// milliseconds of the last process's end, and at no cost for the launcher; deletes it where somebody
 /// keeps that namespace. By its index, which the kernel does not give to another as it might its name.
-fn await_end(host: &mut Socket, index: u32, name: &'static CStr, arena: &Arena) -> Result<()> {
+fn await_end(host: &mut Socket, index: u32, name: &'static CStr) -> Result<()> {
     const ROUNDS: u32 = 100;
     for _ in 0..ROUNDS {
-        if index_to_name_inlined(host.fd(), index).is_err_and(|errno| errno == Errno::NODEV) {
+        if netdevice::look(host.fd(), index) == Err(Errno::NODEV) {
             return Ok(());
         }
         sleep(400_000);
     }
-    delete(host, index, "remove", name, arena)
+    delete(host, index, "remove", name)
 }
 
 /// Deletes a link; one that is gone is no error.
@@ -191,11 +195,9 @@ pub fn delete(
     index: u32,
     doing: &'static str,
     name: &'static CStr,
-    arena: &Arena,
 ) -> Result<()> {
-    let mut requests = Requests::new();
-    requests.add((RTM_DELLINK, 0), &info(index, 0, 0), doing, name);
-    match socket.send(&mut requests, arena) {
+    socket.requests.link((RTM_DELLINK, 0), index, doing, name);
+    match socket.send() {
         Err(error) if error.raw() == Some(Errno::NODEV) => Ok(()),
         result => result,
     }

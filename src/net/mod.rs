@@ -28,18 +28,16 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use self::bridge::Lock;
-use self::link::{Origin, info};
+use self::link::Origin;
 use self::look::{Seen, Settings, look};
-use self::made::Host;
 pub use self::made::{Made, remove_stale, take_over};
-use self::netlink::{Requests, Socket};
+use self::netlink::Socket;
 use self::notes::{How, Link, Links};
 use self::uapi::*;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
-use crate::syscall::namespace::setns;
-use crate::syscall::process::NewNamespaces;
+use crate::syscall::netdevice::index;
 
 /// As the plan's marks call the list.
 const NETWORKS: &str = "networks";
@@ -49,13 +47,13 @@ const LOOPBACK_IFINDEX: u32 = 1;
 /// Brings the loopback interface of the caller's network namespace up. With that the kernel gives it
 /// 127.0.0.1 and ::1.
 pub fn loopback_up(arena: &Arena) -> Result<()> {
-    loopback(&mut Socket::open()?, arena)
+    loopback(&mut Socket::open(arena)?)
 }
 
-fn loopback(socket: &mut Socket, arena: &Arena) -> Result<()> {
-    let mut requests = Requests::new();
-    requests.add((RTM_NEWLINK, 0), &info(LOOPBACK_IFINDEX, IFF_UP, IFF_UP), "bring up", "lo");
-    socket.send(&mut requests, arena)
+fn loopback(socket: &mut Socket) -> Result<()> {
+    socket.requests.link((RTM_NEWLINK, 0), LOOPBACK_IFINDEX, "bring up", c"lo");
+    socket.requests.flags(IFF_UP);
+    socket.send()
 }
 
 /// Whether `connect` has anything to do.
@@ -89,10 +87,8 @@ pub fn connect(
     site: Site,
     outlive: &mut dyn FnMut() -> Result<OwnedFd>,
 ) -> Result<()> {
-    let arena = made.arena;
-    let host = made.host.insert(Host::open()?);
-    let inside = open_in(site.namespace, host.namespace.as_fd());
-    let inside = made.inside.insert(inside.map_err(|error| wrong_namespace(error, plan))?);
+    made.open(Some(site.namespace)).map_err(|error| wrong_namespace(error, plan))?;
+    let (Some(host), Some(inside)) = (&mut made.host, &mut made.inside) else { return Ok(()) };
     (made.at, made.kept) = (None, site.keeps(plan));
     let lock = Lock::take(host.namespace.as_fd())?;
     let entries = || plan.networks.iter().enumerate();
@@ -103,58 +99,67 @@ pub fn connect(
         made.links.pipe = Some(outlive()?);
     }
     for (n, network) in bridges() {
-        made.at = Some((NETWORKS, n, ""));
-        made.links.note(Link::bridge(network.name))?;
-        bridge::ensure(&mut host.socket, network, arena)?;
+        mark(&mut made.at, n, "");
+        made.links.note_bridge(network.name)?;
+        bridge::ensure(&mut host.socket, network)?;
     }
     for (n, network) in links() {
-        made.at = Some((NETWORKS, n, "name"));
+        mark(&mut made.at, n, "name");
         // Whatever has its name later was made here.
-        if inside::index(inside, network.name).is_ok() {
+        if index(inside.fd(), network.name).is_ok() {
             let error = Error::errno("make interface", network.name, Errno::EXIST);
             return Err(error.hint("there is one of this name already"));
         }
         let (key, name) = origin(network);
-        made.at = Some((NETWORKS, n, key));
-        let from = find(&mut host.socket, network, name, arena)?;
-        made.at = Some((NETWORKS, n, ""));
-        if from.is_some_and(|from| from.is_bridge && from.is_ours())
+        mark(&mut made.at, n, key);
+        let mut from = Seen::default();
+        find(&mut host.socket, network, name, &mut from)?;
+        mark(&mut made.at, n, "");
+        if from.is_bridge
+            && from.is_ours()
             && let Some(bridge) = network.bridge
         {
             // It may be the last that uses it, whoever made it.
             if made.links.pipe.is_none() {
                 made.links.pipe = Some(outlive()?);
             }
-            made.links.note(Link::bridge(bridge))?;
+            made.links.note_bridge(bridge)?;
         }
         // What goes with the namespace needs no more; but that takes the kernel a while, in which
         // the next container could not have the same id or MAC address on the same parent.
         let tracked = site.joined || network.parent.is_some() || network.kind != NetworkKind::Dummy;
         let mut none = Links::default();
         let links = if tracked { &mut made.links } else { &mut none };
-        make(&mut host.socket, inside, network, (site.namespace, from), links, arena)?;
+        make(&mut host.socket, inside, network, (site.namespace, &from), links)?;
     }
     // From here on what has a port is in use.
     drop(lock);
     for (n, network) in links() {
-        made.at = Some((NETWORKS, n, ""));
-        let index = inside::configure(inside, network, arena)?;
+        mark(&mut made.at, n, "");
+        let index = inside::configure(inside, network)?;
         let moved = |link: &&Link| link.how == How::Moved && link.child == network.name;
         if let Some(moved) = made.links.list.iter().find(moved) {
-            made.links.note(Link { index, ..*moved })?;
+            let moved = Link { index, ..*moved };
+            made.links.note(&moved)?;
         }
     }
     // The container's process does so as well, but may not have come to it; a route can lead there.
     if plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
-        loopback(inside, arena)?;
+        loopback(inside)?;
     }
-    inside::routes(inside, plan, &mut made.at, arena)?;
+    inside::routes(inside, plan, &mut made.at)?;
     made.at = None;
     // A socket keeps its namespace.
     if !made.links.list.iter().any(|link| link.how.needs_inside()) {
         made.inside = None;
     }
     Ok(())
+}
+
+/// Notes the network that is being made, and which of its keys.
+#[inline(never)]
+fn mark(at: &mut Option<(&'static str, usize, &'static str)>, n: usize, key: &'static str) {
+    *at = Some((NETWORKS, n, key));
 }
 
 /// Whether it is a link in the container, beside lo.
@@ -172,15 +177,6 @@ fn wrong_namespace(error: Error, plan: &Plan) -> Error {
     }
 }
 
-/// A socket in another network namespace; `here` is the caller's own.
-fn open_in(namespace: BorrowedFd, here: BorrowedFd) -> Result<Socket> {
-    let enter = |namespace| setns(namespace, NewNamespaces::NEWNET);
-    enter(namespace).doing("enter the container's network namespace", ())?;
-    let socket = Socket::open();
-    enter(here).doing("return to the host's network namespace", ())?;
-    socket
-}
-
 /// What the link is made on or from, on the host: the key, and its value.
 fn origin(network: &Network) -> (&'static str, Option<&'static CStr>) {
     match network.kind {
@@ -194,13 +190,13 @@ fn find(
     host: &mut Socket,
     network: &Network,
     name: Option<&'static CStr>,
-    arena: &Arena,
-) -> Result<Option<Seen>> {
+    seen: &mut Seen,
+) -> Result<()> {
     let missing = "make the bridge, or list it as a network of its own with \"create\": true";
-    let Some(name) = name else { return Ok(None) };
-    let seen = look(host, 0, name, arena)?;
-    if seen.is_some() {
-        return Ok(seen);
+    let Some(name) = name else { return Ok(()) };
+    look(host, 0, name, seen)?;
+    if seen.index != 0 {
+        return Ok(());
     }
     let error = Error::errno("find the host's interface", name, Errno::NODEV);
     Err(if network.kind == NetworkKind::Veth { error.hint(missing) } else { error })
@@ -211,12 +207,10 @@ fn make(
     host: &mut Socket,
     inside: &mut Socket,
     network: &Network,
-    (namespace, from): (BorrowedFd, Option<Seen>),
+    (namespace, from): (BorrowedFd, &Seen),
     links: &mut Links,
-    arena: &Arena,
 ) -> Result<()> {
-    let index = from.map_or(0, |from| from.index);
-    let mut origin = Origin { namespace, index, name: network.name, host: None };
+    let mut origin = Origin { namespace, index: from.index, name: network.name, host: None };
     let mut link = Link {
         how: How::Inside,
         index: 0,
@@ -224,34 +218,33 @@ fn make(
         child: network.name,
         was: Settings::default(),
     };
-    match (network.kind, from) {
-        (NetworkKind::Veth, _) => return veth::make(host, network, origin, links, arena),
-        (NetworkKind::Phys, Some(from)) => (link.how, link.was) = (How::Moved, from.settings),
+    match network.kind {
+        NetworkKind::Veth => return veth::make(host, network, origin, links),
+        NetworkKind::Phys => (link.how, link.was) = (How::Moved, from.settings),
         _ => {
             // In Linux 6.1 (no more in 6.18) a new link must not be called like one of the sender's
             // namespace, wherever it goes: eth0 could not be made on a host that has one.
             let pid = rustix::process::getpid().as_raw_pid();
-            link.host = arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
+            link.host = host.arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
             origin.name = link.host;
         }
     };
-    links.note(link)?;
-    let mut requests = Requests::new();
-    link::make(&mut requests, network, &origin);
-    host.send(&mut requests, arena).map_err(|error| explain(error, network, arena))?;
+    links.note(&link)?;
+    link::make(&mut host.requests, network, &origin);
+    host.send().map_err(|error| explain(error, network, host))?;
     if link.how == How::Inside {
-        let index = inside::index(inside, link.host).doing("find interface", network.name)?;
-        links.note(Link { index, ..link })?;
-        let mut requests = Requests::new();
-        requests.add((RTM_NEWLINK, 0), &info(index, 0, 0), "name interface", network.name);
+        link.index = index(inside.fd(), link.host).doing("find interface", network.name)?;
+        links.note(&link)?;
+        let requests = &mut inside.requests;
+        requests.link((RTM_NEWLINK, 0), link.index, "name interface", network.name);
         requests.attribute(IFLA_IFNAME, network.name.to_bytes_with_nul());
-        inside.send(&mut requests, arena)?;
+        inside.send()?;
     }
     Ok(())
 }
 
 /// What the kernel means by EOPNOTSUPP: mostly that it lacks a module, which it does not name.
-fn explain(error: Error, network: &Network, arena: &Arena) -> Error {
+fn explain(error: Error, network: &Network, socket: &Socket) -> Error {
     let module = match network.kind {
         NetworkKind::Vlan => c"8021q",
         kind => kind.name(),
@@ -263,12 +256,18 @@ fn explain(error: Error, network: &Network, arena: &Arena) -> Error {
             error.hint("what it shall be a port of is no bridge")
         }
         (Some(Errno::OPNOTSUPP), "" | "Unknown device type", _) => {
-            arena.str(why).map_or(error, |why| error.hint(why))
+            socket.arena.str(why).map_or(error, |why| error.hint(why))
         }
         // Drivers have no words for it.
         (Some(Errno::INVAL), "", _) if network.mtu != 0 => error.hint("does it take such an mtu?"),
         _ => error,
     }
+}
+
+/// A MAC address from the highest ones: a bridge without one of its own takes that of its lowest port.
+fn random_mac() -> [u8; 6] {
+    let [_, _, _, a, b, c, d, e] = random();
+    [0xfe, a, b, c, d, e]
 }
 
 /// Bytes that are nobody else's, as good as surely.

@@ -27,14 +27,6 @@ pub struct Link {
     pub was: Settings,
 }
 
-impl Link {
-    /// A bridge that is used.
-    pub fn bridge(name: &'static CStr) -> Link {
-        let was = Settings::default();
-        Link { how: How::Bridge, index: 0, host: name, child: c"", was }
-    }
-}
-
 /// How a link goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -77,8 +69,15 @@ const NAMES: usize = 7 * 4;
 const NAME: usize = NAME_MAX + 1;
 
 impl Links {
+    /// Adds a bridge that is used.
+    #[inline(never)]
+    pub fn note_bridge(&mut self, name: &'static CStr) -> Result<()> {
+        let was = Settings::default();
+        self.note(&Link { how: How::Bridge, index: 0, host: name, child: c"", was })
+    }
+
     /// Adds a link, before it is made, or what has become known of it.
-    pub fn note(&mut self, link: Link) -> Result<()> {
+    pub fn note(&mut self, link: &Link) -> Result<()> {
         self.set(link)?;
         let Some(pipe) = &self.pipe else { return Ok(()) };
         let was = &link.was;
@@ -95,17 +94,17 @@ impl Links {
         retry_on_intr(|| write(pipe, bytes)).doing("note interface", link.host).map(drop)
     }
 
-    fn set(&mut self, link: Link) -> Result<()> {
+    fn set(&mut self, link: &Link) -> Result<()> {
         let same = |old: &&mut Link| {
             old.how == link.how
                 && old.child == link.child
                 && (old.how != How::Bridge || old.host == link.host)
         };
         match self.list.iter_mut().find(same) {
-            Some(old) => *old = link,
+            Some(old) => *old = *link,
             None => {
                 let full = |_| Error::refused("note interface", link.host, "too many");
-                self.list.push(link).map_err(full)?;
+                self.list.push(*link).map_err(full)?;
             }
         }
         Ok(())
@@ -126,7 +125,7 @@ impl Links {
             };
             let (host, child) = (name(NAMES)?, name(NAMES + NAME)?);
             let was = Settings { mtu, txqueuelen, up, mac };
-            links.set(Link { how: *how, index, host, child, was })?;
+            links.set(&Link { how: *how, index, host, child, was })?;
         }
         Ok(links)
     }

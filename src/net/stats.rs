@@ -5,10 +5,8 @@ use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
-use super::link::info;
-use super::made::Host;
-use super::netlink::{Requests, find};
-use super::open_in;
+use super::made::Made;
+use super::netlink::{LINK, find};
 use super::uapi::*;
 use crate::bytes::{Arena, until_nul};
 use crate::error::{Context, Object, Result};
@@ -42,13 +40,13 @@ pub fn statistics(
     let namespace = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let on = Object::Number(pid.as_raw_pid().into());
     let namespace = namespace.doing("open the network namespace of process", on)?;
-    let host = Host::open()?;
-    let mut inside = open_in(namespace.as_fd(), host.namespace.as_fd())?;
-    let mut requests = Requests::new();
-    requests.add((RTM_GETLINK, DUMP), &info(0, 0, 0), "list the interfaces of process", on);
+    let mut made = Made::new(arena);
+    made.open(Some(namespace.as_fd()))?;
+    let Some(inside) = &mut made.inside else { return Ok(Statistics::default()) };
+    inside.requests.link((RTM_GETLINK, DUMP), 0, "list the interfaces of process", on);
     let mut sums = Statistics::default();
-    inside.exchange(&mut requests, arena, &mut |message| {
-        let attributes = message.payload.get(info(0, 0, 0).len()..).unwrap_or(&[]);
+    inside.exchange(&mut |message| {
+        let attributes = message.payload.get(LINK..).unwrap_or(&[]);
         let name = find(attributes, IFLA_IFNAME).and_then(until_nul);
         let name = name.and_then(|name| name.to_str().ok()).filter(|name| *name != "lo");
         if let (Some(name), Some(stats)) = (name, find(attributes, IFLA_STATS64)) {

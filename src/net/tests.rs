@@ -11,12 +11,13 @@ use super::link::GROUP;
 use super::*;
 use crate::inet::{Address, Ip};
 use crate::plan::Route;
-use crate::syscall::namespace::unshare;
+use crate::syscall::namespace::{setns, unshare};
+use crate::syscall::process::NewNamespaces;
 
 /// Into a new network namespace.
 fn new_namespace() -> OwnedFd {
     unshare(NewNamespaces::NEWNET).unwrap();
-    Host::open().unwrap().namespace
+    rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY, Mode::empty()).unwrap()
 }
 
 fn arena() -> Arena {
@@ -157,6 +158,24 @@ fn a_failure_half_way_takes_back_what_was_made() {
     setns(inside.as_fd(), NewNamespaces::NEWNET).unwrap();
     assert_eq!(state(), empty);
     setns(host.as_fd(), NewNamespaces::NEWNET).unwrap();
+}
+
+#[test]
+fn routes_before_one_that_has_no_interface_are_not_sent_later() {
+    new_namespace();
+    let arena = arena();
+    loopback_up(&arena).unwrap();
+    let mut plan = Box::new(Plan::new());
+    for (destination, interface) in [(c"10.2.0.0/16", c"lo"), (c"10.3.0.0/16", c"none")] {
+        let (destination, interface_name) = (address(destination), Some(interface));
+        plan.routes.push(Route { destination, interface_name, ..Route::NOTHING }).unwrap();
+    }
+    let (mut socket, mut at) = (Socket::open(&arena).unwrap(), None);
+    let error = inside::routes(&mut socket, &plan, &mut at).unwrap_err().to_string();
+    assert_eq!(error, "add a route by interface none: No such device (ENODEV)");
+    assert_eq!(at, Some(("routes", 1, "")));
+    socket.send().unwrap();
+    assert!(!ip("route show table all").contains("10.2"), "it was sent after all");
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub mod loopdev;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod netdevice;
 pub mod poll;
 pub mod process;
 pub mod signal;

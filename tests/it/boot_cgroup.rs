@@ -1,8 +1,14 @@
 //! `nsinit.cgroup=`: which control group hierarchy a machine gets.
 
 use crate::config::{Config, strings};
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
+
+on_each_arch!(
+    v1_is_a_hierarchy_for_each_controller,
+    none_is_none_and_a_container_that_needs_it_says_so
+);
 
 /// What there is, and which group a container is in that asks for a limit.
 const LOOK: &str = "while read id parent dev root point options rest; do \
@@ -21,10 +27,9 @@ fn limited(machine: &Machine) {
         .unwrap();
 }
 
-#[test]
-fn v1_is_a_hierarchy_for_each_controller() {
+fn v1_is_a_hierarchy_for_each_controller(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     limited(&machine);
     machine.append += "nsinit.cgroup=v1";
@@ -44,10 +49,9 @@ fn v1_is_a_hierarchy_for_each_controller() {
     assert!(said.contains("reboot: Power down") && !said.contains("warning"), "{said}");
 }
 
-#[test]
-fn none_is_none_and_a_container_that_needs_it_says_so() {
+fn none_is_none_and_a_container_that_needs_it_says_so(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     limited(&machine);
     machine.append += "nsinit.cgroup=none";

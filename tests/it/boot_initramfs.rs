@@ -9,6 +9,7 @@ use crate::world::Place;
 on_each_arch!(
     it_boots_into_a_container_and_powers_off,
     everything_is_mounted_once,
+    crun_works_there_unmodified,
     without_devtmpfs_it_makes_the_nodes
 );
 
@@ -60,12 +61,11 @@ fn everything_is_mounted_once(arch: Arch) {
     assert!(said.contains("NAME koye") && said.contains("inet 127.0.0.1/8"), "{said}");
 }
 
-#[test]
-fn crun_works_there_unmodified() {
+fn crun_works_there_unmodified(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     let crun = Path::new("/usr/bin/crun");
-    if !crun.exists() {
+    if !arch.host(crun).exists() {
         return crate::world::skip("no crun: apt-get install crun");
     }
     machine.nsinit_is_init();
@@ -85,19 +85,17 @@ fn without_devtmpfs_it_makes_the_nodes(arch: Arch) {
     let place = Place::new();
     let Some(mut machine) = Machine::of(&place, arch) else { return };
     let console = format!("/dev/{}", arch.console());
-    let mut nodes = vec![
+    let nodes = [
         ("crw-rw-rw-", "/dev/null"),
         ("crw-rw-rw-", "/dev/zero"),
         ("crw-rw-rw-", "/dev/tty"),
         ("crw-r--r--", "/dev/kmsg"),
         ("crw-------", &console),
         ("crw-------", "/dev/console"),
+        ("crw-------", "/dev/input/event0"),
     ];
-    // The other has no keys.
-    if arch == Arch::X86_64 {
-        machine.module("evdev");
-        nodes.push(("crw-------", "/dev/input/event0"));
-    }
+    machine.keyboard();
+    machine.module("evdev");
     let names: Vec<&str> = nodes.iter().map(|(_, name)| *name).collect();
     machine.only(&format!("ls -l {}", names.join(" ")));
     std::fs::create_dir(machine.root.join("sbin")).unwrap();

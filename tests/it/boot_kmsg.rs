@@ -1,12 +1,18 @@
 //! The kernel's log as the place where the output of containers goes.
 
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
+
+on_each_arch!(
+    every_line_is_there_with_its_name,
+    a_kernel_that_limits_it_is_warned_of_and_holds_nothing_up
+);
 
 /// A machine with a container that says more than the kernel takes of one who is not trusted, all of
 /// it to the kernel's log; the kernel prints what is of the level "info" and above on the console.
-fn machine(place: &Place) -> Option<Machine> {
-    let mut machine = Machine::new(place)?;
+fn machine(place: &Place, arch: Arch) -> Option<Machine> {
+    let mut machine = Machine::of(place, arch)?;
     machine.nsinit_is_init();
     machine.boots(
         "onboot",
@@ -25,10 +31,9 @@ fn by_kernel(said: &str) -> Vec<&str> {
         .collect()
 }
 
-#[test]
-fn every_line_is_there_with_its_name() {
+fn every_line_is_there_with_its_name(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place) else { return };
+    let Some(machine) = machine(&place, arch) else { return };
     let said = machine.boot();
     let lines = by_kernel(&said);
     let counted: Vec<String> = (1..=40).map(|n| format!("line-{n}")).collect();
@@ -41,10 +46,9 @@ fn every_line_is_there_with_its_name() {
     assert!(!said.contains("warning"), "{said}");
 }
 
-#[test]
-fn a_kernel_that_limits_it_is_warned_of_and_holds_nothing_up() {
+fn a_kernel_that_limits_it_is_warned_of_and_holds_nothing_up(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
     // Given there, nobody can change it.
     machine.append += "printk.devkmsg=ratelimit";
     let said = machine.boot();

@@ -8,7 +8,17 @@ use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
 use crate::world::{Place, Running, spawn};
 
-on_each_arch!(the_signals_of_busybox, the_signals_of_systemd, by_name);
+on_each_arch!(
+    the_power_button,
+    ctrl_alt_del,
+    a_shell_on_the_console_holds_nothing_up,
+    the_signals_of_busybox,
+    the_signals_of_systemd,
+    by_name
+);
+
+/// The firmware of a machine that is no PC.
+const FIRMWARE: &str = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd";
 
 /// A machine with a service that says how it was ended.
 fn machine(place: &Place, arch: Arch) -> Option<Machine> {
@@ -35,21 +45,24 @@ fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
     running
 }
 
-#[test]
-fn the_power_button() {
+fn the_power_button(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
-    machine.module("button");
+    let Some(mut machine) = machine(&place, arch) else { return };
     machine.module("evdev");
+    match arch {
+        Arch::X86_64 => machine.module("button"),
+        // Only its firmware tells the kernel of ACPI.
+        Arch::Aarch64 => machine.qemu.extend(["-bios", FIRMWARE].map(str::to_owned)),
+    }
     let run = press(&mut machine, &place, "system_powerdown").end_within(machine.limit);
     ends(&run.out, "Power down");
 }
 
-#[test]
-fn a_shell_on_the_console_holds_nothing_up() {
+fn a_shell_on_the_console_holds_nothing_up(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
+    machine.keyboard();
     machine.boots("services", "none", "true");
     machine.append += "nsinit.idle=shell";
     // Where it reads from a terminal, it ignores TERM.
@@ -60,10 +73,10 @@ fn a_shell_on_the_console_holds_nothing_up() {
     assert!(said.contains("reboot: Restarting") && !said.contains("killed"), "{said}");
 }
 
-#[test]
-fn ctrl_alt_del() {
+fn ctrl_alt_del(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
+    let Some(mut machine) = machine(&place, arch) else { return };
+    machine.keyboard();
     let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end_within(machine.limit);
     ends(&run.out, "Restarting");
 }

@@ -8,7 +8,14 @@ use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
 use crate::world::{Place, spawn};
 
-on_each_arch!(by_label_with_its_own_init, our_containers_on_it);
+on_each_arch!(
+    by_label_with_its_own_init,
+    by_uuid_and_device_read_write_with_init_named,
+    by_the_uuid_of_a_partition,
+    our_containers_on_it,
+    a_root_without_the_directories_of_a_system_says_what_is_missing,
+    none_is_an_error_and_a_shell
+);
 
 const UUID: &str = "0a1b2c3d-0001-4002-8003-0a1b2c3d4e5f";
 /// What the real root's own init says.
@@ -81,11 +88,10 @@ fn by_label_with_its_own_init(arch: Arch) {
     assert!(used(&large) < used(&small) + 10_000, "small\n{small}\nlarge\n{large}");
 }
 
-#[test]
-fn by_uuid_and_device_read_write_with_init_named() {
+fn by_uuid_and_device_read_write_with_init_named(arch: Arch) {
     let place = Place::new();
     let init = INIT.replace("export PATH=/bin", "export PATH=/bin; touch /written && echo WRITTEN");
-    let image = disk(&place, Arch::X86_64, None);
+    let image = disk(&place, arch, None);
     let other = place.dir.join("disk/bin/start");
     fs::write(&other, init).unwrap();
     make_executable(&other);
@@ -103,7 +109,7 @@ fn by_uuid_and_device_read_write_with_init_named() {
         image
     };
     let root = format!("root=UUID={} rw init=/bin/start rootfstype=ext4", UUID.to_uppercase());
-    let Some(mut machine) = machine(&place, Arch::X86_64, &image, &root) else { return };
+    let Some(mut machine) = machine(&place, arch, &image, &root) else { return };
     let said = machine.boot();
     assert!(said.contains("REAL 1 /bin/start\nMOUNT") || said.contains("WRITTEN"), "{said}");
     assert!(said.contains("WRITTEN") && said.contains("MOUNT / rw,"), "{said}");
@@ -112,15 +118,14 @@ fn by_uuid_and_device_read_write_with_init_named() {
     assert!(said.contains("ext4 /dev/vda ro,commit=7"), "{said}");
 }
 
-#[test]
-fn by_the_uuid_of_a_partition() {
+fn by_the_uuid_of_a_partition(arch: Arch) {
     let place = Place::new();
-    let image = disk(&place, Arch::X86_64, Some(INIT));
+    let image = disk(&place, arch, Some(INIT));
     let partition = fs::read(&image).unwrap();
     let whole = place.dir.join("whole.img");
     fs::write(&whole, [mbr(&partition), partition.clone(), vec![0; 1 << 20]].concat()).unwrap();
     let append = "root=PARTUUID=1234abcd-02";
-    let Some(mut machine) = machine(&place, Arch::X86_64, &whole, append) else { return };
+    let Some(mut machine) = machine(&place, arch, &whole, append) else { return };
     let said = machine.boot();
     assert!(said.contains("MOUNT / ro,relatime - ext4 /dev/vda2"), "{said}");
     fs::write(&whole, gpt(&partition)).unwrap();
@@ -224,14 +229,13 @@ fn our_containers_on_it(arch: Arch) {
     assert!(check.contains("Filesystem state:         clean"), "not unmounted\n{check}\n{said}");
 }
 
-#[test]
-fn a_root_without_the_directories_of_a_system_says_what_is_missing() {
+fn a_root_without_the_directories_of_a_system_says_what_is_missing(arch: Arch) {
     let place = Place::new();
     let image = place.dir.join("disk.img");
-    let Some(machine) = machine(&place, Arch::X86_64, &image, "root=/dev/vda") else { return };
+    let Some(machine) = machine(&place, arch, &image, "root=/dev/vda") else { return };
     let root = place.dir.join("disk");
     fs::create_dir_all(root.join("sbin")).unwrap();
-    fs::copy(crate::world::nsinit(), root.join("sbin/init")).unwrap();
+    fs::copy(arch.nsinit(), root.join("sbin/init")).unwrap();
     machine.boots("onboot", "one", "true");
     fs::rename(machine.root.join("containers"), root.join("containers")).unwrap();
     fs::File::create(&image).unwrap().set_len(24 << 20).unwrap();
@@ -248,10 +252,9 @@ fn a_root_without_the_directories_of_a_system_says_what_is_missing() {
     running.end_within(machine.limit);
 }
 
-#[test]
-fn none_is_an_error_and_a_shell() {
+fn none_is_an_error_and_a_shell(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     fs::remove_file(machine.root.join("bin/sh")).unwrap();
     machine.program("bin/sh", "#!/bin/busybox sh\n/bin/echo RESCUED\n");

@@ -4,24 +4,35 @@ use std::io::Write;
 
 use crate::boot_root::{INIT, disk};
 use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
 
-#[test]
-fn a_disk_that_is_plugged_in_later_is_the_root() {
+on_each_arch!(a_disk_that_is_plugged_in_later_is_the_root);
+
+fn a_disk_that_is_plugged_in_later_is_the_root(arch: Arch) {
     let place = Place::new();
-    let image = disk(&place, Arch::X86_64, Some(INIT));
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let image = disk(&place, arch, Some(INIT));
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.nsinit_is_init();
     for module in ["virtio_pci", "virtio_blk"] {
         machine.module(module);
     }
+    let slot = match arch {
+        Arch::X86_64 => "pci.0",
+        // PCI Express: only what is behind a port of its own can come later.
+        Arch::Aarch64 => {
+            machine.qemu.extend(["-device", "pcie-root-port,id=port0"].map(str::to_owned));
+            "port0"
+        }
+    };
     machine.append += "\"root=LABEL=koye root\" rootwait";
     let (mut running, mut monitor) = machine.boot_until(&place, "yet: it is waited for");
     // Longer than it would wait without the word.
     std::thread::sleep(std::time::Duration::from_secs(11));
     assert!(!running.out().contains("REAL"), "{}", running.out());
     let drive = format!("file={},format=raw,if=none,id=late", image.display());
-    write!(monitor, "drive_add 0 {drive}\ndevice_add virtio-blk-pci,drive=late\n").unwrap();
+    write!(monitor, "drive_add 0 {drive}\ndevice_add virtio-blk-pci,bus={slot},drive=late\n")
+        .unwrap();
     let said = running.end_within(machine.limit).out;
     assert!(said.contains("REAL 1 /sbin/init"), "{said}");
     assert!(said.contains("MOUNT / ro,relatime - ext4 /dev/vda ro"), "{said}");

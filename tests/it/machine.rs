@@ -87,6 +87,37 @@ impl Arch {
         }
     }
 
+    /// Where a file of the host's is, or the one at this path in Debian's root for that kind.
+    pub fn host(self, path: &Path) -> PathBuf {
+        match self {
+            Arch::X86_64 => path.to_owned(),
+            Arch::Aarch64 => self.vm().join("root").join(path.strip_prefix("/").unwrap()),
+        }
+    }
+
+    /// The shared libraries that a program of the host's needs to start.
+    fn libraries(self, program: &Path) -> Vec<PathBuf> {
+        if self == Arch::X86_64 {
+            let list = output(Command::new("ldd").arg(program));
+            let words = list.split_whitespace().filter(|word| word.starts_with('/'));
+            return words.map(PathBuf::from).collect();
+        }
+        let mut files = vec![program.to_owned(), "/lib/ld-linux-aarch64.so.1".into()];
+        for n in 0.. {
+            let Some(file) = files.get(n) else { break };
+            // "0x1 (NEEDED)  Shared library: [libc.so.6]"
+            let list = output(Command::new("readelf").arg("-d").arg(self.host(file)));
+            let names = list.lines().filter(|line| line.contains("(NEEDED)"));
+            for name in names.filter_map(|line| line.split(['[', ']']).nth(1)) {
+                let library = Path::new("/usr/lib/aarch64-linux-gnu").join(name);
+                if !files.contains(&library) {
+                    files.push(library);
+                }
+            }
+        }
+        files.split_off(1)
+    }
+
     /// A BusyBox root file system that runs there.
     pub fn lay_out(self, root: &Path) {
         lay_out(root);
@@ -94,7 +125,7 @@ impl Arch {
             for name in ["busybox", "probe", "nothing"] {
                 fs::remove_file(root.join("bin").join(name)).unwrap();
             }
-            fs::copy(self.vm().join("busybox"), root.join("bin/busybox")).unwrap();
+            fs::copy(self.host(Path::new("/bin/busybox")), root.join("bin/busybox")).unwrap();
         }
     }
 }
@@ -192,9 +223,8 @@ impl Machine {
 
     /// Takes a kernel module along, after the modules that it needs; `script` loads them.
     pub fn module(&mut self, name: &str) {
-        let file = find(&self.arch.vm().join("modules"), &format!("{name}.ko"))
+        let bytes = module(&self.arch.vm().join("modules"), name)
             .unwrap_or_else(|| panic!("the kernel has no module {name}"));
-        let bytes = fs::read(&file).unwrap();
         for needed in needs(&bytes) {
             self.module(&needed.replace('-', "_"));
         }
@@ -205,16 +235,23 @@ impl Machine {
         }
     }
 
-    /// Takes a program of the host along, at its path, with the shared libraries that it is linked
-    /// with.
+    /// It has a keyboard.
+    pub fn keyboard(&mut self) {
+        // A PC's is there as it is.
+        if self.arch == Arch::Aarch64 {
+            self.module("virtio_pci");
+            self.module("virtio_input");
+            self.qemu.extend(["-device", "virtio-keyboard-pci"].map(str::to_owned));
+        }
+    }
+
+    /// Takes a program of the host along, or of Debian's for the machine's kind, at its path, with the
+    /// shared libraries that it is linked with.
     pub fn host_program(&self, path: &Path) {
-        let ldd = Command::new("ldd").arg(path).output().unwrap();
-        let list = String::from_utf8(ldd.stdout).unwrap();
-        let files = list.split_whitespace().filter(|word| word.starts_with('/'));
-        for file in files.map(Path::new).chain([path]) {
+        for file in self.arch.libraries(path).iter().map(PathBuf::as_path).chain([path]) {
             let target = self.root.join(file.strip_prefix("/").unwrap());
             fs::create_dir_all(target.parent().unwrap()).unwrap();
-            fs::copy(file, target).unwrap();
+            fs::copy(self.arch.host(file), target).unwrap();
         }
     }
 
@@ -280,6 +317,22 @@ impl Machine {
             .stdin(Stdio::from(nameless()));
         qemu
     }
+}
+
+/// What a program says.
+fn output(command: &mut Command) -> String {
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+/// The kernel module of this name below `dir`; newer kernels have them compressed.
+fn module(dir: &Path, name: &str) -> Option<Vec<u8>> {
+    if let Some(file) = find(dir, &format!("{name}.ko")) {
+        return Some(fs::read(file).unwrap());
+    }
+    let file = find(dir, &format!("{name}.ko.xz"))?;
+    let xz = Command::new("xz").arg("-dc").arg(file).output().unwrap();
+    assert!(xz.status.success(), "apt-get install xz-utils");
+    Some(xz.stdout)
 }
 
 /// The file of this name below `dir`; a dash in it is as good as an underscore.

@@ -4,8 +4,16 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
+
+on_each_arch!(
+    from_an_initramfs_it_pivots_all_the_same,
+    from_an_initramfs_it_joins_and_dies_whole,
+    with_every_capability_and_a_stock_kernel,
+    the_machine_takes_modules_and_programs_along
+);
 
 fn machine_config() -> Config {
     let mut config = Config::new("container");
@@ -14,10 +22,9 @@ fn machine_config() -> Config {
     config
 }
 
-#[test]
-fn from_an_initramfs_it_pivots_all_the_same() {
+fn from_an_initramfs_it_pivots_all_the_same(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = Machine::new(&place) else { return };
+    let Some(machine) = Machine::of(&place, arch) else { return };
     machine.container("container", &machine_config());
     let said = machine.script(
         "cd /container\n\
@@ -33,10 +40,9 @@ fn from_an_initramfs_it_pivots_all_the_same() {
     assert!(!host.contains("/container"), "mounts are left on the machine: {host}");
 }
 
-#[test]
-fn from_an_initramfs_it_joins_and_dies_whole() {
+fn from_an_initramfs_it_joins_and_dies_whole(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = Machine::new(&place) else { return };
+    let Some(machine) = Machine::of(&place, arch) else { return };
     machine.container("container", &machine_config());
     let said = machine.script(
         "cd /container\n\
@@ -50,10 +56,9 @@ fn from_an_initramfs_it_joins_and_dies_whole() {
     assert!(said.contains("ENDED 143\n0\n"), "{said}");
 }
 
-#[test]
-fn with_every_capability_and_a_stock_kernel() {
+fn with_every_capability_and_a_stock_kernel(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = Machine::new(&place) else { return };
+    let Some(machine) = Machine::of(&place, arch) else { return };
     let mut config = machine_config();
     config.set("capabilities", crate::config::strings(&["SYS_RESOURCE", "SYS_ADMIN", "KILL"]));
     config.set("rlimits", r#"[{"type": 7, "hard": 900000, "soft": 900000}]"#);
@@ -65,12 +70,11 @@ fn with_every_capability_and_a_stock_kernel() {
     assert!(said.contains("900000\nCapEff:\t0000000001200020\nSTATUS 0"), "{said}");
 }
 
-#[test]
-fn the_machine_takes_modules_and_programs_along() {
+fn the_machine_takes_modules_and_programs_along(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = Machine::new(&place) else { return };
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
     machine.module("bridge");
-    machine.host_program(Path::new("/usr/bin/env"));
-    let said = machine.script("cut -d' ' -f1 /proc/modules; /usr/bin/env -i A=1");
-    assert!(said.contains("bridge\nstp\nllc\nA=1\n"), "{said}");
+    machine.host_program(Path::new("/usr/sbin/ip"));
+    let said = machine.script("cut -d' ' -f1 /proc/modules; /usr/sbin/ip -V");
+    assert!(said.contains("bridge\nstp\nllc\nip utility, iproute2"), "{said}");
 }

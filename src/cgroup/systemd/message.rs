@@ -20,18 +20,36 @@ const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// Where a method call goes.
-pub struct Call {
-    /// The bus name of who is asked.
-    pub destination: &'static str,
-    /// The object.
-    pub path: &'static str,
-    /// The interface.
-    pub interface: &'static str,
-    /// The method.
-    pub member: &'static str,
-    /// The types of its arguments.
-    pub signature: &'static str,
+/// The path, the interface, the method, who is asked, and the types of the arguments, if there are any.
+pub type Call = [&'static str; 5];
+
+/// A method call without its arguments, put together when nsinit is built: of this length.
+pub const fn call<const LEN: usize>(call: Call) -> [u8; LEN] {
+    const FIELDS: [[u8; 2]; 5] =
+        [[PATH, b'o'], [INTERFACE, b's'], [MEMBER, b's'], [DESTINATION, b's'], [SIGNATURE, b'g']];
+    let mut out = [0; LEN];
+    // Little-endian, a method call, no flags, version 1; the length of the body and the serial number
+    // come later.
+    (out[0], out[1], out[3]) = (b'l', 1, 1);
+    let (mut at, mut field) = (FIXED, 0);
+    while field < FIELDS.len() && !call[field].is_empty() {
+        let [code, kind] = FIELDS[field];
+        let text = call[field].as_bytes();
+        at = at.next_multiple_of(8);
+        (out[at], out[at + 1], out[at + 2]) = (code, 1, kind);
+        // The length of a signature is one byte, of a string four.
+        (out[at + 4], at) = (text.len() as u8, at + if kind == b'g' { 5 } else { 8 });
+        let mut n = 0;
+        while n < text.len() {
+            out[at + n] = text[n];
+            n += 1;
+        }
+        at += text.len() + 1;
+        field += 1;
+    }
+    out[12] = (at - FIXED) as u8;
+    assert!(at.next_multiple_of(8) == LEN);
+    out
 }
 
 /// A message that is put together. One that does not fit has `None` as its bytes.
@@ -42,29 +60,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A method call; its arguments are next.
-    pub fn call(call: &Call, serial: u32) -> Writer {
-        let mut out = Writer { bytes: [0; SIZE], len: 0, body: 0 };
-        // Little-endian, a method call, no flags, version 1; the length of the body comes later.
-        out.push(&[b'l', 1, 0, 1, 0, 0, 0, 0]);
-        out.u32(serial);
-        let fields = out.array(8);
-        let texts = [
-            (PATH, "o", call.path),
-            (INTERFACE, "s", call.interface),
-            (MEMBER, "s", call.member),
-            (DESTINATION, "s", call.destination),
-            (SIGNATURE, "g", call.signature),
-        ];
-        for (code, kind, text) in texts.into_iter().filter(|(_, _, text)| !text.is_empty()) {
-            out.align(8);
-            out.push(&[code]);
-            out.signature(kind);
-            if kind == "g" { out.signature(text) } else { out.string(text) }
-        }
-        out.end(fields, 8);
-        out.align(8);
-        out.body = out.len;
+    /// What `call` has put together; its arguments are next.
+    pub fn call(call: &[u8], serial: u32) -> Writer {
+        let mut out = Writer { bytes: [0; SIZE], len: 0, body: call.len() };
+        out.push(call);
+        out.patch(8, serial);
         out
     }
 
@@ -94,9 +94,8 @@ impl Writer {
     }
 
     /// A string, or the path of an object.
-    pub fn string(&mut self, text: &str) {
-        self.u32(text.len() as u32);
-        self.push(text.as_bytes());
+    pub fn string(&mut self, text: &[u8]) {
+        self.bytes(text);
         self.push(b"\0");
     }
 
@@ -106,10 +105,12 @@ impl Writer {
         self.push(bytes);
     }
 
-    /// A signature.
-    pub fn signature(&mut self, text: &str) {
-        self.push(&[text.len() as u8]);
-        self.push(text.as_bytes());
+    /// A property, of which the value comes next: its name, and the type of that.
+    pub fn property(&mut self, name: &[u8], kind: &str) {
+        self.align(8);
+        self.string(name);
+        self.push(&[kind.len() as u8]);
+        self.push(kind.as_bytes());
         self.push(b"\0");
     }
 
@@ -147,7 +148,7 @@ pub struct Message<'a> {
     /// The serial number of the call that it answers; 0 for none.
     pub reply: u32,
     /// The signal's name.
-    pub member: &'a str,
+    pub member: &'a [u8],
     /// What it says.
     pub body: Reader<'a>,
 }
@@ -164,14 +165,14 @@ pub fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     let (order, kind) = (*bytes.first()?, *bytes.get(1)?);
     let mut header = Reader { bytes, at: 12 };
     let end = FIXED + header.u32()? as usize;
-    let mut message = Message { kind, reply: 0, member: "", body: Reader { bytes, at: 0 } };
+    let mut message = Message { kind, reply: 0, member: b"", body: Reader { bytes, at: 0 } };
     while header.at < end {
         header.align(8);
         let code = header.byte()?;
         match header.signature()? {
-            "u" if code == REPLY_SERIAL => message.reply = header.u32()?,
-            "u" => drop(header.u32()?),
-            "g" => drop(header.signature()?),
+            b"u" if code == REPLY_SERIAL => message.reply = header.u32()?,
+            b"u" => drop(header.u32()?),
+            b"g" => drop(header.signature()?),
             _ if code == MEMBER => message.member = header.string()?,
             _ => drop(header.string()?),
         }
@@ -209,18 +210,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A string, or the path of an object.
-    pub fn string(&mut self) -> Option<&'a str> {
+    pub fn string(&mut self) -> Option<&'a [u8]> {
         let len = self.u32()? as usize;
         self.text(len)
     }
 
-    fn signature(&mut self) -> Option<&'a str> {
+    fn signature(&mut self) -> Option<&'a [u8]> {
         let len = self.byte()?.into();
         self.text(len)
     }
 
-    fn text(&mut self, len: usize) -> Option<&'a str> {
-        let text = core::str::from_utf8(self.take(len)?).ok()?;
+    fn text(&mut self, len: usize) -> Option<&'a [u8]> {
+        let text = self.take(len)?;
         self.take(1)?;
         Some(text)
     }
@@ -247,11 +248,9 @@ mod tests {
 
     #[test]
     fn an_array_does_not_count_what_aligns_its_first_element() {
-        let mut message = Writer::call(&Call { signature: "a(sv)", ..HELLO }, 2);
+        let mut message = Writer::call(&HELLO, 2);
         let array = message.array(8);
-        message.align(8);
-        message.string("A");
-        message.signature("t");
+        message.property(b"A", "t");
         message.u64(u64::MAX);
         message.end(array, 8);
         let bytes = message.finish().unwrap().to_vec();
@@ -266,15 +265,16 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_nothing_shorter() {
-        let mut message = Writer::call(&Call { signature: "us", ..HELLO }, 3);
+        const CALL: [u8; 88] = call(["/a", "b", "Member", "c", "us"]);
+        let mut message = Writer::call(&CALL, 3);
         message.u32(7);
-        message.string("seven");
+        message.string(b"seven");
         let bytes = message.finish().unwrap().to_vec();
         let mut got = parse(&bytes).unwrap();
-        assert_eq!((got.kind, got.reply, got.member), (1, 0, "Hello"));
+        assert_eq!((got.kind, got.reply, got.member), (1, 0, &b"Member"[..]));
         assert_eq!(
             (got.body.u32(), got.body.string(), got.body.u32()),
-            (Some(7), Some("seven"), None)
+            (Some(7), Some(&b"seven"[..]), None)
         );
         for len in 0..bytes.len() {
             if let Some(mut got) = parse(&bytes[..len]) {
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn one_that_does_not_fit_is_none() {
         let mut message = Writer::call(&HELLO, 5);
-        message.string(&"x".repeat(SIZE));
+        message.string("x".repeat(SIZE).as_bytes());
         assert_eq!(message.finish(), None);
     }
 }

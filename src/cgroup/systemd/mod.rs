@@ -13,18 +13,18 @@ use rustix::fs::{Access, Mode, access, mkdir};
 use rustix::io::{Errno, read};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, send, socket_with,
 };
 use rustix::process::{geteuid, getpid};
 
 use super::detect::Wanted;
 use super::file::{Dir, Version};
 use super::site::Site;
-use crate::bytes::{Arena, Short, Show, split_by};
+use crate::bytes::{Arena, Full, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 use crate::say;
-use message::{Call, ERROR, SIGNAL, SIZE, Writer, length, parse};
+use message::{Call, ERROR, SIGNAL, SIZE, Writer, call, length, parse};
 
 /// The system bus, and systemd's own socket for root where there is no bus (yet).
 const BUS: &CStr = c"/run/dbus/system_bus_socket";
@@ -47,31 +47,39 @@ pub const IN_SCOPE: Wanted = |_, path| {
 /// Moves the calling process into a new scope for the container of this plan, in its slice or else in
 /// system.slice.
 pub fn enter_scope(plan: Option<&Cgroup>, arena: &Arena) -> Result<()> {
-    let mut bus = Bus::open()?;
-    let mut unit = Short::<200>::new(format_args!("nsinit-"));
-    let name = plan.and_then(|plan| plan.name).unwrap_or(c"container");
-    for byte in name.to_bytes().iter().take(100) {
-        // What a unit's name may have (systemd.unit(5)).
-        let fits = byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
-        unit.push(format_args!("{}", char::from(if fits { *byte } else { b'_' })));
+    let (socket, on) = connect()?;
+    let unit = unit(plan, arena).doing("name a scope", ())?.to_bytes();
+    let mut bus = Bus { socket, serial: 0, buf: [0; SIZE], len: 0, unit, result: None, arena };
+    bus.authenticate().doing("be let in by", on)?;
+    // Where everybody has a name.
+    if on == BUS {
+        bus.call(&HELLO, "Hello", &|_| {})?;
+        bus.call(&ADD_MATCH, "AddMatch", &|out| out.string(JOB_REMOVED))?;
+        bus.call(&SUBSCRIBE, "Subscribe", &|_| {})?;
     }
-    unit.push(format_args!("-{}.scope", getpid().as_raw_pid()));
-    bus.unit.push(format_args!("{}", unit.as_str()));
-    if bus.named {
-        bus.call(&HELLO, &|_| {}, arena)?;
-        bus.call(&ADD_MATCH, &|out| out.string(JOB_REMOVED), arena)?;
-        bus.call(&SUBSCRIBE, &|_| {}, arena)?;
-    }
-    let arguments = |limited| {
-        let unit = unit.as_str();
-        move |out: &mut Writer| properties::arguments(out, unit, plan, limited)
+    let mut start = |limited| {
+        let arguments = &|out: &mut Writer| properties::arguments(out, unit, plan, limited);
+        bus.call(&START, "StartTransientUnit", arguments)
     };
-    if let Err(error) = bus.call(&START, &arguments(true), arena) {
+    if let Err(error) = start(true) {
         // An older one does not know all of them. The container's own group has them in any case.
-        bus.call(&START, &arguments(false), arena).map_err(|_| error)?;
+        start(false).map_err(|_| error)?;
         say::warning(format_args!("{error}: it is not told the limits"));
     }
-    bus.await_job(arena)
+    bus.await_job()
+}
+
+/// The name of the scope.
+fn unit(plan: Option<&Cgroup>, arena: &Arena) -> core::result::Result<&'static CStr, Full> {
+    let name = plan.and_then(|plan| plan.name).unwrap_or(c"container").to_bytes();
+    let fitting = arena.take(name.len().min(100))?;
+    for (to, byte) in fitting.iter_mut().zip(name) {
+        // What a unit's name may have (systemd.unit(5)).
+        let fits = byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+        *to = if fits { *byte } else { b'_' };
+    }
+    let pid = Short::<16>::new(format_args!("{}", getpid().as_raw_pid()));
+    arena.concat(&[b"nsinit-", fitting, b"-", pid.as_str().as_bytes(), b".scope"])
 }
 
 /// Leaves the top of the v2 scope for a group inside it: a group that gives controllers to those below
@@ -82,78 +90,66 @@ pub fn step_down(site: &Site, arena: &Arena) -> Result<()> {
     let Some(own) = unified.and_then(|place| place.hierarchy.own) else { return Ok(()) };
     let path = arena.concat(&[own.to_bytes(), b"/launcher"]).doing("name a group in", own)?;
     mkdir(path, Mode::from_raw_mode(0o755)).doing("make control group", path)?;
-    let dir = Dir::open(path).doing("open", path)?;
+    let dir = Dir::open(path)?;
     dir.write("cgroup.procs", b"0").doing("enter", path)
 }
 
-const MANAGER: Call = Call {
-    destination: "org.freedesktop.systemd1",
-    path: "/org/freedesktop/systemd1",
-    interface: "org.freedesktop.systemd1.Manager",
-    member: "Subscribe",
-    signature: "",
-};
-const SUBSCRIBE: Call = MANAGER;
-const START: Call = Call { member: "StartTransientUnit", signature: "ssa(sv)a(sa(sv))", ..MANAGER };
-const HELLO: Call = Call {
-    destination: "org.freedesktop.DBus",
-    path: "/org/freedesktop/DBus",
-    interface: "org.freedesktop.DBus",
-    member: "Hello",
-    signature: "",
-};
-const ADD_MATCH: Call = Call { member: "AddMatch", signature: "s", ..HELLO };
-const JOB_REMOVED: &str =
-    "type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
+const DBUS: Call =
+    ["/org/freedesktop/DBus", "org.freedesktop.DBus", "", "org.freedesktop.DBus", ""];
+const MANAGER: Call = [
+    "/org/freedesktop/systemd1",
+    "org.freedesktop.systemd1.Manager",
+    "",
+    "org.freedesktop.systemd1",
+    "",
+];
+static HELLO: [u8; 128] = call(method(DBUS, "Hello", ""));
+static ADD_MATCH: [u8; 144] = call(method(DBUS, "AddMatch", "s"));
+static SUBSCRIBE: [u8; 168] = call(method(MANAGER, "Subscribe", ""));
+static START: [u8; 200] = call(method(MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))"));
+const JOB_REMOVED: &[u8] =
+    b"type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
+
+const fn method(of: Call, name: &'static str, signature: &'static str) -> Call {
+    [of[0], of[1], name, of[3], signature]
+}
+
+/// A connection to the system bus, or where there is none to systemd itself.
+fn connect() -> Result<(OwnedFd, &'static CStr)> {
+    let to = |path: &'static CStr| {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        Ok(socket)
+    };
+    let (socket, on) = match to(BUS) {
+        Err(Errno::NOENT | Errno::CONNREFUSED) => (to(PRIVATE), PRIVATE),
+        socket => (socket, BUS),
+    };
+    Ok((socket.doing("connect to", on)?, on))
+}
 
 /// A connection.
-struct Bus {
+struct Bus<'a> {
     socket: OwnedFd,
-    /// The system bus, where everybody has a name; not systemd's own socket.
-    named: bool,
     serial: u32,
     /// What was read and not yet looked at.
     buf: [u8; SIZE],
     len: usize,
     /// The unit whose job is awaited, and how that ended: it may be told before the answer.
-    unit: Short<200>,
-    result: Option<Short<32>>,
+    unit: &'static [u8],
+    result: Option<&'static str>,
+    arena: &'a Arena,
 }
 
-impl Bus {
-    fn open() -> Result<Bus> {
-        let flags = SocketFlags::CLOEXEC;
-        let to = |path: &'static CStr| {
-            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-            connect(&socket, &SocketAddrUnix::new(path)?)?;
-            set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-            Ok(socket)
-        };
-        let (socket, named) = match to(BUS) {
-            Err(Errno::NOENT | Errno::CONNREFUSED) => (to(PRIVATE), false),
-            socket => (socket, true),
-        };
-        let on = if named { BUS } else { PRIVATE };
-        let socket = socket.doing("connect to", on)?;
-        let mut bus = Bus {
-            socket,
-            named,
-            serial: 0,
-            buf: [0; SIZE],
-            len: 0,
-            unit: Short::default(),
-            result: None,
-        };
-        bus.authenticate().doing("be let in by", on)?;
-        Ok(bus)
-    }
-
+impl Bus<'_> {
     /// The kernel tells who is calling (EXTERNAL); it need only be said in hexadecimal digits.
     fn authenticate(&mut self) -> rustix::io::Result<()> {
         let mut text = Short::<64>::new(format_args!("AUTH EXTERNAL "));
         let uid = Short::<16>::new(format_args!("{}", geteuid().as_raw()));
-        for digit in uid.as_str().bytes() {
-            text.push(format_args!("{digit:02x}"));
+        for digit in uid.as_str().chars() {
+            text.push(format_args!("3{digit}"));
         }
         text.push(format_args!("\r\n"));
         self.send(b"\0")?;
@@ -191,65 +187,66 @@ impl Bus {
     }
 
     /// Calls a method and waits for its answer.
-    fn call(&mut self, call: &Call, arguments: &dyn Fn(&mut Writer), arena: &Arena) -> Result<()> {
+    fn call(
+        &mut self,
+        call: &[u8],
+        method: &'static str,
+        arguments: &dyn Fn(&mut Writer),
+    ) -> Result<()> {
         self.serial += 1;
         let mut message = Writer::call(call, self.serial);
         arguments(&mut message);
-        let bytes = message.finish();
-        let bytes =
-            bytes.ok_or_else(|| Error::refused(DOING, call.member, "the name is too long"))?;
-        self.send(bytes).doing(DOING, call.member)?;
-        while !self.next(Some(call.member), arena)? {}
+        let Some(bytes) = message.finish() else {
+            return Err(Error::refused(DOING, method, "the name is too long"));
+        };
+        self.send(bytes).doing(DOING, method)?;
+        while !self.next(self.serial)? {}
         Ok(())
     }
 
     /// Waits until the unit's job is done.
-    fn await_job(&mut self, arena: &Arena) -> Result<()> {
-        while self.result.is_none() {
-            self.next(None, arena)?;
-        }
-        match self.result.as_ref().map_or("", Short::as_str) {
-            "done" => Ok(()),
-            result => {
-                let why = arena.str(format_args!("its job ended as \"{result}\""));
-                Err(Error::refused(DOING, (), why.unwrap_or("its job failed")))
-            }
+    fn await_job(&mut self) -> Result<()> {
+        loop {
+            match self.result {
+                Some("done") => return Ok(()),
+                Some(result) => {
+                    let why = self.arena.str(format_args!("its job ended as \"{result}\""));
+                    return Err(Error::refused(DOING, (), why.unwrap_or("its job failed")));
+                }
+                // No message answers that.
+                None => self.next(0)?,
+            };
         }
     }
 
-    /// Takes the next message; whether it is the answer to the last call, which is of `method`.
-    fn next(&mut self, method: Option<&'static str>, arena: &Arena) -> Result<bool> {
+    /// Takes the next message; whether it is the answer to the call of this serial number.
+    fn next(&mut self, serial: u32) -> Result<bool> {
         let len = loop {
             match length(self.pending()) {
                 Some(len) if len <= self.len => break len,
                 _ => self.fill().doing("hear from", "systemd")?,
             }
         };
-        let mut answers = false;
-        let mut refused = None;
+        let text = |text: Option<&[u8]>| {
+            self.arena.str(format_args!("{}", Show(text.unwrap_or(b"it does not say why"))))
+        };
+        let (mut answers, mut refused) = (false, None);
         if let Some(mut message) = self.buf.get(..len).and_then(parse) {
-            answers = method.is_some() && message.reply == self.serial;
+            let body = &mut message.body;
+            answers = serial != 0 && message.reply == serial;
             if answers && message.kind == ERROR {
-                let why = message.body.string().unwrap_or("it does not say why");
-                refused = Some(arena.str(format_args!("{}", Show(why.as_bytes()))));
+                refused = Some(text(body.string()).unwrap_or("it refuses"));
             }
-            if message.kind == SIGNAL && message.member == "JobRemoved" {
-                let body = &mut message.body;
-                // The job's id and path, the unit, and how it ended.
-                let (_, _, about, result) =
-                    (body.u32(), body.string(), body.string(), body.string());
-                if about == Some(self.unit.as_str()) {
-                    let mut text = Short::default();
-                    text.push(format_args!("{}", result.unwrap_or("")));
-                    self.result = Some(text);
-                }
+            // The job's id and path, the unit, and how it ended.
+            if message.kind == SIGNAL
+                && message.member == b"JobRemoved"
+                && (body.u32(), body.string(), body.string()).2 == Some(self.unit)
+            {
+                self.result = text(body.string()).ok();
             }
         }
         self.buf.copy_within(len.., 0);
         self.len -= len;
-        match refused {
-            None => Ok(answers),
-            Some(why) => Err(Error::refused(DOING, (), why.unwrap_or("it refuses"))),
-        }
+        refused.map_or(Ok(answers), |why| Err(Error::refused(DOING, (), why)))
     }
 }

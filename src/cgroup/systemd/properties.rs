@@ -20,49 +20,50 @@ const CPUS: usize = 8192;
 const PERCENT_US: u64 = 10_000;
 
 /// The arguments of StartTransientUnit, with limits or without.
-pub fn arguments(out: &mut Writer, unit: &str, plan: Option<&Cgroup>, limited: bool) {
+pub fn arguments(out: &mut Writer, unit: &[u8], plan: Option<&Cgroup>, limited: bool) {
     out.string(unit);
-    out.string("fail");
+    out.string(b"fail");
     let properties = out.array(8);
-    let mut property = |name, kind, value: &dyn Fn(&mut Writer)| {
-        out.align(8);
-        out.string(name);
-        out.signature(kind);
-        value(out);
-    };
-    property("PIDs", "au", &|out| {
-        let pids = out.array(4);
-        out.u32(getpid().as_raw_pid() as u32);
-        out.end(pids, 4);
-    });
-    property("Delegate", "b", &|out| out.u32(1));
-    property("Description", "s", &|out| out.string("container of nsinit"));
-    if let Some(slice) = plan.and_then(|plan| plan.slice?.to_str().ok()) {
-        property("Slice", "s", &|out| out.string(slice));
+    out.property(b"PIDs", "au");
+    let pids = out.array(4);
+    out.u32(getpid().as_raw_pid() as u32);
+    out.end(pids, 4);
+    out.property(b"Delegate", "b");
+    out.u32(1);
+    out.property(b"Description", "s");
+    out.string(b"container of nsinit");
+    if let Some(slice) = plan.and_then(|plan| plan.slice) {
+        out.property(b"Slice", "s");
+        out.string(slice.to_bytes());
     }
     let plan = plan.filter(|_| limited);
     // The container's own limit counts, not what systemd gives every unit. The launcher is one more.
     let tasks = plan.and_then(|plan| unsigned(plan.pids_limit));
-    property("TasksMax", "t", &|out| out.u64(tasks.map_or(u64::MAX, |tasks| tasks + 1)));
+    out.property(b"TasksMax", "t");
+    out.u64(tasks.map_or(u64::MAX, |tasks| tasks + 1));
     if let Some(plan) = plan {
-        // Where systemd itself looks which it is.
-        let v2 = matches!(Dir::named(c"/sys/fs/cgroup"), Ok((_, Version::V2)));
-        for (names, value) in NUMBERS.iter().zip(numbers(plan, v2)) {
-            let name = names[usize::from(v2)];
-            if let Some(value) = value.filter(|_| !name.is_empty()) {
-                property(name, "t", &|out| out.u64(value));
-            }
-        }
-        let lists = [("AllowedCPUs", plan.cpuset_cpus), ("AllowedMemoryNodes", plan.cpuset_mems)];
-        for (name, list) in lists {
-            if let Some(list) = list.filter(|_| v2) {
-                property(name, "ay", &|out| out.bytes(set(list, &mut [0; CPUS / 8])));
-            }
-        }
+        limits(out, plan);
     }
     out.end(properties, 8);
     let auxiliary = out.array(8);
     out.end(auxiliary, 8);
+}
+
+fn limits(out: &mut Writer, plan: &Cgroup) {
+    // Where systemd itself looks which it is.
+    let v2 = matches!(Dir::named(c"/sys/fs/cgroup"), Ok((_, Version::V2)));
+    numbers(plan, v2, &mut |name, value| {
+        out.property(name, "t");
+        out.u64(value);
+    });
+    let mut list = |name, list: Option<&CStr>| {
+        if let Some(list) = list.filter(|_| v2) {
+            out.property(name, "ay");
+            out.bytes(set(list, &mut [0; CPUS / 8]));
+        }
+    };
+    list(b"AllowedCPUs", plan.cpuset_cpus);
+    list(b"AllowedMemoryNodes", plan.cpuset_mems);
 }
 
 /// No number is no limit.
@@ -70,35 +71,31 @@ fn unsigned(value: Option<i64>) -> Option<u64> {
     value.and_then(|value| u64::try_from(value).ok())
 }
 
-/// The numbers on version 1 and on version 2, where there are any.
-const NUMBERS: [[&str; 2]; 7] = [
-    ["MemoryLimit", "MemoryMax"],
-    ["", "MemoryLow"],
-    ["", "MemorySwapMax"],
-    ["CPUShares", "CPUWeight"],
-    ["BlockIOWeight", "IOWeight"],
-    ["CPUQuotaPerSecUSec"; 2],
-    ["CPUQuotaPeriodUSec"; 2],
-];
-
-/// Their values.
-#[inline(never)]
-fn numbers(plan: &Cgroup, v2: bool) -> [Option<u64>; NUMBERS.len()] {
-    let period = plan.cpu_period.unwrap_or(100_000);
-    let quota = unsigned(plan.cpu_quota).map(|us| (us * 1_000_000).div_ceil(period));
-    let weight_of = |v1: Option<u64>, of: fn(u64) -> u64| if v2 { v1.map(of) } else { v1 };
+/// Calls `each` with the numbers and what they are called on this version.
+fn numbers(plan: &Cgroup, v2: bool, each: &mut dyn FnMut(&[u8], u64)) {
+    // The names on version 1 and on version 2, where there are any.
+    let mut number = |names: &[u8], value: Option<u64>| {
+        let name = split_by(names, b'/').nth(v2.into()).unwrap_or(b"");
+        if let Some(value) = value.filter(|_| !name.is_empty()) {
+            each(name, value);
+        }
+    };
+    // The launcher's memory is on top: with the limit used up it could not even clear away.
+    let memory = unsigned(plan.memory).map(|bytes| bytes.saturating_add(ROOM));
+    number(b"MemoryLimit/MemoryMax", memory);
+    number(b"/MemoryLow", unsigned(plan.memory_reservation));
+    number(b"/MemorySwapMax", unsigned(v2::swap(plan)));
+    let weight = |v1: u64, of: fn(u64) -> u64| if v2 { of(v1) } else { v1 };
     // The kernel takes 1 for 2, systemd does not.
-    let shares = plan.cpu_shares.map(|shares| shares.max(2));
-    [
-        // The launcher's memory is on top: with the limit used up it could not even clear away.
-        unsigned(plan.memory).map(|bytes| bytes.saturating_add(ROOM)),
-        unsigned(plan.memory_reservation),
-        unsigned(v2::swap(plan)),
-        weight_of(shares, weight::of_shares),
-        weight_of(plan.blkio_weight, weight::of_blkio),
-        quota.map(|quota| quota.next_multiple_of(PERCENT_US)),
-        plan.cpu_period,
-    ]
+    let shares = plan.cpu_shares.map(|shares| weight(shares.max(2), weight::of_shares));
+    number(b"CPUShares/CPUWeight", shares);
+    let of_devices = plan.blkio_weight.map(|value| weight(value, weight::of_blkio));
+    number(b"BlockIOWeight/IOWeight", of_devices);
+    let period = plan.cpu_period.unwrap_or(100_000);
+    let quota = unsigned(plan.cpu_quota).map(|us| (us * 1_000_000).div_ceil(period.max(1)));
+    let quota = quota.map(|quota| quota.next_multiple_of(PERCENT_US));
+    number(b"CPUQuotaPerSecUSec/CPUQuotaPerSecUSec", quota);
+    number(b"CPUQuotaPeriodUSec/CPUQuotaPeriodUSec", plan.cpu_period);
 }
 
 /// A list as a set of bits, up to the last.
@@ -141,13 +138,23 @@ mod tests {
             blkio_weight: Some(1000),
             ..Cgroup::default()
         };
-        let k = |n: u64| Some(n << 10);
-        let quota = [Some(310_000), Some(50_000)];
-        let v1 = [k(17 << 10), None, k(2 << 10), k(1), Some(1000), quota[0], quota[1]];
-        assert_eq!(numbers(&plan, false), v1);
-        let v2 = [k(17 << 10), None, k(2 << 10), Some(100), Some(10_000), quota[0], quota[1]];
-        assert_eq!(numbers(&plan, true), v2);
+        let numbers = |plan: &Cgroup, v2| {
+            let mut all = Vec::new();
+            numbers(plan, v2, &mut |name, value| {
+                all.push((String::from_utf8(name.to_vec()).unwrap(), value))
+            });
+            all
+        };
+        let own = |all: &[(&str, u64)]| -> Vec<(String, u64)> {
+            all.iter().map(|(name, value)| (name.to_string(), *value)).collect()
+        };
+        let quota = [("CPUQuotaPerSecUSec", 310_000), ("CPUQuotaPeriodUSec", 50_000)];
+        let v1 = [("MemoryLimit", 17 << 20), ("CPUShares", 1024), ("BlockIOWeight", 1000)];
+        assert_eq!(numbers(&plan, false), own(&[&v1[..], &quota].concat()));
+        let v2 = [("MemoryMax", 17 << 20), ("MemorySwapMax", 2 << 20)];
+        let weights = [("CPUWeight", 100), ("IOWeight", 10_000)];
+        assert_eq!(numbers(&plan, true), own(&[&v2[..], &weights, &quota].concat()));
         let most = Cgroup { cpu_quota: Some((1 << 44) - 1), ..Cgroup::default() };
-        assert!(numbers(&most, true)[5] > Some(1 << 44));
+        assert!(numbers(&most, true)[0].1 > 1 << 44);
     }
 }

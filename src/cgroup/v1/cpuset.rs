@@ -3,12 +3,11 @@
 
 use core::ffi::CStr;
 
-use heapless::Vec;
 use rustix::io::Errno;
 
-use super::super::file::{Dir, PATH_MAX, ends};
+use super::super::file::{Dir, PATH_MAX, above, ends};
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::plan::Cgroup;
 
 /// Gives the group at `dir` its CPUs and nodes: the plan's, or those of its parent. `base`, the
@@ -35,27 +34,19 @@ fn set_file(
 ) -> Result<()> {
     let path = dir.path.to_bytes();
     let mut buf = [0; PATH_MAX];
-    let on = Object::Beneath(base, file);
-    let inherited = Dir::open(base).doing("open", base)?.read(file, &mut buf).doing("read", on)?;
-    let mut value = Vec::<u8, PATH_MAX>::from_slice(inherited).unwrap_or_default();
-    for end in ends(path, base.to_bytes().len()) {
+    let mut value: &[u8] = &[];
+    for end in ends(path, base.to_bytes().len() - 1) {
         let leaf = end == path.len();
         if let Some(own) = own.filter(|_| leaf) {
             return dir.put(file, own.to_bytes(), arena).map_err(explain);
         }
-        let above = match leaf {
-            true => None,
-            false => Some(Dir::above(dir.path, end).doing("open a group above", dir.path)?),
-        };
+        let above = if leaf { None } else { Some(Dir::open(above(dir.path, end, arena)?)?) };
         let group = above.as_ref().unwrap_or(dir);
-        let text = match leaf && fresh {
-            true => &[],
-            false => group.read(file, &mut buf).doing("read", Object::Beneath(dir.path, file))?,
-        };
+        let text = if leaf && fresh { &[] } else { group.read(file, &mut buf)? };
         if text.is_empty() {
-            group.put(file, &value, arena)?;
+            group.put(file, value, arena)?;
         } else {
-            value = Vec::from_slice(text).unwrap_or_default();
+            value = arena.concat(&[text]).doing("keep a list", ())?.to_bytes();
         }
     }
     Ok(())

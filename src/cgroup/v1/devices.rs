@@ -56,16 +56,19 @@ fn write_rules(
 
 /// "c 1:3 rwm"; `None` for a rule about nothing.
 fn format(rule: &DeviceRule) -> Option<Short<40>> {
-    let kind = if rule.kind == DeviceKind::Block { "b" } else { "c" };
-    let number = |n: Option<u32>| match n {
-        Some(n) => Short::<12>::new(format_args!("{}", i64::from(n))),
-        None => Short::<12>::new(format_args!("*")),
-    };
-    let (major, minor) = (number(rule.major), number(rule.minor));
-    let letter = |granted, letter| if granted { letter } else { "" };
-    let (r, w, m) = (letter(rule.read, "r"), letter(rule.write, "w"), letter(rule.mknod, "m"));
-    (rule.read || rule.write || rule.mknod)
-        .then(|| Short::new(format_args!("{kind} {}:{} {r}{w}{m}", major.as_str(), minor.as_str())))
+    let kind = if rule.kind == DeviceKind::Block { "b " } else { "c " };
+    let mut text = Short::new(format_args!("{kind}"));
+    for (number, end) in [(rule.major, ":"), (rule.minor, " ")] {
+        match number {
+            Some(number) => text.push(format_args!("{}{end}", i64::from(number))),
+            None => text.push(format_args!("*{end}")),
+        };
+    }
+    let mut any = false;
+    for (granted, letter) in [(rule.read, 'r'), (rule.write, 'w'), (rule.mknod, 'm')] {
+        any |= granted && text.push(format_args!("{letter}"));
+    }
+    any.then_some(text)
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     if let Some(line) = line {
         weigh(dir, of_device, BLKIO[0], line, arena)?;
     }
-    for (file, line) in THROTTLES.into_iter().zip(throttles) {
+    for (file, line) in THROTTLES.iter().zip(throttles) {
         line.as_ref().map_or(Ok(()), |line| dir.put_number(file, line, arena))?;
     }
     Ok(())

@@ -84,16 +84,21 @@ impl Program {
         if wanted == 0 {
             return;
         }
-        let kind = if rule.kind == DeviceKind::Block { BLOCK } else { CHAR };
-        // A number beyond what a device can have is negative here and matches none.
-        let number = |register, n: Option<u32>| n.map(|n| (register, n as i32));
-        let tests = [Some((KIND, kind)), number(MAJOR, rule.major), number(MINOR, rule.minor)];
+        let kind = if rule.kind == DeviceKind::Block { BLOCK } else { CHAR } as u32;
         let partly = if wanted == ANY { 0 } else { 3 };
-        let mut left = tests.iter().flatten().count() + partly + 2;
-        for (register, value) in tests.into_iter().flatten() {
-            left -= 1;
-            self.put(JUMP_UNLESS_EQUAL, register, 0, left, value);
-        }
+        // To the end of the rule, which has so many instructions.
+        let numbers = usize::from(rule.major.is_some()) + usize::from(rule.minor.is_some());
+        let mut left = 1 + numbers + partly + 2;
+        let mut test = |register, value: Option<u32>| {
+            if let Some(value) = value {
+                left -= 1;
+                // A number beyond what a device can have is negative here and matches none.
+                self.put(JUMP_UNLESS_EQUAL, register, 0, left, value as i32);
+            }
+        };
+        test(KIND, Some(kind));
+        test(MAJOR, rule.major);
+        test(MINOR, rule.minor);
         if partly > 0 {
             self.put(COPY, REST, ACCESS, 0, 0);
             self.put(AND, REST, 0, 0, if allows { !wanted } else { wanted });
@@ -107,16 +112,18 @@ impl Program {
 /// two rules are "rw".
 #[inline(never)]
 fn wanted(rules: &[DeviceRule], n: usize) -> i32 {
-    let key = |rule: &DeviceRule| (rule.kind, rule.major, rule.minor);
-    let same = |rule: &&DeviceRule| rules.get(n).map(key) == Some(key(rule));
-    if rules.iter().take(n).any(|rule| same(&rule)) {
-        return 0;
+    let mut all = 0;
+    let Some(first) = rules.get(n) else { return all };
+    for (at, rule) in rules.iter().enumerate() {
+        if rule.kind == first.kind && rule.major == first.major && rule.minor == first.minor {
+            if at < n {
+                return 0;
+            }
+            let bit = |on, bit| if on { bit } else { 0 };
+            all |= bit(rule.read, READ) | bit(rule.write, WRITE) | bit(rule.mknod, MKNOD);
+        }
     }
-    let bits = |rule: &DeviceRule| {
-        let bit = |on, bit| if on { bit } else { 0 };
-        bit(rule.read, READ) | bit(rule.write, WRITE) | bit(rule.mknod, MKNOD)
-    };
-    rules.iter().filter(same).fold(0, |all, rule| all | bits(rule))
+    all
 }
 
 /// The program for a list.

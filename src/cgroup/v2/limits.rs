@@ -1,5 +1,7 @@
 //! Limits of a v2 group, from the keys of v1.
 
+use core::ffi::CStr;
+
 use rustix::io::Errno;
 
 use super::super::file::Dir;
@@ -34,12 +36,12 @@ pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) ->
     if subsystems.has(Subsystem::Cpu) {
         cpu_max(dir, plan, arena)?;
     }
-    let lists = [("cpuset.cpus", plan.cpuset_cpus), ("cpuset.mems", plan.cpuset_mems)];
-    for (file, list) in lists {
-        if let Some(list) = list.filter(|_| subsystems.has(Subsystem::Cpuset)) {
-            dir.put(file, list.to_bytes(), arena)?;
-        }
-    }
+    let put = |file, list: Option<&CStr>| match list {
+        Some(list) if subsystems.has(Subsystem::Cpuset) => dir.put(file, list.to_bytes(), arena),
+        _ => Ok(()),
+    };
+    put("cpuset.cpus", plan.cpuset_cpus)?;
+    put("cpuset.mems", plan.cpuset_mems)?;
     if subsystems.has(Subsystem::Blkio) {
         io(dir, plan, arena)?;
     }
@@ -59,13 +61,15 @@ pub fn swap(plan: &Cgroup) -> Option<i64> {
 
 /// "QUOTA PERIOD", or a quota alone, which leaves the period.
 fn cpu_max(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
-    let quota = Max(plan.cpu_quota.unwrap_or(-1));
-    match (plan.cpu_quota, plan.cpu_period) {
-        (_, Some(period)) => dir.put_number("cpu.max", &format_args!("{quota} {period}"), arena),
-        (Some(_), None) => dir.put_number("cpu.max", &quota, arena),
-        (None, None) => Ok(()),
+    let (quota, period) = (Max(plan.cpu_quota.unwrap_or(-1)), plan.cpu_period);
+    if plan.cpu_quota.is_none() && period.is_none() {
+        return Ok(());
     }
-    .map_err(explain)
+    let mut text = Short::<64>::new(format_args!("{quota}"));
+    if let Some(period) = period {
+        text.push(format_args!(" {period}"));
+    }
+    dir.put("cpu.max", text.as_str().as_bytes(), arena).map_err(explain)
 }
 
 #[inline(never)]
@@ -81,19 +85,19 @@ fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
         None => {}
     }
     for ((name, key), line) in
-        ["", "rbps=", "wbps=", "riops=", "wiops="].iter().zip(BLKIO).zip(plan.blkio)
+        ["", "rbps=", "wbps=", "riops=", "wiops="].iter().zip(&BLKIO).zip(&plan.blkio)
     {
         let Some(DeviceValue { major, minor, value }) = line else { continue };
-        let (file, value) = match (*name, value) {
-            ("", _) if !there => {
+        let (file, value) = match (name.is_empty(), *value) {
+            (true, _) if !there => {
                 left_out(key);
                 continue;
             }
-            ("", value) => (file, weight(value) as i64),
+            (true, value) => (file, weight(value) as i64),
             (_, 0) => ("io.max", -1),
             (_, value) => ("io.max", i64::try_from(value).unwrap_or(-1)),
         };
-        let (major, minor) = (i64::from(major), i64::from(minor));
+        let (major, minor) = (i64::from(*major), i64::from(*minor));
         let text = Short::<64>::new(format_args!("{major}:{minor} {name}{}", Max(value)));
         match dir.put(file, text.as_str().as_bytes(), arena) {
             // The device has another scheduler.

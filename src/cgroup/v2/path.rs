@@ -5,11 +5,11 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::super::Place;
-use super::super::file::{Dir, ends, failed, parent};
+use super::super::file::{self, Dir, ends, failed, parent};
 use super::super::site::controllers;
 use super::super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, Short};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 
 const CONTROL: &str = "cgroup.subtree_control";
 
@@ -24,12 +24,11 @@ const COUNTED: [Subsystem; 4] =
 /// either, the caller's own will do for what needs no controller.
 #[inline(never)]
 pub fn base(at: &Place, arena: &Arena) -> Result<&'static CStr> {
-    let open = |base: &'static CStr| Dir::open(base).doing("open control group", base);
-    let Err(error) = give(&open(at.base)?, at, arena) else { return Ok(at.base) };
+    let Err(error) = give(at.base, at, arena) else { return Ok(at.base) };
     // ENOENT: it is not given the controller itself.
     if matches!(error.raw(), Some(Errno::BUSY | Errno::NOENT))
         && let Some(above) = above(at, arena)?
-        && give(&open(above)?, at, arena).is_ok()
+        && give(above, at, arena).is_ok()
     {
         return Ok(above);
     }
@@ -42,8 +41,7 @@ pub fn above(at: &Place, arena: &Arena) -> Result<Option<&'static CStr>> {
     if own.len() <= top.len() {
         return Ok(None);
     }
-    let above = own.get(..parent(own, own.len())).unwrap_or(top);
-    arena.concat(&[above]).doing("name the group above", at.base).map(Some)
+    file::above(at.base, parent(own, own.len()), arena).map(Some)
 }
 
 /// Has the groups between `base` and the one at `path` pass the controllers on.
@@ -51,8 +49,7 @@ pub fn above(at: &Place, arena: &Arena) -> Result<Option<&'static CStr>> {
 pub fn give_down(base: &CStr, path: &'static CStr, at: &Place, arena: &Arena) -> Result<()> {
     let bytes = path.to_bytes();
     for end in ends(bytes, base.to_bytes().len()).filter(|end| *end < bytes.len()) {
-        let dir = Dir::above(path, end).doing("open a group above", path)?;
-        match give(&dir, at, arena) {
+        match give(file::above(path, end, arena)?, at, arena) {
             Err(error) if !needed(at).is_empty() => return Err(explain(error)),
             _ => {}
         }
@@ -83,11 +80,12 @@ fn needed(at: &Place) -> Subsystems {
 /// Lets the groups below `dir` have what they are to be limited by, and what can be had of what they
 /// are to be counted by.
 #[inline(never)]
-fn give(dir: &Dir, at: &Place, arena: &Arena) -> Result<()> {
+fn give(group: &'static CStr, at: &Place, arena: &Arena) -> Result<()> {
+    let dir = Dir::open(group)?;
     let mut buf = [0; 256];
-    let given = dir.read(CONTROL, &mut buf).doing("read the controllers below", dir.path)?;
+    let given = dir.read(CONTROL, &mut buf)?;
     let given = Subsystems::parse_v2(given);
-    let counted = Subsystems::of(&COUNTED).both(controllers(dir)?);
+    let counted = Subsystems::of(&COUNTED).both(controllers(&dir)?);
     let lacking = needed(at).union(counted).without(given);
     if lacking.is_empty() {
         return Ok(());

@@ -4,6 +4,7 @@
 //! not begin with them blocked.
 
 use super::{Act, Opt, Peer, Variable, Wish};
+use crate::packed;
 use crate::say;
 
 pub const PEER: Peer = Peer {
@@ -23,12 +24,14 @@ pub const PEER: Peer = Peer {
     finish,
     // Docker's form: podman does not ask, but whoever gives it to docker as init-path has it checked.
     version: concat!("tini version 0.2.1_catatonit (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
-    usage: "usage: catatonit [OPTION…] [--] COMMAND [ARGUMENT…]
+    usage: packed!(
+        "usage: catatonit [OPTION…] [--] COMMAND [ARGUMENT…]
 nsinit in the place of catatonit: runs COMMAND, passes signals on, reaps.
   -g  signals go to the command's process group
   -P  no command: reap, and end with TERM or INT
   -L  license    -h  this text    -V, --version
-environment: CATATONIT_DEBUG tell of each signal and each process that ends",
+environment: CATATONIT_DEBUG tell of each signal and each process that ends"
+    ),
     version_on_stderr: false,
     usage_on_stderr: true,
 };

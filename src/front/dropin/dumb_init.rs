@@ -5,6 +5,7 @@
 
 use super::{Act, Opt, Peer, Variable, Wish, init};
 use crate::init::{Placement, Stop};
+use crate::packed;
 use crate::syscall::signal::{STOP, TERM, TSTP, TTIN, TTOU};
 
 pub const PEER: Peer = Peer {
@@ -34,13 +35,15 @@ pub const PEER: Peer = Peer {
     begin,
     finish,
     version: concat!("dumb-init v1.2.5 (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
-    usage: "usage: dumb-init [OPTION…] [--] COMMAND [ARGUMENT…]
+    usage: packed!(
+        "usage: dumb-init [OPTION…] [--] COMMAND [ARGUMENT…]
 nsinit in the place of dumb-init: runs COMMAND in a session of its own, passes signals on, reaps.
   -c, --single-child  no session: signals go to COMMAND alone
   -r, --rewrite S:R   signal S goes on as R, by number or name; 0 drops it
   -v, --verbose       tell of each signal and each process that ends
   -h, --help, -V, --version
-environment: DUMB_INIT_DEBUG=1 -v, DUMB_INIT_SETSID=0 -c",
+environment: DUMB_INIT_DEBUG=1 -v, DUMB_INIT_SETSID=0 -c"
+    ),
     version_on_stderr: true,
     usage_on_stderr: true,
 };

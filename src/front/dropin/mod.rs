@@ -7,12 +7,13 @@
 //! (peers that are built with glibc go on looking behind it).
 
 use core::ffi::CStr;
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 
 use super::init::{self, Verdict};
 use super::{Context, Failure, answer, usage};
 use crate::bytes::Show;
 use crate::init::{Options, take_signals};
+use crate::packed::Packed;
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
 
@@ -33,7 +34,7 @@ pub struct Peer {
     /// Its answer to --version, with nsinit's own.
     version: &'static str,
     /// Its answer to -h.
-    usage: &'static str,
+    usage: Packed,
     /// Its answers are on standard error, which is part of what callers rely on.
     version_on_stderr: bool,
     usage_on_stderr: bool,
@@ -219,14 +220,19 @@ fn act(
 #[inline(never)] // its frame is a page
 fn tell(peer: &Peer, question: &Act) -> Result<u8, Failure> {
     let (text, on_stderr) = match question {
-        Act::Version => (peer.version, peer.version_on_stderr),
-        Act::License => ("nsinit: Apache License, version 2.0", false),
-        _ => (peer.usage, peer.usage_on_stderr),
+        Act::Version => (&peer.version as &dyn Display, peer.version_on_stderr),
+        Act::License => (&"nsinit: Apache License, version 2.0" as _, false),
+        _ => (&peer.usage as _, peer.usage_on_stderr),
     };
     let mut out = if on_stderr { say::remark() } else { say::answer() };
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "{text}");
     answer(out)
+}
+
+#[cfg(test)]
+pub fn usages() -> impl Iterator<Item = Packed> {
+    PEERS.into_iter().map(|peer| peer.usage)
 }
 
 #[cfg(test)]
@@ -265,6 +271,7 @@ mod tests {
     #[test]
     fn every_option_and_variable_is_told_and_none_twice() {
         for peer in PEERS {
+            let usage = peer.usage.to_string();
             let mut seen = Vec::new();
             for Opt { letter, word, .. } in peer.options {
                 let mut names = Vec::new();
@@ -274,14 +281,14 @@ mod tests {
                 // Every peer takes --help as a favour.
                 names.extend((!["", "help"].contains(word)).then(|| format!("--{word}")));
                 for name in &names {
-                    assert!(peer.usage.contains(name.as_str()), "{}: {name}", peer.names[0]);
+                    assert!(usage.contains(name.as_str()), "{}: {name}", peer.names[0]);
                     assert!(!seen.contains(name), "{}: {name} twice", peer.names[0]);
                 }
                 assert!(!names.is_empty());
                 seen.extend(names);
             }
             for variable in peer.variables.iter().filter(|v| v.name != "CATATONIT_LOG") {
-                assert!(peer.usage.contains(variable.name), "{}", variable.name);
+                assert!(usage.contains(variable.name), "{}", variable.name);
             }
             assert!(peer.version.contains(concat!("nsinit ", env!("CARGO_PKG_VERSION"))));
         }

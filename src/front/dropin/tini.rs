@@ -8,6 +8,7 @@ use core::ffi::CStr;
 use super::{Act, Opt, Peer, Variable, Verdict, Wish, init};
 use crate::bytes::number;
 use crate::init::Subreaper;
+use crate::packed;
 
 /// What `docker info` looks for (parseInitVersion in moby's daemon/info_unix.go): "tini version ", and
 /// behind " - git." a commit, which it shows.
@@ -44,7 +45,8 @@ pub const PEER: Peer = Peer {
     begin: |_| {},
     finish: |_| {},
     version: VERSION,
-    usage: "usage: tini [OPTION…] [--] COMMAND [ARGUMENT…]
+    usage: packed!(
+        "usage: tini [OPTION…] [--] COMMAND [ARGUMENT…]
 nsinit in the place of tini: runs COMMAND, passes signals on, reaps.
   -e N      status N of the command is answered with 0
   -g        signals go to the command's process group
@@ -52,7 +54,8 @@ nsinit in the place of tini: runs COMMAND, passes signals on, reaps.
   -s        be a subreaper; without being PID 1 it is one anyway
   -v, -w    tell more; tell of each orphan that is reaped
   -l        license    -h  this text    --version
-environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 + the number of -v",
+environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 + the number of -v"
+    ),
     version_on_stderr: false,
     usage_on_stderr: false,
 };

@@ -4,21 +4,66 @@ mod table;
 
 use core::ffi::CStr;
 
-use super::{Failure, Verb, init, usage};
-use crate::bytes::{Arena, Show};
+use super::{Failure, Verb, Words, init, usage};
+use crate::bytes::{Arena, Show, split_by};
 use crate::error::Context;
 use crate::syscall::cstr::{List, ThinCStr};
-pub use table::OPTIONS;
+pub use table::HELP;
+use table::{LINES, NAMES, SETTERS, Setter};
 
-/// One option.
-pub struct Opt {
+/// Some of the options: a bit for each row of the table.
+#[derive(Clone, Copy)]
+pub struct Set(u64);
+
+impl Set {
+    /// Whether the option in this row is one of them.
+    pub fn has(self, row: usize) -> bool {
+        self.0 >> row & 1 != 0
+    }
+}
+
+/// The options of these names, which have a space between them.
+pub const fn of(names: &str) -> Set {
+    let (mut set, mut rest) = (0, names.as_bytes());
+    while !rest.is_empty() {
+        let mut row = 0;
+        rest = loop {
+            if let Some(rest) = after(rest, NAMES[row].as_bytes()) {
+                break rest;
+            }
+            row += 1;
+        };
+        set |= 1 << row;
+    }
+    Set(set)
+}
+
+/// What follows the first word of `words`, if that is `word`.
+const fn after<'a>(words: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    match (words, word) {
+        ([a, words @ ..], [b, word @ ..]) if *a == *b => after(words, word),
+        ([b' ', words @ ..] | words @ [], []) => Some(words),
+        _ => None,
+    }
+}
+
+/// What the table says of an option.
+pub struct Row {
+    /// In its words a letter, or nothing.
+    pub letter: &'static [u8],
     /// Without its dashes.
-    pub name: &'static str,
+    pub name: &'static [u8],
     /// What its value is called; empty for a switch.
-    pub value: &'static str,
-    /// One line.
-    pub help: &'static str,
-    set: fn(&mut Options, &'static CStr),
+    pub value: &'static [u8],
+}
+
+/// All options, in the order of their bits.
+pub fn rows() -> impl Iterator<Item = Row> {
+    split_by(LINES.as_bytes(), b'\n').map(|line| {
+        let mut words = split_by(line, b' ');
+        let mut word = || words.next().unwrap_or(b"");
+        Row { letter: word(), name: word(), value: word() }
+    })
 }
 
 /// What was given.
@@ -74,18 +119,6 @@ pub struct Options {
     pub command: List<'static>,
 }
 
-/// The letters of some.
-pub const SHORT: &[(u8, &str)] = &[
-    (b'g', "group"),
-    (b's', "subreaper"),
-    (b'r', "rewrite"),
-    (b'e', "exit-status"),
-    (b'p', "parent-death-signal"),
-    (b'P', "pause"),
-    (b'v', "verbose"),
-    (b'w', "warn-on-reap"),
-];
-
 /// Parses the words after a verb. `None` where its help is asked for.
 pub fn parse(
     verb: &Verb,
@@ -98,7 +131,8 @@ pub fn parse(
         let text = word.bytes();
         // "kill TERM", and "kill -9", as kill(1) takes it.
         let short = text.starts_with(b"-") && !text.starts_with(b"--") && text != b"-h";
-        if verb.takes_word() && options.word.is_none() && (short || !text.starts_with(b"-")) {
+        if verb.words == Words::One && options.word.is_none() && (short || !text.starts_with(b"-"))
+        {
             options.word = Some(*word);
             rest = after;
             continue;
@@ -114,7 +148,7 @@ pub fn parse(
         }
     }
     if let [Some(word), ..] = rest
-        && !verb.takes_command()
+        && verb.words != Words::Any
     {
         let shown = arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this word");
         return Err(usage(shown, "this verb takes options only (try --help)"));
@@ -142,33 +176,33 @@ fn option(
             Some(name) => by_name(verb, name),
             None => by_letter(verb, letters),
         };
-        let Some(known) = known else {
+        let Some((set, called)) = known else {
             return Err(usage(shown(), "no such option for this verb (try --help)"));
         };
         let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
-        match (known.value.is_empty(), value, after) {
+        match (called.is_empty(), value, after) {
             (true, Some(_), _) if long.is_some() => {
                 return Err(usage(shown(), "this option takes no value"));
             }
-            (true, ..) => (known.set)(options, c""),
+            (true, ..) => set(options, c""),
             (false, Some(value), _) => {
-                (known.set)(options, value);
+                set(options, value);
                 letters = b"";
             }
             // A value that may be left out is a number.
             (false, None, rest)
-                if known.value.starts_with('[')
+                if called.starts_with(b"[")
                     && !matches!(rest, [Some(word), ..] if word.bytes().first().is_some_and(u8::is_ascii_digit)) =>
             {
-                (known.set)(options, c"");
+                set(options, c"");
             }
             (false, None, [Some(value), rest @ ..]) => {
-                (known.set)(options, value.get());
+                set(options, value.get());
                 after = rest;
             }
             (false, None, _) => {
-                let why =
-                    arena.str(format_args!("its {} is missing", known.value)).doing("", ())?;
+                let why = format_args!("its {} is missing", Show(called));
+                let why = arena.str(why).doing("", ())?;
                 return Err(usage(shown(), why));
             }
         }
@@ -179,26 +213,28 @@ fn option(
     Ok(after)
 }
 
+/// An option that the verb takes: what it does, and what its value is called.
+type Known = (Setter, &'static [u8]);
+
 /// What a word says: the option, the value that is in the same word, the letters that are left.
-type Said<'w> = (Option<&'static Opt>, Option<&'w [u8]>, &'w [u8]);
+type Said<'w> = (Option<Known>, Option<&'w [u8]>, &'w [u8]);
 
 /// "name" or "name=VALUE", and a NUL.
 fn by_name<'w>(verb: &Verb, word: &'w [u8]) -> Said<'w> {
     let end = word.iter().position(|byte| *byte == b'=' || *byte == 0).unwrap_or(0);
     let (name, value) = word.split_at(end);
-    (named(verb, name), value.strip_prefix(b"="), b"")
+    (known(verb, |row| row.name == name), value.strip_prefix(b"="), b"")
 }
 
 /// The first of some letters, and what follows it as its value if it takes one.
 fn by_letter<'w>(verb: &Verb, letters: &'w [u8]) -> Said<'w> {
-    let name = SHORT.iter().find(|(letter, _)| letters.first() == Some(letter));
     let rest = letters.get(1..).unwrap_or(b"");
     let value = Some(rest).filter(|value| value.len() > 1);
-    (name.and_then(|(_, name)| named(verb, name.as_bytes())), value, rest)
+    (known(verb, |row| letters.get(..1) == Some(row.letter)), value, rest)
 }
 
-fn named(verb: &Verb, name: &[u8]) -> Option<&'static Opt> {
-    OPTIONS
-        .iter()
-        .find(|option| option.name.as_bytes() == name && verb.options.contains(&option.name))
+fn known(verb: &Verb, is: impl Fn(&Row) -> bool) -> Option<Known> {
+    let mut rows = rows().zip(SETTERS).enumerate();
+    let found = rows.find(|(n, (row, _))| verb.options.has(*n) && is(row));
+    found.map(|(_, (row, set))| (*set, row.value))
 }

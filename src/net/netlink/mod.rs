@@ -15,7 +15,7 @@ use rustix::net::{
 };
 
 pub use self::answer::{Message, find};
-pub use self::request::{Nest, Requests};
+pub use self::request::{LINK, Nest, Requests};
 use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Result};
 use crate::syscall::socket::setsockopt;
@@ -30,22 +30,26 @@ const ATTRIBUTE: usize = 4;
 
 /// A connection to the kernel's network configuration, in the network namespace in which it was
 /// opened.
-pub struct Socket {
+pub struct Socket<'a> {
     fd: OwnedFd,
     sequence: u32,
     refused: usize,
+    /// For the kernel's words, and names.
+    pub arena: &'a Arena,
+    /// What is sent next.
+    pub requests: Requests,
 }
 
 /// What the kernel had against a request.
 struct Refusal {
-    errno: i32,
+    errno: Errno,
     words: Option<&'static str>,
     number: usize,
 }
 
-impl Socket {
+impl<'a> Socket<'a> {
     /// Opens one in the caller's network namespace.
-    pub fn open() -> Result<Socket> {
+    pub fn open(arena: &'a Arena) -> Result<Socket<'a>> {
         let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
         // Protocol 0 is NETLINK_ROUTE.
         let fd = socket_with(family, kind, SocketFlags::CLOEXEC, None);
@@ -57,7 +61,7 @@ impl Socket {
         // 4.3: errors come without them before.
         let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
         let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
-        Ok(Socket { fd, sequence: 0, refused: 0 })
+        Ok(Socket { fd, sequence: 0, refused: 0, arena, requests: Requests::default() })
     }
 
     /// Its descriptor, by which interfaces can be looked up in its namespace (netdevice(7)).
@@ -70,39 +74,36 @@ impl Socket {
         self.refused
     }
 
-    /// Sends `requests` and waits for the kernel to have done them all; the error is that of the first
-    /// one refused. The kernel goes on after a refusal: what came of the others is the caller's to
-    /// undo.
-    pub fn send(&mut self, requests: &mut Requests, arena: &Arena) -> Result<()> {
-        self.exchange(requests, arena, &mut |_| {})
+    /// Sends the requests and waits for the kernel to have done them all; the error is that of the
+    /// first one refused. The kernel goes on after a refusal: what came of the others is the caller's
+    /// to undo.
+    pub fn send(&mut self) -> Result<()> {
+        self.exchange(&mut |_| {})
     }
 
     /// The same; `seen` gets what was asked for, message by message.
-    pub fn exchange(
-        &mut self,
-        requests: &mut Requests,
-        arena: &Arena,
-        seen: &mut dyn FnMut(Message),
-    ) -> Result<()> {
-        let Some(last) = requests.tasks.len().checked_sub(1) else { return Ok(()) };
+    pub fn exchange(&mut self, seen: &mut dyn FnMut(Message)) -> Result<()> {
+        let Some(last) = self.requests.tasks.len().checked_sub(1) else { return Ok(()) };
         let first = self.sequence.wrapping_add(1);
         self.sequence = self.sequence.wrapping_add(last as u32 + 1);
-        let outcome = match requests.finish(first) {
+        let outcome = match self.requests.finish(first) {
             Ok(bytes) => retry_on_intr(|| send(&self.fd, bytes, SendFlags::empty()))
-                .and_then(|_| self.receive(first, last, arena, seen)),
+                .and_then(|_| self.receive(first, last, seen)),
             Err(errno) => Err(errno),
         };
-        let task = |number: usize| requests.tasks.get(number).copied().unwrap_or_default();
-        match outcome {
-            Ok(None) => Ok(()),
-            Ok(Some(refusal)) => {
-                self.refused = refusal.number;
-                let request::Task { doing, on } = task(refusal.number);
-                let error = Error::errno(doing, on, Errno::from_raw_os_error(refusal.errno));
-                Err(refusal.words.map_or(error, |words| error.hint(words)))
-            }
-            Err(errno) => Err(errno).doing(task(0).doing, task(0).on),
-        }
+        let refusal = match outcome {
+            Ok(None) => None,
+            Ok(refusal) => refusal,
+            Err(errno) => Some(Refusal { errno, words: None, number: 0 }),
+        };
+        let told = refusal.and_then(|Refusal { errno, words, number }| {
+            self.refused = number;
+            let request::Task { doing, on } = *self.requests.tasks.get(number)?;
+            let error = Error::errno(doing, on, errno);
+            Some(words.map_or(error, |words| error.hint(words)))
+        });
+        self.requests.clear();
+        told.map_or(Ok(()), Err)
     }
 
     /// Reads answers until that to the last request.
@@ -110,7 +111,6 @@ impl Socket {
         &self,
         first: u32,
         last: usize,
-        arena: &Arena,
         seen: &mut dyn FnMut(Message),
     ) -> rustix::io::Result<Option<Refusal>> {
         let mut refusal = None;
@@ -140,7 +140,9 @@ impl Socket {
                 let errno = message.errno();
                 if errno != 0 && refusal.is_none() {
                     let words = message.words().filter(|words| !words.is_empty());
-                    let words = words.and_then(|w| arena.str(format_args!("{}", Show(w))).ok());
+                    let words =
+                        words.and_then(|w| self.arena.str(format_args!("{}", Show(w))).ok());
+                    let errno = Errno::from_raw_os_error(errno);
                     refusal = Some(Refusal { errno, words, number });
                 }
                 if number == last {

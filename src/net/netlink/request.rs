@@ -4,6 +4,7 @@ use heapless::Vec;
 use linux_raw_sys::netlink::{NLM_F_ACK, NLM_F_REQUEST};
 use rustix::io::Errno;
 
+use super::super::uapi::IFF_UP;
 use super::{HEADER, set_u32};
 use crate::error::Object;
 
@@ -16,11 +17,12 @@ pub const COUNT: usize = 12;
 /// Some requests, which the kernel answers in this order. What does not fit is noted, and refused
 /// when they are sent: a length field that overflowed would let one value pass for several attributes
 /// (CVE-2021-43784).
+#[derive(Default)]
 pub struct Requests {
     bytes: Vec<u8, ROOM>,
     pub(super) tasks: Vec<Task, COUNT>,
     last: usize,
-    fits: bool,
+    overflow: bool,
 }
 
 /// What a request is for, in case that it is refused.
@@ -34,16 +36,37 @@ pub struct Task {
 #[must_use]
 pub struct Nest(usize);
 
-impl Default for Requests {
-    fn default() -> Requests {
-        Requests::new()
-    }
-}
+/// sizeof(struct ifinfomsg): family, padding, type, index, flags, and which of these are meant.
+pub const LINK: usize = 16;
 
 impl Requests {
-    /// None yet.
-    pub const fn new() -> Requests {
-        Requests { bytes: Vec::new(), tasks: Vec::new(), last: 0, fits: true }
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.tasks.clear();
+        (self.last, self.overflow) = (0, false);
+    }
+
+    /// Begins a request about the link `index`, or a new one (0).
+    pub fn link(
+        &mut self,
+        request: (u16, u16),
+        index: u32,
+        doing: &'static str,
+        on: impl Into<Object>,
+    ) {
+        self.add(request, &[0; LINK], doing, on);
+        self.field(4, index);
+    }
+
+    /// Has the link of the last request brought up (IFF_UP) or down (0).
+    pub fn flags(&mut self, flags: u32) {
+        self.field(8, flags);
+        self.field(12, IFF_UP);
+    }
+
+    fn field(&mut self, at: usize, value: u32) {
+        self.overflow |= set_u32(&mut self.bytes, self.last + HEADER + at, value).is_none();
     }
 
     /// Begins a request of type `kind` (RTM_*) with NLM_F_* `flags`, and the structure that this type
@@ -61,7 +84,7 @@ impl Requests {
     fn open(&mut self, (kind, flags): (u16, u16), fixed: &[u8], task: Task) {
         self.close();
         self.last = self.bytes.len();
-        self.fits &= self.tasks.push(task).is_ok();
+        self.overflow |= self.tasks.push(task).is_err();
         // Length, flags and sequence number are completed later; port 0 is the kernel's.
         self.put(&[0; 4]);
         self.put(&kind.to_ne_bytes());
@@ -98,26 +121,26 @@ impl Requests {
         let field = self.bytes.get_mut(nest.0..nest.0 + 2);
         match (len, field) {
             (Ok(len), Some(field)) => field.copy_from_slice(&len.to_ne_bytes()),
-            _ => self.fits = false,
+            _ => self.overflow = true,
         }
         self.pad();
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        self.fits &= self.bytes.extend_from_slice(bytes).is_ok();
+        self.overflow |= self.bytes.extend_from_slice(bytes).is_err();
     }
 
     /// Everything begins at a multiple of four (NLMSG_ALIGN, NLA_ALIGN).
     fn pad(&mut self) {
         let len = self.bytes.len().next_multiple_of(4);
-        self.fits &= self.bytes.resize_default(len).is_ok();
+        self.overflow |= self.bytes.resize_default(len).is_err();
     }
 
     /// The length of the last request is known now.
     fn close(&mut self) {
         let len = self.bytes.len().saturating_sub(self.last) as u32;
         if len != 0 {
-            self.fits &= set_u32(&mut self.bytes, self.last, len).is_some();
+            self.overflow |= set_u32(&mut self.bytes, self.last, len).is_none();
         }
     }
 
@@ -126,7 +149,7 @@ impl Requests {
     pub(super) fn finish(&mut self, sequence: u32) -> rustix::io::Result<&[u8]> {
         self.close();
         let flags =
-            self.bytes.get_mut(self.last + 6).filter(|_| self.fits).ok_or(Errno::MSGSIZE)?;
+            self.bytes.get_mut(self.last + 6).filter(|_| !self.overflow).ok_or(Errno::MSGSIZE)?;
         *flags |= NLM_F_ACK as u8;
         let (mut at, mut sequence) = (0, sequence);
         while let Some(len) = super::u32_at(&self.bytes, at) {

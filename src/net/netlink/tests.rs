@@ -8,7 +8,7 @@ fn bytes(parts: &[&[u8]]) -> Vec<u8> {
 
 #[test]
 fn requests_have_lengths_numbers_and_alignment() {
-    let mut requests = Requests::new();
+    let mut requests = Requests::default();
     requests.add((16, 0x400), &[1; 16], "make", "a");
     requests.attribute(3, b"eth0\0");
     let info = requests.begin(18);
@@ -38,18 +38,18 @@ fn requests_have_lengths_numbers_and_alignment() {
 #[test]
 fn what_does_not_fit_is_never_sent() {
     let room = ROOM - HEADER - ATTRIBUTE;
-    let mut requests = Requests::new();
+    let mut requests = Requests::default();
     requests.add((16, 0), &[], "make", "a");
     requests.attribute(1, &vec![0; room]);
     assert_eq!(requests.finish(1).map(<[u8]>::len), Ok(ROOM));
     for len in [room + 1, 70_000] {
-        let mut requests = Requests::new();
+        let mut requests = Requests::default();
         requests.add((16, 0), &[], "make", "a");
         requests.attribute(1, &vec![0; len]);
         requests.attribute(2, b"more");
         assert_eq!(requests.finish(1), Err(Errno::MSGSIZE));
     }
-    let mut requests = Requests::new();
+    let mut requests = Requests::default();
     (0..COUNT).for_each(|_| requests.add((16, 0), &[], "make", "a"));
     assert!(requests.finish(1).is_ok());
     requests.add((16, 0), &[], "make", "a");
@@ -137,27 +137,27 @@ fn no_answer_makes_it_read_beyond_its_end() {
 #[test]
 fn the_first_refusal_of_several_requests_is_told_and_the_socket_stays_usable() {
     let arena = Arena::new(vec![0; 4096].leak());
-    let mut socket = Socket::open().unwrap();
+    let mut socket = Socket::open(&arena).unwrap();
     let up = |index: u32| {
         let mut fixed = [0; 16];
         fixed[4..8].copy_from_slice(&index.to_ne_bytes());
         fixed
     };
-    let mut requests = Requests::new();
+    let requests = &mut socket.requests;
     requests.add((18, 0), &up(1), "look at", "lo");
     requests.add((16, 0), &up(0x7fff_fff0), "bring up", "x");
     requests.add((16, 0), &up(0x7fff_fff1), "bring up", "y");
     let mut seen = 0;
-    let error = socket.exchange(&mut requests, &arena, &mut |_| seen += 1).unwrap_err();
+    let error = socket.exchange(&mut |_| seen += 1).unwrap_err();
     assert_eq!(error.to_string(), "bring up x: No such device (ENODEV)");
     assert_eq!(seen, 1);
-    let mut requests = Requests::new();
+    let requests = &mut socket.requests;
     requests.add((16, 0x400), &up(0), "make", "x");
     let info = requests.begin(18);
     requests.attribute(1, b"no-such-kind\0");
     requests.end(info);
-    let error = socket.send(&mut requests, &arena).unwrap_err();
+    let error = socket.send().unwrap_err();
     let want = "make x: Operation not supported (EOPNOTSUPP): Unknown device type";
     assert_eq!(error.to_string(), want);
-    assert!(socket.send(&mut Requests::new(), &arena).is_ok());
+    assert!(socket.send().is_ok());
 }
