@@ -29,7 +29,7 @@ pub const STATUS_SIGNAL: u8 = 128;
 pub type Result<T> = core::result::Result<T, Error>;
 
 /// A failure: the number of its story in the ring.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error(NonZeroU32);
 
 /// The step, the object, the reason, and the exit status that they give.

@@ -3,9 +3,9 @@
 use rustix::process::Pid;
 
 use super::{Action, power, shutdown};
-use crate::error::{Context as _, Object};
+use crate::error::{Context as _, Object, Result};
 use crate::front::options::of;
-use crate::front::{Failure, Options, Verb, Words};
+use crate::front::{Options, Verb, Words};
 use crate::packed;
 use crate::syscall::signal::kill;
 
@@ -21,7 +21,7 @@ macro_rules! verb {
                  systems unmounted first. A link of this name to nsinit does the same."
             )),
             options: of("force"),
-            run: |_, options| ask(&options, Action::$action),
+            run: |_, options| ask(options, Action::$action),
         }
     };
 }
@@ -33,7 +33,7 @@ pub const VERBS: [Verb; 3] = [
     verb!("halt", "stop the machine, with the power on", Halt),
 ];
 
-fn ask(options: &Options, action: Action) -> Result<u8, Failure> {
+fn ask(options: &Options, action: Action) -> Result<u8> {
     if options.force {
         shutdown::now(action).map_or(Ok(()), Err).doing("reboot", ())?;
     }

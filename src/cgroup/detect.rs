@@ -10,16 +10,16 @@ use rustix::io::Errno;
 
 use super::file::Version;
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, split_by, until_nul};
+use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
 use crate::proc::lines::Pieces;
+use crate::proc::mountinfo::{self, Lines, Mount};
 
 /// Most hierarchies: there are no more controllers.
 pub const HIERARCHIES: usize = 16;
 
-/// Longest line that is looked at. Longer ones in mountinfo are those of overlays with hundreds of
-/// layers: a cgroup line is two paths and a few words.
-const LINE: usize = 16384;
+/// Longest line of /proc/PID/cgroup: a path and a few words.
+const LINE: usize = 8192;
 
 /// A mounted hierarchy.
 #[derive(Clone, Copy, Debug)]
@@ -57,12 +57,12 @@ pub fn hierarchies(
 #[inline(never)]
 fn find(
     found: &mut Hierarchies,
-    (mountinfo, cgroup): (&'static CStr, &'static CStr),
+    (mounts, cgroup): (&'static CStr, &'static CStr),
     wanted: Wanted,
     arena: &Arena,
 ) -> Result<()> {
     let mut groups = Groups::new();
-    match each_line(cgroup, &mut |line| own_group(&mut groups, line, wanted, arena)) {
+    match own_groups(&mut groups, cgroup, wanted, arena) {
         // A kernel without control groups.
         Err(error) if error.raw() == Some(Errno::NOENT) => return Ok(()),
         result => result?,
@@ -71,36 +71,36 @@ fn find(
     if groups.is_empty() {
         return Ok(());
     }
-    each_line(mountinfo, &mut |line| match Mount::parse(line) {
-        Some(mount) => add(found, &mount, &groups, arena),
-        None => Ok(()),
-    })
-}
-
-/// Calls `each` with every line of a file; the text of a longer one is empty.
-fn each_line(path: &'static CStr, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(CWD, path, flags, Mode::empty()).doing("open", path)?;
-    let mut buf = [0; LINE];
-    let mut pieces = Pieces::new(file.as_fd(), &mut buf);
-    while let Some(line) = pieces.next(b'\n').doing("read", path)? {
-        each(line.text)?;
+    let file = mountinfo::open(mounts).doing("open", mounts)?;
+    let mut lines = Lines::rest(file.as_fd());
+    loop {
+        match lines.next_mount() {
+            Ok(Some(mount)) => add(found, &mount, &groups, arena)?,
+            Ok(None) => return Ok(()),
+            // Of a path too long for a hierarchy's.
+            Err(Errno::NAMETOOLONG) => {}
+            Err(errno) => return Err(Error::errno("read", mounts, errno)),
+        }
     }
-    Ok(())
 }
 
 /// Takes note of a mount, unless a better one of the same hierarchy is known.
 fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -> Result<()> {
+    let subsystems = match mount.fstype {
+        fstype if fstype == c"cgroup2" => Subsystems::NONE,
+        fstype if fstype == c"cgroup" => Subsystems::parse(mount.super_options.to_bytes()),
+        _ => return Ok(()),
+    };
     // That of v2 is the only one without controllers.
-    let same = |subsystems: Subsystems| subsystems == mount.subsystems;
+    let same = |other: Subsystems| other == subsystems;
     let known = found.iter().position(|hierarchy| same(hierarchy.subsystems));
     if known.and_then(|n| found.get(n)).is_some_and(|hierarchy| hierarchy.own.is_some()) {
         return Ok(());
     }
     let Some((subsystems, path)) = groups.iter().find(|group| same(group.0)) else { return Ok(()) };
     let doing = "keep the path of a control group";
-    let top = unescape(mount.point, arena).doing(doing, ())?;
-    let below = below(path.to_bytes(), mount.root);
+    let top = arena.concat(&[mount.point.to_bytes()]).doing(doing, ())?;
+    let below = below(path.to_bytes(), mount.root.to_bytes());
     let own = below.map(|below| arena.concat(&[top.to_bytes(), below])).transpose();
     let version = if subsystems.is_empty() { Version::V2 } else { Version::V1 };
     let new = Hierarchy { version, subsystems: *subsystems, top, own: own.doing(doing, ())? };
@@ -129,66 +129,33 @@ fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
 
 type Groups = Vec<(Subsystems, &'static CStr), HIERARCHIES>;
 
-/// Takes note of the group in one hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for
-/// v2. A v1 hierarchy without controllers has "name=" instead, and is left out, but for systemd's.
-fn own_group(groups: &mut Groups, line: &[u8], wanted: Wanted, arena: &Arena) -> Result<()> {
-    let mut fields = split_by(line, b':');
-    let (Some(_), Some(list)) = (fields.next(), fields.next()) else { return Ok(()) };
-    let Some(group) = fields.rest() else { return Ok(()) };
-    let subsystems = Subsystems::parse(list);
-    if (!subsystems.is_empty() || list.is_empty()) && wanted(subsystems, group) {
-        let group = arena.concat(&[group]).doing("keep the path of a control group", ())?;
-        groups.push((subsystems, group)).map_err(|_| too_many())?;
+/// The group in every hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for v2. A v1
+/// hierarchy without controllers has "name=" instead, and is left out, but for systemd's.
+fn own_groups(
+    groups: &mut Groups,
+    path: &'static CStr,
+    wanted: Wanted,
+    arena: &Arena,
+) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, path, flags, Mode::empty()).doing("open", path)?;
+    let mut buf = [0; LINE];
+    let mut pieces = Pieces::new(file.as_fd(), &mut buf);
+    while let Some(line) = pieces.line().doing("read", path)? {
+        let mut fields = split_by(line, b':');
+        let (Some(_), Some(list)) = (fields.next(), fields.next()) else { continue };
+        let Some(group) = fields.rest() else { continue };
+        let subsystems = Subsystems::parse(list);
+        if (!subsystems.is_empty() || list.is_empty()) && wanted(subsystems, group) {
+            let group = arena.concat(&[group]).doing("keep a line of", path)?;
+            groups.push((subsystems, group)).map_err(|_| too_many())?;
+        }
     }
     Ok(())
 }
 
 fn too_many() -> Error {
     Error::refused("find the control groups", (), "there are more than 16")
-}
-
-/// What a line of mountinfo says about a hierarchy; `subsystems` is empty for v2.
-struct Mount<'a> {
-    subsystems: Subsystems,
-    root: &'a [u8],
-    point: &'a [u8],
-}
-
-impl Mount<'_> {
-    /// "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu". `None` for
-    /// any other file system, and for hierarchies without a known controller.
-    fn parse(line: &[u8]) -> Option<Mount<'_>> {
-        let mut words = split_by(line, b' ');
-        let (root, point) = (words.nth(3)?, words.next()?);
-        // Optional fields end with a single hyphen.
-        words.find(|word| word == b"-")?;
-        let (fstype, options) = (words.next()?, words.nth(1)?);
-        let subsystems = Subsystems::parse(options);
-        match fstype {
-            b"cgroup" if !subsystems.is_empty() => Some(Mount { subsystems, root, point }),
-            b"cgroup2" => Some(Mount { subsystems: Subsystems::NONE, root, point }),
-            _ => None,
-        }
-    }
-}
-
-/// mountinfo writes space, tab, newline and backslash as three octal digits.
-fn unescape(text: &[u8], arena: &Arena) -> core::result::Result<&'static CStr, crate::bytes::Full> {
-    let out = arena.take(text.len() + 1)?;
-    let (mut at, mut len) = (0, 0);
-    while let Some(&byte) = text.get(at) {
-        let digits = text.get(at + 1..at + 4).filter(|_| byte == b'\\');
-        let code = digits.and_then(|d| d.iter().try_fold(0u32, |n, b| Some(n * 8 + octal(*b)?)));
-        let code = code.and_then(|code| u8::try_from(code).ok());
-        at += if code.is_some() { 4 } else { 1 };
-        out[len] = code.unwrap_or(byte);
-        len += 1;
-    }
-    until_nul(out).ok_or(crate::bytes::Full)
-}
-
-fn octal(byte: u8) -> Option<u32> {
-    (b'0'..=b'7').contains(&byte).then(|| u32::from(byte - b'0'))
 }
 
 #[cfg(test)]
@@ -224,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_hybrid_host_has_its_controllers_and_memory_comes_last() {
-        let overlay = "x".repeat(3 * LINE);
+        let overlay = "x".repeat(3 * mountinfo::LINE);
         let mountinfo = format!(
             "22 27 0:21 / /proc rw - proc proc rw\n\
             35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
@@ -281,6 +248,8 @@ mod tests {
         assert_eq!(show(mountinfo, "0::/../b\n"), [" /sys/fs/cgroup -"]);
         assert!(show("", "3:cpu:/\n0::/\n").is_empty());
         assert!(show(mountinfo, "").is_empty());
-        assert!(show("bad line\n1 2 3\n- cgroup\n", "3:cpu:/\nbad\n").is_empty());
+        let long =
+            format!("42 31 0:38 / /{} rw - cgroup cgroup rw,cpu\n", "y".repeat(mountinfo::LINE));
+        assert!(show(&long, "3:cpu:/\nbad\n").is_empty());
     }
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::file::Version;
 use super::groups::{Group, Groups};
 use super::subsystem::Subsystem;
-use crate::bytes::{Short, split_by};
+use crate::bytes::split_by;
 use crate::error::{Context, Error, Result};
 use crate::proc::lines::decimal;
 
@@ -47,8 +47,7 @@ impl Oom {
         let control = dir.file("memory.oom_control", OFlags::RDONLY)?;
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let pair = (i64::from(fd.as_raw_fd()), i64::from(control.as_raw_fd()));
-        let line = Short::<48>::new(format_args!("{} {}", pair.0, pair.1));
-        dir.write("cgroup.event_control", line.as_str().as_bytes())?;
+        dir.write_number("cgroup.event_control", &format_args!("{} {}", pair.0, pair.1))?;
         Ok(Oom { fd, control: Some(control), seen: 0 })
     }
 

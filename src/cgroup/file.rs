@@ -82,20 +82,24 @@ impl Dir {
         }
     }
 
-    /// Writes a value, and says what was written where if that fails.
-    pub fn put(&self, file: &'static str, value: &[u8], arena: &Arena) -> Result<()> {
-        self.write(file, value).map_err(|errno| failed(self.path, file, value, errno, arena))
+    /// Writes a number, or what else shows as less than 64 bytes.
+    pub fn write_number(&self, file: &str, value: &dyn fmt::Display) -> rustix::io::Result<()> {
+        self.write(file, Short::<64>::new(format_args!("{value}")).as_str().as_bytes())
     }
 
-    /// Writes a number, or what else shows as less than 64 bytes.
+    /// Writes a value, and says what was written where if that fails.
+    pub fn put(&self, file: &'static str, value: &[u8], arena: &Arena) -> Result<()> {
+        self.write(file, value).map_err(|errno| failed(self.path, file, &Show(value), errno, arena))
+    }
+
+    /// The same with a number.
     pub fn put_number(
         &self,
         file: &'static str,
         value: &dyn fmt::Display,
         arena: &Arena,
     ) -> Result<()> {
-        let text = Short::<64>::new(format_args!("{value}"));
-        self.put(file, text.as_str().as_bytes(), arena)
+        self.write_number(file, value).map_err(|errno| failed(self.path, file, value, errno, arena))
     }
 }
 
@@ -112,11 +116,11 @@ pub fn version(magic: u64) -> Option<Version> {
 pub fn failed(
     dir: &'static CStr,
     file: &'static str,
-    value: &[u8],
+    value: &dyn fmt::Display,
     errno: Errno,
     arena: &Arena,
 ) -> Error {
-    let doing = arena.str(format_args!("write {} to", Show(value)));
+    let doing = arena.str(format_args!("write {value} to"));
     Error::errno(doing.unwrap_or("write to"), Object::Beneath(dir, file), errno)
 }
 

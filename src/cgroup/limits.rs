@@ -19,6 +19,32 @@ impl fmt::Display for Max {
     }
 }
 
+/// A group that is to be limited.
+pub struct Limited<'a> {
+    /// Its directory.
+    pub dir: &'a Dir,
+    /// By what it is limited,
+    pub plan: &'a Cgroup,
+    /// as far as these controllers carry that out.
+    pub subsystems: Subsystems,
+    /// It was made just now, with its parent's settings.
+    pub fresh: bool,
+    /// For what is said of a failure.
+    pub arena: &'a Arena,
+}
+
+impl Limited<'_> {
+    /// Writes a value, and says what was written where if that fails.
+    pub fn put(&self, file: &'static str, value: &[u8]) -> Result<()> {
+        self.dir.put(file, value, self.arena)
+    }
+
+    /// The same with a number, or what else shows as less than 64 bytes.
+    pub fn put_number(&self, file: &'static str, value: &dyn fmt::Display) -> Result<()> {
+        self.dir.put_number(file, value, self.arena)
+    }
+}
+
 /// A controller, a file, and whether -1 is "max" there.
 pub type Row = (Subsystem, &'static str, bool);
 
@@ -26,22 +52,16 @@ pub type Row = (Subsystem, &'static str, bool);
 /// against each other: in a group that was there already the old one of a pair may refuse the new
 /// other one. What it calls invalid is tried again after the rest.
 #[inline(never)]
-pub fn write(
-    rows: &[Row],
-    values: &[Option<i64>],
-    subsystems: Subsystems,
-    dir: &Dir,
-    arena: &Arena,
-) -> Result<()> {
+pub fn write(group: &Limited, rows: &[Row], values: &[Option<i64>]) -> Result<()> {
     let mut invalid = None;
     for last in [false, true] {
         for (n, ((subsystem, file, max), value)) in rows.iter().zip(values).enumerate() {
-            let Some(value) = value.filter(|_| subsystems.has(*subsystem)) else { continue };
+            let Some(value) = value.filter(|_| group.subsystems.has(*subsystem)) else { continue };
             if last && invalid != Some(n) {
                 continue;
             }
             let shown: &dyn fmt::Display = if *max { &Max(value) } else { &value };
-            match dir.put_number(file, shown, arena) {
+            match group.put_number(file, shown) {
                 Err(error) if error.raw() == Some(Errno::INVAL) && invalid.is_none() => {
                     invalid = Some(n);
                 }
@@ -56,11 +76,12 @@ pub fn write(
 
 /// hugetlb_limit, in files with this ending.
 #[inline(never)]
-pub fn hugetlb(dir: &Dir, plan: &Cgroup, ending: &str, arena: &Arena) -> Result<()> {
-    plan.hugetlb_limit.iter().try_for_each(|(size, limit)| {
+pub fn hugetlb(group: &Limited, ending: &str) -> Result<()> {
+    group.plan.hugetlb_limit.iter().try_for_each(|(size, limit)| {
         let size = Show(size.to_bytes());
-        let file = arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
-        dir.put_number(file, limit, arena)
+        let file =
+            group.arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
+        group.put_number(file, limit)
     })
 }
 
@@ -100,9 +121,11 @@ mod tests {
             [(Subsystem::Memory, "memory.swap.max", true), (Subsystem::Pids, "pids.max", true)];
         let set = Subsystems::of(&[Subsystem::Memory, Subsystem::Pids]);
         let arena = Arena::new(vec![0; 4096].leak());
-        let mut results = [-1, 7]
-            .map(|swap| write(&rows, &[Some(swap), Some(-1)], set, &group, &arena))
-            .into_iter();
+        let plan = Cgroup::default();
+        let group =
+            Limited { dir: &group, plan: &plan, subsystems: set, fresh: true, arena: &arena };
+        let mut results =
+            [-1, 7].map(|swap| write(&group, &rows, &[Some(swap), Some(-1)])).into_iter();
         let pids = std::fs::read_to_string(dir.join("pids.max"));
         std::fs::remove_dir_all(&dir).unwrap();
         assert!(results.next().unwrap().is_ok());

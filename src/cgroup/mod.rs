@@ -49,6 +49,7 @@ use crate::plan::Cgroup;
 use crate::plan::check::Finding;
 use crate::say;
 use detect::{Hierarchies, Hierarchy};
+use limits::Limited;
 use make::{TAKEN, TOO_LONG, VANISH, make, place};
 use refuse::{key_of, refused};
 
@@ -105,6 +106,7 @@ impl<'a> Created<'a> {
     }
 
     /// Makes, limits and opens the group in one hierarchy.
+    #[inline(never)]
     fn add(&mut self, at: &Place, plan: &Cgroup) -> Result<()> {
         let mut base = at.base;
         if at.hierarchy.version == Version::V2 {
@@ -172,11 +174,13 @@ impl<'a> Created<'a> {
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
         self.groups.push(Group { dir, version, subsystems, fresh })?;
         let Some(group) = self.groups.iter().last() else { return Ok(()) };
+        let (dir, subsystems, arena) = (&group.dir, at.subsystems, self.arena);
+        let limited = Limited { dir, plan, subsystems, fresh, arena };
         match version {
-            Version::V1 => v1::limit(at.subsystems, base, &group.dir, plan, fresh, self.arena)?,
+            Version::V1 => v1::limit(&limited, base)?,
             Version::V2 => {
-                v2::give_down(base, path, at, self.arena)?;
-                v2::limit(at.subsystems, &group.dir, plan, self.arena)?;
+                v2::give_down(base, path, at, arena)?;
+                v2::limit(&limited)?;
             }
         }
         self.tasks.add(&group.dir, group.version, group.subsystems)

@@ -12,10 +12,10 @@ use rustix::process::{Pid, getpid};
 
 use super::file::{Dir, above, parent, version};
 use super::wait::{Pause, events};
-use crate::bytes::{Arena, Short, Show};
+use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Object, Result};
 use crate::proc::lines::{Pieces, decimal};
-use crate::proc::process::{self, namespace, stat};
+use crate::proc::process::{self, Identity, namespace, stat};
 use crate::syscall::signal::kill;
 
 /// How long a group without processes may stay busy: the kernel lets go of a process's group some
@@ -40,18 +40,42 @@ pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 /// that does not go is an error that names it, at once unless there is `patience`.
 pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> Result<()> {
     const DOING: &str = "remove control group";
-    let marked = own || is_marked(dir).doing(DOING, dir)? == Some(true);
-    if !marked {
+    let fault = |errno| match (errno, Error::errno(DOING, dir, errno)) {
+        (Errno::LOOP, error) => error.hint("more than 256 groups within each other"),
+        (_, error) => error,
+    };
+    if !own && is_marked(dir).map_err(fault)? != Some(true) {
         return Ok(());
     }
-    let removed = remove_leaf(dir, own, patience).doing(DOING, dir).map_err(|error| {
-        let deep = error.raw() == Some(Errno::LOOP);
-        if deep { error.hint("more than 256 groups within each other") } else { error }
-    });
-    match removed? {
-        Left::Nothing => {}
-        Left::Others => return Ok(()),
-        Left::Strangers => return Err(Error::refused(DOING, dir, remaining(dir, arena))),
+    let mut pause = Pause::until(if patience { RELEASE_MS } else { 0 });
+    loop {
+        match rmdir(dir) {
+            Ok(()) | Err(Errno::NOENT) => break,
+            Err(Errno::BUSY | Errno::NOTEMPTY) => {}
+            Err(errno) => return Err(fault(errno)),
+        }
+        // Read before the look at the processes: what changes after it ends the wait.
+        let events = events(dir);
+        match first_living(dir).map_err(fault)? {
+            // Of another container, or of whoever made the group.
+            Some(pid) if !own || is_contained(pid) => return Ok(()),
+            Some(_) => {}
+            None => for_each_group(dir, &mut |at, name, _| {
+                match unlinkat(at, name, AtFlags::REMOVEDIR) {
+                    // The next round, or the time limit, sees to it.
+                    Ok(()) | Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => Ok(true),
+                    Err(errno) => Err(errno),
+                }
+            })
+            .map_err(fault)?,
+        }
+        if !pause.wait(events.as_ref()) {
+            // Without patience the groups inside have gone only now.
+            if matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT)) {
+                break;
+            }
+            return Err(Error::refused(DOING, dir, remaining(dir, arena)));
+        }
     }
     remove_parents(dir, arena)
 }
@@ -76,20 +100,10 @@ pub fn remove_parents(dir: &'static CStr, arena: &Arena) -> Result<()> {
     }
 }
 
-/// Who is left in a group.
-enum Left {
-    /// Nobody, and it is gone.
-    Nothing,
-    /// Processes of another container, or of whoever made the group.
-    Others,
-    /// Processes that have no business there, or none and the kernel holds it all the same.
-    Strangers,
-}
-
 /// Names the processes that keep a group: the first few.
 fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
     const MOST: usize = 8;
-    let (mut text, mut count) = (Short::<512>::default(), 0);
+    let (mut text, mut count) = ("", 0);
     // What can't be read is not there to be named.
     let _ = for_each_process(dir, &mut |pid| {
         let mut comm = [0; 32];
@@ -99,14 +113,12 @@ fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
         let (pid, comm) = (i64::from(pid.as_raw_pid()), comm.get(..len).unwrap_or(b""));
         let comma = if count == 0 { "it still has process" } else { "," };
         count += 1;
-        // Eight of them fit.
-        let _ = text.push(format_args!("{comma} {pid} ({})", Show(comm.trim_ascii_end())));
+        let comm = Show(comm.trim_ascii_end());
+        text = arena.str(format_args!("{text}{comma} {pid} ({comm})")).unwrap_or(text);
         count < MOST
     });
-    match text.as_str() {
-        "" => "it is empty, but the kernel holds it",
-        text => arena.str(format_args!("{text}")).unwrap_or("it still has processes"),
-    }
+    // Processes that have no business there, or none and the kernel holds it all the same.
+    if text.is_empty() { "it is empty, but the kernel holds it" } else { text }
 }
 
 /// Whether nsinit made it; `None` if there is no group.
@@ -136,39 +148,9 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>, arena: &Arena) -
     Ok(())
 }
 
-/// Tries until nobody keeps it, or somebody will not go.
-fn remove_leaf(dir: &'static CStr, own: bool, patience: bool) -> io::Result<Left> {
-    let mut pause = Pause::until(if patience { RELEASE_MS } else { 0 });
-    loop {
-        match rmdir(dir) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(Left::Nothing),
-            Err(Errno::BUSY | Errno::NOTEMPTY) => {}
-            Err(errno) => return Err(errno),
-        }
-        // Read before the look at the processes: what changes after it ends the wait.
-        let events = events(dir);
-        match first_living(dir)? {
-            Some(pid) if !own || is_contained(pid) => return Ok(Left::Others),
-            Some(_) => {}
-            None => for_each_group(dir, &mut |at, name, _| {
-                match unlinkat(at, name, AtFlags::REMOVEDIR) {
-                    // The next round, or the time limit, sees to it.
-                    Ok(()) | Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => Ok(true),
-                    Err(errno) => Err(errno),
-                }
-            })?,
-        }
-        if !pause.wait(events.as_ref()) {
-            // Without patience the groups inside have gone only now.
-            let gone = matches!(rmdir(dir), Ok(()) | Err(Errno::NOENT));
-            return Ok(if gone { Left::Nothing } else { Left::Strangers });
-        }
-    }
-}
-
 /// Whether a process is in a PID namespace that is not the caller's.
 fn is_contained(pid: Pid) -> bool {
-    let own = namespace("/proc", getpid(), c"pid");
+    let own = Identity::of(c"/proc/self/ns/pid");
     namespace("/proc", pid, c"pid").is_ok_and(|theirs| Ok(theirs) != own)
 }
 

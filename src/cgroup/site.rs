@@ -2,6 +2,7 @@
 //! before anything is made.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::Vec;
 use rustix::fs::{AtFlags, CWD, statat};
@@ -64,6 +65,7 @@ impl Site {
     }
 
     /// `size`: which size of huge pages is refused.
+    #[inline(never)]
     fn look(
         &mut self,
         plan: &Cgroup,
@@ -165,8 +167,7 @@ impl Site {
                 there => there?,
             };
             if !split_by(list.to_bytes(), b',').all(|part| is_within(part, there)) {
-                let why = arena.str(format_args!("this host has {}", Show(there)));
-                return Err(refused(key, why.unwrap_or("this host does not have them")));
+                return Err(refuse(key, format_args!("this host has {}", Show(there)), arena));
             }
         }
         Ok(())
@@ -231,10 +232,10 @@ fn missing(
     }
     let list = if list.as_str().is_empty() { " none" } else { list.as_str() };
     let name = subsystem.name();
-    let why = arena.str(format_args!(
+    let why = format_args!(
         "it needs the control group controller {name}; those that can be had here:{list}"
-    ));
-    refused(key, why.unwrap_or("its controller can't be had here"))
+    );
+    refuse(key, why, arena)
 }
 
 /// Refuses values for devices that the machine does not have.
@@ -243,17 +244,26 @@ fn check_devices(plan: &Cgroup, arena: &Arena) -> Result<()> {
     for (key, line) in BLKIO.iter().zip(&plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
         let (major, minor) = (i64::from(*major), i64::from(*minor));
-        let path = Short::<64>::new(format_args!("/sys/dev/block/{major}:{minor}"));
-        if is_missing(path.as_cstr()) {
-            let why = arena.str(format_args!("there is no block device {major}:{minor}"));
-            return Err(refused(key, why.unwrap_or("there is no such block device")));
+        if is_missing(format_args!("/sys/dev/block/{major}:{minor}")) {
+            return Err(refuse(
+                key,
+                format_args!("there is no block device {major}:{minor}"),
+                arena,
+            ));
         }
     }
     Ok(())
 }
 
-fn is_missing(path: &CStr) -> bool {
-    matches!(statat(CWD, path, AtFlags::empty()), Err(Errno::NOENT))
+/// Whether this path, of less than 64 bytes, leads to nothing.
+fn is_missing(path: fmt::Arguments) -> bool {
+    let path = Short::<64>::new(path);
+    statat(CWD, path.as_cstr(), AtFlags::empty()).is_err_and(|errno| errno == Errno::NOENT)
+}
+
+/// Refuses a key in words put together.
+fn refuse(key: &'static str, why: fmt::Arguments, arena: &Arena) -> Error {
+    refused(key, arena.str(why).unwrap_or("this host does not have it"))
 }
 
 /// Refuses sizes of huge pages that the machine does not have.
@@ -261,11 +271,10 @@ fn is_missing(path: &CStr) -> bool {
 fn check_pages(plan: &Cgroup, refused_size: &mut Option<usize>, arena: &Arena) -> Result<()> {
     for (n, (size, _)) in plan.hugetlb_limit.iter().enumerate() {
         let size = page_size(size.to_bytes()).unwrap_or(0);
-        let path = Short::<64>::new(format_args!("/sys/kernel/mm/hugepages/hugepages-{size}kB"));
-        if is_missing(path.as_cstr()) {
-            let why = arena.str(format_args!("this machine has no pages of {size} KiB"));
+        if is_missing(format_args!("/sys/kernel/mm/hugepages/hugepages-{size}kB")) {
             *refused_size = Some(n);
-            return Err(refused("cgroups.hugetlb_limit", why.unwrap_or("no such pages")));
+            let why = format_args!("this machine has no pages of {size} KiB");
+            return Err(refuse("cgroups.hugetlb_limit", why, arena));
         }
     }
     Ok(())

@@ -13,7 +13,8 @@ use super::file::Dir;
 /// changes after that.
 pub fn events(dir: &'static CStr) -> Option<OwnedFd> {
     let file = Dir::open(dir).ok()?.file("cgroup.events", OFlags::RDONLY).ok()?;
-    read(&file, &mut [0; 128]).ok()?;
+    // The beginning will do.
+    read(&file, &mut [0; 8]).ok()?;
     Some(file)
 }
 

@@ -3,7 +3,8 @@
 use core::fmt::Write;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, answer, blank, libct, load};
+use super::{Context, Verb, Words, answer, blank, libct, load};
+use crate::error::Result;
 use crate::packed;
 use crate::say;
 
@@ -21,18 +22,18 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     let mut out = say::answer();
     if options.new {
         // The first error of `out` is told by `answer`.
         let _ = write!(out, "{}", packed!(libct::MINIMAL));
-        return answer(out);
+        return answer(&mut out);
     }
-    let data_path = load::data_path(&context, &options)?;
-    let config = load::config_path(&options, data_path, context.arena)?;
+    let data_path = load::data_path(&context, options)?;
+    let config = load::config_path(options, data_path, context.arena)?;
     let plan = blank(context.plan);
-    load::plan(plan, config, &options, context.arena)?;
+    load::plan(plan, config, options, context.arena)?;
     // As above.
     let _ = libct::print(plan, &mut out);
-    answer(out)
+    answer(&mut out)
 }

@@ -6,7 +6,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, blank, load, usage};
+use super::{Context, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::launch::{self, Launch, Place, seal};
@@ -36,16 +36,16 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     // First of all: it executes nsinit anew.
     seal::seal(context.args, &context.env)?;
     let original = take_signals()?;
     log_to(&context)?;
-    let data_path = load::data_path(&context, &options)?;
-    let config = load::config_path(&options, data_path, context.arena)?;
+    let data_path = load::data_path(&context, options)?;
+    let config = load::config_path(options, data_path, context.arena)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    load::plan(plan, config, &options, arena)?;
+    load::plan(plan, config, options, arena)?;
     load::built(plan, config, arena)?;
     load::has_command(plan)?;
     let ready = options.ready_fd.map(ready_fd).transpose()?;
@@ -68,12 +68,12 @@ fn run(context: Context, options: Options) -> core::result::Result<u8, Failure> 
     }
     match (result, launch.finding) {
         (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
-        (result, _) => Ok(result?),
+        (result, _) => result,
     }
 }
 
 /// Not a standard one: the command has those.
-fn ready_fd(number: &CStr) -> core::result::Result<u32, Failure> {
+fn ready_fd(number: &CStr) -> Result<u32> {
     let fd = decimal(number.to_bytes()).and_then(|fd| u32::try_from(fd).ok());
     fd.filter(|fd| *fd > 2)
         .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))

@@ -5,9 +5,9 @@ use core::ffi::CStr;
 use rustix::process::Pid;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words};
+use super::{Context, Verb, Words};
 use crate::bytes::{number, split_by};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::init;
 use crate::packed;
 use crate::signame;
@@ -32,29 +32,27 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     if options.explain_zombies {
         return explain(options);
     }
-    let mut asked = options.init;
-    asked.argv = options.command;
-    begin(&asked, context)
+    begin(&options.init, context)
 }
 
 /// Begins what was asked for; this returns only if nothing was started.
-pub fn begin(asked: &init::Options, context: Context) -> Result<u8, Failure> {
+pub fn begin(asked: &init::Options, context: Context) -> Result<u8> {
     let Context { env, arena, signals, .. } = context;
     let signals = signals.map_or_else(init::take_signals, Ok)?;
     let given = !matches!(asked.argv, [] | [None]);
     if given == asked.pause {
         let why = if given { "takes no command with --pause" } else { "no command was given" };
-        return Err(Error::refused("", "init", why).into());
+        return Err(Error::refused("", "init", why));
     }
-    Err(init::run(asked, env, signals, arena).into())
+    Err(init::run(asked, env, signals, arena))
 }
 
 /// `--explain-zombies [PID]`.
-fn explain(options: Options) -> Result<u8, Failure> {
+fn explain(options: &Options) -> Result<u8> {
     let wrong =
         || Error::refused("", "--explain-zombies", "at most the number of a process follows");
     let pid = match options.command {
@@ -63,13 +61,13 @@ fn explain(options: Options) -> Result<u8, Failure> {
             let pid = number(word.bytes(), 10).and_then(|n| i32::try_from(n).ok());
             Some(pid.and_then(Pid::from_raw).ok_or_else(wrong)?)
         }
-        _ => return Err(wrong().into()),
+        _ => return Err(wrong()),
     };
-    Ok(init::explain(pid)?)
+    init::explain(pid)
 }
 
 /// What a setter of the option table says of a value: it is well, or why not.
-pub type Verdict = Result<(), &'static str>;
+pub type Verdict = core::result::Result<(), &'static str>;
 
 /// --rewrite FROM:TO.
 pub fn rewrite(options: &mut init::Options, value: &CStr) -> Verdict {

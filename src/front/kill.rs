@@ -4,14 +4,14 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::options::{Options, of};
-use super::running::{members, running};
-use super::{Context, Failure, Verb, Words, usage};
-use crate::bytes::Show;
+use super::running::{each_member, with_groups};
+use super::{Context, Verb, Words, shown, usage};
+use crate::bytes::Arena;
 use crate::cgroup::Freezer;
-use crate::error::{Context as _, Object};
+use crate::error::{Context as _, Object, Result};
 use crate::launch::Running;
 use crate::packed;
-use crate::proc::process::{Stat, signal};
+use crate::proc::process::signal;
 use crate::say;
 use crate::signame;
 
@@ -33,7 +33,7 @@ pub const VERB: Verb = Verb {
 const TERM: u32 = linux_raw_sys::general::SIGTERM;
 const KILL: u32 = linux_raw_sys::general::SIGKILL;
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     let n = match options.word.map(|word| word.bytes()) {
         None => TERM,
         Some(word) => {
@@ -43,61 +43,52 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             } else {
                 signame::parse(word.strip_prefix(b"-").unwrap_or(word))
             };
-            known.map(u32::from).ok_or_else(|| {
-                let word = context.arena.str(format_args!("{}", Show(word)));
-                usage(word.unwrap_or("this word"), "no such signal")
-            })?
+            let wrong = || usage(shown(word, context.arena), "no such signal");
+            known.map(u32::from).ok_or_else(wrong)?
         }
     };
-    let container = running(&context, &options)?;
-    let groups = container.groups(context.arena)?;
-    let freezer = Freezer::of(&groups);
-    let paused = freezer.as_ref().map_or(Ok(false), Freezer::is_on)?;
-    if options.all {
-        // Nobody can fork away from a signal when all stand still.
-        let freezer = freezer.as_ref().filter(|_| !paused && n != 0);
-        freezer.map_or(Ok(()), Freezer::freeze)?;
-        let sent = send_all(&container, n, &context);
-        freezer.map_or(Ok(()), Freezer::thaw)?;
-        sent?;
-    } else {
-        send(container.pid, container.start_time, n)?;
-    }
-    match freezer.filter(|_| paused) {
-        // On v1 not even KILL reaches what is frozen.
-        Some(freezer) if n == KILL => freezer.thaw()?,
-        Some(_) if n != 0 => say::warning(format_args!("it is paused: the signal waits")),
-        _ => {}
-    }
-    Ok(0)
+    with_groups(&context, options, &mut |container, groups| {
+        let freezer = Freezer::of(groups);
+        let paused = freezer.as_ref().map_or(Ok(false), Freezer::is_on)?;
+        if options.all {
+            // Nobody can fork away from a signal when all stand still.
+            let freezer = freezer.as_ref().filter(|_| !paused && n != 0);
+            freezer.map_or(Ok(()), Freezer::freeze)?;
+            let sent = send_all(container, n, context.arena);
+            freezer.map_or(Ok(()), Freezer::thaw)?;
+            sent?;
+        } else {
+            send(container.pid, container.start_time, n)?;
+        }
+        match &freezer {
+            // On v1 not even KILL reaches what is frozen.
+            Some(freezer) if paused && n == KILL => freezer.thaw()?,
+            Some(_) if paused && n != 0 => {
+                say::warning(format_args!("it is paused: the signal waits"))
+            }
+            _ => {}
+        }
+        Ok(0)
+    })
 }
 
-fn send(pid: Pid, start_time: u64, n: u32) -> Result<(), Failure> {
-    let on = Object::Number(pid.as_raw_pid().into());
-    Ok(signal(pid, start_time, n).doing("signal process", on)?)
+fn send(pid: Pid, start_time: u64, n: u32) -> Result<()> {
+    signal(pid, start_time, n).doing("signal process", Object::Number(pid.as_raw_pid().into()))
 }
 
 /// The others first: with PID 1 they would all be gone.
-fn send_all(container: &Running, n: u32, context: &Context) -> Result<(), Failure> {
+fn send_all(container: &Running, n: u32, arena: &Arena) -> Result<()> {
     let mut result = Ok(());
-    let mut one = |pid, stat: &Stat| {
+    each_member(container, arena, &mut |pid, stat| {
         if pid != container.pid {
-            match signal(pid, stat.start_time, n) {
+            match send(pid, stat.start_time, n) {
+                Ok(()) => {}
                 // What has ended meanwhile needs none.
-                Ok(()) | Err(Errno::SRCH) => {}
-                Err(errno) => result = Err((pid, errno)),
+                Err(error) if error.raw() == Some(Errno::SRCH) => {}
+                failed => result = failed,
             }
         }
-    };
-    members(container, context.arena)?
-        .for_each(&mut one)
-        .doing("look at the container's processes", ())?;
+    })?;
     send(container.pid, container.start_time, n)?;
-    match result {
-        Ok(()) => Ok(()),
-        Err((pid, errno)) => {
-            let on = Object::Number(pid.as_raw_pid().into());
-            Err(errno).doing("signal process", on).map_err(Failure::from)
-        }
-    }
+    result
 }

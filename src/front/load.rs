@@ -7,9 +7,10 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
+use super::Context;
+use super::failure::in_file;
 use super::libct::{self, Fault};
 use super::options::Options;
-use super::{Context, Failure};
 use crate::bytes::{Arena, Show};
 use crate::error::{self, Context as _, Error};
 use crate::launch::Place;
@@ -100,13 +101,13 @@ pub fn plan(
     path: &'static CStr,
     options: &Options,
     arena: &Arena,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
     let text = read(path, arena)?;
-    let in_file = |fault| Failure::in_file(fault, Some(path));
-    libct::parse(text, name, plan, arena, options.strict).map_err(in_file)?;
+    let fault = |fault| in_file(fault, path);
+    libct::parse(text, name, plan, arena, options.strict).map_err(fault)?;
     apply(plan, options);
-    checked(plan, name, arena).map_err(in_file)
+    checked(plan, name, arena).map_err(fault)
 }
 
 /// The same for a configuration that is given as text.
@@ -115,15 +116,14 @@ pub fn plan_of_text(
     text: &CStr,
     options: &Options,
     arena: &Arena,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     const NAME: &str = "--containerjson";
     let bytes = text.to_bytes();
     let copy = arena.take(bytes.len()).doing("keep", NAME)?;
     copy.copy_from_slice(bytes);
-    let in_text = |fault| Failure::in_file(fault, None);
-    libct::parse(copy, NAME, plan, arena, options.strict).map_err(in_text)?;
+    libct::parse(copy, NAME, plan, arena, options.strict)?;
     apply(plan, options);
-    checked(plan, NAME, arena).map_err(in_text)
+    Ok(checked(plan, NAME, arena)?)
 }
 
 fn apply(plan: &mut Plan, options: &Options) {
@@ -146,7 +146,7 @@ fn checked(plan: &Plan, name: &'static str, arena: &Arena) -> Result<(), Fault> 
 }
 
 /// Refuses what this nsinit can't build.
-pub fn built(plan: &Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
+pub fn built(plan: &Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
     match unbuilt(plan) {
         Err(finding) => Err(self::finding(plan, path, finding, arena)?),
         Ok(()) => Ok(()),
@@ -159,9 +159,9 @@ pub fn finding(
     path: &'static CStr,
     finding: Finding,
     arena: &Arena,
-) -> Result<Failure, Error> {
+) -> Result<Error, Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
-    Ok(Failure::in_file(libct::place(plan, name, finding, arena), Some(path)))
+    Ok(in_file(libct::place(plan, name, finding, arena), path))
 }
 
 /// A command must come from somewhere.

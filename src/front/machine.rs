@@ -6,12 +6,12 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, answer, usage};
+use super::{Context, Verb, Words, answer, usage};
 use crate::boot::containers::check::check;
 use crate::boot::containers::{LOG_PATHS, ask};
 use crate::boot::names::path;
 use crate::bytes::Show;
-use crate::error::{Context as _, Error};
+use crate::error::{Context as _, Error, Result};
 use crate::packed;
 use crate::say::{self, Output};
 
@@ -115,7 +115,7 @@ const OWN: usize = if cfg!(target_arch = "x86_64") {
     3
 };
 
-fn boot(context: Context, options: Options) -> Result<u8, Failure> {
+fn boot(context: Context, options: &Options) -> Result<u8> {
     let Some(dir) = options.check else {
         if rustix::process::getpid().is_init() {
             crate::boot::run(context);
@@ -131,7 +131,7 @@ fn boot(context: Context, options: Options) -> Result<u8, Failure> {
 }
 
 /// The one word of a command line.
-fn name(options: &Options) -> Result<&'static CStr, Failure> {
+fn name(options: &Options) -> Result<&'static CStr> {
     match options.command {
         [Some(name), None] => Ok(name.get()),
         [Some(_), Some(_), ..] => Err(usage("the names", "one container at a time")),
@@ -139,8 +139,8 @@ fn name(options: &Options) -> Result<&'static CStr, Failure> {
     }
 }
 
-fn change(context: Context, options: Options) -> Result<u8, Failure> {
-    let name = name(&options)?;
+fn change(context: Context, options: &Options) -> Result<u8> {
+    let name = name(options)?;
     let verb = context.args.get(1).copied().flatten().map_or(&b""[..], |word| word.bytes());
     let request = context.arena.concat(&[verb, b" ", name.to_bytes()]).doing("ask for", name)?;
     let mut status = 0;
@@ -154,38 +154,36 @@ fn change(context: Context, options: Options) -> Result<u8, Failure> {
     Ok(status)
 }
 
-fn list(_: Context, options: Options) -> Result<u8, Failure> {
+fn list(_: Context, options: &Options) -> Result<u8> {
     table(if options.json { b"list json" } else { b"list" })
 }
 
-fn blame(_: Context, options: Options) -> Result<u8, Failure> {
+fn blame(_: Context, options: &Options) -> Result<u8> {
     table(if options.json { b"blame json" } else { b"blame" })
 }
 
 /// Asks for rows, and writes them.
-fn table(request: &[u8]) -> Result<u8, Failure> {
+fn table(request: &[u8]) -> Result<u8> {
     let mut out = say::answer();
     ask(request, &mut |packet| out.write_bytes(packet.get(1..).unwrap_or(&[])))?;
-    answer(out)
+    answer(&mut out)
 }
 
-fn logs(_: Context, options: Options) -> Result<u8, Failure> {
-    let name = name(&options)?;
+fn logs(_: Context, options: &Options) -> Result<u8> {
+    let name = name(options)?;
     let mut out = say::answer();
     let mut found = false;
     for pattern in LOG_PATHS.into_iter().rev() {
         match copy(path(pattern, name.to_bytes()).as_cstr(), &mut out) {
             Ok(()) => found = true,
             Err(Errno::NOENT) => {}
-            Err(errno) => return Err(Error::errno("read the log of", name, errno).into()),
+            Err(errno) => return Err(Error::errno("read the log of", name, errno)),
         }
     }
     if !found {
-        return Err(Error::refused("print the log of", name, "there is none")
-            .with_status(1)
-            .into());
+        return Err(Error::refused("print the log of", name, "there is none").with_status(1));
     }
-    answer(out)
+    answer(&mut out)
 }
 
 fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {

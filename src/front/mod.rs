@@ -26,14 +26,14 @@ use core::mem::MaybeUninit;
 
 use crate::boot;
 use crate::bytes::{Arena, Show};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::init::{Signals, take_signals};
 use crate::packed;
 use crate::packed::Packed;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
-pub use failure::Failure;
+pub use failure::tell;
 pub use options::Options;
 use options::Set;
 
@@ -63,7 +63,7 @@ pub struct Verb {
     /// The options that it takes.
     pub options: Set,
     /// Carries it out; the exit status.
-    pub run: fn(Context, Options) -> Result<u8, Failure>,
+    pub run: fn(Context, &Options) -> Result<u8>,
 }
 
 /// What may follow the options of a verb.
@@ -101,7 +101,7 @@ const VERBS: &[Verb] = &[
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are
 /// open.
-pub fn ready() -> crate::error::Result<()> {
+pub fn ready() -> Result<()> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
         let why = "nsinit must not be set-user-ID or set-group-ID";
@@ -115,27 +115,24 @@ pub fn run(context: Context) -> u8 {
     let arena = context.arena;
     let first = context.args.first().copied().flatten();
     if let Some(peer) = dropin::called_as(first) {
-        return dropin::run(peer, context).unwrap_or_else(|failure| failure.tell(arena));
+        return dropin::run(peer, context).unwrap_or_else(|error| tell(error, arena));
     }
     let name = first.map_or(b"".as_slice(), |word| word.bytes());
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
     if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
-        return run_verb(verb, context, 1).unwrap_or_else(|failure| failure.tell(arena));
+        return run_verb(verb, context, 1).unwrap_or_else(|error| tell(error, arena));
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
-        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)").into()),
+        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
         Some(b"--help" | b"-h" | b"help") => help(),
         Some(b"--version") => version(),
         Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
             Some(verb) => run_verb(verb, context, 2),
-            None => {
-                let word = arena.str(format_args!("{}", Show(word))).unwrap_or("this word");
-                Err(usage(word, "no such verb (try nsinit --help)"))
-            }
+            None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
         },
     };
-    result.unwrap_or_else(|failure| failure.tell(arena))
+    result.unwrap_or_else(|error| tell(error, arena))
 }
 
 /// All of them.
@@ -144,7 +141,7 @@ fn verbs() -> impl Iterator<Item = &'static Verb> {
 }
 
 /// Runs the verb, whose options begin with word `first`.
-fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8, Failure> {
+fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u8> {
     // First of all: to PID 1 a signal that it has not blocked is lost.
     if verb.name == init::VERB.name {
         context.signals = Some(take_signals()?);
@@ -155,7 +152,7 @@ fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u
         return verb_help(verb);
     }
     load::booted(&mut options, context.arena)?;
-    (verb.run)(context, options)
+    (verb.run)(context, &options)
 }
 
 /// An empty plan. Only for those who fill it: it touches a page in each of its parts.
@@ -164,29 +161,34 @@ pub fn blank(plan: &mut MaybeUninit<Plan>) -> &mut Plan {
     plan.write(Plan::new())
 }
 
+/// A word of the command line in a message.
+fn shown(word: &[u8], arena: &Arena) -> &'static str {
+    arena.str(format_args!("{}", Show(word))).unwrap_or("this word")
+}
+
 /// nsinit was asked wrongly.
-fn usage(on: &'static str, why: &'static str) -> Failure {
-    Error::refused("", on, why).into()
+fn usage(on: &'static str, why: &'static str) -> Error {
+    Error::refused("", on, why)
 }
 
 /// Ends an answer on standard output: one that could not be written is a failure.
-fn answer(mut out: say::Output) -> Result<u8, Failure> {
+fn answer(out: &mut say::Output) -> Result<u8> {
     match out.flush() {
         Ok(()) => Ok(0),
-        Err(errno) => Err(Error::errno("write", "to standard output", errno).into()),
+        Err(errno) => Err(Error::errno("write", "to standard output", errno)),
     }
 }
 
 #[inline(never)] // a page of stack
-fn version() -> Result<u8, Failure> {
+fn version() -> Result<u8> {
     let mut out = say::answer();
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "nsinit version {}", env!("CARGO_PKG_VERSION"));
-    answer(out)
+    answer(&mut out)
 }
 
 #[inline(never)] // a page of stack
-fn help() -> Result<u8, Failure> {
+fn help() -> Result<u8> {
     let mut out = say::answer();
     // As above.
     let _ = write!(
@@ -219,11 +221,11 @@ fn help() -> Result<u8, Failure> {
          found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n"
         )
     );
-    answer(out)
+    answer(&mut out)
 }
 
 #[inline(never)] // a page of stack
-fn verb_help(verb: &Verb) -> Result<u8, Failure> {
+fn verb_help(verb: &Verb) -> Result<u8> {
     let mut out = say::answer();
     // As above.
     for (n, line) in verb.text.lines().enumerate() {
@@ -246,7 +248,7 @@ fn verb_help(verb: &Verb) -> Result<u8, Failure> {
         let _ = writeln!(out, "--{name}{dash}{value}{:width$}{help}", "");
     }
     let _ = writeln!(out, "      --help{:24}this text", "");
-    answer(out)
+    answer(&mut out)
 }
 
 /// All texts that are packed, for the test of how well they are.

@@ -5,7 +5,8 @@ use rustix::process::Pid;
 
 use super::exec::{log_to, stdio, take_signals};
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, blank, load, usage};
+use super::{Context, Verb, Words, blank, load, usage};
+use crate::error::Result;
 use crate::launch::{self, Launch, Running, seal};
 use crate::packed;
 use crate::proc::lines::decimal;
@@ -25,7 +26,7 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     seal::seal(context.args, &context.env)?;
     let original = take_signals()?;
     log_to(&context)?;
@@ -36,7 +37,7 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
         .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
     let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
-    load::plan_of_text(plan, json, &options, arena)?;
+    load::plan_of_text(plan, json, options, arena)?;
     load::built(plan, c"--containerjson", arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;

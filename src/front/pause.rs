@@ -1,10 +1,10 @@
 //! `nsinit pause` and `nsinit unpause`: the container stands still, and goes on.
 
 use super::options::{Options, of};
-use super::running::running;
-use super::{Context, Failure, Verb, Words};
+use super::running::with_groups;
+use super::{Context, Verb, Words};
 use crate::cgroup::Freezer;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::packed;
 
 /// See the help.
@@ -37,14 +37,14 @@ pub const UNPAUSE: Verb = Verb {
 
 fn with_freezer(
     context: Context,
-    options: Options,
-    act: fn(&Freezer) -> Result<(), Error>,
-) -> Result<u8, Failure> {
-    let groups = running(&context, &options)?.groups(context.arena)?;
-    let none =
-        "it has no control group with a freezer: cgroups.name in the configuration makes one";
-    let freezer =
-        Freezer::of(&groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
-    act(&freezer)?;
-    Ok(0)
+    options: &Options,
+    act: fn(&Freezer) -> Result<()>,
+) -> Result<u8> {
+    with_groups(&context, options, &mut |_, groups| {
+        let none =
+            "it has no control group with a freezer: cgroups.name in the configuration makes one";
+        let freezer =
+            Freezer::of(groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
+        act(&freezer).map(|()| 0)
+    })
 }

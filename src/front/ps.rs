@@ -4,18 +4,17 @@ use core::fmt::Write;
 
 use heapless::Vec;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
 use super::options::{Options, of};
-use super::running::{members, root_of, running};
-use super::{Context, Failure, Verb, Words, answer};
+use super::running::{each_member, root_of, running};
+use super::{Context, Verb, Words, answer};
 use crate::bytes::{Arena, Short, Show, split_by};
-use crate::error::Context as _;
+use crate::error::{Context as _, Result};
 use crate::init::zombie;
 use crate::json::Json;
 use crate::packed;
-use crate::proc::process::{Stat, file};
+use crate::proc::process::{Stat, open};
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};
 use crate::security::user_name;
@@ -57,9 +56,8 @@ impl Users<'_> {
     }
 }
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
-    let container = running(&context, &options)?;
-    let members = members(&container, context.arena)?;
+fn run(context: Context, options: &Options) -> Result<u8> {
+    let container = running(&context, options)?;
     let init = status("/proc", container.pid).doing("look at PID 1", ())?;
     // The container's own level is PID 1's last.
     let level = init.pids.len().saturating_sub(1);
@@ -73,10 +71,13 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
         writeln!(out, "{:>7} {:>7} {:10} S COMMAND", "PID", "INSIDE", "USER")
     };
     let mut first = true;
-    let mut each = |pid, stat: &Stat| {
+    let mut buf = [0; COMMAND];
+    each_member(&container, context.arena, &mut |pid, stat| {
         // One that has ended meanwhile is not listed.
-        if let Ok(status) = status("/proc", pid) {
-            let process = Process { pid, level, stat, status };
+        if let Ok(status) = &status("/proc", pid) {
+            let inside = status.pids.get(level).copied().unwrap_or(0);
+            let command = command(pid, &mut buf);
+            let process = Process { pid, inside, stat, status, command };
             if options.json {
                 let _ = out.write_str(if first { "\n" } else { ",\n" });
                 process.json(&mut out, &mut users);
@@ -85,29 +86,27 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             }
             first = false;
         }
-    };
-    members.for_each(&mut each).doing("look at the container's processes", ())?;
+    })?;
     if options.json {
         let _ = out.write_str("\n]\n");
     }
-    answer(out)
+    answer(&mut out)
 }
 
 struct Process<'a> {
     pid: Pid,
-    level: usize,
+    /// Its pid inside.
+    inside: u32,
     stat: &'a Stat,
-    status: Status,
+    status: &'a Status,
+    /// The command line, and whether that is all of it. Kernel threads and zombies have none.
+    command: Option<(&'a [u8], bool)>,
 }
 
 impl Process<'_> {
-    fn inside(&self) -> u32 {
-        self.status.pids.get(self.level).copied().unwrap_or(0)
-    }
-
     // Of both: the first error of `out` is told by `answer`.
     fn line(&self, out: &mut Output, users: &mut Users) {
-        let (pid, status) = (self.pid.as_raw_pid(), &self.status);
+        let (pid, status) = (self.pid.as_raw_pid(), self.status);
         // A longer name than any system allows is cut.
         let mut user = Short::<40>::default();
         match users.name(status.uid) {
@@ -115,9 +114,8 @@ impl Process<'_> {
             None => user.push(format_args!("{}", status.uid)),
         };
         let (user, state) = (user.as_str(), char::from(self.stat.state));
-        let _ = write!(out, "{pid:>7} {:>7} {user:10} {state} ", self.inside());
-        let mut buf = [0; COMMAND];
-        match self.command(&mut buf) {
+        let _ = write!(out, "{pid:>7} {:>7} {user:10} {state} ", self.inside);
+        match self.command {
             Some((command, whole)) => {
                 for (n, word) in split_by(command, 0).enumerate() {
                     let _ = write!(out, "{}{}", if n == 0 { "" } else { " " }, Show(word));
@@ -140,10 +138,10 @@ impl Process<'_> {
 
     fn json(&self, out: &mut Output, users: &mut Users) {
         let mut json = Json::line(out);
-        let (j, status) = (&mut json, &self.status);
+        let (j, status) = (&mut json, self.status);
         j.open('{', false);
         j.unsigned("pid", self.pid.as_raw_pid() as u64);
-        j.unsigned("inside_pid", self.inside().into());
+        j.unsigned("inside_pid", self.inside.into());
         j.number("parent_pid", self.stat.parent.into());
         j.unsigned("uid", status.uid.into());
         if let Some(name) = users.name(status.uid) {
@@ -154,8 +152,7 @@ impl Process<'_> {
         j.bytes(&[&[self.stat.state]]);
         j.key("name");
         j.bytes(&[&status.name]);
-        let mut buf = [0; COMMAND];
-        if let Some((command, whole)) = self.command(&mut buf) {
+        if let Some((command, whole)) = self.command {
             j.begin("command", '[');
             for word in split_by(command, 0) {
                 j.item();
@@ -175,14 +172,12 @@ impl Process<'_> {
         }
         j.close();
     }
+}
 
-    /// The command line, and whether that is all of it. Kernel threads and zombies have none.
-    fn command<'b>(&self, buf: &'b mut [u8]) -> Option<(&'b [u8], bool)> {
-        let path = file("/proc", self.pid, "cmdline");
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(CWD, path.as_cstr(), flags, Mode::empty()).ok()?;
-        let len = rustix::io::read(&file, &mut *buf).ok().filter(|len| *len > 0)?;
-        let text = buf.get(..len)?;
-        Some((text.strip_suffix(b"\0").unwrap_or(text), len < COMMAND))
-    }
+/// See `Process`.
+fn command(pid: Pid, buf: &mut [u8; COMMAND]) -> Option<(&[u8], bool)> {
+    let file = open("/proc", pid, "cmdline").ok()?;
+    let len = rustix::io::read(&file, &mut *buf).ok().filter(|len| *len > 0)?;
+    let text = buf.get(..len)?;
+    Some((text.strip_suffix(b"\0").unwrap_or(text), len < COMMAND))
 }

@@ -3,8 +3,8 @@
 use core::fmt::Write;
 
 use super::options::{Options, of};
-use super::{Context, Failure, Verb, Words, answer, load};
-use crate::error::Error;
+use super::{Context, Verb, Words, answer, load};
+use crate::error::{Error, Result};
 use crate::launch::Place;
 use crate::packed;
 use crate::say;
@@ -23,21 +23,21 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
-    let place = Place::open(load::data_path(&context, &options)?)?;
+fn run(context: Context, options: &Options) -> Result<u8> {
+    let place = Place::open(load::data_path(&context, options)?)?;
     let Some((state, running)) = place.state(context.arena)? else {
         if options.json {
             let mut out = say::answer();
             // The first error of `out` is told by `answer`.
             let _ = out.write_str("{\"running\":false}\n");
-            answer(out)?;
+            answer(&mut out)?;
         }
         let error = Error::refused("", "state.json", "there is none: no container runs here");
-        return if options.json { Ok(1) } else { Err(error.with_status(1).into()) };
+        return if options.json { Ok(1) } else { Err(error.with_status(1)) };
     };
     let mut out = say::answer();
     // As above.
     let _ = state.write(Some(running), &mut out);
-    answer(out)?;
+    answer(&mut out)?;
     Ok(if running { 0 } else { 1 })
 }

@@ -1,18 +1,16 @@
 //! `nsinit stats`: what the container uses.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::termios::isatty;
 
 use super::options::{Options, of};
-use super::running::running;
+use super::running::{is_alive, wait, with_groups};
 use super::watch::Watch;
-use super::{Context, Failure, Verb, Words, answer, usage};
+use super::{Context, Verb, Words, answer, usage};
 use crate::bytes::Arena;
 use crate::cgroup::{Groups, stats};
-use crate::error::{Context as _, Error};
+use crate::error::Result;
 use crate::json::Json;
 use crate::launch::Running;
 use crate::net::stats::{COUNTERS, Statistics, statistics};
@@ -37,7 +35,7 @@ pub const VERB: Verb = Verb {
     run,
 };
 
-fn run(context: Context, options: Options) -> Result<u8, Failure> {
+fn run(context: Context, options: &Options) -> Result<u8> {
     let every = match options.watch.map(|text| text.to_bytes()) {
         None => None,
         Some(b"") => Some(1),
@@ -46,42 +44,35 @@ fn run(context: Context, options: Options) -> Result<u8, Failure> {
             Some(seconds.ok_or_else(|| usage("--watch", "expected 1 to 86400 seconds"))?)
         }
     };
-    let container = running(&context, &options)?;
-    let groups = container.groups(context.arena)?;
-    let Some(every) = every else { return line(&container, &groups, context.arena).map(|()| 0) };
+    with_groups(&context, options, &mut |container, groups| match every {
+        None => line(container, groups, context.arena),
+        Some(every) => watch(container, groups, context.arena, every),
+    })
+}
+
+/// Again and again until the container ends.
+fn watch(container: &Running, groups: &Groups, arena: &Arena, every: u64) -> Result<u8> {
     let [_, stdout, _] = stdio();
     let mut table = isatty(stdout).then(Watch::default);
     let pidfd = pidfd_open(container.pid, PidfdFlags::empty()).ok();
-    while container.is_alive().doing("look at", "PID 1")? {
+    let mut end = pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN));
+    let mut alive = is_alive(container)?;
+    while alive {
         let shown = match &mut table {
-            Some(table) => table.draw(&container, &groups, context.arena),
-            None => line(&container, &groups, context.arena),
+            Some(table) => table.draw(container, groups, arena),
+            None => line(container, groups, arena),
         };
-        match shown {
+        if let Err(error) = shown {
             // It ended meanwhile, with its groups.
-            Err(_) if container.is_alive() == Ok(false) => break,
-            shown => shown?,
+            return if container.is_alive() == Ok(false) { Ok(0) } else { Err(error) };
         }
-        wait(every, pidfd.as_ref()).doing("wait", ())?;
+        alive = wait(container, end.as_mut_slice(), Some(every))?;
     }
     Ok(0)
 }
 
-/// Waits so many seconds, or until the container ends.
-fn wait(seconds: u64, pidfd: Option<&OwnedFd>) -> rustix::io::Result<()> {
-    let time = Timespec { tv_sec: seconds as _, tv_nsec: 0 };
-    let result = match pidfd {
-        Some(pidfd) => poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&time)),
-        None => poll(&mut [], Some(&time)),
-    };
-    match result {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
 /// One line of JSON (libcontainer container.go, ContainerStats).
-fn line(container: &Running, groups: &Groups, arena: &Arena) -> Result<(), Failure> {
+fn line(container: &Running, groups: &Groups, arena: &Arena) -> Result<u8> {
     let sample = stats::sample(groups)?;
     let mut out = say::answer();
     let mut json = Json::line(&mut out);
@@ -95,11 +86,11 @@ fn line(container: &Running, groups: &Groups, arena: &Arena) -> Result<(), Failu
     json.close();
     // The first error of `out` is told by `answer`.
     let _ = json.end();
-    answer(out).map(drop)
+    answer(&mut out)
 }
 
 /// The sums, and the interfaces that they are of.
-fn network(container: &Running, arena: &Arena, json: &mut Json) -> Result<(), Error> {
+fn network(container: &Running, arena: &Arena, json: &mut Json) -> Result<()> {
     let counters = |json: &mut Json, statistics: &Statistics| {
         for (name, n) in COUNTERS.iter().zip(statistics) {
             json.unsigned(name, *n);

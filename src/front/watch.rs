@@ -4,13 +4,15 @@ use core::fmt::{self, Write};
 
 use rustix::thread::sched_getaffinity;
 
-use super::{Failure, answer};
+use super::answer;
 use crate::bytes::Arena;
-use crate::cgroup::{Groups, stats};
+use crate::cgroup::Groups;
+use crate::cgroup::stats::{self, Sample};
+use crate::error::Result;
 use crate::launch::Running;
 use crate::net::stats::{Statistics, statistics};
 use crate::say::{self, Output};
-use crate::syscall::time::monotonic_nanoseconds;
+use crate::syscall::time::monotonic;
 
 /// Cells of a bar.
 const BAR: u64 = 30;
@@ -25,55 +27,54 @@ pub struct Watch {
 
 impl Watch {
     /// Draws the table over the one before.
-    pub fn draw(
-        &mut self,
-        container: &Running,
-        groups: &Groups,
-        arena: &Arena,
-    ) -> Result<(), Failure> {
+    pub fn draw(&mut self, container: &Running, groups: &Groups, arena: &Arena) -> Result<u8> {
         let sample = stats::sample(groups)?;
-        let at = monotonic_nanoseconds();
+        let at = monotonic();
         // The first time there is nothing to compare with.
-        let time = if self.at == 0 { u64::MAX } else { (at - self.at).max(1) };
-        let get = |n: usize| sample.get(n).copied().flatten();
-        let cpu = get(stats::TOTAL_USAGE).unwrap_or(0);
+        let ms = if self.at == 0 { u64::MAX } else { (at - self.at).max(1) };
+        let cpu = sample[stats::TOTAL_USAGE].unwrap_or(0);
         let network = statistics(container.pid, arena, &mut |_, _| {})?;
         let mut out = say::answer();
         let o = &mut out;
         // Home, then each line to its end, then the rest of the screen. The first error of `out` is
         // told by `answer`.
-        let _ = write!(o, "\x1b[H");
-        let permille = u128::from(cpu.saturating_sub(self.cpu)) * 1000 / u128::from(time);
-        let (permille, cpus) = (permille as u64, cpus());
+        let _ = o.write_str("\x1b[H");
+        let (permille, cpus) = (cpu.saturating_sub(self.cpu) / 1000 / ms, cpus());
         bar(o, "cpu", permille, Some(cpus * 1000));
         let _ = write!(o, "{}.{} % of {cpus} CPUs", permille / 10, permille % 10);
-        let (used, limit) = (get(stats::MEMORY).unwrap_or(0), get(stats::MEMORY_LIMIT));
-        bar(o, "memory", used, limit);
-        let _ = write!(o, "{}B{}", Size(used), Of(limit, "B"));
-        if let Some(max) = get(stats::MEMORY_MAX) {
-            let _ = write!(o, ", at most {}B", Size(max));
+        used(o, "memory", &sample, (stats::MEMORY, stats::MEMORY_LIMIT), "B");
+        if let Some(max) = sample[stats::MEMORY_MAX] {
+            let _ = write!(o, ", at most {}", Size(max, "B"));
         }
-        let (used, limit) = (get(stats::PIDS).unwrap_or(0), get(stats::PIDS_LIMIT));
-        bar(o, "pids", used, limit);
-        let _ = write!(o, "{used}{}", Of(limit, ""));
-        let [rx, tx] = [0, 4].map(|n| {
-            let (Some(now), Some(before)) = (network.get(n), self.network.get(n)) else { return 0 };
-            let bytes = u128::from(now.saturating_sub(*before));
-            (bytes * 1_000_000_000 / u128::from(time)) as u64
-        });
-        let _ = write!(o, "\x1b[K\r\nnetwork  in {}B/s, out {}B/s", Size(rx), Size(tx));
-        for (n, file) in ["cpu.pressure", "memory.pressure", "io.pressure"].iter().enumerate() {
+        used(o, "pids", &sample, (stats::PIDS, stats::PIDS_LIMIT), "");
+        for (head, n) in [("\x1b[K\r\nnetwork  in ", 0), (", out ", 4)] {
+            let bytes = network[n].saturating_sub(self.network[n]);
+            let _ = write!(o, "{head}{}/s", Size(bytes.saturating_mul(1000) / ms, "B"));
+        }
+        let mut head = "\x1b[K\r\nwaiting  ";
+        for file in ["cpu.pressure", "memory.pressure", "io.pressure"] {
             let mut text = heapless::String::<16>::new();
             stats::some_pressure(groups, file, &mut text)?;
             if !text.is_empty() {
-                let head = if n == 0 { "\x1b[K\r\nwaiting  " } else { ", " };
-                let _ =
-                    write!(o, "{head}{} {text} %", file.strip_suffix(".pressure").unwrap_or(""));
+                let name = file.strip_suffix(".pressure").unwrap_or("");
+                let _ = write!(o, "{head}{name} {text} %");
+                head = ", ";
             }
         }
-        let _ = write!(o, "\x1b[K\r\n\x1b[J");
+        let _ = o.write_str("\x1b[K\r\n\x1b[J");
         *self = Watch { at, cpu, network };
-        answer(out).map(drop)
+        answer(o)
+    }
+}
+
+/// A line: how much of a limit is used.
+fn used(out: &mut Output, name: &str, sample: &Sample, (used, limit): (usize, usize), unit: &str) {
+    let (used, limit) = (sample[used].unwrap_or(0), sample[limit]);
+    bar(out, name, used, limit);
+    // As above.
+    let _ = write!(out, "{}", Size(used, unit));
+    if let Some(limit) = limit {
+        let _ = write!(out, " of {}", Size(limit, unit));
     }
 }
 
@@ -82,7 +83,7 @@ fn bar(out: &mut Output, name: &str, used: u64, limit: Option<u64>) {
     // As above.
     let _ = write!(out, "\x1b[K\r\n{name:8} ");
     if let Some(limit) = limit.filter(|limit| *limit > 0) {
-        let full = (u128::from(used) * u128::from(BAR) / u128::from(limit)).min(BAR.into()) as u64;
+        let full = used.saturating_mul(BAR) / limit;
         let _ = out.write_str("[");
         for cell in 0..BAR {
             let _ = out.write_str(if cell < full { "#" } else { "." });
@@ -96,27 +97,20 @@ fn cpus() -> u64 {
     sched_getaffinity(None).map_or(1, |set| u64::from(set.count().max(1)))
 }
 
-/// A number with at most four digits and a binary prefix.
-struct Size(u64);
+/// A number, and with a unit at most four digits and a binary prefix.
+struct Size<'a>(u64, &'a str);
 
-impl fmt::Display for Size {
+impl fmt::Display for Size<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (mut n, mut prefix) = (self.0, 0);
+        let Size(mut n, unit) = *self;
+        if unit.is_empty() {
+            return n.fmt(f);
+        }
+        let mut prefixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi"].into_iter();
+        let mut prefix = prefixes.next();
         while n >= 10_000 {
-            (n, prefix) = (n / 1024, prefix + 1);
+            (n, prefix) = (n / 1024, prefixes.next());
         }
-        write!(f, "{n} {}", ["", "Ki", "Mi", "Gi", "Ti", "Pi"].get(prefix).unwrap_or(&"?"))
-    }
-}
-
-/// " of 7 MiB", or nothing.
-struct Of(Option<u64>, &'static str);
-
-impl fmt::Display for Of {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self.0 {
-            Some(limit) => write!(f, " of {}{}", Size(limit), self.1),
-            None => Ok(()),
-        }
+        write!(f, "{n} {}{unit}", prefix.unwrap_or("?"))
     }
 }

@@ -2,14 +2,12 @@
 
 use core::fmt::Write;
 
-use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
 use crate::bytes::{Short, Show};
 use crate::error::{Context, Object, Result};
-use crate::proc::lines::{Pieces, decimal};
-use crate::proc::process::{self, Stat, all, descends, file};
+use crate::proc::lines::decimal;
+use crate::proc::process::{self, Stat, all, descends, lines};
 use crate::say;
 
 const PROC: &str = "/proc";
@@ -83,26 +81,23 @@ fn threads(out: &mut dyn Write, pid: Pid, others: u32) -> core::fmt::Result {
 /// "123 (sh)".
 fn name(out: &mut dyn Write, before: &str, pid: Pid) -> core::fmt::Result {
     write!(out, "{before}{} (", i64::from(pid.as_raw_pid()))?;
-    let mut buf = [0; 128];
-    let comm = file(PROC, pid, "comm");
-    if let Ok(file) = openat(CWD, comm.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        && let Ok(Some(line)) = Pieces::new(file.as_fd(), &mut buf).line()
-    {
-        write!(out, "{}", Show(line))?;
-    }
+    let mut result = Ok(());
+    // It has ended meanwhile if that can't be read.
+    let _ = lines(PROC, pid, "comm", &mut [0; 128], &mut |line| {
+        result = write!(out, "{}", Show(line));
+        false
+    });
+    result?;
     out.write_str(")")
 }
 
 /// The number on the line of /proc/PID/status that begins with `key`.
 fn field(pid: Pid, key: &[u8]) -> Option<u64> {
-    let path = file(PROC, pid, "status");
-    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mut buf = [0; 2048];
-    let mut lines = Pieces::new(file.as_fd(), &mut buf);
-    while let Some(piece) = lines.next(b'\n').ok()? {
-        if let Some(value) = piece.text.strip_prefix(key) {
-            return decimal(value.trim_ascii());
-        }
-    }
-    None
+    let mut found = None;
+    let read = lines(PROC, pid, "status", &mut [0; 2048], &mut |line| {
+        let value = line.strip_prefix(key);
+        found = value.and_then(|value| decimal(value.trim_ascii()));
+        value.is_none()
+    });
+    read.ok().and(found)
 }

@@ -48,6 +48,7 @@ impl Drop for Lock<'_> {
 
 /// Sees to it that the bridge is there; one that nsinit made has the addresses of the plan. Call it
 /// with the lock.
+#[inline(never)]
 pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
     let name = network.name;
     let missing = "make it, or add \"create\": true to its entry";

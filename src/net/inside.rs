@@ -14,6 +14,7 @@ use crate::syscall::netdevice::index;
 const ROUTES: usize = 8;
 
 /// Brings the interface up and gives it its addresses and gateways, in one send; its index.
+#[inline(never)]
 pub fn configure(socket: &mut Socket, network: &Network) -> Result<u32> {
     let name = network.name;
     let index = index(socket.fd(), name).doing("find interface", name)?;
@@ -36,6 +37,7 @@ pub fn configure(socket: &mut Socket, network: &Network) -> Result<u32> {
 }
 
 /// Adds the plan's routes; which one is refused, `at` tells.
+#[inline(never)]
 pub fn routes(
     socket: &mut Socket,
     plan: &Plan,

@@ -43,6 +43,7 @@ pub struct Host<'a> {
 
 impl<'a> Made<'a> {
     /// Nothing yet.
+    #[inline(never)]
     pub fn new(arena: &'a Arena) -> Made<'a> {
         Made { arena, host: None, inside: None, links: Links::default(), kept: false, at: None }
     }

@@ -81,6 +81,7 @@ impl Site<'_> {
 
 /// Makes what the plan lists. Before the first thing that would not go by itself if this process
 /// were killed, `outlive` is called: it has a process read the notes in the pipe of which it returns the end.
+#[inline(never)]
 pub fn connect(
     made: &mut Made,
     plan: &Plan,
@@ -203,6 +204,7 @@ fn find(
 }
 
 /// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
+#[inline(never)]
 fn make(
     host: &mut Socket,
     inside: &mut Socket,

@@ -20,6 +20,7 @@ use crate::syscall::time::sleep;
 const TRIES: u32 = 100;
 
 /// Makes one.
+#[inline(never)]
 pub fn make(
     host: &mut Socket,
     network: &Network,

@@ -3,16 +3,13 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
-use super::lines::Pieces;
-use super::process::{Identity, Stat, all, file, namespace, stat};
+use super::process::{Identity, Stat, all, lines, namespace, stat};
 use crate::bytes::{Arena, Full, split_by};
 
-/// Longest line of a cgroup file that is looked at: a path and a few words.
+/// Longest line of a cgroup file: a path of up to 4,096 bytes and a few words.
 const LINE: usize = 8192;
 /// How many ancestors of a process are asked.
 const ANCESTORS: usize = 64;
@@ -130,20 +127,16 @@ fn with_group(
     controller: &[u8],
     with: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Errno> {
-    let path = file(proc, pid, "cgroup");
-    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut buf = [0; LINE];
-    let mut lines = Pieces::new(file.as_fd(), &mut buf);
-    while let Some(line) = lines.line()? {
+    lines(proc, pid, "cgroup", &mut [0; LINE], &mut |line| {
         let mut fields = line.splitn(3, |byte| *byte == b':').skip(1);
         if let (Some(list), Some(path)) = (fields.next(), fields.next())
             && split_by(list.strip_prefix(b"name=").unwrap_or(list), b',').any(|c| c == controller)
         {
             with(path);
-            return Ok(());
+            return false;
         }
-    }
-    Ok(())
+        true
+    })
 }
 
 /// PID 1 may have gone into a group below the container's: as much of `path` as `dir` ends with.

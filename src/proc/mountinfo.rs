@@ -56,7 +56,12 @@ impl<'a> Lines<'a> {
     /// The lines of `file`, from its beginning.
     pub fn new(file: BorrowedFd<'a>) -> io::Result<Lines<'a>> {
         rustix::fs::seek(file, SeekFrom::Start(0))?;
-        Ok(Lines { file, buf: [0; LINE], start: 0, end: 0 })
+        Ok(Lines::rest(file))
+    }
+
+    /// Those that were not read yet: all of a file that was just opened.
+    pub fn rest(file: BorrowedFd<'a>) -> Lines<'a> {
+        Lines { file, buf: [0; LINE], start: 0, end: 0 }
     }
 
     /// The next mount; `None` at the end. EPROTO where a line is not what the manual says,

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, openat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -32,12 +32,35 @@ pub struct Stat {
 /// Reads /proc/PID/stat below `proc` ("/proc"). ENOENT or ESRCH: no such process. EPROTO: not the
 /// text that the kernel writes.
 pub fn stat(proc: &str, pid: Pid) -> Result<Stat, Errno> {
-    let path = file(proc, pid, "stat");
-    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut buf = [0; 2048];
-    let mut lines = Pieces::new(file.as_fd(), &mut buf);
-    let line = lines.line()?.ok_or(Errno::SRCH)?;
-    parse_stat(line).ok_or(Errno::PROTO)
+    let mut found = Err(Errno::SRCH);
+    lines(proc, pid, "stat", &mut [0; 2048], &mut |line| {
+        found = parse_stat(line).ok_or(Errno::PROTO);
+        false
+    })?;
+    found
+}
+
+/// Shows the lines of the file `name` of `pid` to `each`, until that wants no more. One that does not
+/// fit into `buf` is empty.
+pub fn lines(
+    proc: &str,
+    pid: Pid,
+    name: &str,
+    buf: &mut [u8],
+    each: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), Errno> {
+    let file = open(proc, pid, name)?;
+    let mut lines = Pieces::new(file.as_fd(), buf);
+    while let Some(line) = lines.next(b'\n')?
+        && each(line.text)
+    {}
+    Ok(())
+}
+
+/// Opens a file in /proc/PID to be read.
+pub fn open(proc: &str, pid: Pid, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(CWD, file(proc, pid, name).as_cstr(), flags, Mode::empty())
 }
 
 /// Shows every process below `proc` to `each`; of a process's threads for "/proc/PID/task". One that

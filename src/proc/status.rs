@@ -1,12 +1,10 @@
 //! /proc/PID/status (proc_pid_status(5)): what `ps` wants to know of a process.
 
-use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::lines::{Pieces, decimal};
-use super::process::file;
+use super::lines::decimal;
+use super::process::lines;
 use crate::bytes::split_by;
 
 /// Levels of PID namespaces (MAX_PID_NS_LEVEL in include/linux/pid_namespace.h), and the first.
@@ -27,16 +25,13 @@ pub struct Status {
 
 /// Reads it below `proc` ("/proc"). ENOENT or ESRCH: no such process.
 pub fn status(proc: &str, pid: Pid) -> Result<Status, Errno> {
-    let path = file(proc, pid, "status");
-    let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (name, pids) = (heapless::Vec::new(), heapless::Vec::new());
     let mut status = Status { name, uid: 0, pids };
-    let mut buf = [0; 2048];
-    let mut lines = Pieces::new(file.as_fd(), &mut buf);
     // The line of a process's groups may be longer than the buffer.
-    while let Some(line) = lines.next(b'\n')? {
-        status.line(line.text);
-    }
+    lines(proc, pid, "status", &mut [0; 2048], &mut |line| {
+        status.line(line);
+        true
+    })?;
     Ok(status)
 }
 

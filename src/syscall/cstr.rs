@@ -61,6 +61,13 @@ impl Env {
         Env { first, count }
     }
 
+    /// One of these entries, the last of which is `None`.
+    #[cfg(test)]
+    pub fn of(list: &'static mut [Option<ThinCStr>]) -> Env {
+        assert!(matches!(list, [.., None]));
+        Env { first: list.as_ptr(), count: list.len() - 1 }
+    }
+
     /// The NULL-terminated list, for execve(2).
     pub fn list(&self) -> List<'_> {
         if self.count == 0 {

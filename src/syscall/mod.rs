@@ -30,10 +30,13 @@ use rustix::io::Errno;
 /// A system call's result word: a value, or an errno in the last page of the address space.
 #[inline(always)]
 fn ret(word: usize) -> Result<usize, Errno> {
-    match -(word as isize) {
-        errno @ 1..4096 => Err(Errno::from_raw_os_error(errno as i32)),
-        _ => Ok(word),
-    }
+    if word > usize::MAX - 4095 { Err(errno(word)) } else { Ok(word) }
+}
+
+#[cold]
+#[inline(never)]
+fn errno(word: usize) -> Errno {
+    Errno::from_raw_os_error((word as i32).wrapping_neg())
 }
 
 /// The kernel does not have this call, or an outer seccomp filter refuses it as docker's old

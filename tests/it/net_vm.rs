@@ -6,12 +6,23 @@ use std::time::Duration;
 
 use crate::cli::sample;
 use crate::config::Config;
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::Place;
 
+on_each_arch!(
+    a_vlan_hears_its_own_network_alone,
+    a_dummy_has_all_that_it_is_given,
+    ipvlans_share_the_mac_address_of_their_parent,
+    a_network_card_comes_back_even_if_the_launcher_is_killed,
+    a_stock_kernel_s_bridge_veth_and_macvlan,
+    the_samples_of_these_types_run,
+    a_missing_module_is_named
+);
+
 /// A machine with these modules and the host's `ip`; its scripts begin with a look at the network.
-fn machine(place: &Place, modules: &[&str]) -> Option<Machine> {
-    let mut machine = Machine::new(place)?;
+fn machine(place: &Place, arch: Arch, modules: &[&str]) -> Option<Machine> {
+    let mut machine = Machine::of(place, arch)?;
     machine.limit = Duration::from_secs(120);
     for module in modules {
         machine.module(module);
@@ -48,10 +59,9 @@ up() {
 ip link set m1 addrgenmode none; ip link set m1 up; up m0; up m1
 ";
 
-#[test]
-fn a_vlan_hears_its_own_network_alone() {
+fn a_vlan_hears_its_own_network_alone(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place, &["veth", "8021q"]) else { return };
+    let Some(machine) = machine(&place, arch, &["veth", "8021q"]) else { return };
     for id in [7, 8] {
         container(
             &machine,
@@ -85,10 +95,9 @@ fn a_vlan_hears_its_own_network_alone() {
     }
 }
 
-#[test]
-fn a_dummy_has_all_that_it_is_given() {
+fn a_dummy_has_all_that_it_is_given(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place, &["dummy"]) else { return };
+    let Some(machine) = machine(&place, arch, &["dummy"]) else { return };
     container(
         &machine,
         "d",
@@ -116,10 +125,9 @@ fn a_dummy_has_all_that_it_is_given() {
     }
 }
 
-#[test]
-fn ipvlans_share_the_mac_address_of_their_parent() {
+fn ipvlans_share_the_mac_address_of_their_parent(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place, &["veth", "ipvlan"]) else { return };
+    let Some(machine) = machine(&place, arch, &["veth", "ipvlan"]) else { return };
     for mode in ["l2", "l3", "l3s"] {
         for n in [2, 3] {
             let network = format!(
@@ -149,10 +157,9 @@ fn ipvlans_share_the_mac_address_of_their_parent() {
     assert_eq!(equal.count(), 3, "{said}");
 }
 
-#[test]
-fn a_network_card_comes_back_even_if_the_launcher_is_killed() {
+fn a_network_card_comes_back_even_if_the_launcher_is_killed(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place, &["virtio_pci", "virtio_net"]) else { return };
+    let Some(mut machine) = machine(&place, arch, &["virtio_pci", "virtio_net"]) else { return };
     machine.qemu.extend(
         ["-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,mac=52:54:00:00:00:01"]
             .map(str::to_owned),
@@ -184,11 +191,10 @@ fn a_network_card_comes_back_even_if_the_launcher_is_killed() {
     }
 }
 
-#[test]
-fn a_stock_kernel_s_bridge_veth_and_macvlan() {
+fn a_stock_kernel_s_bridge_veth_and_macvlan(arch: Arch) {
     let place = Place::new();
     let modules = ["veth", "bridge", "macvlan", "macvtap"];
-    let Some(machine) = machine(&place, &modules) else { return };
+    let Some(machine) = machine(&place, arch, &modules) else { return };
     container(
         &machine,
         "b",
@@ -214,10 +220,11 @@ fn a_stock_kernel_s_bridge_veth_and_macvlan() {
     }
 }
 
-#[test]
-fn the_samples_of_these_types_run() {
+fn the_samples_of_these_types_run(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place, &["veth", "8021q", "ipvlan", "dummy"]) else { return };
+    let Some(machine) = machine(&place, arch, &["veth", "8021q", "ipvlan", "dummy"]) else {
+        return;
+    };
     for name in ["vlan", "ipvlan", "dummy"] {
         let text = fs::read_to_string(sample(&format!("{name}.json"))).unwrap();
         let mut config = Config::new(name);
@@ -239,10 +246,9 @@ fn the_samples_of_these_types_run() {
     }
 }
 
-#[test]
-fn a_missing_module_is_named() {
+fn a_missing_module_is_named(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place, &["dummy"]) else { return };
+    let Some(machine) = machine(&place, arch, &["dummy"]) else { return };
     let cases = [
         ("veth", "veth", r#", "bridge": "card", "veth_prefix": "v""#),
         ("bridge", "bridge", r#", "name": "b", "create": true"#),

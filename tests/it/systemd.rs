@@ -8,19 +8,25 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{Config, quote};
-use crate::machine::Machine;
+use crate::machine::{Arch, Machine};
+use crate::on_each_arch;
 use crate::world::{Place, skip, spawn};
+
+on_each_arch!(
+    a_scope_from_the_bus_on_version_2,
+    a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus
+);
 
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
 /// A machine of systemd's, with a container whose limits are to be found.
-fn machine(place: &Place, bus: bool) -> Option<Machine> {
+fn machine(place: &Place, arch: Arch, bus: bool) -> Option<Machine> {
     let programs = [SYSTEMD, "/usr/bin/systemctl", "/usr/bin/dbus-daemon"];
-    if programs.iter().any(|program| !Path::new(program).exists()) {
+    if programs.iter().any(|program| !arch.host(Path::new(program)).exists()) {
         skip("no systemd: apt-get install systemd dbus");
         return None;
     }
-    let mut machine = Machine::new(place)?;
+    let mut machine = Machine::of(place, arch)?;
     programs.iter().for_each(|program| machine.host_program(Path::new(program)));
     let file = |path: &str, text: &str| {
         let path = machine.root.join(path);
@@ -52,7 +58,8 @@ fn machine(place: &Place, bus: bool) -> Option<Machine> {
         "check.service",
         &format!(
             "{bus}[Service]\nType=oneshot\nStandardOutput=tty\nStandardError=tty\n\
-             TTYPath=/dev/ttyS0\nEnvironment=PATH=/bin:/usr/bin\nExecStart=/bin/sh /check\n"
+             TTYPath=/dev/{}\nEnvironment=PATH=/bin:/usr/bin\nExecStart=/bin/sh /check\n",
+            arch.console()
         ),
     );
     let mut config = Config::new("leaf");
@@ -163,10 +170,9 @@ fn groups<'a>(said: &'a str, word: &str, list: &str) -> Vec<&'a str> {
     lines.filter_map(|(_, rest)| rest.strip_prefix(list)?.strip_prefix(':')).collect()
 }
 
-#[test]
-fn a_scope_from_the_bus_on_version_2() {
+fn a_scope_from_the_bus_on_version_2(arch: Arch) {
     let place = Place::new();
-    let Some(machine) = machine(&place, true) else { return };
+    let Some(machine) = machine(&place, arch, true) else { return };
     let said = said(&machine);
     check(&said);
     check_limits(
@@ -204,10 +210,12 @@ fn a_scope_from_the_bus_on_version_2() {
     assert!(plain[0].starts_with("/system.slice/nsinit-leaf-"), "{said}");
 }
 
-#[test]
-fn a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus() {
+fn a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus(arch: Arch) {
     let place = Place::new();
-    let Some(mut machine) = machine(&place, false) else { return };
+    let Some(mut machine) = machine(&place, arch, false) else { return };
+    if !machine.has_version_1() {
+        return;
+    }
     machine.append += "systemd.unified_cgroup_hierarchy=0 ";
     let said = said(&machine);
     check(&said);

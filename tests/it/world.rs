@@ -565,11 +565,15 @@ const APPLETS: &str = "[ awk basename cat chmod chown cp cut date dd df dirname 
 
 /// A BusyBox root file system.
 pub fn lay_out(root: &Path) {
+    lay_out_with(root, &programs());
+}
+
+/// The same, with BusyBox and the probes from this directory.
+pub fn lay_out_with(root: &Path, programs: &Path) {
     for dir in ["bin", "proc", "sys", "dev", "etc", "tmp", "root"] {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
-    let programs = programs();
     for name in ["busybox", "probe", "nothing"] {
         fs::hard_link(programs.join(name), root.join("bin").join(name)).unwrap();
     }
@@ -588,25 +592,30 @@ pub fn lay_out(root: &Path) {
 pub fn programs() -> PathBuf {
     static DONE: OnceLock<PathBuf> = OnceLock::new();
     DONE.get_or_init(|| {
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("programs");
-        fs::create_dir_all(&dir).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe");
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|p| Path::new(p).exists());
         let busybox = busybox.expect("no busybox: apt-get install busybox-static");
-        let cc = |output: &Path, flags: &[&str], file: &str| {
-            let mut cc = Command::new("cc");
-            cc.args(["-static", "-O1", "-o"]).arg(output).args(flags).arg(source.join(file));
-            assert!(cc.status().unwrap().success(), "{cc:?}");
-        };
-        build(&dir.join("busybox"), Path::new(busybox), |to| {
-            fs::copy(busybox, to).unwrap();
-        });
-        build(&dir.join("probe"), &source.join("probe.c"), |to| cc(to, &[], "probe.c"));
-        let nothing = source.join("nothing.S");
-        build(&dir.join("nothing"), &nothing, |to| cc(to, &["-nostdlib"], "nothing.S"));
-        dir
+        programs_by("programs", "cc", Path::new(busybox))
     })
     .clone()
+}
+
+/// The same by this compiler, in a directory of this name.
+pub fn programs_by(name: &str, compiler: &str, busybox: &Path) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&dir).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe");
+    let cc = |output: &Path, flags: &[&str], file: &str| {
+        let mut cc = Command::new(compiler);
+        cc.args(["-static", "-O1", "-o"]).arg(output).args(flags).arg(source.join(file));
+        assert!(cc.status().unwrap().success(), "{cc:?}");
+    };
+    build(&dir.join("busybox"), busybox, |to| {
+        fs::copy(busybox, to).unwrap();
+    });
+    build(&dir.join("probe"), &source.join("probe.c"), |to| cc(to, &[], "probe.c"));
+    let nothing = source.join("nothing.S");
+    build(&dir.join("nothing"), &nothing, |to| cc(to, &["-nostdlib"], "nothing.S"));
+    dir
 }
 
 /// Makes `file` unless it is newer than `source`. Processes that do so at once don't see each

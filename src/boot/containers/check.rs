@@ -17,7 +17,7 @@ use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::exec::{DEFAULT_PATH, value};
 use crate::exec::{Program, program};
-use crate::front::{Failure, blank};
+use crate::front::{blank, tell};
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
@@ -49,7 +49,7 @@ pub fn check(
     for n in 0..units.len() {
         match container(dir, machine, &mut units, n, plan, arena) {
             Ok(is_good) => good &= is_good,
-            Err(failure) => good = failure.tell(arena) == 0,
+            Err(error) => good = tell(error, arena) == 0,
         }
         fchdir(&here).doing("go back to", "the working directory")?;
     }
@@ -65,7 +65,7 @@ fn container(
     n: usize,
     plan: &mut MaybeUninit<Plan>,
     arena: &Arena,
-) -> core::result::Result<bool, Failure> {
+) -> Result<bool> {
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = join(arena, &[place.to_bytes(), b"/container.json"])?;

@@ -16,7 +16,7 @@ use super::unit::{Kind, Set, Unit, record};
 use crate::bytes::Arena;
 use crate::error::{Context as _, Error, STATUS_NSINIT};
 use crate::front::options::Options;
-use crate::front::{Failure, blank, libct, load};
+use crate::front::{blank, libct, load, tell};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
@@ -51,12 +51,12 @@ pub fn run(child: Child) -> ! {
     let arena = child.arena;
     let status = match become_launcher(child) {
         Ok(never) => match never {},
-        Err(failure) => failure.tell(arena),
+        Err(error) => tell(error, arena),
     };
     exit_group(if status == 0 { STATUS_NSINIT } else { status })
 }
 
-fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
+fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     let Child { containers, name, kind, units, output, log, talk, plan, arena } = child;
     sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
     standard(output).doing("make standard input and output", ())?;
@@ -91,7 +91,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Failure> {
         None::<ThinCStr>,
     ];
     let errno = execve(c"/proc/self/exe", &argv, &[None]);
-    Err(Error::errno("execute", "/proc/self/exe", errno).into())
+    Err(Error::errno("execute", "/proc/self/exe", errno))
 }
 
 /// The directory of a container.
@@ -114,11 +114,11 @@ pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
 const CONFIG: &CStr = c"container.json";
 
 /// Fills the empty plan from the file at `path`.
-pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Failure> {
+pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
     load::plan(plan, path, &Options::default(), arena)?;
     load::built(plan, path, arena)?;
     let why = "there is no \"command\" in it";
-    Ok(load::has_command(plan).map_err(|_| Error::refused("use", path, why))?)
+    load::has_command(plan).map_err(|_| Error::refused("use", path, why))
 }
 
 /// The names in "after" as a set, and whether all can be waited for: others are said.
@@ -145,7 +145,7 @@ pub fn after(
                 let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
                 let file = path.to_str().unwrap_or("container.json");
                 // It is not the end of it.
-                Failure::in_file(libct::place(plan, file, finding, arena), None).tell(arena);
+                tell(libct::place(plan, file, finding, arena).error, arena);
             }
         }
     }

@@ -46,6 +46,7 @@ pub const IN_SCOPE: Wanted = |_, path| {
 
 /// Moves the calling process into a new scope for the container of this plan, in its slice or else in
 /// system.slice.
+#[inline(never)]
 pub fn enter_scope(plan: Option<&Cgroup>, arena: &Arena) -> Result<()> {
     let (socket, on) = connect()?;
     let unit = unit(plan, arena).doing("name a scope", ())?.to_bytes();
@@ -85,6 +86,7 @@ fn unit(plan: Option<&Cgroup>, arena: &Arena) -> core::result::Result<&'static C
 /// Leaves the top of the v2 scope for a group inside it: a group that gives controllers to those below
 /// it may have no processes itself (cgroup-v2.rst, "No Internal Process Constraint"). systemd takes
 /// the group away with the scope.
+#[inline(never)]
 pub fn step_down(site: &Site, arena: &Arena) -> Result<()> {
     let unified = site.places.iter().find(|place| place.hierarchy.version == Version::V2);
     let Some(own) = unified.and_then(|place| place.hierarchy.own) else { return Ok(()) };

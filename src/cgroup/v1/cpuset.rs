@@ -6,45 +6,36 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::super::file::{Dir, PATH_MAX, above, ends};
-use crate::bytes::Arena;
+use super::super::limits::Limited;
 use crate::error::{Context, Error, Result};
-use crate::plan::Cgroup;
 
-/// Gives the group at `dir` its CPUs and nodes: the plan's, or those of its parent. `base`, the
-/// beginning of `dir`, is a group that has some; groups between the two that have none get them
-/// too. `fresh`: `dir` was made just now.
-pub fn set(
-    base: &'static CStr,
-    dir: &Dir,
-    plan: &Cgroup,
-    fresh: bool,
-    arena: &Arena,
-) -> Result<()> {
-    set_file(base, dir, "cpuset.cpus", plan.cpuset_cpus, fresh, arena)?;
-    set_file(base, dir, "cpuset.mems", plan.cpuset_mems, fresh, arena)
+/// Gives the group its CPUs and nodes: the plan's, or those of its parent. `base`, the beginning of
+/// its path, is a group that has some; groups between the two that have none get them too.
+pub fn set(group: &Limited, base: &'static CStr) -> Result<()> {
+    set_file(group, base, "cpuset.cpus", group.plan.cpuset_cpus)?;
+    set_file(group, base, "cpuset.mems", group.plan.cpuset_mems)
 }
 
 fn set_file(
+    group: &Limited,
     base: &'static CStr,
-    dir: &Dir,
     file: &'static str,
     own: Option<&'static CStr>,
-    fresh: bool,
-    arena: &Arena,
 ) -> Result<()> {
+    let Limited { dir, fresh, arena, .. } = *group;
     let path = dir.path.to_bytes();
     let mut buf = [0; PATH_MAX];
     let mut value: &[u8] = &[];
     for end in ends(path, base.to_bytes().len() - 1) {
         let leaf = end == path.len();
         if let Some(own) = own.filter(|_| leaf) {
-            return dir.put(file, own.to_bytes(), arena).map_err(explain);
+            return group.put(file, own.to_bytes()).map_err(explain);
         }
         let above = if leaf { None } else { Some(Dir::open(above(dir.path, end, arena)?)?) };
-        let group = above.as_ref().unwrap_or(dir);
-        let text = if leaf && fresh { &[] } else { group.read(file, &mut buf)? };
+        let dir = above.as_ref().unwrap_or(dir);
+        let text = if leaf && fresh { &[] } else { dir.read(file, &mut buf)? };
         if text.is_empty() {
-            group.put(file, value, arena)?;
+            dir.put(file, value, arena)?;
         } else {
             value = arena.concat(&[text]).doing("keep a list", ())?.to_bytes();
         }
@@ -62,7 +53,10 @@ fn explain(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::subsystem::Subsystems;
     use super::*;
+    use crate::bytes::Arena;
+    use crate::plan::Cgroup;
 
     #[test]
     fn groups_between_get_what_they_lack_and_keep_what_they_have() {
@@ -80,8 +74,10 @@ mod tests {
         }
         let arena = Arena::new(vec![0; 4096].leak());
         let plan = Cgroup { cpuset_mems: Some(c"1"), ..Cgroup::default() };
-        let result =
-            set(cstr(&dir), &Dir::open(cstr(&dir.join("a/b/c"))).unwrap(), &plan, true, &arena);
+        let leaf = Dir::open(cstr(&dir.join("a/b/c"))).unwrap();
+        let (subsystems, fresh) = (Subsystems::NONE, true);
+        let group = Limited { dir: &leaf, plan: &plan, subsystems, fresh, arena: &arena };
+        let result = set(&group, cstr(&dir));
         let read = |sub: &str, file| {
             let text = std::fs::read_to_string(dir.join(sub).join(file)).unwrap();
             text.trim_end().to_string()

@@ -4,50 +4,42 @@ use rustix::fs::OFlags;
 use rustix::io::write;
 
 use super::super::devices::allowed;
-use super::super::file::{Dir, failed};
-use crate::bytes::{Arena, Short};
+use super::super::file::failed;
+use super::super::limits::Limited;
+use crate::bytes::{Short, Show};
 use crate::error::{Context, Object, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 
 const ALLOW: &str = "devices.allow";
 const DENY: &str = "devices.deny";
 
-/// Writes the list. `fresh`: the group was made just now, so that it has its parent's list.
-///
-/// Everything is denied first, whatever the list says.
-pub fn set(dir: &Dir, access: &DeviceAccess, fresh: bool, arena: &Arena) -> Result<()> {
+/// Writes the list. Everything is denied first, whatever it says.
+pub fn set(group: &Limited, access: &DeviceAccess) -> Result<()> {
     if access.allow_all {
         // A fresh group may use what its parent may, and more can't be had.
-        if !fresh {
-            write_rules(dir, ALLOW, &[], true, arena)?;
+        if !group.fresh {
+            write_rules(group, ALLOW, None)?;
         }
-        return write_rules(dir, DENY, &access.denied, false, arena);
+        return write_rules(group, DENY, Some(&access.denied));
     }
-    write_rules(dir, DENY, &[], true, arena)?;
-    write_rules(dir, ALLOW, allowed(access), false, arena)
+    write_rules(group, DENY, None)?;
+    write_rules(group, ALLOW, Some(allowed(access)))
 }
 
-/// Writes "a", which stands for all devices, if `all`; then one rule after the other, as the kernel
-/// reads only one of each write.
-fn write_rules(
-    dir: &Dir,
-    file: &'static str,
-    rules: &[DeviceRule],
-    all: bool,
-    arena: &Arena,
-) -> Result<()> {
-    if rules.is_empty() && !all {
+/// Writes one rule after the other, as the kernel reads only one of each write; without rules "a",
+/// which stands for all devices.
+fn write_rules(group: &Limited, file: &'static str, rules: Option<&[DeviceRule]>) -> Result<()> {
+    let Limited { dir, arena, .. } = *group;
+    if rules.is_some_and(<[_]>::is_empty) {
         return Ok(());
     }
     let fd = dir.file(file, OFlags::WRONLY).doing("open", Object::Beneath(dir.path, file))?;
     let put = |text: &[u8]| match write(&fd, text) {
         Ok(_) => Ok(()),
-        Err(errno) => Err(failed(dir.path, file, text, errno, arena)
+        Err(errno) => Err(failed(dir.path, file, &Show(text), errno, arena)
             .hint("the parent group must be allowed what this one is")),
     };
-    if all {
-        put(b"a")?;
-    }
+    let Some(rules) = rules else { return put(b"a") };
     rules.iter().try_for_each(|rule| match format(rule) {
         Some(text) => put(text.as_str().as_bytes()),
         None => Ok(()),

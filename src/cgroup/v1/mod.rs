@@ -8,44 +8,36 @@ use core::fmt::Display;
 
 use rustix::io::Errno;
 
-use super::file::Dir;
-use super::limits;
+use super::limits::{self, Limited};
 use super::refuse::{KERNEL_MEMORY, left_out, limits_kernel_memory};
-use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, Show, number};
+use super::subsystem::Subsystem;
+use crate::bytes::{Show, number};
 use crate::error::Result;
-use crate::plan::{BLKIO, Cgroup};
+use crate::plan::BLKIO;
 
-/// Limits the group at `dir`, in the hierarchy of these subsystems, below `base`. `fresh`: it was
-/// made just now, with its parent's settings.
-pub fn limit(
-    subsystems: Subsystems,
-    base: &'static CStr,
-    dir: &Dir,
-    plan: &Cgroup,
-    fresh: bool,
-    arena: &Arena,
-) -> Result<()> {
+/// Limits a group below `base`.
+pub fn limit(group: &Limited, base: &'static CStr) -> Result<()> {
+    let Limited { plan, subsystems, .. } = *group;
     if let Some(devices) = plan.devices.as_ref().filter(|_| subsystems.has(Subsystem::Devices)) {
-        devices::set(dir, devices, fresh, arena)?;
+        devices::set(group, devices)?;
     }
     if subsystems.has(Subsystem::Cpuset) {
-        cpuset::set(base, dir, plan, fresh, arena)?;
+        cpuset::set(group, base)?;
     }
-    numbers(subsystems, dir, plan, arena)?;
+    numbers(group)?;
     if let Some(limit) = plan.kernel_memory.filter(|_| subsystems.has(Subsystem::Memory)) {
-        kernel_memory(dir, limit, plan, arena)?;
+        kernel_memory(group, limit)?;
     }
     if subsystems.has(Subsystem::Blkio) {
-        blkio(dir, plan, arena)?;
+        blkio(group)?;
     }
     if subsystems.has(Subsystem::Hugetlb) {
-        limits::hugetlb(dir, plan, "limit_in_bytes", arena)?;
+        limits::hugetlb(group, "limit_in_bytes")?;
     }
     for (interface, priority) in &plan.net_prio_ifpriomap {
         if subsystems.has(Subsystem::NetPrio) {
             let line = format_args!("{} {priority}", Show(interface.to_bytes()));
-            dir.put_number("net_prio.ifpriomap", &line, arena)?;
+            group.put_number("net_prio.ifpriomap", &line)?;
         }
     }
     Ok(())
@@ -66,7 +58,8 @@ const FILES: [limits::Row; 10] = [
 ];
 
 #[inline(never)]
-fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+fn numbers(group: &Limited) -> Result<()> {
+    let plan = group.plan;
     let values = [
         plan.memory,
         plan.memory_swap,
@@ -79,24 +72,24 @@ fn numbers(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> R
         plan.pids_limit,
         plan.net_cls_classid.map(i64::from),
     ];
-    limits::write(&FILES, &values, subsystems, dir, arena)
+    limits::write(group, &FILES, &values)
 }
 
 /// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
-fn kernel_memory(dir: &Dir, limit: i64, plan: &Cgroup, arena: &Arena) -> Result<()> {
+fn kernel_memory(group: &Limited, limit: i64) -> Result<()> {
     const FILE: &str = "memory.kmem.limit_in_bytes";
-    let taken = match dir.put_number(FILE, &limit, arena) {
+    let taken = match group.put_number(FILE, &limit) {
         Err(error) if matches!(error.raw(), Some(Errno::OPNOTSUPP | Errno::NOENT)) => false,
         Err(error) => return Err(error),
         Ok(()) => {
             let mut buf = [0; 32];
-            let now = dir.read(FILE, &mut buf).ok().and_then(|text| number(text, 10));
+            let now = group.dir.read(FILE, &mut buf).ok().and_then(|text| number(text, 10));
             // The kernel rounds to pages.
             limit < 0 || now.is_some_and(|now| now <= limit as u64)
         }
     };
     if !taken {
-        limits_kernel_memory(plan)?;
+        limits_kernel_memory(group.plan)?;
         left_out(KERNEL_MEMORY);
     }
     Ok(())
@@ -104,7 +97,8 @@ fn kernel_memory(dir: &Dir, limit: i64, plan: &Cgroup, arena: &Arena) -> Result<
 
 /// The weights, which only the scheduler BFQ knows today, and the throttles.
 #[inline(never)]
-fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+fn blkio(group: &Limited) -> Result<()> {
+    let Limited { dir, plan, .. } = *group;
     let weighs = plan.blkio_weight.is_some() || plan.blkio[0].is_some();
     let bfq = weighs && dir.has("blkio.bfq.weight");
     let [weight, of_device] = match bfq {
@@ -112,7 +106,7 @@ fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
         false => ["blkio.weight", "blkio.weight_device"],
     };
     if let Some(value) = &plan.blkio_weight {
-        weigh(dir, weight, "cgroups.blkio_weight", value, arena)?;
+        weigh(group, weight, "cgroups.blkio_weight", value)?;
     }
     const THROTTLES: [&str; 4] = [
         "blkio.throttle.read_bps_device",
@@ -122,23 +116,17 @@ fn blkio(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
     ];
     let [line, throttles @ ..] = &plan.blkio;
     if let Some(line) = line {
-        weigh(dir, of_device, BLKIO[0], line, arena)?;
+        weigh(group, of_device, BLKIO[0], line)?;
     }
     for (file, line) in THROTTLES.iter().zip(throttles) {
-        line.as_ref().map_or(Ok(()), |line| dir.put_number(file, line, arena))?;
+        line.as_ref().map_or(Ok(()), |line| group.put_number(file, line))?;
     }
     Ok(())
 }
 
 #[inline(never)]
-fn weigh(
-    dir: &Dir,
-    file: &'static str,
-    key: &str,
-    value: &dyn Display,
-    arena: &Arena,
-) -> Result<()> {
-    match dir.put_number(file, value, arena) {
+fn weigh(group: &Limited, file: &'static str, key: &str, value: &dyn Display) -> Result<()> {
+    match group.put_number(file, value) {
         // The device has another scheduler.
         Err(error) if matches!(error.raw(), Some(Errno::NOENT | Errno::OPNOTSUPP)) => {
             left_out(key);

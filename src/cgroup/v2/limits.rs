@@ -4,12 +4,10 @@ use core::ffi::CStr;
 
 use rustix::io::Errno;
 
-use super::super::file::Dir;
-use super::super::limits::{self, Max, explain};
+use super::super::limits::{self, Limited, Max, explain};
 use super::super::refuse::left_out;
-use super::super::subsystem::{Subsystem, Subsystems};
+use super::super::subsystem::Subsystem;
 use super::super::weight;
-use crate::bytes::{Arena, Short};
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
 
@@ -23,7 +21,8 @@ const FILES: [limits::Row; 5] = [
 
 /// Writes those that these controllers carry out. What v2 has nothing for has been told by then.
 #[inline(never)]
-pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+pub fn limit(group: &Limited) -> Result<()> {
+    let Limited { plan, subsystems, .. } = *group;
     let values = [
         plan.memory,
         swap(plan),
@@ -32,21 +31,21 @@ pub fn limit(subsystems: Subsystems, dir: &Dir, plan: &Cgroup, arena: &Arena) ->
         plan.cpu_shares.map(|shares| weight::of_shares(shares) as i64),
         plan.pids_limit,
     ];
-    limits::write(&FILES, &values, subsystems, dir, arena)?;
+    limits::write(group, &FILES, &values)?;
     if subsystems.has(Subsystem::Cpu) {
-        cpu_max(dir, plan, arena)?;
+        cpu_max(group)?;
     }
     let put = |file, list: Option<&CStr>| match list {
-        Some(list) if subsystems.has(Subsystem::Cpuset) => dir.put(file, list.to_bytes(), arena),
+        Some(list) if subsystems.has(Subsystem::Cpuset) => group.put(file, list.to_bytes()),
         _ => Ok(()),
     };
     put("cpuset.cpus", plan.cpuset_cpus)?;
     put("cpuset.mems", plan.cpuset_mems)?;
     if subsystems.has(Subsystem::Blkio) {
-        io(dir, plan, arena)?;
+        io(group)?;
     }
     if subsystems.has(Subsystem::Hugetlb) {
-        limits::hugetlb(dir, plan, "max", arena)?;
+        limits::hugetlb(group, "max")?;
     }
     Ok(())
 }
@@ -60,27 +59,29 @@ pub fn swap(plan: &Cgroup) -> Option<i64> {
 }
 
 /// "QUOTA PERIOD", or a quota alone, which leaves the period.
-fn cpu_max(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+fn cpu_max(group: &Limited) -> Result<()> {
+    let plan = group.plan;
     let (quota, period) = (Max(plan.cpu_quota.unwrap_or(-1)), plan.cpu_period);
     if plan.cpu_quota.is_none() && period.is_none() {
         return Ok(());
     }
-    let mut text = Short::<64>::new(format_args!("{quota}"));
-    if let Some(period) = period {
-        text.push(format_args!(" {period}"));
-    }
-    dir.put("cpu.max", text.as_str().as_bytes(), arena).map_err(explain)
+    let written = match period {
+        Some(period) => group.put_number("cpu.max", &format_args!("{quota} {period}")),
+        None => group.put_number("cpu.max", &quota),
+    };
+    written.map_err(explain)
 }
 
 #[inline(never)]
-fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
+fn io(group: &Limited) -> Result<()> {
+    let Limited { dir, plan, .. } = *group;
     // BFQ's weights are those of v1.
     let bfq = dir.has("io.bfq.weight");
     let file = if bfq { "io.bfq.weight" } else { "io.weight" };
     let weight = |value| if bfq { value } else { weight::of_blkio(value) };
     let there = bfq || dir.has(file);
     match plan.blkio_weight {
-        Some(value) if there => dir.put_number(file, &weight(value), arena)?,
+        Some(value) if there => group.put_number(file, &weight(value))?,
         Some(_) => left_out("cgroups.blkio_weight"),
         None => {}
     }
@@ -98,8 +99,8 @@ fn io(dir: &Dir, plan: &Cgroup, arena: &Arena) -> Result<()> {
             (_, value) => ("io.max", i64::try_from(value).unwrap_or(-1)),
         };
         let (major, minor) = (i64::from(*major), i64::from(*minor));
-        let text = Short::<64>::new(format_args!("{major}:{minor} {name}{}", Max(value)));
-        match dir.put(file, text.as_str().as_bytes(), arena) {
+        let line = format_args!("{major}:{minor} {name}{}", Max(value));
+        match group.put_number(file, &line) {
             // The device has another scheduler.
             Err(error) if name.is_empty() && error.raw() == Some(Errno::OPNOTSUPP) => left_out(key),
             result => result?,

@@ -97,7 +97,7 @@ fn give(group: &'static CStr, at: &Place, arena: &Arena) -> Result<()> {
     if errno != Errno::BUSY && dir.write(CONTROL, needed.as_str().as_bytes()).is_ok() {
         return Ok(());
     }
-    Err(failed(dir.path, CONTROL, text.as_str().as_bytes(), errno, arena))
+    Err(failed(dir.path, CONTROL, &text.as_str(), errno, arena))
 }
 
 #[inline(never)]

@@ -3,23 +3,16 @@
 //! Not so here: TSTP, TTIN and TTOU that somebody sends go on like all others, and the command does
 //! not begin with them blocked.
 
-use super::{Act, Opt, Peer, Variable, Wish};
+use super::{Peer, usage};
+use crate::error::Result;
+use crate::init::Options;
 use crate::packed;
 use crate::say;
+use crate::syscall::cstr::Env;
 
 pub const PEER: Peer = Peer {
-    names: &["catatonit", "podman-init"],
-    options: &[
-        Opt { letter: b'g', word: "", act: Act::Switch(|w| w.options.group = true) },
-        Opt { letter: b'P', word: "", act: Act::Switch(|w| w.options.pause = true) },
-        Opt { letter: b'L', word: "", act: Act::License },
-        Opt { letter: b'h', word: "help", act: Act::Usage },
-        Opt { letter: b'V', word: "version", act: Act::Version },
-    ],
-    variables: &[
-        Variable { name: "CATATONIT_DEBUG", set: |w, _| w.options.verbosity = 2 },
-        Variable { name: "CATATONIT_LOG", set: |w, _| w.fault = Some("catatonit reserves it") },
-    ],
+    names: "catatonit podman-init",
+    options: "g P L hhelp Vversion",
     begin: |_| {},
     finish,
     // Docker's form: podman does not ask, but whoever gives it to docker as init-path has it checked.
@@ -37,9 +30,17 @@ environment: CATATONIT_DEBUG tell of each signal and each process that ends"
 };
 
 /// Images have been built around the fact that -P does not care what follows it.
-fn finish(wish: &mut Wish) {
-    if wish.options.pause && !matches!(wish.options.argv, [None, ..] | []) {
-        say::warning(format_args!("-P: the command is not run"));
-        wish.options.argv = &[None];
+fn finish(options: &mut Options, env: &Env) -> Result<()> {
+    const RESERVED: &str = "CATATONIT_LOG";
+    if env.get(RESERVED).is_some() {
+        return Err(usage(RESERVED, "catatonit reserves it"));
     }
+    if env.get("CATATONIT_DEBUG").is_some() {
+        options.verbosity = 2;
+    }
+    if options.pause && !matches!(options.argv, [None, ..] | []) {
+        say::warning(format_args!("-P: the command is not run"));
+        options.argv = &[None];
+    }
+    Ok(())
 }

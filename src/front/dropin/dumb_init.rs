@@ -3,35 +3,16 @@
 //! Not so here: signals above 31 go on too, and -r takes names; KILL, STOP and CHLD, which nobody can
 //! catch or which are never passed on, can't be rewritten.
 
-use super::{Act, Opt, Peer, Variable, Wish, init};
-use crate::init::{Placement, Stop};
+use super::Peer;
+use crate::error::Result;
+use crate::init::{Options, Placement, Stop};
 use crate::packed;
+use crate::syscall::cstr::Env;
 use crate::syscall::signal::{STOP, TERM, TSTP, TTIN, TTOU};
 
 pub const PEER: Peer = Peer {
-    names: &["dumb-init"],
-    options: &[
-        Opt { letter: b'c', word: "single-child", act: Act::Switch(|w| w.single = true) },
-        Opt {
-            letter: b'r',
-            word: "rewrite",
-            act: Act::Value(|w, value| init::rewrite(w.options, value)),
-        },
-        Opt { letter: b'v', word: "verbose", act: Act::Switch(|w| w.options.verbosity = 2) },
-        Opt { letter: b'h', word: "help", act: Act::Usage },
-        Opt { letter: b'V', word: "version", act: Act::Version },
-    ],
-    variables: &[
-        Variable {
-            name: "DUMB_INIT_DEBUG",
-            set: |w, value| {
-                if value == b"1" {
-                    w.options.verbosity = 2;
-                }
-            },
-        },
-        Variable { name: "DUMB_INIT_SETSID", set: |w, value| w.single |= value == b"0" },
-    ],
+    names: "dumb-init",
+    options: "csingle-child r:rewrite vverbose hhelp Vversion",
     begin,
     finish,
     version: concat!("dumb-init v1.2.5 (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
@@ -53,28 +34,33 @@ const STOPS: [u32; 3] = [TSTP, TTIN, TTOU];
 /// No signal's number: what -r has not touched.
 const UNTOUCHED: u8 = u8::MAX;
 
-fn begin(wish: &mut Wish) {
-    wish.options.stop = Stop::Always;
+fn begin(options: &mut Options) {
+    options.placement = Placement::Session;
+    options.stop = Stop::Always;
     for n in STOPS {
-        wish.options.rewrite[n as usize] = UNTOUCHED;
+        options.rewrite[n as usize] = UNTOUCHED;
     }
 }
 
 /// In a session nobody could continue what the terminal's stop signals stop, so that the kernel drops
 /// them: STOP takes their place, unless something else was asked for.
-fn finish(wish: &mut Wish) {
-    let Wish { options, single, .. } = wish;
-    if *single {
+fn finish(options: &mut Options, env: &Env) -> Result<()> {
+    if env.get("DUMB_INIT_SETSID") == Some(c"0") {
         options.placement = Placement::Stay;
-    } else {
-        options.placement = Placement::Session;
+    }
+    if options.verbosity > 0 || env.get("DUMB_INIT_DEBUG") == Some(c"1") {
+        options.verbosity = 2;
+    }
+    let session = options.placement == Placement::Session;
+    if session {
         options.group = true;
         options.end_signal = TERM as u8;
     }
     for n in STOPS {
         let to = &mut options.rewrite[n as usize];
         if *to == UNTOUCHED {
-            *to = if *single { n as u8 } else { STOP as u8 };
+            *to = if session { STOP } else { n } as u8;
         }
     }
+    Ok(())
 }

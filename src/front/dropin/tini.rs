@@ -5,10 +5,12 @@
 
 use core::ffi::CStr;
 
-use super::{Act, Opt, Peer, Variable, Verdict, Wish, init};
+use super::{Peer, Verdict};
 use crate::bytes::number;
-use crate::init::Subreaper;
+use crate::error::Result;
+use crate::init::{Options, Subreaper};
 use crate::packed;
+use crate::syscall::cstr::Env;
 
 /// What `docker info` looks for (parseInitVersion in moby's daemon/info_unix.go): "tini version ", and
 /// behind " - git." a commit, which it shows.
@@ -17,33 +19,10 @@ const VERSION: &str =
 
 pub const PEER: Peer = Peer {
     // docker and podman of old put their init at /dev/init; nobody else calls anything so.
-    names: &["tini", "tini-static", "docker-init", "/dev/init"],
-    options: &[
-        Opt {
-            letter: b'p',
-            word: "",
-            act: Act::Value(|w, value| init::parent_death_signal(w.options, value)),
-        },
-        Opt { letter: b's', word: "", act: Act::Switch(|w| w.options.subreaper = Subreaper::On) },
-        Opt {
-            letter: b'v',
-            word: "",
-            act: Act::Switch(|w| w.options.verbosity = w.options.verbosity.saturating_add(1)),
-        },
-        Opt { letter: b'w', word: "", act: Act::Switch(|w| w.options.warn_on_reap = true) },
-        Opt { letter: b'g', word: "", act: Act::Switch(|w| w.options.group = true) },
-        Opt { letter: b'e', word: "", act: Act::Value(expect) },
-        Opt { letter: b'l', word: "", act: Act::License },
-        Opt { letter: b'h', word: "help", act: Act::Usage },
-        Opt { letter: 0, word: "version", act: Act::Version },
-    ],
-    variables: &[
-        Variable { name: "TINI_SUBREAPER", set: |w, _| w.options.subreaper = Subreaper::On },
-        Variable { name: "TINI_KILL_PROCESS_GROUP", set: |w, _| w.options.group = true },
-        Variable { name: "TINI_VERBOSITY", set: verbosity },
-    ],
+    names: "tini tini-static docker-init /dev/init",
+    options: "p: s v w g e: l hhelp \0version",
     begin: |_| {},
-    finish: |_| {},
+    finish,
     version: VERSION,
     usage: packed!(
         "usage: tini [OPTION…] [--] COMMAND [ARGUMENT…]
@@ -61,16 +40,23 @@ environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 +
 };
 
 /// A status of the command that is a success.
-fn expect(wish: &mut Wish, value: &CStr) -> Verdict {
+pub fn expect(options: &mut Options, value: &CStr) -> Verdict {
     let n = number(value.to_bytes(), 10).and_then(|n| usize::try_from(n).ok());
-    let status = n.and_then(|n| wish.options.status.get_mut(n));
+    let status = n.and_then(|n| options.status.get_mut(n));
     *status.ok_or("a status from 0 to 255 is needed")? = 0;
     Ok(())
 }
 
 /// tini counts from 1, and is silent at 0; what is no number is 0 to it.
-fn verbosity(wish: &mut Wish, value: &[u8]) {
-    let level = number(value, 10).unwrap_or(0).min(9) as u8;
-    wish.options.verbosity = level.saturating_sub(1);
-    wish.options.warn_on_reap &= level > 0;
+fn finish(options: &mut Options, env: &Env) -> Result<()> {
+    if env.get("TINI_SUBREAPER").is_some() {
+        options.subreaper = Subreaper::On;
+    }
+    options.group |= env.get("TINI_KILL_PROCESS_GROUP").is_some();
+    if let Some(value) = env.get("TINI_VERBOSITY") {
+        let level = number(value.to_bytes(), 10).unwrap_or(0).min(9) as u8;
+        options.verbosity = level.saturating_sub(1);
+        options.warn_on_reap &= level > 0;
+    }
+    Ok(())
 }

@@ -4,9 +4,9 @@ mod table;
 
 use core::ffi::CStr;
 
-use super::{Failure, Verb, Words, init, usage};
+use super::{Verb, Words, init, shown, usage};
 use crate::bytes::{Arena, Show, split_by};
-use crate::error::Context;
+use crate::error::{Context, Result};
 use crate::syscall::cstr::{List, ThinCStr};
 pub use table::HELP;
 use table::{LINES, NAMES, SETTERS, Setter};
@@ -125,7 +125,7 @@ pub fn parse(
     words: List<'static>,
     arena: &Arena,
     options: &mut Options,
-) -> Result<bool, Failure> {
+) -> Result<bool> {
     let mut rest = words;
     while let [Some(word), after @ ..] = rest {
         let text = word.bytes();
@@ -150,10 +150,10 @@ pub fn parse(
     if let [Some(word), ..] = rest
         && verb.words != Words::Any
     {
-        let shown = arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this word");
-        return Err(usage(shown, "this verb takes options only (try --help)"));
+        return Err(usage(shown(word.bytes(), arena), "this verb takes options only (try --help)"));
     }
     options.command = rest;
+    options.init.argv = rest;
     Ok(true)
 }
 
@@ -165,8 +165,8 @@ fn option(
     mut after: List<'static>,
     options: &mut Options,
     arena: &Arena,
-) -> Result<List<'static>, Failure> {
-    let shown = || arena.str(format_args!("{}", Show(word.bytes()))).unwrap_or("this option");
+) -> Result<List<'static>> {
+    let wrong = |why| Err(usage(shown(word.bytes(), arena), why));
     let text = word.get().to_bytes_with_nul();
     let mut letters = text.get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
@@ -177,12 +177,12 @@ fn option(
             None => by_letter(verb, letters),
         };
         let Some((set, called)) = known else {
-            return Err(usage(shown(), "no such option for this verb (try --help)"));
+            return wrong("no such option for this verb (try --help)");
         };
         let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
         match (called.is_empty(), value, after) {
             (true, Some(_), _) if long.is_some() => {
-                return Err(usage(shown(), "this option takes no value"));
+                return wrong("this option takes no value");
             }
             (true, ..) => set(options, c""),
             (false, Some(value), _) => {
@@ -203,11 +203,11 @@ fn option(
             (false, None, _) => {
                 let why = format_args!("its {} is missing", Show(called));
                 let why = arena.str(why).doing("", ())?;
-                return Err(usage(shown(), why));
+                return wrong(why);
             }
         }
         if let Some(why) = options.fault {
-            return Err(usage(shown(), why));
+            return wrong(why);
         }
     }
     Ok(after)

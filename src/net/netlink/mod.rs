@@ -30,6 +30,7 @@ const ATTRIBUTE: usize = 4;
 
 /// A connection to the kernel's network configuration, in the network namespace in which it was
 /// opened.
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Socket<'a> {
     fd: OwnedFd,
     sequence: u32,
@@ -49,18 +50,9 @@ struct Refusal {
 
 impl<'a> Socket<'a> {
     /// Opens one in the caller's network namespace.
+    #[inline(always)] // and put together where it will be: it is large
     pub fn open(arena: &'a Arena) -> Result<Socket<'a>> {
-        let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
-        // Protocol 0 is NETLINK_ROUTE.
-        let fd = socket_with(family, kind, SocketFlags::CLOEXEC, None);
-        let fd = fd.doing("open a netlink socket", ())?;
-        // Connected to the kernel, which has port 0: nobody else can answer (netlink(7); the check is
-        // netlink_getsockbyportid in net/netlink/af_netlink.c).
-        connect(&fd, &SocketAddrNetlink::new(0, 0)).doing("connect a netlink socket", ())?;
-        // The kernel's words are a courtesy of Linux 4.12, an answer without the whole request one of
-        // 4.3: errors come without them before.
-        let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
-        let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
+        let fd = connect_to_kernel()?;
         Ok(Socket { fd, sequence: 0, refused: 0, arena, requests: Requests::default() })
     }
 
@@ -151,6 +143,22 @@ impl<'a> Socket<'a> {
             }
         }
     }
+}
+
+#[inline(never)]
+fn connect_to_kernel() -> Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
+    // Protocol 0 is NETLINK_ROUTE.
+    let fd = socket_with(family, kind, SocketFlags::CLOEXEC, None);
+    let fd = fd.doing("open a netlink socket", ())?;
+    // Connected to the kernel, which has port 0: nobody else can answer (netlink(7); the check is
+    // netlink_getsockbyportid in net/netlink/af_netlink.c).
+    connect(&fd, &SocketAddrNetlink::new(0, 0)).doing("connect a netlink socket", ())?;
+    // The kernel's words are a courtesy of Linux 4.12, an answer without the whole request one of
+    // 4.3: errors come without them before.
+    let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    Ok(fd)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
