@@ -10,6 +10,7 @@ use rustix::process::{chdir, fchdir};
 
 use super::child::{after, directory, join, read};
 use super::image::{base, fstype};
+use super::inside;
 use super::table::find;
 use super::unit::{Set, UNITS, Unit, in_circles};
 use crate::beneath;
@@ -82,7 +83,7 @@ fn container(
             good = false;
         }
     };
-    match rootfs(plan) {
+    match rootfs(plan, place) {
         Ok(Some(root)) => {
             tell(command(plan, root.as_fd(), machine, arena));
             tell(look_up_user(&plan.process, root.as_fd(), arena).map(drop));
@@ -92,8 +93,8 @@ fn container(
     Ok(good)
 }
 
-/// Its root file system, where that is its own and a directory.
-fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
+/// Its root file system, where that is its own and can be looked into.
+fn rootfs(plan: &Plan, place: &CStr) -> Result<Option<OwnedFd>> {
     if !plan.namespaces.is_new(plan::Kind::Mount) {
         return Ok(None);
     }
@@ -103,15 +104,16 @@ fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
     if !base.image {
         return Ok(Some(root));
     }
-    // Its inside is for a kernel to read.
-    match fstype(&root).doing("read the image", base.path)? {
-        Some(_) => Ok(None),
-        None => Err(Error::refused(
-            "use the image",
-            base.path,
-            "it is neither squashfs nor ext4 nor erofs",
-        )),
+    let Some(fstype) = fstype(&root).doing("read the image", base.path)? else {
+        let why = "it is neither squashfs nor ext4 nor erofs";
+        return Err(Error::refused("use the image", base.path, why));
+    };
+    // Not everybody can, and not every kernel knows what another does.
+    let inside = inside::open(&root, base.path, fstype);
+    if let Err(error) = inside {
+        say::warning(format_args!("{}: {error}", Show(place.to_bytes())));
     }
+    Ok(inside.ok())
 }
 
 /// Whether the command is there, and what runs it.

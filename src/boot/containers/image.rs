@@ -119,10 +119,8 @@ fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
     let fstype = fstype(&file).doing("read the image", path)?.ok_or_else(|| {
         Error::refused("mount the image", path, "it is neither squashfs nor ext4 nor erofs")
     })?;
-    let is_file = rustix::fs::fstat(&file)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
     // The device lives as long as somebody has it open: the mount has.
-    let device = if is_file { Some(loop_device(&file, path)?) } else { None };
+    let device = loop_device(&file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
     mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(|error| {
@@ -144,9 +142,14 @@ pub fn fstype(file: &OwnedFd) -> rustix::io::Result<Option<&'static CStr>> {
     Ok(kind.filter(|kind| is_among(b"squashfs ext4 erofs", b' ', kind.to_bytes())))
 }
 
-/// A loop device that shows `file`, with its path.
+/// A loop device that shows the image `file`, with its path; none for one that is a device itself.
 #[inline(never)]
-fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Path)> {
+pub fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<Option<(OwnedFd, Path)>> {
+    let is_file = rustix::fs::fstat(file)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+    if !is_file {
+        return Ok(None);
+    }
     const CONTROL: &CStr = c"/dev/loop-control";
     let control = node(CONTROL, FileType::CharacterDevice, (10, 237)).map_err(|errno| {
         let error = Error::errno("open", CONTROL, errno);
@@ -159,7 +162,7 @@ fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Path)> {
         let device = node(name.as_cstr(), FileType::BlockDevice, (7, n))
             .doing("open a loop device for", path)?;
         match loopdev::configure(device.as_fd(), file.as_fd()) {
-            Ok(()) => return Ok((device, name)),
+            Ok(()) => return Ok(Some((device, name))),
             Err(Errno::BUSY) => {}
             Err(errno) => return Err(errno).doing("set up a loop device for", path),
         }

@@ -13,6 +13,7 @@ pub mod check;
 mod child;
 mod control;
 mod image;
+mod inside;
 mod output;
 mod process;
 mod table;
