@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use rustix::fd::{IntoRawFd, OwnedFd};
 use rustix::io::Errno;
 
+use crate::error;
 use crate::syscall::fd;
 
 const STDOUT: i32 = 1;
@@ -63,6 +64,13 @@ pub fn error(text: fmt::Arguments) {
 /// A message that does not end nsinit.
 pub fn warning(text: fmt::Arguments) {
     error(format_args!("warning: {text}"));
+}
+
+/// Warns of what failed, where nsinit goes on without it.
+pub fn failure(result: error::Result<()>) {
+    if let Err(error) = result {
+        warning(format_args!("{error}"));
+    }
 }
 
 /// A buffered writer to standard output. `flush` it, and mind the result: `nsinit state >/dev/full`

@@ -149,12 +149,17 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
         return Err(Stop);
     }
     while let Some(key) = json.key()? {
-        match key.to_bytes() {
-            b"init_pid" => state.init_pid = pid(json.value()?)?,
-            b"init_start_time" => state.init_start_time = text(json.value()?)?,
-            b"network_state" => members(json, &mut state.network_state)?,
-            b"cgroup_paths" => members(json, &mut state.cgroup_paths)?,
-            _ => json.skip()?,
+        // (A match would compare byte by byte, each with code of its own.)
+        if key == c"init_pid" {
+            state.init_pid = pid(json.value()?)?;
+        } else if key == c"init_start_time" {
+            state.init_start_time = text(json.value()?)?;
+        } else if key == c"network_state" {
+            members(json, &mut state.network_state)?;
+        } else if key == c"cgroup_paths" {
+            members(json, &mut state.cgroup_paths)?;
+        } else {
+            json.skip()?;
         }
     }
     if state.init_start_time.is_empty() { Err(Stop) } else { Ok(state) }

@@ -26,12 +26,12 @@ macro_rules! verb {
     };
 }
 
-/// Off, from the start, and stopped.
-pub const VERBS: [Verb; 3] = [
-    verb!("poweroff", "power the machine off", PowerOff),
-    verb!("reboot", "start the machine anew", Reboot),
-    verb!("halt", "stop the machine, with the power on", Halt),
-];
+/// See the help.
+pub const POWEROFF: Verb = verb!("poweroff", "power the machine off", PowerOff);
+/// See the help.
+pub const REBOOT: Verb = verb!("reboot", "start the machine anew", Reboot);
+/// See the help.
+pub const HALT: Verb = verb!("halt", "stop the machine, with the power on", Halt);
 
 fn ask(options: &Options, action: Action) -> Result<u8> {
     if options.force {

@@ -8,8 +8,8 @@ use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, mount};
 
 use super::{is_real, names, nodes, root};
-use crate::bytes::is_among;
 use crate::error::{Context, Result};
+use crate::rootfs::doing;
 use crate::syscall::cstr::Env;
 
 /// One of them.
@@ -85,15 +85,11 @@ pub fn first(env: &Env) -> (bool, Result<()>) {
 /// Mounts it, unless something is mounted there already.
 pub fn one(entry: &Mount) -> Result<()> {
     let Mount { point, kind, flags, data } = *entry;
-    let doing = ["mount proc on", "mount sysfs on", "mount devtmpfs on"]
-        .into_iter()
-        .find(|doing| is_among(doing.as_bytes(), b' ', kind.to_bytes()))
-        .unwrap_or("mount a file system on");
     make_dir(point);
     if is_mounted(point) {
         return Ok(());
     }
-    mount(kind, point, kind, flags, data).doing(doing, point)
+    mount(kind, point, kind, flags, data).doing(doing(kind), point)
 }
 
 /// A directory to mount on. Where it can't be made the mount says so.

@@ -9,6 +9,7 @@ use super::options::{Options, of};
 use super::{Context, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
+use crate::init::{self, Signals};
 use crate::launch::{self, Launch, Place, seal};
 use crate::packed;
 use crate::plan::Kind;
@@ -17,7 +18,6 @@ use crate::proc::process::Identity;
 use crate::say;
 use crate::security::Original;
 use crate::syscall;
-use crate::syscall::signal::{CHLD, Disposition, SigSet, sigaction, sigprocmask};
 use crate::tty::Stdio;
 
 /// See the help.
@@ -88,8 +88,7 @@ const REPLACED: &str = "it was replaced while the container ran, and from then o
 /// for them, and the command gets the mask back that nsinit was started with. A caller that ignores
 /// SIGCHLD would make the kernel throw exit statuses away.
 pub fn take_signals() -> Result<Original> {
-    let mask = sigprocmask(SigSet::ALL).doing("block signals", ())?;
-    let sigchld = sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
+    let Signals { mask, sigchld } = init::take_signals()?;
     let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
     Ok(Original { mask, sigchld, program: Some(program) })
 }

@@ -96,7 +96,20 @@ const VERBS: &[Verb] = &[
     machine::RESTART,
     machine::BLAME,
     machine::BOOT,
+    boot::ask::POWEROFF,
+    boot::ask::REBOOT,
+    boot::ask::HALT,
 ];
+/// So many of them, the last, are names of programs too.
+const PROGRAMS: usize = 3;
+
+/// What asks for help instead of a verb.
+const ASKS_HELP: [&[u8]; 3] = [b"--help", b"-h", b"help"];
+
+/// The verb of this name among these.
+fn verb(verbs: &'static [Verb], name: &[u8]) -> Option<&'static Verb> {
+    verbs.iter().find(|verb| verb.name.as_bytes() == name)
+}
 
 /// What must be so before anything is done: nobody lends nsinit rights that its caller does not
 /// have (who decides what it reads, by arguments and environment), and the standard descriptors are
@@ -119,25 +132,20 @@ pub fn run(context: Context) -> u8 {
     }
     let name = first.map_or(b"".as_slice(), |word| word.bytes());
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    if let Some(verb) = boot::ask::VERBS.iter().find(|verb| verb.name.as_bytes() == name) {
+    if let Some(verb) = verb(&VERBS[VERBS.len() - PROGRAMS..], name) {
         return run_verb(verb, context, 1).unwrap_or_else(|error| tell(error, arena));
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
         None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
-        Some(b"--help" | b"-h" | b"help") => help(),
-        Some(b"--version") => version(),
-        Some(word) => match verbs().find(|verb| verb.name.as_bytes() == word) {
+        Some(word) if ASKS_HELP.contains(&word) => help(),
+        Some(word) if word == b"--version" => version(),
+        Some(word) => match verb(VERBS, word) {
             Some(verb) => run_verb(verb, context, 2),
             None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
         },
     };
     result.unwrap_or_else(|error| tell(error, arena))
-}
-
-/// All of them.
-fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().chain(&boot::ask::VERBS)
 }
 
 /// Runs the verb, whose options begin with word `first`.
@@ -202,7 +210,7 @@ fn help() -> Result<u8> {
          verbs:\n"
         )
     );
-    for verb in verbs() {
+    for verb in VERBS {
         let summary = verb.text.lines().nth(1).unwrap_or(Packed(b""));
         let _ = writeln!(out, "  {:9}{summary}", verb.name);
     }
@@ -254,7 +262,7 @@ fn verb_help(verb: &Verb) -> Result<u8> {
 /// All texts that are packed, for the test of how well they are.
 #[cfg(test)]
 pub fn texts() -> Vec<Packed> {
-    let verbs = verbs().map(|verb| verb.text);
+    let verbs = VERBS.iter().map(|verb| verb.text);
     let others = [options::HELP, crate::errno::LINES, packed!(libct::MINIMAL)];
     verbs.chain(others).chain(dropin::usages()).collect()
 }

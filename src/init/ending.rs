@@ -96,7 +96,7 @@ impl Reaper<'_> {
     /// consumed, and no other may come: a time does instead.
     #[cold]
     pub fn look_again(&mut self, errno: Errno) {
-        say::warning(format_args!("{}", Error::errno("wait for children", (), errno)));
+        say::failure(Err(errno).doing("wait for children", ()));
         self.due = Some(self.due.unwrap_or(u64::MAX).min(now() + POLL));
     }
 
@@ -242,11 +242,9 @@ fn each_process(each: &mut dyn FnMut(Pid, &crate::proc::process::Stat)) {
             all("/proc", each).doing(DOING, "/proc")
         }
         Ok(_) => Err(Error::refused(DOING, "/proc", "it is another PID namespace's")),
-        Err(errno) => Err(Error::errno(DOING, "/proc", errno)),
+        Err(errno) => Err(errno).doing(DOING, "/proc"),
     };
-    if let Err(error) = result
-        && !TOLD.swap(true, Ordering::Relaxed)
-    {
-        say::warning(format_args!("{error}"));
+    if result.is_err() && !TOLD.swap(true, Ordering::Relaxed) {
+        say::failure(result);
     }
 }

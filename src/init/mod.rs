@@ -174,9 +174,7 @@ impl Reaper<'_> {
             Some(_) => kill_own_group(STOP),
             None => kill(getpid(), STOP),
         };
-        if let Err(error) = result.doing("stop with the command", ()) {
-            say::warning(format_args!("{error}"));
-        }
+        say::failure(result.doing("stop with the command", ()));
     }
 }
 

@@ -85,15 +85,11 @@ fn die_with_parent(signal: u32) -> Result<()> {
 /// now: nothing fails.
 fn settle(tty: Option<&OwnedFd>) {
     let tty = tty.map(|tty| tty.as_raw_fd() as u32);
-    if let Err(error) = close_all_but(tty.as_slice()) {
-        say::warning(format_args!("{error}"));
-    }
+    say::failure(close_all_but(tty.as_slice()));
     for fd in [0, 1] {
         fd::close(fd);
     }
-    if let Err(error) = chdir(c"/").doing("change directory to", "/") {
-        say::warning(format_args!("{error}"));
-    }
+    say::failure(chdir(c"/").doing("change directory to", "/"));
     give_back();
 }
 
@@ -115,17 +111,13 @@ fn become_command(first: &mut First) -> ! {
         Placement::Stay => {}
         Placement::Group => {
             let foreground = first.tty.filter(|tty| terminal::is_foreground(tty));
-            if let Err(error) = setpgid(None, None).doing("make a process group", ()) {
-                say::warning(format_args!("{error}"));
-            }
+            say::failure(setpgid(None, None).doing("make a process group", ()));
             if let Some(tty) = foreground {
                 terminal::give(tty, getpid());
             }
         }
         Placement::Session => {
-            if let Err(error) = setsid().doing("make a session", ()) {
-                say::warning(format_args!("{error}"));
-            }
+            say::failure(setsid().map(drop).doing("make a session", ()));
             let [stdin, ..] = fd::stdio();
             // No terminal, or another session's, which keeps it.
             let _ = ioctl_tiocsctty(stdin);

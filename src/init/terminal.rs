@@ -6,7 +6,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use rustix::process::Pid;
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
-use crate::error::Error;
+use crate::error::Context;
 use crate::say;
 use crate::syscall::fd::stdio;
 use crate::syscall::process::{getpgrp, leads_session};
@@ -43,11 +43,8 @@ pub fn is_foreground(tty: &OwnedFd) -> bool {
 pub fn give(tty: &OwnedFd, leader: Pid) {
     match tcsetpgrp(tty, leader) {
         // It was hung up meanwhile, or is another session's.
-        Ok(()) | Err(Errno::NOTTY | Errno::NXIO | Errno::BADF | Errno::IO) => {}
-        Err(errno) => {
-            let error = Error::errno("hand the terminal over", (), errno);
-            say::warning(format_args!("{error}"));
-        }
+        Err(Errno::NOTTY | Errno::NXIO | Errno::BADF | Errno::IO) => {}
+        result => say::failure(result.doing("hand the terminal over", ())),
     }
 }
 

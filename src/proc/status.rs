@@ -40,21 +40,18 @@ impl Status {
         let mut fields = split_by(line, b'\t');
         let key = fields.next().unwrap_or(b"");
         let mut number = || decimal(fields.next()?.trim_ascii())?.try_into().ok();
-        match key {
-            b"Name:" => {
-                let name = line.get(key.len() + 1..).unwrap_or(b"");
-                // The kernel writes no longer one.
-                let _ = self.name.extend_from_slice(name);
-            }
+        if key == b"Name:" {
+            let name = line.get(key.len() + 1..).unwrap_or(b"");
+            // The kernel writes no longer one.
+            let _ = self.name.extend_from_slice(name);
+        } else if key == b"Uid:" {
             // Real, effective, …
-            b"Uid:" => self.uid = (number(), number()).1.unwrap_or(u32::MAX),
-            b"NSpid:" => {
-                while let Some(pid) = number() {
-                    // There are no more levels.
-                    let _ = self.pids.push(pid);
-                }
+            self.uid = (number(), number()).1.unwrap_or(u32::MAX);
+        } else if key == b"NSpid:" {
+            while let Some(pid) = number() {
+                // There are no more levels.
+                let _ = self.pids.push(pid);
             }
-            _ => {}
         }
     }
 }

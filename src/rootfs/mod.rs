@@ -36,6 +36,7 @@ use crate::error::{Context, Error, Result};
 use crate::plan;
 pub use cgroup::{CgroupDir, Cgroups};
 use change::Change;
+pub use mounts::doing;
 
 /// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever
 /// is opened beneath it is in the container.

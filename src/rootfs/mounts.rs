@@ -145,16 +145,18 @@ fn is_of(mount: &Mount, source: Option<BorrowedFd>, fstype: &[u8], number: u32) 
 }
 
 /// The step's words for a file system type.
-fn doing(fstype: &CStr) -> &'static str {
-    match fstype.to_bytes() {
-        b"proc" => "mount proc on",
-        b"sysfs" => "mount sysfs on",
-        b"tmpfs" => "mount tmpfs on",
-        b"devpts" => "mount devpts on",
-        b"mqueue" => "mount mqueue on",
-        b"overlay" => "mount overlay on",
-        _ => "mount a file system on",
-    }
+pub fn doing(fstype: &CStr) -> &'static str {
+    const KNOWN: [&str; 7] = [
+        "mount proc on",
+        "mount sysfs on",
+        "mount tmpfs on",
+        "mount devtmpfs on",
+        "mount devpts on",
+        "mount mqueue on",
+        "mount overlay on",
+    ];
+    let is = |words: &&str| words.as_bytes().get(6..words.len() - 3) == Some(fstype.to_bytes());
+    KNOWN.into_iter().find(is).unwrap_or("mount a file system on")
 }
 
 fn no_mount_point(mount: &Mount, errno: Errno) -> Error {

@@ -136,7 +136,7 @@ fn fault(name: &CStr) -> Option<&'static str> {
         name if !name.iter().all(plain) => {
             Some("its name has something else than letters, digits, and \"-_.+@\"")
         }
-        b"log" | b"control" => Some("nsinit needs this name itself"),
+        name if name == b"log" || name == b"control" => Some("nsinit needs this name itself"),
         _ => None,
     }
 }

@@ -89,19 +89,20 @@ fn take(
 ) -> core::result::Result<Option<u8>, &'static str> {
     let mut letters = word.to_bytes_with_nul().get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
-    while let [letter, after @ ..] = letters
-        && *letter != 0
+    while let [first, after @ ..] = letters
+        && *first != 0
     {
         // What is in the word behind the option, with the NUL at its end, may be its value.
-        let (option, value);
-        (option, value, letters) = match long {
+        let ((letter, name), value);
+        ((letter, name), value, letters) = match long {
             Some(long) => {
                 let end = long.iter().position(|byte| matches!(*byte, b'=' | 0)).unwrap_or(0);
                 let (name, value) = long.split_at(end);
-                (find(peer, 0, name)?, value.strip_prefix(b"="), &b""[..])
+                ((0, name), value.strip_prefix(b"="), &b""[..])
             }
-            None => (find(peer, *letter, b"")?, Some(after).filter(|text| text.len() > 1), after),
+            None => ((*first, &b""[..]), Some(after).filter(|text| text.len() > 1), after),
         };
+        let option = find(peer, letter, name)?;
         let value = match (option.takes_value, value, *rest) {
             (false, Some(_), _) if long.is_some() => return Err("this option takes no value"),
             (false, ..) => c"",

@@ -44,10 +44,12 @@ fn number(table: &[&str], prefix: usize, name: &[u8]) -> Option<u32> {
 
 /// A namespace by libcontainer's name, or by the OCI's.
 pub(super) fn namespace(name: &[u8]) -> Option<Kind> {
-    let oci: &[u8] = match name {
-        b"network" => b"net",
-        b"mount" => b"mnt",
-        name => name,
+    let oci = if name == b"network" {
+        b"net"
+    } else if name == b"mount" {
+        b"mnt"
+    } else {
+        name
     };
     let matches = |kind: &Kind| kind.name().as_bytes() == name || kind.file().to_bytes() == oci;
     Kind::ALL.into_iter().find(matches)

@@ -4,7 +4,7 @@ mod table;
 
 use core::ffi::CStr;
 
-use super::{Verb, Words, init, shown, usage};
+use super::{ASKS_HELP, Verb, Words, init, shown, usage};
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Result};
 use crate::syscall::cstr::{List, ThinCStr};
@@ -141,11 +141,13 @@ pub fn parse(
             break;
         }
         rest = after;
-        match text {
-            b"--" => break,
-            b"--help" | b"-h" => return Ok(false),
-            _ => rest = option(verb, *word, after, options, arena)?,
+        if text == b"--" {
+            break;
         }
+        if ASKS_HELP.contains(&text) {
+            return Ok(false);
+        }
+        rest = option(verb, *word, after, options, arena)?;
     }
     if let [Some(word), ..] = rest
         && verb.words != Words::Any
