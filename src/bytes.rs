@@ -189,6 +189,60 @@ pub fn is_among(list: &[u8], at: u8, word: &[u8]) -> bool {
     split_by(list, at).any(|one| one == word)
 }
 
+/// The words of a constant text, with one space between them: a table of names in a fifth of the
+/// room that a reference to each takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Names(pub &'static str);
+
+impl Iterator for Names {
+    type Item = &'static str;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'static str> {
+        let len = split_by(self.0.as_bytes(), b' ').next().filter(|word| !word.is_empty())?.len();
+        let (word, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest.get(1..).unwrap_or("");
+        Some(word)
+    }
+}
+
+impl Names {
+    /// The one at this place, from 0.
+    #[inline(never)]
+    pub fn at(mut self, place: usize) -> Option<&'static str> {
+        self.nth(place)
+    }
+
+    /// The place of `name`, from 0.
+    #[inline(never)]
+    pub fn place(mut self, name: &[u8]) -> Option<usize> {
+        self.position(|known| known.as_bytes() == name)
+    }
+}
+
+/// The same for C strings, each with its NUL.
+#[derive(Clone, Copy, Debug)]
+pub struct CNames(pub &'static str);
+
+impl Iterator for CNames {
+    type Item = &'static CStr;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'static CStr> {
+        let name = until_nul(self.0.as_bytes())?;
+        self.0 = self.0.get(name.count_bytes() + 1..).unwrap_or("");
+        Some(name)
+    }
+}
+
+impl CNames {
+    /// The one at this place, from 0.
+    #[inline(never)]
+    pub fn at(mut self, place: usize) -> Option<&'static CStr> {
+        self.nth(place)
+    }
+}
+
 /// The C string that begins in `bytes`. `None`: it does not end there.
 pub fn until_nul(bytes: &[u8]) -> Option<&CStr> {
     let first = split_by(bytes, 0).next()?;
@@ -218,11 +272,13 @@ impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    f.write_char(c)?;
-                }
+                match c {
+                    '\t' => f.write_str("\\t"),
+                    '\n' => f.write_str("\\n"),
+                    '\r' => f.write_str("\\r"),
+                    c if c.is_control() => write!(f, "\\u{{{:x}}}", u32::from(c)),
+                    c => f.write_char(c),
+                }?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -265,6 +321,15 @@ mod tests {
     }
 
     #[test]
+    fn names_are_found_by_place_and_the_other_way() {
+        assert_eq!(Names("a bc").collect::<Vec<_>>(), ["a", "bc"]);
+        assert_eq!(Names("").next(), None);
+        assert_eq!((Names("a bc").place(b"bc"), Names("a bc").place(b"b")), (Some(1), None));
+        assert_eq!(CNames("a\0\0bc\0").collect::<Vec<_>>(), [c"a", c"", c"bc"]);
+        assert_eq!(CNames("a").next(), None);
+    }
+
+    #[test]
     fn a_c_string_ends_inside() {
         assert_eq!(until_nul(b"ab\0c\0"), Some(c"ab"));
         assert_eq!(until_nul(b"\0"), Some(c""));
@@ -289,5 +354,9 @@ mod tests {
     #[test]
     fn show_escapes_what_a_terminal_would_obey() {
         assert_eq!(Show(b"a\x1b[31m\xffz").to_string(), "a\\u{1b}[31m\\xffz");
+        let controls = (0..=255u8).map(char::from).filter(|c| c.is_control());
+        for c in controls {
+            assert_eq!(Show(c.to_string().as_bytes()).to_string(), c.escape_default().to_string());
+        }
     }
 }

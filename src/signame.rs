@@ -2,12 +2,14 @@
 
 use core::fmt;
 
-use crate::bytes::{number, same_in_any_case, split_by};
+use crate::bytes::{Names, number, same_in_any_case};
 
 /// The names in the order of their numbers, from 1: the same on every architecture that nsinit is
 /// built for (signal(7)).
-const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
-                     CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
+const NAMES: Names = Names(
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
+                     CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS",
+);
 
 /// Other names of some of them.
 const SYNONYMS: [(&[u8], u8); 3] = [(b"IOT", 6), (b"CLD", 17), (b"POLL", 29)];
@@ -40,7 +42,8 @@ pub fn parse(text: &[u8]) -> Option<u8> {
     if same_in_any_case(base, b"RTMAX") {
         return from(RTMAX, b'-');
     }
-    let n = split_by(NAMES.as_bytes(), b' ').position(|known| same_in_any_case(known, name));
+    let mut names = NAMES;
+    let n = names.position(|known| same_in_any_case(known.as_bytes(), name));
     let other = || SYNONYMS.iter().find(|(known, _)| same_in_any_case(known, name));
     n.map(|n| n as u8 + 1).or_else(|| other().map(|(_, n)| *n))
 }
@@ -51,7 +54,7 @@ pub struct Name(pub u32);
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let index = (self.0 as usize).wrapping_sub(1);
-        match NAMES.split(' ').nth(index) {
+        match NAMES.at(index) {
             Some(name) => write!(f, "SIG{name}"),
             None if self.0 >= RTMIN.into() => {
                 write!(f, "SIGRTMIN+{}", i64::from(self.0) - i64::from(RTMIN))

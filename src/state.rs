@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use crate::bytes::Arena;
+use crate::bytes::{Arena, Names};
 use crate::error::{Context, Error, Result};
 use crate::json::Json;
 use crate::jsonmin::{Reader, Stop, Value};
@@ -38,40 +38,33 @@ pub struct State<'a> {
 /// would be ten times the code.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strings<'a> {
-    names: &'static [&'static str],
-    values: [Option<&'a str>; SUBSYSTEMS.len()],
+    names: Names,
+    values: [Option<&'a str>; 14],
 }
 
 /// The subsystems of cgroup v1, systemd's own hierarchy, and the one of v2.
-const SUBSYSTEMS: [&str; 14] = [
-    "blkio",
-    "cpu",
-    "cpuacct",
-    "cpuset",
-    "devices",
-    "freezer",
-    "hugetlb",
-    "memory",
-    "net_cls",
-    "net_prio",
-    "perf_event",
-    "pids",
-    "systemd",
-    "unified",
-];
+const SUBSYSTEMS: Names = Names(
+    "blkio cpu cpuacct cpuset devices freezer hugetlb memory \
+                                 net_cls net_prio perf_event pids systemd unified",
+);
 
 /// The veth's ends on the host and inside; the network namespace that was joined.
-const NETWORK: [&str; 3] = ["veth_host", "veth_child", "ns_path"];
+const NETWORK: Names = Names("veth_host veth_child ns_path");
 
 impl<'a> Strings<'a> {
     /// A network state: empty without veth.
-    pub const NETWORK: Strings<'a> = Strings { names: &NETWORK, values: [None; SUBSYSTEMS.len()] };
+    pub fn network() -> Strings<'a> {
+        Strings { names: NETWORK, values: [None; 14] }
+    }
+
     /// Paths of cgroups; none yet.
-    pub const CGROUPS: Strings<'a> = Strings { names: &SUBSYSTEMS, ..Strings::NETWORK };
+    pub fn cgroups() -> Strings<'a> {
+        Strings { names: SUBSYSTEMS, values: [None; 14] }
+    }
 
     /// Sets the one of this name; false if state.json has no place for it.
     pub fn set(&mut self, name: &str, value: &'a str) -> bool {
-        let known = self.names.iter().position(|known| *known == name);
+        let known = self.names.place(name.as_bytes());
         match known.and_then(|n| self.values.get_mut(n)) {
             Some(place) => *place = Some(value),
             None => return false,
@@ -81,7 +74,7 @@ impl<'a> Strings<'a> {
 
     /// The names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        self.names.iter().zip(self.values).filter_map(|(name, value)| Some((*name, value?)))
+        self.names.zip(self.values).filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -142,8 +135,8 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
     let mut state = State {
         init_pid: 0,
         init_start_time: "",
-        network_state: Strings::NETWORK,
-        cgroup_paths: Strings::CGROUPS,
+        network_state: Strings::network(),
+        cgroup_paths: Strings::cgroups(),
     };
     if json.value()? != Value::Object {
         return Err(Stop);
@@ -270,10 +263,10 @@ mod tests {
     }
 
     fn state() -> State<'static> {
-        let mut cgroup_paths = Strings::CGROUPS;
+        let mut cgroup_paths = Strings::cgroups();
         assert!(cgroup_paths.set("memory", "/sys/fs/cgroup/memory/a\\x2d\"b"));
         assert!(!cgroup_paths.set("unheard-of", "/"));
-        let network_state = Strings::NETWORK;
+        let network_state = Strings::network();
         State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
     }
 

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use super::{Action, mounts};
-use crate::bytes::{Arena, Show, number};
+use crate::bytes::{Arena, Names, Show, number};
 use crate::say;
 use crate::syscall::cstr::List;
 
@@ -91,26 +91,33 @@ impl Cmdline {
 /// Takes the value of an option; whether it is one.
 type Set = fn(&mut Cmdline, &'static CStr) -> bool;
 
-/// All of them. The kernel's own are looked for as they are, ours after "nsinit.".
-const OPTIONS: &[(&str, Set)] = &[
-    ("nsinit.containers", |c, value| path(&mut c.containers, value)),
-    ("nsinit.only", |c, value| text(&mut c.only, value)),
-    ("nsinit.skip", |c, value| text(&mut c.skip, value)),
-    ("nsinit.log", |c, value| text(&mut c.log, value)),
-    ("nsinit.idle", |c, value| action(&mut c.idle, value, &ACTIONS)),
-    ("nsinit.panic", |c, value| action(&mut c.panic, value, &ACTIONS[1..4])),
-    ("nsinit.rescue", |c, value| {
+/// An option and what takes its value. The kernel's own are looked for as they are, ours after "nsinit.".
+macro_rules! options {
+    ($($name:literal $set:expr;)*) => {
+        const NAMES: Names = Names(concat!($($name, " "),*));
+        const SETTERS: &[Set] = &[$($set),*];
+    };
+}
+
+options! {
+    "nsinit.containers" |c, value| path(&mut c.containers, value);
+    "nsinit.only" |c, value| text(&mut c.only, value);
+    "nsinit.skip" |c, value| text(&mut c.skip, value);
+    "nsinit.log" |c, value| text(&mut c.log, value);
+    "nsinit.idle" |c, value| action(&mut c.idle, value, IDLE, &ACTIONS);
+    "nsinit.panic" |c, value| action(&mut c.panic, value, PANIC, &ACTIONS[1..4]);
+    "nsinit.rescue" |c, value| {
         c.rescue = true;
         value.is_empty()
-    }),
-    ("nsinit.shell", |c, value| {
+    };
+    "nsinit.shell" |c, value| {
         c.rescue = true;
         value.is_empty() || path(&mut c.shell, value)
-    }),
-    ("nsinit.watchdog", |c, value| seconds(&mut c.watchdog, value)),
-    ("nsinit.grace", |c, value| seconds(&mut c.grace, value)),
-    ("nsinit.hostname", |c, value| text(&mut c.hostname, value)),
-    ("nsinit.cgroup", |c, value| {
+    };
+    "nsinit.watchdog" |c, value| seconds(&mut c.watchdog, value);
+    "nsinit.grace" |c, value| seconds(&mut c.grace, value);
+    "nsinit.hostname" |c, value| text(&mut c.hostname, value);
+    "nsinit.cgroup" |c, value| {
         c.cgroup = match value.to_bytes() {
             b"v2" => Hierarchy::V2,
             b"v1" => Hierarchy::V1,
@@ -118,33 +125,30 @@ const OPTIONS: &[(&str, Set)] = &[
             _ => return false,
         };
         true
-    }),
-    ("root", |c, value| text(&mut c.root, value)),
-    ("rootfstype", |c, value| text(&mut c.rootfstype, value)),
-    ("rootflags", |c, value| text(&mut c.rootflags, value)),
-    ("rootwait", |c, _| {
+    };
+    "root" |c, value| text(&mut c.root, value);
+    "rootfstype" |c, value| text(&mut c.rootfstype, value);
+    "rootflags" |c, value| text(&mut c.rootflags, value);
+    "rootwait" |c, _| {
         c.rootwait = true;
         true
-    }),
-    ("ro", |c, _| {
+    };
+    "ro" |c, _| {
         c.rw = false;
         true
-    }),
-    ("rw", |c, _| {
+    };
+    "rw" |c, _| {
         c.rw = true;
         true
-    }),
-    ("init", |c, value| path(&mut c.init, value)),
-];
+    };
+    "init" |c, value| path(&mut c.init, value);
+}
 
 /// The words of `nsinit.idle=`; those in the middle are `nsinit.panic=`'s.
-const ACTIONS: [(&str, Action); 5] = [
-    ("poweroff", Action::PowerOff),
-    ("reboot", Action::Reboot),
-    ("halt", Action::Halt),
-    ("shell", Action::Shell),
-    ("stay", Action::Stay),
-];
+const ACTIONS: [Action; 5] =
+    [Action::PowerOff, Action::Reboot, Action::Halt, Action::Shell, Action::Stay];
+const IDLE: Names = Names("poweroff reboot halt shell stay");
+const PANIC: Names = Names("reboot halt shell");
 
 fn text(to: &mut Option<&'static CStr>, value: &'static CStr) -> bool {
     let is_there = !value.is_empty();
@@ -165,9 +169,9 @@ fn seconds(to: &mut u32, value: &'static CStr) -> bool {
     number.is_some()
 }
 
-fn action(to: &mut Action, value: &'static CStr, words: &[(&str, Action)]) -> bool {
-    let found = words.iter().find(|(word, _)| word.as_bytes() == value.to_bytes());
-    *to = found.map_or(*to, |(_, action)| *action);
+fn action(to: &mut Action, value: &CStr, words: Names, actions: &[Action]) -> bool {
+    let found = words.place(value.to_bytes()).and_then(|place| actions.get(place));
+    *to = found.copied().unwrap_or(*to);
     found.is_some()
 }
 
@@ -211,7 +215,8 @@ impl Cmdline {
         let (name, value) = word.split_at(end);
         let value = value.strip_prefix(b"=").unwrap_or(b"");
         let value = value.strip_prefix(b"\"").unwrap_or(value).trim_suffix_quote();
-        let Some((_, set)) = OPTIONS.iter().find(|(known, _)| same(known.as_bytes(), name)) else {
+        let mut options = NAMES.zip(SETTERS);
+        let Some((_, set)) = options.find(|(known, _)| same(known.as_bytes(), name)) else {
             if name.starts_with(b"nsinit.") {
                 say::warning(format_args!("{}: no such option, it is left out", Show(word)));
             }

@@ -3,59 +3,63 @@
 use core::ffi::CStr;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, CWD, Mode, OFlags, access, mkdir, openat, stat};
+use rustix::fs::{Access, CWD, Mode, OFlags, access, mkdir, openat, stat, symlink};
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, mount};
 
 use super::{is_real, names, nodes, root};
+use crate::bytes::CNames;
 use crate::error::{Context, Result};
 use crate::rootfs::doing;
 use crate::syscall::cstr::Env;
 
 /// One of them.
 pub struct Mount {
-    point: &'static CStr,
-    kind: &'static CStr,
+    /// Mount point, type and options.
+    words: CNames,
     flags: MountFlags,
-    data: &'static CStr,
 }
 
 const SUID: MountFlags = MountFlags::NOSUID;
 const DEV: MountFlags = SUID.union(MountFlags::NODEV);
 const EXEC: MountFlags = DEV.union(MountFlags::NOEXEC);
 
-const fn entry(
-    point: &'static CStr,
-    kind: &'static CStr,
-    flags: MountFlags,
-    data: &'static CStr,
-) -> Mount {
-    Mount { point, kind, flags, data }
+const fn entry(words: &'static str, flags: MountFlags) -> Mount {
+    Mount { words: CNames(words), flags }
 }
 
 /// What must be there to find the consoles and to read the command line.
 pub const FIRST: [Mount; 3] = [
-    entry(c"/proc", c"proc", EXEC, c""),
-    entry(c"/sys", c"sysfs", EXEC, c""),
-    entry(c"/dev", c"devtmpfs", SUID, c"mode=0755"),
+    entry("/proc\0proc\0\0", EXEC),
+    entry("/sys\0sysfs\0\0", EXEC),
+    entry("/dev\0devtmpfs\0mode=0755\0", SUID),
 ];
 
 /// What programs expect.
 pub const SYSTEM: [Mount; 5] = [
-    entry(c"/dev/pts", c"devpts", SUID.union(MountFlags::NOEXEC), c"gid=5,mode=620,ptmxmode=666"),
-    entry(c"/dev/shm", c"tmpfs", DEV, c"mode=1777"),
-    entry(c"/dev/mqueue", c"mqueue", EXEC, c""),
-    entry(c"/run", c"tmpfs", DEV, c"mode=0755,size=20%"),
-    entry(c"/tmp", c"tmpfs", DEV, c"mode=1777"),
+    entry("/dev/pts\0devpts\0gid=5,mode=620,ptmxmode=666\0", SUID.union(MountFlags::NOEXEC)),
+    entry("/dev/shm\0tmpfs\0mode=1777\0", DEV),
+    entry("/dev/mqueue\0mqueue\0\0", EXEC),
+    entry("/run\0tmpfs\0mode=0755,size=20%\0", DEV),
+    entry("/tmp\0tmpfs\0mode=1777\0", DEV),
 ];
 
 /// What only some kernels have: nobody is told where one is missing.
 pub const EXTRA: [Mount; 5] = [
-    entry(c"/sys/kernel/security", c"securityfs", EXEC, c""),
-    entry(c"/sys/fs/selinux", c"selinuxfs", SUID.union(MountFlags::NOEXEC), c""),
-    entry(c"/sys/fs/bpf", c"bpf", EXEC, c"mode=0700"),
-    entry(c"/sys/fs/pstore", c"pstore", EXEC, c""),
-    entry(c"/sys/firmware/efi/efivars", c"efivarfs", EXEC, c""),
+    entry("/sys/kernel/security\0securityfs\0\0", EXEC),
+    entry("/sys/fs/selinux\0selinuxfs\0\0", SUID.union(MountFlags::NOEXEC)),
+    entry("/sys/fs/bpf\0bpf\0mode=0700\0", EXEC),
+    entry("/sys/fs/pstore\0pstore\0\0", EXEC),
+    entry("/sys/firmware/efi/efivars\0efivarfs\0\0", EXEC),
+];
+
+/// What programs look for in /dev, and udev makes elsewhere. Without the first, TOMOYO of older kernels
+/// (Debian's 5.10) lets nobody execute a descriptor: neither crun nor nsinit could start a container.
+const LINKS: [(&CStr, &CStr); 4] = [
+    (c"/dev/fd", c"/proc/self/fd"),
+    (c"/dev/stdin", c"/proc/self/fd/0"),
+    (c"/dev/stdout", c"/proc/self/fd/1"),
+    (c"/dev/stderr", c"/proc/self/fd/2"),
 ];
 
 /// Mounts the first three, as a kernel without devtmpfs allows. Whether this is a machine, and what
@@ -79,12 +83,18 @@ pub fn first(env: &Env) -> (bool, Result<()>) {
     if access(c"/dev/null", Access::EXISTS).is_err() {
         early = early.and(nodes::make(is_real)).and(mounted);
     }
+    for (link, text) in LINKS {
+        // Who made /dev may have made them, or may not want anything in it.
+        let _ = symlink(text, link);
+    }
     (is_real, early)
 }
 
 /// Mounts it, unless something is mounted there already.
 pub fn one(entry: &Mount) -> Result<()> {
-    let Mount { point, kind, flags, data } = *entry;
+    let Mount { mut words, flags } = *entry;
+    let mut word = || words.next().unwrap_or(c"");
+    let (point, kind, data) = (word(), word(), word());
     make_dir(point);
     if is_mounted(point) {
         return Ok(());

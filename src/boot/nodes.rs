@@ -8,7 +8,7 @@ use rustix::mount::mount;
 
 use super::names::path;
 use super::{mounts, names};
-use crate::bytes::{number, split_by};
+use crate::bytes::{CNames, number, split_by};
 use crate::error::{Context, Result};
 
 const DEV: &CStr = c"/dev";
@@ -16,15 +16,10 @@ const DEV: &CStr = c"/dev";
 /// Whether the nodes of a machine's /dev are our matter: no devtmpfs is there.
 static OURS: AtomicBool = AtomicBool::new(false);
 
-/// What every container has, and needs no sysfs to be found: name, major, minor.
-const BASIC: [(&CStr, u32, u32); 6] = [
-    (c"/dev/null", 1, 3),
-    (c"/dev/zero", 1, 5),
-    (c"/dev/full", 1, 7),
-    (c"/dev/random", 1, 8),
-    (c"/dev/urandom", 1, 9),
-    (c"/dev/tty", 5, 0),
-];
+/// What every container has, and needs no sysfs to be found: name, and major and minor number.
+const BASIC: CNames =
+    CNames("/dev/null\0/dev/zero\0/dev/full\0/dev/random\0/dev/urandom\0/dev/tty\0");
+const NUMBERS: [(u8, u8); 6] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)];
 
 /// Mounts the tmpfs, unless something is mounted there, and fills it: in a container with what every
 /// one has.
@@ -36,8 +31,8 @@ pub fn make(is_real: bool) -> Result<()> {
     // With the modes of the kernel, where sysfs tells of them.
     OURS.store(is_real, Ordering::Relaxed);
     fill();
-    for (path, major, minor) in BASIC {
-        node(path, FileType::CharacterDevice, major, minor, 0o666);
+    for (path, (major, minor)) in BASIC.zip(NUMBERS) {
+        node(path, FileType::CharacterDevice, major.into(), minor.into(), 0o666);
     }
     if is_real {
         node(c"/dev/console", FileType::CharacterDevice, 5, 1, 0o600);

@@ -8,16 +8,17 @@ use rustix::fd::BorrowedFd;
 use rustix::io::pread;
 
 use super::names::Path;
-use crate::bytes::split_by;
+use crate::bytes::{split_by, until_nul};
 
 /// Where a file system has its marks.
 struct Format {
-    kind: &'static CStr,
-    magic: (u64, &'static [u8]),
-    /// At which byte, and how it is written.
-    uuid: (u64, &'static str),
-    /// At which byte, and of how many.
-    label: (u64, usize),
+    /// Its type, a NUL, and the magic bytes.
+    words: &'static [u8],
+    /// At which byte those are.
+    magic: u32,
+    /// At which byte, and how many: 16, or a FAT's 4, or none.
+    uuid: (u32, u8),
+    label: (u32, u16),
 }
 
 /// How a UUID is written: its bytes, by their number in hexadecimal.
@@ -27,25 +28,20 @@ pub const GPT: &str = "3210-54-76-89-abcdef";
 /// A FAT has only a number.
 const FAT: &str = "32-10";
 
-const fn format(
-    kind: &'static CStr,
-    magic: (u64, &'static [u8]),
-    uuid: (u64, &'static str),
-    label: (u64, usize),
-) -> Format {
-    Format { kind, magic, uuid, label }
+const fn format(words: &'static [u8], magic: u32, uuid: (u32, u8), label: (u32, u16)) -> Format {
+    Format { words, magic, uuid, label }
 }
 
 const FORMATS: [Format; 9] = [
-    format(c"ext4", (0x438, b"\x53\xef"), (0x468, UUID), (0x478, 16)),
-    format(c"squashfs", (0, b"hsqs"), (0, ""), (0, 0)),
-    format(c"erofs", (0x400, b"\xe2\xe1\xf5\xe0"), (0x430, UUID), (0x440, 16)),
-    format(c"xfs", (0, b"XFSB"), (32, UUID), (108, 12)),
-    format(c"btrfs", (0x10040, b"_BHRfS_M"), (0x10020, UUID), (0x1012b, 256)),
-    format(c"f2fs", (0x400, b"\x10\x20\xf5\xf2"), (0x46c, UUID), (0, 0)),
-    format(c"vfat", (82, b"FAT32"), (67, FAT), (71, 11)),
-    format(c"vfat", (54, b"FAT1"), (39, FAT), (43, 11)),
-    format(c"iso9660", (0x8001, b"CD001"), (0, ""), (0x8028, 32)),
+    format(b"ext4\0\x53\xef", 0x438, (0x468, 16), (0x478, 16)),
+    format(b"squashfs\0hsqs", 0, (0, 0), (0, 0)),
+    format(b"erofs\0\xe2\xe1\xf5\xe0", 0x400, (0x430, 16), (0x440, 16)),
+    format(b"xfs\0XFSB", 0, (32, 16), (108, 12)),
+    format(b"btrfs\0_BHRfS_M", 0x10040, (0x10020, 16), (0x1012b, 256)),
+    format(b"f2fs\0\x10\x20\xf5\xf2", 0x400, (0x46c, 16), (0, 0)),
+    format(b"vfat\0FAT32", 82, (67, 4), (71, 11)),
+    format(b"vfat\0FAT1", 54, (39, 4), (43, 11)),
+    format(b"iso9660\0CD001", 0x8001, (0, 0), (0x8028, 32)),
 ];
 
 /// The bytes of `device` at `at`; empty where it has none.
@@ -58,27 +54,35 @@ pub fn bytes<'a>(device: BorrowedFd, at: u64, buf: &'a mut [u8]) -> &'a [u8] {
 
 fn format_of(device: BorrowedFd) -> Option<&'static Format> {
     FORMATS.iter().find(|format| {
-        let (at, magic) = format.magic;
+        let magic = split_by(format.words, 0).nth(1).unwrap_or(b"");
         let mut buf = [0; 8];
+        let at = format.magic.into();
         buf.get_mut(..magic.len()).is_some_and(|buf| bytes(device, at, buf) == magic)
     })
 }
 
 /// The type of the file system on `device`.
 pub fn kind(device: BorrowedFd) -> Option<&'static CStr> {
-    format_of(device).map(|format| format.kind)
+    until_nul(format_of(device)?.words)
 }
 
 /// Its label, without what fills it up.
 pub fn label<'a>(device: BorrowedFd, buf: &'a mut [u8; 256]) -> Option<&'a [u8]> {
     let (at, len) = format_of(device)?.label;
-    split_by(bytes(device, at, buf.get_mut(..len)?), 0).next().map(<[u8]>::trim_ascii_end)
+    split_by(bytes(device, at.into(), buf.get_mut(..len.into())?), 0)
+        .next()
+        .map(<[u8]>::trim_ascii_end)
 }
 
 /// Its UUID.
 pub fn uuid(device: BorrowedFd) -> Option<Path> {
-    let (at, form) = format_of(device)?.uuid;
-    Some(text(bytes(device, at, &mut [0; 16]), form))
+    let (at, len) = format_of(device)?.uuid;
+    let form = match len {
+        16 => UUID,
+        4 => FAT,
+        _ => "",
+    };
+    Some(text(bytes(device, at.into(), &mut [0; 16]), form))
 }
 
 /// A UUID as text.

@@ -85,6 +85,7 @@ fn find(
 }
 
 /// Takes note of a mount, unless a better one of the same hierarchy is known.
+#[inline(never)]
 fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -> Result<()> {
     let subsystems = match mount.fstype {
         fstype if fstype == c"cgroup2" => Subsystems::NONE,
@@ -131,6 +132,7 @@ type Groups = Vec<(Subsystems, &'static CStr), HIERARCHIES>;
 
 /// The group in every hierarchy: lines like "4:cpu,cpuacct:/user.slice", and "0::/…" for v2. A v1
 /// hierarchy without controllers has "name=" instead, and is left out, but for systemd's.
+#[inline(never)]
 fn own_groups(
     groups: &mut Groups,
     path: &'static CStr,

@@ -1,16 +1,15 @@
 //! Hearing of what happens in a group: that the kernel killed for lack of memory.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::file::Version;
 use super::groups::{Group, Groups};
+use super::memory::kills_in;
 use super::subsystem::Subsystem;
-use crate::bytes::split_by;
 use crate::error::{Context, Error, Result};
-use crate::proc::lines::decimal;
 
 /// Out-of-memory events of a container.
 pub struct Oom {
@@ -63,14 +62,12 @@ impl Oom {
         let mut buf = [0; 512];
         let Some(control) = &self.control else {
             let len = rustix::io::pread(&self.fd, &mut buf, 0)?;
-            let mut lines = split_by(buf.get(..len).unwrap_or(&[]), b'\n');
-            let kills = lines.find_map(|line| decimal(line.strip_prefix(b"oom_kill ")?));
             let before = self.seen;
-            self.seen = kills.unwrap_or(before);
+            self.seen = kills_in(buf.get(..len).unwrap_or(&[])).unwrap_or(before);
             return Ok(self.seen.saturating_sub(before));
         };
         let mut count = [0; 8];
-        match rustix::io::read(&self.fd, &mut count) {
+        match rustix::io::read(self.fd.as_fd(), &mut count[..]) {
             Err(Errno::AGAIN) => return Ok(0),
             result => result?,
         };

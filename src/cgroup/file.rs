@@ -68,12 +68,12 @@ impl Dir {
 
     /// Writes `value`: the kernel takes each write as a whole.
     pub fn write(&self, file: &str, value: &[u8]) -> rustix::io::Result<()> {
-        write_fd(self.file(file, OFlags::WRONLY)?, value).map(drop)
+        write_fd(self.file(file, OFlags::WRONLY)?.as_fd(), value).map(drop)
     }
 
     /// Reads a value, without its newline. EOVERFLOW if `buf` is too small.
     pub fn read<'a>(&self, file: &'static str, buf: &'a mut [u8]) -> Result<&'a [u8]> {
-        let read = |fd| read_fd(fd, &mut *buf);
+        let read = |fd: OwnedFd| read_fd(fd.as_fd(), &mut *buf);
         let len = self.file(file, OFlags::RDONLY).and_then(read);
         let len = len.doing("read", Object::Beneath(self.path, file))?;
         match buf.get(..len) {

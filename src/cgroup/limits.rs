@@ -5,8 +5,8 @@ use core::fmt;
 use rustix::io::Errno;
 
 use super::file::Dir;
-use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, Show};
+use super::subsystem::Subsystems;
+use crate::bytes::{Arena, Names, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::Cgroup;
 
@@ -45,22 +45,22 @@ impl Limited<'_> {
     }
 }
 
-/// A controller, a file, and whether -1 is "max" there.
-pub type Row = (Subsystem, &'static str, bool);
-
-/// Writes the rows of these controllers for which there are values. The kernel checks some of them
+/// Writes the values that there are for files of its controllers. The kernel checks some of them
 /// against each other: in a group that was there already the old one of a pair may refuse the new
 /// other one. What it calls invalid is tried again after the rest.
 #[inline(never)]
-pub fn write(group: &Limited, rows: &[Row], values: &[Option<i64>]) -> Result<()> {
+pub fn write(group: &Limited, files: Names, values: &[Option<i64>]) -> Result<()> {
     let mut invalid = None;
     for last in [false, true] {
-        for (n, ((subsystem, file, max), value)) in rows.iter().zip(values).enumerate() {
-            let Some(value) = value.filter(|_| group.subsystems.has(*subsystem)) else { continue };
+        for (n, (file, value)) in files.zip(values).enumerate() {
+            let controller = split_by(file.as_bytes(), b'.').next().unwrap_or(b"");
+            let ours = !group.subsystems.both(Subsystems::parse(controller)).is_empty();
+            let Some(value) = value.filter(|_| ours) else { continue };
             if last && invalid != Some(n) {
                 continue;
             }
-            let shown: &dyn fmt::Display = if *max { &Max(value) } else { &value };
+            let shown: &dyn fmt::Display =
+                if file.ends_with(".max") { &Max(value) } else { &value };
             match group.put_number(file, shown) {
                 Err(error) if error.raw() == Some(Errno::INVAL) && invalid.is_none() => {
                     invalid = Some(n);
@@ -108,6 +108,7 @@ pub fn explain(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::subsystem::Subsystem;
     use super::*;
 
     #[test]
@@ -117,15 +118,14 @@ mod tests {
         let path = std::ffi::CString::new(dir.to_str().unwrap()).unwrap();
         let group = Dir::open(Box::leak(path.into_boxed_c_str())).unwrap();
         std::fs::write(dir.join("pids.max"), "").unwrap();
-        let rows =
-            [(Subsystem::Memory, "memory.swap.max", true), (Subsystem::Pids, "pids.max", true)];
+        let files = Names("memory.swap.max pids.max");
         let set = Subsystems::of(&[Subsystem::Memory, Subsystem::Pids]);
         let arena = Arena::new(vec![0; 4096].leak());
         let plan = Cgroup::default();
         let group =
             Limited { dir: &group, plan: &plan, subsystems: set, fresh: true, arena: &arena };
         let mut results =
-            [-1, 7].map(|swap| write(&group, &rows, &[Some(swap), Some(-1)])).into_iter();
+            [-1, 7].map(|swap| write(&group, files, &[Some(swap), Some(-1)])).into_iter();
         let pids = std::fs::read_to_string(dir.join("pids.max"));
         std::fs::remove_dir_all(&dir).unwrap();
         assert!(results.next().unwrap().is_ok());

@@ -53,7 +53,12 @@ pub fn kills(groups: &Groups) -> Option<u64> {
         Version::V2 => "memory.events",
     };
     let mut buf = [0; 512];
-    let text = group.dir.read(file, &mut buf).ok()?;
+    kills_in(group.dir.read(file, &mut buf).ok()?)
+}
+
+/// The same, from the text of that file.
+#[inline(never)]
+pub fn kills_in(text: &[u8]) -> Option<u64> {
     let count = split_by(text, b'\n').find_map(|line| line.strip_prefix(b"oom_kill "))?;
     number(count, 10)
 }

@@ -1,7 +1,7 @@
 //! Which controller each key needs, and what a host without it means.
 
-use super::refuse::KERNEL_MEMORY;
 use super::subsystem::Subsystem::{self, *};
+use crate::bytes::Names;
 use crate::plan::{BLKIO, Cgroup, DeviceAccess};
 
 /// What v2 has for a key of a v1 controller.
@@ -15,40 +15,50 @@ pub enum V2 {
 
 use V2::{Has, Lacks};
 
-/// A key, and the controller that carries it out.
+/// A key, the controller that carries it out, and what v2 has for it.
 pub type Need = (&'static str, Subsystem, V2);
 
-/// All of them.
-pub const NEEDS: [Need; 23] = [
-    ("cgroups.allowed_devices", Devices, Has),
-    ("cgroups.memory", Memory, Has),
-    ("cgroups.memory_reservation", Memory, Has),
-    ("cgroups.memory_swap", Memory, Has),
-    (KERNEL_MEMORY, Memory, Lacks),
-    ("cgroups.memory_swappiness", Memory, Lacks),
-    ("cgroups.oom_kill_disable", Memory, Lacks),
-    ("cgroups.cpu_shares", Cpu, Has),
-    ("cgroups.cpu_quota", Cpu, Has),
-    ("cgroups.cpu_period", Cpu, Has),
-    ("cgroups.cpuset_cpus", Cpuset, Has),
-    ("cgroups.cpuset_mems", Cpuset, Has),
-    ("cgroups.blkio_weight", Blkio, Has),
-    ("cgroups.hugetlb_limit", Hugetlb, Has),
-    ("cgroups.net_cls_classid", NetCls, Lacks),
-    ("cgroups.net_prio_ifpriomap", NetPrio, Lacks),
-    ("cgroups.pids_limit", Pids, Has),
-    ("cgroups.freezer", Freezer, Has),
-    (BLKIO[0], Blkio, Has),
-    (BLKIO[1], Blkio, Has),
-    (BLKIO[2], Blkio, Has),
-    (BLKIO[3], Blkio, Has),
-    (BLKIO[4], Blkio, Has),
-];
+macro_rules! needs {
+    ($($key:literal $subsystem:ident $v2:ident;)*) => {
+        const KEYS: Names = Names(concat!($($key, " "),*));
+        const CONTROLLERS: &[(Subsystem, V2)] = &[$(($subsystem, $v2)),*];
+    };
+}
+
+needs! {
+    "cgroups.allowed_devices" Devices Has;
+    "cgroups.memory" Memory Has;
+    "cgroups.memory_reservation" Memory Has;
+    "cgroups.memory_swap" Memory Has;
+    "cgroups.kernel_memory" Memory Lacks;
+    "cgroups.memory_swappiness" Memory Lacks;
+    "cgroups.oom_kill_disable" Memory Lacks;
+    "cgroups.cpu_shares" Cpu Has;
+    "cgroups.cpu_quota" Cpu Has;
+    "cgroups.cpu_period" Cpu Has;
+    "cgroups.cpuset_cpus" Cpuset Has;
+    "cgroups.cpuset_mems" Cpuset Has;
+    "cgroups.blkio_weight" Blkio Has;
+    "cgroups.hugetlb_limit" Hugetlb Has;
+    "cgroups.net_cls_classid" NetCls Lacks;
+    "cgroups.net_prio_ifpriomap" NetPrio Lacks;
+    "cgroups.pids_limit" Pids Has;
+    "cgroups.freezer" Freezer Has;
+}
+
+/// All of them, in the order of `asked`.
+pub fn needs() -> impl Iterator<Item = Need> {
+    let own = KEYS.zip(CONTROLLERS).map(|(key, (subsystem, v2))| (key, *subsystem, *v2));
+    own.chain(BLKIO.map(|key| (key, Blkio, Has)))
+}
+
+/// How many.
+const COUNT: usize = CONTROLLERS.len() + 5;
 
 /// Which of them limit by this plan; with `lifts` also those that only take a limit away, for which no
 /// controller need be there.
 #[inline(never)]
-pub fn asked(plan: &Cgroup, lifts: bool) -> [bool; NEEDS.len()] {
+pub fn asked(plan: &Cgroup, lifts: bool) -> [bool; COUNT] {
     let number = |value: Option<i64>| value.is_some_and(|value| lifts || value >= 0);
     let devices = |access: &DeviceAccess| lifts || !access.allow_all || !access.denied.is_empty();
     let [weight, read_bps, write_bps, read_iops, write_iops] = plan.blkio;

@@ -109,7 +109,7 @@ fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
         let mut comm = [0; 32];
         let path = process::file("/proc", pid, "comm");
         let file = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let len = file.and_then(|file| read(file, &mut comm)).unwrap_or(0);
+        let len = file.and_then(|file| read(file.as_fd(), &mut comm[..])).unwrap_or(0);
         let (pid, comm) = (i64::from(pid.as_raw_pid()), comm.get(..len).unwrap_or(b""));
         let comma = if count == 0 { "it still has process" } else { "," };
         count += 1;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::detect::{self, Hierarchy};
 use super::file::{Dir, PATH_MAX, Version};
-use super::needs::{NEEDS, V2, asked};
+use super::needs::{V2, asked, needs};
 use super::refuse::{KERNEL_MEMORY, key_of, left_out, limits_kernel_memory, refused};
 use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
@@ -106,11 +106,11 @@ impl Site {
         let v1 = self.places.iter().fold(Subsystems::NONE, |all, p| all.union(p.subsystems));
         let unified = self.places.iter().position(|p| p.hierarchy.version == Version::V2);
         let keys = |lifts| {
-            let asked = NEEDS.iter().zip(asked(plan, lifts));
+            let asked = needs().zip(asked(plan, lifts));
             asked.filter_map(|(need, asked)| asked.then_some(need))
         };
         let mut on_v2 = Subsystems::NONE;
-        for &(key, subsystem, v2) in keys(true) {
+        for (key, subsystem, v2) in keys(true) {
             match v2 {
                 _ if v1.has(subsystem) => {}
                 V2::Has => on_v2 = on_v2.union(Subsystems::of(&[subsystem])),
@@ -127,7 +127,7 @@ impl Site {
         let place = unified.and_then(|n| self.places.get(n));
         let available = place.map_or(Ok(Subsystems::NONE), |place| reach(place, on_v2, arena))?;
         let lacking = on_v2.without(available);
-        if let Some(&(key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
+        if let Some((key, subsystem, _)) = keys(false).find(|need| lacking.has(need.1)) {
             return Err(missing(key, subsystem, v1, available, arena));
         }
         let on_v2 = on_v2.both(available);
@@ -241,7 +241,7 @@ fn missing(
 /// Refuses values for devices that the machine does not have.
 #[inline(never)]
 fn check_devices(plan: &Cgroup, arena: &Arena) -> Result<()> {
-    for (key, line) in BLKIO.iter().zip(&plan.blkio) {
+    for (key, line) in BLKIO.zip(&plan.blkio) {
         let Some(DeviceValue { major, minor, .. }) = line else { continue };
         let (major, minor) = (i64::from(*major), i64::from(*minor));
         if is_missing(format_args!("/sys/dev/block/{major}:{minor}")) {

@@ -1,7 +1,7 @@
 //! The controllers, by their names in cgroup v1, and the one hierarchy without a controller that
 //! matters.
 
-use crate::bytes::split_by;
+use crate::bytes::{Names, split_by};
 
 /// A controller that nsinit puts a container under: those that libcontainer knew, and pids.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +35,11 @@ pub enum Subsystem {
     Systemd = 4096,
 }
 
+/// In the order of their bits.
+const NAMES: Names = Names(
+    "devices cpu cpuset cpuacct blkio perf_event freezer pids hugetlb net_cls net_prio memory name=systemd",
+);
+
 impl Subsystem {
     /// All of them.
     pub const ALL: [Subsystem; 13] = [
@@ -55,7 +60,7 @@ impl Subsystem {
 
     /// Its name in cgroup.controllers of v2; `None` where that has nothing like it, or needs no
     /// controller for it.
-    pub const fn name_v2(self) -> Option<&'static str> {
+    pub fn name_v2(self) -> Option<&'static str> {
         match self {
             Subsystem::Blkio => Some("io"),
             Subsystem::Cpu
@@ -68,22 +73,8 @@ impl Subsystem {
     }
 
     /// Its name in /proc/PID/cgroup, and in state.json.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Subsystem::Devices => "devices",
-            Subsystem::Cpu => "cpu",
-            Subsystem::Cpuset => "cpuset",
-            Subsystem::Cpuacct => "cpuacct",
-            Subsystem::Blkio => "blkio",
-            Subsystem::PerfEvent => "perf_event",
-            Subsystem::Freezer => "freezer",
-            Subsystem::Pids => "pids",
-            Subsystem::Hugetlb => "hugetlb",
-            Subsystem::NetCls => "net_cls",
-            Subsystem::NetPrio => "net_prio",
-            Subsystem::Memory => "memory",
-            Subsystem::Systemd => "name=systemd",
-        }
+    pub fn name(self) -> &'static str {
+        NAMES.at((self as u16).trailing_zeros() as usize).unwrap_or("")
     }
 }
 
@@ -111,9 +102,8 @@ impl Subsystems {
 
     /// Those that a list with commas names; other words are passed over.
     pub fn parse(list: &[u8]) -> Subsystems {
-        let known = |word: &[u8]| Subsystem::ALL.iter().find(|s| s.name().as_bytes() == word);
-        let bits = split_by(list, b',').filter_map(known);
-        Subsystems(bits.fold(0, |set, subsystem| set | *subsystem as u16))
+        let places = split_by(list, b',').filter_map(|word| NAMES.place(word));
+        Subsystems(places.fold(0, |set, place| set | 1 << place))
     }
 
     /// Whether `subsystem` is one of them.

@@ -143,6 +143,11 @@ fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<&'static CStr
 /// fork and exit of the machine, which means waiting for an RCU grace period of some milliseconds
 /// (kernel/cgroup/cgroup.c, cgroup_procs_write_start). A pid, or the file cgroup.procs, costs it.
 pub fn enter(tasks: impl AsFd) -> Result<()> {
+    enter_by(tasks.as_fd())
+}
+
+#[inline(never)]
+fn enter_by(tasks: BorrowedFd) -> Result<()> {
     let error = match write(tasks, b"0") {
         Ok(_) => return Ok(()),
         Err(errno) => Error::errno("enter the control group", (), errno),

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::read;
 
@@ -14,7 +14,7 @@ use super::file::Dir;
 pub fn events(dir: &'static CStr) -> Option<OwnedFd> {
     let file = Dir::open(dir).ok()?.file("cgroup.events", OFlags::RDONLY).ok()?;
     // The beginning will do.
-    read(&file, &mut [0; 8]).ok()?;
+    read(file.as_fd(), &mut [0; 8][..]).ok()?;
     Some(file)
 }
 

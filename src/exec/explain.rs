@@ -9,6 +9,8 @@ use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
+use crate::packed;
+use crate::packed::Packed;
 use crate::proc::process::Identity;
 
 /// As much of a program's beginning as is looked at: ELF and program headers, or the first line.
@@ -119,8 +121,9 @@ fn format(path: &CStr, arena: &Arena) -> Option<&'static str> {
         return Some("it is neither a program nor a script with a #! line");
     }
     let Some(machine) = elf_machine(head) else { return Some("its ELF header is cut short") };
-    match MACHINES.iter().find(|(number, _)| *number == machine) {
-        Some((_, name)) => arena.str(format_args!("it is an ELF file for {name}")).ok(),
+    let known = MACHINES.iter().position(|known| u16::from(*known) == machine);
+    match known.and_then(|row| MACHINE_NAMES.lines().nth(row)) {
+        Some(name) => arena.str(format_args!("it is an ELF file for {name}")).ok(),
         None => {
             arena.str(format_args!("it is an ELF file for machine {}", i64::from(machine))).ok()
         }
@@ -128,17 +131,11 @@ fn format(path: &CStr, arena: &Arena) -> Option<&'static str> {
 }
 
 /// e_machine of the architectures that one meets (include/uapi/linux/elf-em.h).
-const MACHINES: [(u16, &str); 9] = [
-    (3, "32-bit x86"),
-    (8, "MIPS"),
-    (20, "32-bit PowerPC"),
-    (21, "PowerPC"),
-    (22, "S/390"),
-    (40, "32-bit ARM"),
-    (62, "x86-64"),
-    (183, "aarch64"),
-    (243, "RISC-V"),
-];
+const MACHINES: [u8; 9] = [3, 8, 20, 21, 22, 40, 62, 183, 243];
+/// What they are called, a line each.
+const MACHINE_NAMES: Packed = packed!(
+    "32-bit x86\nMIPS\n32-bit PowerPC\nPowerPC\nS/390\n32-bit ARM\nx86-64\naarch64\nRISC-V"
+);
 
 fn elf_machine(head: &[u8]) -> Option<u16> {
     Elf::new(head)?.u16(18)

@@ -204,7 +204,7 @@ impl Running {
         let on = pid_object(pid);
         let start_time = stat(PROC, pid).doing("look at process", on)?.start_time;
         let apart = apart(pid).doing("look at the namespaces of process", on)?;
-        let cgroup_paths = Strings::CGROUPS;
+        let cgroup_paths = Strings::cgroups();
         Ok(Running { pid, start_time, apart, cgroup_paths, with_groups: false })
     }
 

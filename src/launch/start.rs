@@ -198,7 +198,7 @@ fn save_state<'a>(
 ) -> Result<StateGuard<'a>> {
     let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
     let start_time = Short::<24>::new(format_args!("{start_time}"));
-    let mut cgroup_paths = Strings::CGROUPS;
+    let mut cgroup_paths = Strings::cgroups();
     for (subsystem, path) in groups.groups().names() {
         let path = path.to_str().map_err(|_| {
             Error::refused("write to state.json the path of", path, "it is not UTF-8")
@@ -227,7 +227,7 @@ fn network_state(launch: &Launch, made: &Made) -> Result<Strings<'static>> {
     if let Source::Join(joined) = launch.plan.namespaces.get(Kind::Net) {
         path = joined;
     }
-    let mut state = Strings::NETWORK;
+    let mut state = Strings::network();
     for (key, value) in [("veth_host", host), ("veth_child", child), ("ns_path", path)] {
         if !value.is_empty() {
             let refused = |_| Error::refused("write to state.json", value, "it is not UTF-8");

@@ -1,5 +1,6 @@
 //! The container's side: addresses and routes.
 
+use heapless::Vec;
 use rustix::io::Errno;
 
 use super::link::number;
@@ -12,6 +13,8 @@ use crate::syscall::netdevice::index;
 
 /// Routes that go in one send.
 const ROUTES: usize = 8;
+/// As the plan's marks call the list.
+const LIST: &str = "routes";
 
 /// Brings the interface up and gives it its addresses and gateways, in one send; its index.
 #[inline(never)]
@@ -43,27 +46,40 @@ pub fn routes(
     plan: &Plan,
     at: &mut Option<(&'static str, usize, &'static str)>,
 ) -> Result<()> {
-    let missing = |route: &Route| !plan.networks.iter().any(|network| network.makes(route));
-    let mut routes = plan.routes.iter().enumerate().filter(|(_, route)| missing(route)).peekable();
-    while routes.peek().is_some() {
-        let mut numbers = [0; ROUTES];
-        for (number, (n, route)) in numbers.iter_mut().zip(&mut routes) {
-            *number = n;
-            *at = Some(("routes", n, ""));
-            let index = match route.interface_name {
-                Some(name) => index(socket.fd(), name)
-                    .doing("add a route by interface", name)
-                    // Those before it must not go with what is sent next.
-                    .inspect_err(|_| socket.requests.clear())?,
-                None => 0,
-            };
-            self::route(&mut socket.requests, route, index);
+    let made = |route: &Route| plan.networks.iter().any(|network| network.makes(route));
+    let mut batch = Vec::new();
+    for (n, route) in plan.routes.iter().enumerate() {
+        if made(route) {
+            continue;
         }
-        socket.send().inspect_err(|_| {
-            let refused = numbers.get(socket.refused()).copied();
-            *at = refused.map(|n| ("routes", n, ""));
-        })?;
+        if batch.is_full() {
+            send_routes(socket, &mut batch, at)?;
+        }
+        *at = Some((LIST, n, ""));
+        let index = match route.interface_name {
+            Some(name) => index(socket.fd(), name)
+                .doing("add a route by interface", name)
+                // Those before it must not go with what is sent next.
+                .inspect_err(|_| socket.requests.clear())?,
+            None => 0,
+        };
+        self::route(&mut socket.requests, route, index);
+        // There is room, or it was made.
+        let _ = batch.push(n);
     }
+    send_routes(socket, &mut batch, at)
+}
+
+#[inline(never)]
+fn send_routes(
+    socket: &mut Socket,
+    batch: &mut Vec<usize, ROUTES>,
+    at: &mut Option<(&'static str, usize, &'static str)>,
+) -> Result<()> {
+    socket.send().inspect_err(|_| {
+        *at = batch.get(socket.refused()).map(|n| (LIST, *n, ""));
+    })?;
+    batch.clear();
     Ok(())
 }
 

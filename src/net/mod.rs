@@ -97,7 +97,7 @@ pub fn connect(
     let links = || entries().filter(|(_, network)| is_link(network));
     let lasting = site.keeps(plan) && links().next().is_some();
     if lasting || bridges().any(|(_, bridge)| bridge.create) {
-        made.links.pipe = Some(outlive()?);
+        made.links.outlive(outlive)?;
     }
     for (n, network) in bridges() {
         mark(&mut made.at, n, "");
@@ -121,9 +121,7 @@ pub fn connect(
             && let Some(bridge) = network.bridge
         {
             // It may be the last that uses it, whoever made it.
-            if made.links.pipe.is_none() {
-                made.links.pipe = Some(outlive()?);
-            }
+            made.links.outlive(outlive)?;
             made.links.note_bridge(bridge)?;
         }
         // What goes with the namespace needs no more; but that takes the kernel a while, in which

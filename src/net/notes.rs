@@ -69,6 +69,15 @@ const NAMES: usize = 7 * 4;
 const NAME: usize = NAME_MAX + 1;
 
 impl Links {
+    /// Has a process read the notes from now on, if none does: `outlive` returns the end of its pipe.
+    #[inline(never)]
+    pub fn outlive(&mut self, outlive: &mut dyn FnMut() -> Result<OwnedFd>) -> Result<()> {
+        if self.pipe.is_none() {
+            self.pipe = Some(outlive()?);
+        }
+        Ok(())
+    }
+
     /// Adds a bridge that is used.
     #[inline(never)]
     pub fn note_bridge(&mut self, name: &'static CStr) -> Result<()> {

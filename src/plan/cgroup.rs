@@ -6,15 +6,14 @@ use core::fmt;
 use heapless::Vec;
 
 use super::{DEVICES, DeviceKind, FEW};
+use crate::bytes::Names;
 
 /// The keys of `Cgroup::blkio`: a weight from 10 to 1000, bytes and operations a second.
-pub const BLKIO: [&str; 5] = [
-    "cgroups.blkio_weight_device",
-    "cgroups.blkio_throttle_read_bps_device",
-    "cgroups.blkio_throttle_write_bps_device",
-    "cgroups.blkio_throttle_read_iops_device",
-    "cgroups.blkio_throttle_write_iops_device",
-];
+pub const BLKIO: Names = Names(
+    "cgroups.blkio_weight_device cgroups.blkio_throttle_read_bps_device \
+     cgroups.blkio_throttle_write_bps_device cgroups.blkio_throttle_read_iops_device \
+     cgroups.blkio_throttle_write_iops_device",
+);
 
 /// A control group and its limits. `None` leaves a limit as it is.
 #[derive(Debug, Default)]
@@ -52,7 +51,7 @@ pub struct Cgroup {
     /// 10 to 1000.
     pub blkio_weight: Option<u64>,
     /// Values of one device each, in the order of `BLKIO`.
-    pub blkio: [Option<DeviceValue>; BLKIO.len()],
+    pub blkio: [Option<DeviceValue>; 5],
     /// (page size such as "2MB", bytes).
     pub hugetlb_limit: Vec<(&'static CStr, u64), FEW>,
     /// (interface, priority).

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use super::{Init, Kind, Mount, Plan, Rootfs, check_network, limits};
-use crate::bytes::split_by;
+use crate::bytes::{Names, split_by};
 
 /// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
 pub const HOSTNAME_MAX: usize = 64;
@@ -168,17 +168,10 @@ fn inside(path: &CStr) -> Result<(), &'static str> {
 }
 
 /// Files of /proc that may be bound over, as lxcfs does: they are read for numbers, never trusted.
-const PROC_FILES: [&[u8]; 9] = [
-    b"/proc/cpuinfo",
-    b"/proc/diskstats",
-    b"/proc/loadavg",
-    b"/proc/meminfo",
-    b"/proc/net/dev",
-    b"/proc/slabinfo",
-    b"/proc/stat",
-    b"/proc/swaps",
-    b"/proc/uptime",
-];
+pub const PROC_FILES: Names = Names(
+    "/proc/cpuinfo /proc/diskstats /proc/loadavg /proc/meminfo /proc/net/dev /proc/slabinfo \
+     /proc/stat /proc/swaps /proc/uptime",
+);
 
 /// Where a mount may be: nothing may stand in for /proc and /sys, or what is written there by
 /// those who trust them goes nowhere (CVE-2015-3631, CVE-2019-16884).
@@ -201,7 +194,7 @@ fn mount_target(mount: &Mount) -> Result<(), &'static str> {
         };
     }
     let in_proc = target().next() == Some(b"proc");
-    if in_proc && !(bind && PROC_FILES.into_iter().any(is)) {
+    if in_proc && !(bind && PROC_FILES.into_iter().any(|file| is(file.as_bytes()))) {
         return Err("a mount inside /proc");
     }
     Ok(())
@@ -228,19 +221,16 @@ fn working_dir(path: &'static CStr) -> Checked {
 }
 
 /// The values of /proc/sys that are a namespace's own; "*" stands for any end.
-const SYSCTLS: &[(Kind, &str)] = &[
-    (Kind::Ipc, "kernel.msgmax"),
-    (Kind::Ipc, "kernel.msgmnb"),
-    (Kind::Ipc, "kernel.msgmni"),
-    (Kind::Ipc, "kernel.sem"),
-    (Kind::Ipc, "kernel.shmall"),
-    (Kind::Ipc, "kernel.shmmax"),
-    (Kind::Ipc, "kernel.shmmni"),
-    (Kind::Ipc, "kernel.shm_rmid_forced"),
-    (Kind::Ipc, "fs.mqueue.*"),
-    (Kind::Uts, "kernel.domainname"),
-    (Kind::Uts, "kernel.hostname"),
-    (Kind::Net, "net.*"),
+const SYSCTLS: [(Kind, Names); 3] = [
+    (
+        Kind::Ipc,
+        Names(
+            "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall \
+                        kernel.shmmax kernel.shmmni kernel.shm_rmid_forced fs.mqueue.*",
+        ),
+    ),
+    (Kind::Uts, Names("kernel.domainname kernel.hostname")),
+    (Kind::Net, Names("net.*")),
 ];
 
 /// Refuses a value that would be the host's (CVE-2022-0811).
@@ -249,14 +239,14 @@ fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
     if !name.iter().all(plain) || split_by(name, b'.').any(<[u8]>::is_empty) {
         return Err("no name of a value in /proc/sys, with dots");
     }
-    let own = |row: &&(Kind, &str)| match row.1.as_bytes() {
+    let own = |known: &str| match known.as_bytes() {
         [prefix @ .., b'*'] => name.starts_with(prefix),
         whole => name == whole,
     };
-    let Some((kind, _)) = SYSCTLS.iter().find(own) else {
+    let Some((kind, _)) = SYSCTLS.into_iter().find(|(_, names)| names.into_iter().any(own)) else {
         return Err("it belongs to the whole machine, not to a namespace");
     };
-    match plan.namespaces.is_apart(*kind) {
+    match plan.namespaces.is_apart(kind) {
         true => Ok(()),
         false => Err("without its namespace it would change the host"),
     }

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use super::check::{Checked, Finding, refuse_in};
 use super::{IPV6_MIN_MTU, Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
+use crate::bytes::Names;
 use crate::inet::Ip;
 
 /// A key of a network or route that can't be, its text, and why.
@@ -44,24 +45,10 @@ fn finding(part: &'static str, index: usize, Wrong(key, text, why): Wrong) -> Fi
 }
 
 /// The keys of a network, as the bits below number them.
-const KEYS: [&str; 16] = [
-    "name",
-    "bridge",
-    "veth_prefix",
-    "host_interface_name",
-    "parent",
-    "id",
-    "hairpin_mode",
-    "create",
-    "on_link",
-    "gateway",
-    "ipv6_gateway",
-    "mac_address",
-    "address",
-    "ipv6_address",
-    "mtu",
-    "txqueuelen",
-];
+const KEYS: Names = Names(
+    "name bridge veth_prefix host_interface_name parent id hairpin_mode create on_link gateway \
+     ipv6_gateway mac_address address ipv6_address mtu txqueuelen",
+);
 const NAME: u16 = 1;
 const BRIDGE: u16 = 1 << 1;
 const PREFIX: u16 = 1 << 2;
@@ -143,7 +130,7 @@ fn network(plan: &Plan, n: usize, net: &Network) -> Judged {
 fn keys(net: &Network) -> Judged {
     let given = net.given();
     let (needs, can) = keys_of(net.kind);
-    let first = |keys: u16| KEYS.get(keys.trailing_zeros() as usize);
+    let first = |keys: u16| KEYS.at(keys.trailing_zeros() as usize);
     if let Some(key) = first(given & !(needs | can)) {
         return wrong(key, net.kind.name(), "is a type that has none");
     }

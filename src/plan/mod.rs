@@ -134,7 +134,7 @@ impl Plan {
             sysctls: Vec::new(),
             uid_maps: Vec::new(),
             gid_maps: Vec::new(),
-            service: Service::DEFAULT,
+            service: Service::new(),
             marks: Vec::new(),
             key_marks: Vec::new(),
         }

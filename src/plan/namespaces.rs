@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::bytes::{CNames, Names};
 use crate::syscall::process::NewNamespaces;
 
 /// The eight kinds of namespace, in the order in which they are joined one by one: the user
@@ -55,31 +56,14 @@ impl Kind {
     }
 
     /// Its file in /proc/PID/ns.
-    pub const fn file(self) -> &'static CStr {
-        match self {
-            Kind::User => c"user",
-            Kind::Cgroup => c"cgroup",
-            Kind::Ipc => c"ipc",
-            Kind::Uts => c"uts",
-            Kind::Net => c"net",
-            Kind::Pid => c"pid",
-            Kind::Time => c"time",
-            Kind::Mount => c"mnt",
-        }
+    pub fn file(self) -> &'static CStr {
+        CNames("user\0cgroup\0ipc\0uts\0net\0pid\0time\0mnt\0").at(self as usize).unwrap_or(c"")
     }
 
     /// Its name in container.json.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::User => "NEWUSER",
-            Kind::Cgroup => "NEWCGROUP",
-            Kind::Ipc => "NEWIPC",
-            Kind::Uts => "NEWUTS",
-            Kind::Net => "NEWNET",
-            Kind::Pid => "NEWPID",
-            Kind::Time => "NEWTIME",
-            Kind::Mount => "NEWNS",
-        }
+    pub fn name(self) -> &'static str {
+        let names = Names("NEWUSER NEWCGROUP NEWIPC NEWUTS NEWNET NEWPID NEWTIME NEWNS");
+        names.at(self as usize).unwrap_or("")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::bytes::CNames;
 use crate::inet::{Address, Ip};
 
 /// Longest name of an interface: IFNAMSIZ (include/uapi/linux/if.h) without the NUL.
@@ -157,18 +158,9 @@ impl NetworkKind {
     }
 
     /// Its name in container.json; but for `Loopback` and `Phys`, the kernel's too (IFLA_INFO_KIND).
-    pub const fn name(self) -> &'static CStr {
-        match self {
-            NetworkKind::Loopback => c"loopback",
-            NetworkKind::Veth => c"veth",
-            NetworkKind::Bridge => c"bridge",
-            NetworkKind::Macvlan => c"macvlan",
-            NetworkKind::Macvtap => c"macvtap",
-            NetworkKind::Vlan => c"vlan",
-            NetworkKind::Ipvlan => c"ipvlan",
-            NetworkKind::Dummy => c"dummy",
-            NetworkKind::Phys => c"phys",
-        }
+    pub fn name(self) -> &'static CStr {
+        let names = CNames("loopback\0veth\0bridge\0macvlan\0macvtap\0vlan\0ipvlan\0dummy\0phys\0");
+        names.at(self as usize).unwrap_or(c"")
     }
 }
 

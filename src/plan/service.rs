@@ -78,9 +78,12 @@ pub enum OnFailure {
 }
 
 impl Service {
-    /// What a file says that says nothing.
-    pub const DEFAULT: Service =
-        Service { after: Vec::new(), overlay: None, overlay_size: None, keep: Keep::DEFAULT };
+    /// One that says nothing of it.
+    // Inlined for the same reason as `Plan::new`; as a constant it would be a kilobyte of zeros to copy.
+    #[inline(always)]
+    pub(super) const fn new() -> Service {
+        Service { after: Vec::new(), overlay: None, overlay_size: None, keep: Keep::DEFAULT }
+    }
 }
 
 impl Keep {

@@ -12,7 +12,7 @@ use super::attach;
 use super::change::Change;
 use super::{DEVPTS_SUPER_MAGIC, Root, TMPFS_MAGIC, magic};
 use crate::beneath::{self, NAME};
-use crate::bytes::Short;
+use crate::bytes::{CNames, Short};
 use crate::error::{Context, Error, Object, Result};
 use crate::plan::{Device, DeviceKind};
 use crate::proc::fd_path;
@@ -21,14 +21,10 @@ const DEV: &CStr = c"/dev";
 const CONSOLE: &str = "/dev/console";
 
 /// Links that every libcontainer made: name, text.
-const LINKS: [(&CStr, &CStr); 6] = [
-    (c"fd", c"/proc/self/fd"),
-    (c"stdin", c"/proc/self/fd/0"),
-    (c"stdout", c"/proc/self/fd/1"),
-    (c"stderr", c"/proc/self/fd/2"),
-    (c"core", KCORE),
-    (c"ptmx", c"pts/ptmx"),
-];
+const LINKS: CNames = CNames(
+    "fd\0/proc/self/fd\0stdin\0/proc/self/fd/0\0stdout\0/proc/self/fd/1\0stderr\0/proc/self/fd/2\0\
+     core\0/proc/kcore\0ptmx\0pts/ptmx\0",
+);
 /// Where the kernel has it (CONFIG_PROC_KCORE), "core" links to it.
 const KCORE: &CStr = c"/proc/kcore";
 
@@ -72,7 +68,8 @@ impl Root<'_> {
             return Ok(());
         }
         let dev = self.dev()?;
-        for (name, text) in LINKS {
+        let mut links = LINKS;
+        while let (Some(name), Some(text)) = (links.next(), links.next()) {
             if text == KCORE && rustix::fs::access(KCORE, rustix::fs::Access::EXISTS).is_err() {
                 continue;
             }

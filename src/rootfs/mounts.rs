@@ -13,24 +13,14 @@ use super::{PROC_SUPER_MAGIC, Root, SYSFS_MAGIC, magic};
 use crate::beneath;
 use crate::error::{Context, Error, Result};
 use crate::plan::Mount;
+use crate::plan::check::PROC_FILES;
 
 /// mount(2) copies at most a page of options, with their NUL, and cuts the rest without a word.
 const DATA_MAX: usize = 4096;
 
-/// Files of proc that may be covered: statistics, as a container's own view of its limits replaces
-/// them (lxcfs). The list is that of the OCI runtimes.
-const COVERABLE: [&str; 10] = [
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/loadavg",
-    "/proc/meminfo",
-    "/proc/net/dev",
-    "/proc/slabinfo",
-    "/proc/stat",
-    "/proc/swaps",
-    "/proc/sys/kernel/ns_last_pid",
-    "/proc/uptime",
-];
+/// A file of proc that may be covered besides those that replace statistics (`PROC_FILES`), as the OCI
+/// runtimes have it.
+const COVERABLE: &[u8] = b"/proc/sys/kernel/ns_last_pid";
 
 impl Root<'_> {
     /// Carries out the mounts of the plan but for those of type "cgroup".
@@ -125,7 +115,9 @@ impl Root<'_> {
         if proc && !is_of(mount, source, b"proc", PROC_SUPER_MAGIC) {
             return refuse("only proc may be mounted there");
         }
-        if on_proc && !proc && !COVERABLE.iter().any(|p| p.as_bytes() == mount.target.to_bytes()) {
+        let target = mount.target.to_bytes();
+        let coverable = target == COVERABLE || PROC_FILES.place(target).is_some();
+        if on_proc && !proc && !coverable {
             return refuse("it lies in proc, and is none of the files that may be covered");
         }
         let sys = beneath::is_exactly(mount.target, b"sys");

@@ -3,61 +3,30 @@
 use rustix::io::Errno;
 use rustix::thread::capabilities;
 
+use crate::bytes::Names;
 use crate::error::{Context, Error, Object, Result};
 use crate::syscall::cred::{CapSets, capset};
 use crate::syscall::process::{Prctl, prctl};
 
 /// Name of capability n (include/uapi/linux/capability.h).
-pub const NAMES: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+pub const NAMES: Names = Names(
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID \
+     CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST \
+     CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO \
+     CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE \
+     CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE \
+     CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM \
+     CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE",
+);
+/// How many have a name: to Linux 5.9, and none was added since.
+pub const COUNT: usize = 41;
 
 /// CAP_KILL.
 pub const KILL: u32 = 5;
 
 /// Capability `n` as the object of an error: its name, or its number where it has none here.
 pub fn object(n: u32) -> Object {
-    NAMES.get(n as usize).map_or(Object::Number(i64::from(n)), |name| Object::Str(name))
+    NAMES.at(n as usize).map_or(Object::Number(i64::from(n)), Object::Str)
 }
 
 /// A bit mask can say no more than 64.
@@ -117,9 +86,12 @@ mod tests {
         );
         let own = capabilities(None).unwrap().permitted.bits();
         assert!(check(own).is_ok());
-        for n in (0..NAMES.len()).filter(|n| own & 1 << n == 0) {
+        for n in (0..COUNT).filter(|n| own & 1 << n == 0) {
             let error = check(own | 1 << n).unwrap_err().to_string();
-            let want = format!("keep capability {}: Operation not permitted (EPERM)", NAMES[n]);
+            let want = format!(
+                "keep capability {}: Operation not permitted (EPERM)",
+                NAMES.at(n).unwrap()
+            );
             assert!(error.starts_with(&want), "{error}");
         }
     }

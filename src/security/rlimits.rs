@@ -2,30 +2,20 @@
 
 use rustix::io::Errno;
 
+use crate::bytes::Names;
 use crate::error::{Error, Object, Result};
 use crate::plan::Rlimit;
 use crate::syscall::process::setrlimit;
 
 /// Name of resource n: include/uapi/asm-generic/resource.h, which the architectures that nsinit is
 /// built for share.
-pub const NAMES: [&str; 16] = [
-    "RLIMIT_CPU",
-    "RLIMIT_FSIZE",
-    "RLIMIT_DATA",
-    "RLIMIT_STACK",
-    "RLIMIT_CORE",
-    "RLIMIT_RSS",
-    "RLIMIT_NPROC",
-    "RLIMIT_NOFILE",
-    "RLIMIT_MEMLOCK",
-    "RLIMIT_AS",
-    "RLIMIT_LOCKS",
-    "RLIMIT_SIGPENDING",
-    "RLIMIT_MSGQUEUE",
-    "RLIMIT_NICE",
-    "RLIMIT_RTPRIO",
-    "RLIMIT_RTTIME",
-];
+pub const NAMES: Names = Names(
+    "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC \
+     RLIMIT_NOFILE RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE \
+     RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME",
+);
+/// How many there are.
+pub const COUNT: usize = 16;
 
 /// Sets all of them.
 pub fn set(limits: &[Rlimit]) -> Result<()> {
@@ -36,7 +26,7 @@ pub fn set(limits: &[Rlimit]) -> Result<()> {
 }
 
 fn explain(limit: &Rlimit, errno: Errno) -> Error {
-    let name = NAMES.get(limit.resource as usize).copied();
+    let name = NAMES.at(limit.resource as usize);
     let on = name.map_or(Object::Number(i64::from(limit.resource)), Object::Str);
     let error = Error::errno("set resource limit", on, errno);
     match errno {
@@ -71,7 +61,7 @@ mod tests {
         assert!(
             set(7, 1 << 40, 1 << 40).contains("RLIMIT_NOFILE: Operation not permitted (EPERM)")
         );
-        assert_eq!(NAMES[linux_raw_sys::general::RLIMIT_NPROC as usize], "RLIMIT_NPROC");
-        assert_eq!(NAMES[linux_raw_sys::general::RLIMIT_RTTIME as usize], "RLIMIT_RTTIME");
+        assert_eq!(NAMES.at(linux_raw_sys::general::RLIMIT_NPROC as usize), Some("RLIMIT_NPROC"));
+        assert_eq!(NAMES.at(linux_raw_sys::general::RLIMIT_RTTIME as usize), Some("RLIMIT_RTTIME"));
     }
 }

@@ -37,7 +37,8 @@ fn everything_is_mounted_once(arch: Arch) {
     machine.only(
         "while read id parent dev root point options rest; do echo \"MOUNT $point $options $rest\"; done < /proc/self/mountinfo\n\
         echo GROUP $(cat /proc/1/cgroup) $(cat /sys/fs/cgroup/cgroup.subtree_control) END\n\
-        echo NAME $(hostname); ip addr show lo; ls -l /proc/1/fd; ulimit -c",
+        echo NAME $(hostname); ip addr show lo; ls -l /proc/1/fd; ulimit -c\n\
+        echo LINKS $(for name in fd stdin stdout stderr; do readlink /dev/$name; done) END",
     );
     machine.append += " nsinit.hostname=koye";
     let said = machine.boot();
@@ -58,6 +59,8 @@ fn everything_is_mounted_once(arch: Arch) {
         assert!(lines[0].contains(kind), "{}", lines[0]);
     }
     assert!(said.contains("GROUP 0::/init cpuset cpu io memory "), "{said}");
+    let links = "/proc/self/fd /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2";
+    assert!(said.contains(&format!("LINKS {links} END")), "{said}");
     assert!(said.contains("NAME koye") && said.contains("inet 127.0.0.1/8"), "{said}");
 }
 

@@ -42,7 +42,9 @@ fn it_mounts_what_is_missing_and_ends_the_container_alone() {
         assert!(!points.contains(point), "{points}");
     }
     assert!(
-        run.out.contains("NODES full mqueue null pts random shm tty urandom zero END"),
+        run.out.contains(
+            "NODES fd full mqueue null pts random shm stderr stdin stdout tty urandom zero END"
+        ),
         "{}",
         run.out
     );

@@ -52,7 +52,7 @@ fn make_executable(file: &Path) {
 }
 
 /// A machine with this disk, and the modules to read it.
-fn machine(place: &Place, arch: Arch, image: &Path, append: &str) -> Option<Machine> {
+pub fn machine(place: &Place, arch: Arch, image: &Path, append: &str) -> Option<Machine> {
     let mut machine = Machine::of(place, arch)?;
     machine.nsinit_is_init();
     for module in ["virtio_pci", "virtio_blk"] {

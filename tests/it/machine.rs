@@ -26,7 +26,7 @@ const END: &str = "MACHINE ENDS";
 pub enum Arch {
     /// The host's own.
     X86_64,
-    /// One for which all is built and fetched: scripts/cross, scripts/vm-kernel.
+    /// One for which all is built and fetched: scripts/cross, scripts/vm-kernel, scripts/vm-root.
     Aarch64,
 }
 
@@ -79,8 +79,7 @@ impl Arch {
             Arch::X86_64 => ("NSINIT_VM_KERNEL", "vm"),
             Arch::Aarch64 => ("NSINIT_VM_KERNEL_AARCH64", "vm-arm64"),
         };
-        let usual = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("..").join(dir);
-        std::env::var_os(named).map_or_else(usual, PathBuf::from)
+        std::env::var_os(named).map_or_else(|| target(dir), PathBuf::from)
     }
 
     /// The program that is tested.
@@ -95,7 +94,7 @@ impl Arch {
     pub fn host(self, path: &Path) -> PathBuf {
         match self {
             Arch::X86_64 => path.to_owned(),
-            Arch::Aarch64 => self.vm().join("root").join(path.strip_prefix("/").unwrap()),
+            Arch::Aarch64 => target("vm-root-arm64").join(path.strip_prefix("/").unwrap()),
         }
     }
 
@@ -342,6 +341,11 @@ impl Machine {
             .stdin(Stdio::from(nameless()));
         qemu
     }
+}
+
+/// What scripts/test has put below the target directory.
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("..").join(name)
 }
 
 /// What a program says.

@@ -21,6 +21,7 @@ mod boot_initramfs;
 mod boot_inside;
 mod boot_kmsg;
 mod boot_power;
+mod boot_readonly;
 mod boot_root;
 mod boot_rootwait;
 mod boot_watchdog;

@@ -219,7 +219,9 @@ fn every_script_is_executable() {
         "scripts/mkinitramfs",
         "scripts/release",
         "scripts/rootfs",
+        "scripts/vm-arch",
         "scripts/vm-kernel",
+        "scripts/vm-root",
         ".ci/run",
     ] {
         let mode = fs::metadata(root.join(name))

@@ -15,7 +15,7 @@ use super::child::join;
 use crate::boot::mounts::{is_mounted, open};
 use crate::boot::names::Path;
 use crate::boot::superblock;
-use crate::bytes::{Arena, is_among};
+use crate::bytes::{Arena, CNames, is_among};
 use crate::error::{Context, Error, Result};
 use crate::front::load::RUN;
 use crate::plan::{Kind, Plan};
@@ -23,8 +23,8 @@ use crate::syscall::loopdev;
 
 /// Where a directory without a word about it has its root: nsinit's names, and LinuxKit's for a root
 /// that is meant to be written to.
-pub const NAMES: [&CStr; 6] =
-    [c"rootfs", c"lower", c"rootfs.img", c"rootfs.squashfs", c"rootfs.ext4", c"rootfs.erofs"];
+pub const NAMES: CNames =
+    CNames("rootfs\0lower\0rootfs.img\0rootfs.squashfs\0rootfs.ext4\0rootfs.erofs\0");
 
 /// How a root is given.
 pub struct Base {
@@ -40,7 +40,7 @@ pub struct Base {
 pub fn base(plan: &Plan) -> Result<Base> {
     let found = match plan.rootfs.path {
         Some(path) => Some((path, stat(path).doing("open the root file system", path)?)),
-        None => NAMES.iter().find_map(|name| Some((*name, stat(*name).ok()?))),
+        None => NAMES.into_iter().find_map(|name| Some((name, stat(name).ok()?))),
     };
     let Some((path, found)) = found else {
         let why = "there is neither a directory \"rootfs\" nor an image \"rootfs.img\"";

@@ -6,6 +6,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 
 use super::output::Output;
+use crate::bytes::Names;
 use crate::plan::service::{Keep, OnFailure, Restart};
 
 /// Most containers of all kinds together. A set of them is a word of as many bits.
@@ -64,17 +65,9 @@ pub enum State {
 impl State {
     /// The word for it.
     pub fn name(self) -> &'static str {
-        match self {
-            State::Idle => "idle",
-            State::Reading | State::Waiting => "waiting",
-            State::Starting => "starting",
-            State::Running => "running",
-            State::BackOff => "back-off",
-            State::Stopping => "stopping",
-            State::Ended => "ended",
-            State::Stopped => "stopped",
-            State::Failed => "failed",
-        }
+        let names =
+            Names("idle waiting waiting starting running back-off stopping ended stopped failed");
+        names.at(self as usize).unwrap_or("")
     }
 
     /// Whether nothing more is to come of it unasked.

@@ -8,7 +8,7 @@ mod properties;
 use core::ffi::CStr;
 use core::time::Duration;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, Mode, access, mkdir};
 use rustix::io::{Errno, read};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -178,7 +178,7 @@ impl Bus<'_> {
 
     fn fill(&mut self) -> rustix::io::Result<()> {
         let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-        match read(&self.socket, room)? {
+        match read(self.socket.as_fd(), room)? {
             // It hung up; or the message is longer than any that is awaited.
             0 => Err(Errno::CONNRESET),
             n => {

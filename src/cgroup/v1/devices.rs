@@ -1,5 +1,6 @@
 //! The device list of a v1 group (Documentation/admin-guide/cgroup-v1/devices.rst).
 
+use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use rustix::io::write;
 
@@ -34,7 +35,7 @@ fn write_rules(group: &Limited, file: &'static str, rules: Option<&[DeviceRule]>
         return Ok(());
     }
     let fd = dir.file(file, OFlags::WRONLY).doing("open", Object::Beneath(dir.path, file))?;
-    let put = |text: &[u8]| match write(&fd, text) {
+    let put = |text: &[u8]| match write(fd.as_fd(), text) {
         Ok(_) => Ok(()),
         Err(errno) => Err(failed(dir.path, file, &Show(text), errno, arena)
             .hint("the parent group must be allowed what this one is")),

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::limits::{self, Limited};
 use super::refuse::{KERNEL_MEMORY, left_out, limits_kernel_memory};
 use super::subsystem::Subsystem;
-use crate::bytes::{Show, number};
+use crate::bytes::{Names, Show, number};
 use crate::error::Result;
 use crate::plan::BLKIO;
 
@@ -44,18 +44,11 @@ pub fn limit(group: &Limited, base: &'static CStr) -> Result<()> {
 }
 
 /// Documentation/admin-guide/cgroup-v1, Documentation/scheduler/sched-bwc.rst.
-const FILES: [limits::Row; 10] = [
-    (Subsystem::Memory, "memory.limit_in_bytes", false),
-    (Subsystem::Memory, "memory.memsw.limit_in_bytes", false),
-    (Subsystem::Memory, "memory.soft_limit_in_bytes", false),
-    (Subsystem::Memory, "memory.swappiness", false),
-    (Subsystem::Memory, "memory.oom_control", false),
-    (Subsystem::Cpu, "cpu.shares", false),
-    (Subsystem::Cpu, "cpu.cfs_period_us", false),
-    (Subsystem::Cpu, "cpu.cfs_quota_us", false),
-    (Subsystem::Pids, "pids.max", true),
-    (Subsystem::NetCls, "net_cls.classid", false),
-];
+const FILES: Names = Names(
+    "memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes \
+     memory.swappiness memory.oom_control cpu.shares cpu.cfs_period_us cpu.cfs_quota_us \
+     pids.max net_cls.classid",
+);
 
 #[inline(never)]
 fn numbers(group: &Limited) -> Result<()> {
@@ -72,7 +65,7 @@ fn numbers(group: &Limited) -> Result<()> {
         plan.pids_limit,
         plan.net_cls_classid.map(i64::from),
     ];
-    limits::write(group, &FILES, &values)
+    limits::write(group, FILES, &values)
 }
 
 /// The kernel has no such limit of its own since Linux 5.16: it refuses, or takes it and does nothing.
@@ -116,7 +109,7 @@ fn blkio(group: &Limited) -> Result<()> {
     ];
     let [line, throttles @ ..] = &plan.blkio;
     if let Some(line) = line {
-        weigh(group, of_device, BLKIO[0], line)?;
+        weigh(group, of_device, BLKIO.at(0).unwrap_or(""), line)?;
     }
     for (file, line) in THROTTLES.iter().zip(throttles) {
         line.as_ref().map_or(Ok(()), |line| group.put_number(file, line))?;

@@ -8,16 +8,11 @@ use super::super::limits::{self, Limited, Max, explain};
 use super::super::refuse::left_out;
 use super::super::subsystem::Subsystem;
 use super::super::weight;
+use crate::bytes::Names;
 use crate::error::Result;
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
 
-const FILES: [limits::Row; 5] = [
-    (Subsystem::Memory, "memory.max", true),
-    (Subsystem::Memory, "memory.swap.max", true),
-    (Subsystem::Memory, "memory.low", false),
-    (Subsystem::Cpu, "cpu.weight", false),
-    (Subsystem::Pids, "pids.max", true),
-];
+const FILES: Names = Names("memory.max memory.swap.max memory.low cpu.weight pids.max");
 
 /// Writes those that these controllers carry out. What v2 has nothing for has been told by then.
 #[inline(never)]
@@ -31,7 +26,7 @@ pub fn limit(group: &Limited) -> Result<()> {
         plan.cpu_shares.map(|shares| weight::of_shares(shares) as i64),
         plan.pids_limit,
     ];
-    limits::write(group, &FILES, &values)?;
+    limits::write(group, FILES, &values)?;
     if subsystems.has(Subsystem::Cpu) {
         cpu_max(group)?;
     }
@@ -86,7 +81,7 @@ fn io(group: &Limited) -> Result<()> {
         None => {}
     }
     for ((name, key), line) in
-        ["", "rbps=", "wbps=", "riops=", "wiops="].iter().zip(&BLKIO).zip(&plan.blkio)
+        ["", "rbps=", "wbps=", "riops=", "wiops="].iter().zip(BLKIO).zip(&plan.blkio)
     {
         let Some(DeviceValue { major, minor, value }) = line else { continue };
         let (file, value) = match (name.is_empty(), *value) {

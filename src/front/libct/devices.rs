@@ -6,6 +6,7 @@ use core::ffi::CStr;
 use super::mounts::absolute;
 use super::path::Quoted;
 use super::read::{File, Key, Read, all, v1, v2};
+use crate::bytes::CNames;
 use crate::jsonmin::{Pos, Value};
 use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 
@@ -61,43 +62,46 @@ pub(super) const NAMES: &[Key] = &[
 ];
 
 /// Devices that have had their numbers since ever (Documentation/admin-guide/devices.txt).
-const KNOWN: [(&CStr, u32, u32, u32); 14] = [
-    (c"/dev/null", 1, 3, 0o666),
-    (c"/dev/zero", 1, 5, 0o666),
-    (c"/dev/full", 1, 7, 0o666),
-    (c"/dev/tty", 5, 0, 0o666),
-    (c"/dev/urandom", 1, 9, 0o666),
-    (c"/dev/random", 1, 8, 0o666),
-    (c"/dev/console", 5, 1, 0o600),
-    (c"/dev/ptmx", 5, 2, 0o666),
-    (c"/dev/fuse", 10, 229, 0o666),
-    (c"/dev/net/tun", 10, 200, 0o666),
-    (c"/dev/tun", 10, 200, 0o666),
-    (c"/dev/kvm", 10, 232, 0o660),
-    (c"/dev/loop-control", 10, 237, 0o660),
-    (c"/dev/kmsg", 1, 11, 0o644),
+const KNOWN: CNames = CNames(
+    "/dev/null\0/dev/zero\0/dev/full\0/dev/tty\0/dev/urandom\0/dev/random\0/dev/console\0\
+     /dev/ptmx\0/dev/fuse\0/dev/net/tun\0/dev/tun\0/dev/kvm\0/dev/loop-control\0/dev/kmsg\0",
+);
+/// Their major and minor numbers and their modes.
+const NUMBERS: [(u8, u8, u16); 14] = [
+    (1, 3, 0o666),
+    (1, 5, 0o666),
+    (1, 7, 0o666),
+    (5, 0, 0o666),
+    (1, 9, 0o666),
+    (1, 8, 0o666),
+    (5, 1, 0o600),
+    (5, 2, 0o666),
+    (10, 229, 0o666),
+    (10, 200, 0o666),
+    (10, 200, 0o666),
+    (10, 232, 0o660),
+    (10, 237, 0o660),
+    (1, 11, 0o644),
 ];
 
 /// How many of `KNOWN` a container has when its file names none.
 const DEFAULT_NODES: usize = 6;
 
-/// The device rules of libcontainer itself (devices/defaults.go): nodes may be made, terminals, tun
-/// and the harmless memory devices used. `None` is any number.
-const DEFAULT_RULES: [(DeviceKind, Option<u32>, Option<u32>, bool); 14] = [
-    (DeviceKind::Char, None, None, false),
-    (DeviceKind::Block, None, None, false),
-    (DeviceKind::Char, Some(5), Some(1), true),
-    (DeviceKind::Char, Some(4), Some(0), true),
-    (DeviceKind::Char, Some(4), Some(1), true),
-    (DeviceKind::Char, Some(136), None, true),
-    (DeviceKind::Char, Some(5), Some(2), true),
-    (DeviceKind::Char, Some(10), Some(200), true),
-    (DeviceKind::Char, Some(1), Some(3), true),
-    (DeviceKind::Char, Some(1), Some(5), true),
-    (DeviceKind::Char, Some(1), Some(7), true),
-    (DeviceKind::Char, Some(5), Some(0), true),
-    (DeviceKind::Char, Some(1), Some(9), true),
-    (DeviceKind::Char, Some(1), Some(8), true),
+/// The devices that may be used by the rules of libcontainer itself (devices/defaults.go), terminals, tun
+/// and the harmless memory devices: major and minor number, of which -1 is any. Nodes may be made of all.
+const USED: [(u8, i16); 12] = [
+    (5, 1),
+    (4, 0),
+    (4, 1),
+    (136, -1),
+    (5, 2),
+    (10, 200),
+    (1, 3),
+    (1, 5),
+    (1, 7),
+    (5, 0),
+    (1, 9),
+    (1, 8),
 ];
 
 impl File<'_> {
@@ -136,10 +140,8 @@ impl File<'_> {
 
     fn device_name(&mut self) -> Read {
         let name = self.text()?;
-        match KNOWN
-            .iter()
-            .find(|row| row.0.to_bytes().strip_prefix(b"/dev/") == Some(name.to_bytes()))
-        {
+        let is = |path: &CStr| path.to_bytes().strip_prefix(b"/dev/") == Some(name.to_bytes());
+        match KNOWN.zip(NUMBERS).find(|(path, _)| is(path)) {
             Some(row) => self.push_node(node(row)),
             None => Err(self.composed(format_args!(
                 "nsinit does not know the numbers of {}: list it with type, major and minor",
@@ -225,21 +227,25 @@ impl File<'_> {
 
     /// The nodes that a container can't do without, where the file says nothing of nodes.
     pub fn default_nodes(&mut self) -> Read {
-        KNOWN.iter().take(DEFAULT_NODES).try_for_each(|row| self.push_node(node(row)))
+        KNOWN.zip(NUMBERS).take(DEFAULT_NODES).try_for_each(|row| self.push_node(node(row)))
     }
 
     /// libcontainer's own rules, where the file says nothing of them.
     pub fn default_rules(&mut self) -> Read {
-        for (kind, major, minor, used) in DEFAULT_RULES {
+        let mut allow = |kind, major, minor, used| {
             let rule = DeviceRule { kind, major, minor, read: used, write: used, mknod: true };
             let pushed = self.device_access().allowed.push(rule);
-            pushed.map_err(|_| self.full(DEVICES, "device rules"))?;
-        }
-        Ok(())
+            pushed.map_err(|_| self.full(DEVICES, "device rules"))
+        };
+        allow(DeviceKind::Char, None, None, false)?;
+        allow(DeviceKind::Block, None, None, false)?;
+        USED.into_iter().try_for_each(|(major, minor)| {
+            allow(DeviceKind::Char, Some(major.into()), minor.try_into().ok(), true)
+        })
     }
 }
 
-fn node(row: &(&'static CStr, u32, u32, u32)) -> Device {
-    let (path, major, minor, mode) = *row;
+fn node((path, (major, minor, mode)): (&'static CStr, (u8, u8, u16))) -> Device {
+    let (major, minor, mode) = (major.into(), minor.into(), mode.into());
     Device { path, kind: DeviceKind::Char, major, minor, mode, uid: 0, gid: 0 }
 }

@@ -12,6 +12,7 @@ use super::names::{MOUNT_FLAGS, PROPAGATION};
 use super::path::Quoted;
 use super::read::{File, Key, Read, all, v1, v2};
 use super::settle::List;
+use crate::bytes::CNames;
 use crate::jsonmin::Pos;
 use crate::plan::{MOUNTS, Mount, MountCommands, Relabel};
 
@@ -78,20 +79,18 @@ pub(super) const COMMAND: &[Key] = &[
 
 const NOTHING: u32 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-/// What libcontainer 1 mounted by itself, in this order (mount/init.go, newSystemMounts).
-const IMPLICIT: [(&CStr, &CStr, &CStr, u32, &CStr); 6] = [
-    (c"proc", c"/proc", c"proc", NOTHING, c""),
-    (c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_STRICTATIME, c"mode=755"),
-    (c"shm", c"/dev/shm", c"tmpfs", NOTHING, c"mode=1777,size=65536k"),
-    (c"mqueue", c"/dev/mqueue", c"mqueue", NOTHING, c""),
+/// What libcontainer 1 mounted by itself, in this order (mount/init.go, newSystemMounts): source, mount
+/// point, type and options, and the flags.
+const IMPLICIT: [(CNames, u32); 6] = [
+    (CNames("proc\0/proc\0proc\0\0"), NOTHING),
+    (CNames("tmpfs\0/dev\0tmpfs\0mode=755\0"), MS_NOSUID | MS_STRICTATIME),
+    (CNames("shm\0/dev/shm\0tmpfs\0mode=1777,size=65536k\0"), NOTHING),
+    (CNames("mqueue\0/dev/mqueue\0mqueue\0\0"), NOTHING),
     (
-        c"devpts",
-        c"/dev/pts",
-        c"devpts",
+        CNames("devpts\0/dev/pts\0devpts\0newinstance,ptmxmode=0666,mode=620,gid=5\0"),
         MS_NOSUID | MS_NOEXEC,
-        c"newinstance,ptmxmode=0666,mode=620,gid=5",
     ),
-    (c"sysfs", c"/sys", c"sysfs", NOTHING, c""),
+    (CNames("sysfs\0/sys\0sysfs\0\0"), NOTHING),
 ];
 
 impl File<'_> {
@@ -231,7 +230,9 @@ impl File<'_> {
     pub fn implicit_mounts(&mut self, mqueue: bool, sys_read_only: bool) -> Read {
         let mounts = &mut self.plan.rootfs.mounts;
         let mut added = 0;
-        for (source, target, fstype, mut flags, data) in IMPLICIT {
+        for (mut words, mut flags) in IMPLICIT {
+            let mut word = || words.next().unwrap_or(c"");
+            let (source, target, fstype, data) = (word(), word(), word(), word());
             if fstype == c"mqueue" && !mqueue {
                 continue;
             }

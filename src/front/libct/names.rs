@@ -2,7 +2,7 @@
 
 use linux_raw_sys::general as k;
 
-use crate::bytes::same_in_any_case;
+use crate::bytes::{Names, same_in_any_case};
 use crate::plan::Kind;
 use crate::security::{caps, rlimits};
 
@@ -10,36 +10,36 @@ use crate::security::{caps, rlimits};
 const CAP: usize = 4;
 const RLIMIT: usize = 7;
 
-/// All capabilities that have a name (to Linux 5.9, and none was added since).
-pub(super) const ALL_CAPABILITIES: u64 = (1 << caps::NAMES.len()) - 1;
+/// All capabilities that have a name.
+pub(super) const ALL_CAPABILITIES: u64 = (1 << caps::COUNT) - 1;
 
 /// The capabilities of a mask, without "CAP_".
 pub(super) fn capabilities(mask: u64) -> impl Iterator<Item = &'static str> {
     let chosen = move |row: &(usize, &str)| mask & 1 << row.0 != 0;
-    caps::NAMES.into_iter().enumerate().filter(chosen).filter_map(|(_, name)| name.get(CAP..))
+    caps::NAMES.enumerate().filter(chosen).filter_map(|(_, name)| name.get(CAP..))
 }
 
 /// The number of a capability, with or without CAP_, in any case.
 pub(super) fn capability(name: &[u8]) -> Option<u32> {
-    number(&caps::NAMES, CAP, name)
+    number(caps::NAMES, CAP, name)
 }
 
 /// How many resource limits there are.
-pub(super) const RLIMIT_COUNT: i64 = rlimits::NAMES.len() as i64;
+pub(super) const RLIMIT_COUNT: i64 = rlimits::COUNT as i64;
 
 /// The number of a resource limit, with or without RLIMIT_, in any case.
 pub(super) fn rlimit(name: &[u8]) -> Option<u32> {
-    number(&rlimits::NAMES, RLIMIT, name)
+    number(rlimits::NAMES, RLIMIT, name)
 }
 
 /// The place in `table` of `name`, with or without the first `prefix` bytes, in any case.
-fn number(table: &[&str], prefix: usize, name: &[u8]) -> Option<u32> {
-    let is = |known: &&str| {
+fn number(mut table: Names, prefix: usize, name: &[u8]) -> Option<u32> {
+    let is = |known: &str| {
         let known = known.as_bytes();
         let short = known.get(prefix..).unwrap_or(known);
         same_in_any_case(known, name) || same_in_any_case(short, name)
     };
-    table.iter().position(is).map(|n| n as u32)
+    table.position(is).map(|n| n as u32)
 }
 
 /// A namespace by libcontainer's name, or by the OCI's.
@@ -85,11 +85,12 @@ mod tests {
         assert_eq!(capability(b"CHOWN"), Some(k::CAP_CHOWN));
         assert_eq!(capability(b"cap_sys_admin"), Some(k::CAP_SYS_ADMIN));
         assert_eq!(capability(b"CHECKPOINT_RESTORE"), Some(k::CAP_CHECKPOINT_RESTORE));
-        for (n, name) in caps::NAMES.iter().enumerate() {
+        for (n, name) in caps::NAMES.enumerate() {
             assert_eq!(capability(name.as_bytes()), Some(n as u32));
             assert_eq!(capability(name[CAP..].to_lowercase().as_bytes()), Some(n as u32));
         }
-        assert_eq!(caps::NAMES.len() as u32 - 1, k::CAP_LAST_CAP);
+        assert_eq!((caps::NAMES.count(), caps::COUNT as u32 - 1), (caps::COUNT, k::CAP_LAST_CAP));
+        assert_eq!(rlimits::NAMES.count(), rlimits::COUNT);
         for unknown in ["", "CAP_", "CAP", "CAP_KIL", "KILLX", "CAP_CAP_KILL"] {
             assert_eq!(capability(unknown.as_bytes()), None, "{unknown:?}");
         }

@@ -28,7 +28,7 @@ pub(super) fn cgroup(j: &mut Json, cgroup: &Cgroup) {
     j.opt_number("pids_limit", cgroup.pids_limit);
     j.opt("cpuset_cpus", cgroup.cpuset_cpus);
     j.opt("cpuset_mems", cgroup.cpuset_mems);
-    for (key, value) in BLKIO.iter().zip(cgroup.blkio) {
+    for (key, value) in BLKIO.zip(cgroup.blkio) {
         if let (Some(name), Some(value)) = (key.strip_prefix("cgroups."), value) {
             j.key(name);
             j.raw(format_args!("\"{value}\""));

@@ -9,6 +9,7 @@ use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 use super::names;
 use super::path::{Quoted, Step};
 use super::read::{By, File, Read};
+use crate::bytes::CNames;
 use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
 
@@ -78,24 +79,15 @@ impl Kept {
 
 /// What `restrict_sys` masks: in 2014 /proc/kcore alone, today what every launcher does. The files
 /// of each CPU's thermal_throttle are not among them: their names depend on the machine.
-const MASKED: [&CStr; 12] = [
-    c"/proc/acpi",
-    c"/proc/asound",
-    c"/proc/interrupts",
-    c"/proc/kcore",
-    c"/proc/keys",
-    c"/proc/latency_stats",
-    c"/proc/timer_list",
-    c"/proc/timer_stats",
-    c"/proc/sched_debug",
-    c"/proc/scsi",
-    c"/sys/firmware",
-    c"/sys/devices/virtual/powercap",
-];
+const MASKED: CNames = CNames(
+    "/proc/acpi\0/proc/asound\0/proc/interrupts\0/proc/kcore\0/proc/keys\0/proc/latency_stats\0\
+     /proc/timer_list\0/proc/timer_stats\0/proc/sched_debug\0/proc/scsi\0/sys/firmware\0\
+     /sys/devices/virtual/powercap\0",
+);
 
 /// What `restrict_sys` makes read-only (/sys is mounted so).
-const READ_ONLY: [&CStr; 5] =
-    [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sys", c"/proc/sysrq-trigger"];
+const READ_ONLY: CNames =
+    CNames("/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
 
 impl File<'_> {
     /// The list is about to be filled by the key at hand: whether it is to be emptied first, as by
@@ -261,9 +253,9 @@ impl File<'_> {
         };
         rootfs.propagation = if private { MS_PRIVATE } else { MS_SLAVE };
         if self.kept.restrict_sys {
-            add(&mut rootfs.masked, &MASKED).map_err(|()| self.full(PATHS, "paths"))?;
+            add(&mut rootfs.masked, MASKED).map_err(|()| self.full(PATHS, "paths"))?;
             let rootfs = &mut self.plan.rootfs;
-            add(&mut rootfs.readonly_paths, &READ_ONLY).map_err(|()| self.full(PATHS, "paths"))?;
+            add(&mut rootfs.readonly_paths, READ_ONLY).map_err(|()| self.full(PATHS, "paths"))?;
         }
         Ok(())
     }
@@ -276,9 +268,9 @@ pub(super) fn beneath<'a>(root: &CStr, path: &'a CStr) -> Option<&'a CStr> {
 }
 
 /// Adds those that are not there yet.
-fn add(list: &mut Vec<&'static CStr, PATHS>, paths: &[&'static CStr]) -> Result<(), ()> {
+fn add(list: &mut Vec<&'static CStr, PATHS>, paths: CNames) -> Result<(), ()> {
     for path in paths {
-        if !list.contains(path) {
+        if !list.contains(&path) {
             list.push(path).map_err(|_| ())?;
         }
     }
