@@ -183,6 +183,12 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
+/// Whether `word` is one of those that lie between `at` bytes in `list`.
+#[inline(never)]
+pub fn is_among(list: &[u8], at: u8, word: &[u8]) -> bool {
+    split_by(list, at).any(|one| one == word)
+}
+
 /// The words of a constant text, with one space between them: a table of names in a fifth of the
 /// room that a reference to each takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

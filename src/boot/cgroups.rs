@@ -7,7 +7,8 @@ use rustix::mount::{MountFlags, mount};
 
 use super::cmdline::Hierarchy;
 use super::mounts::{is_mounted, make_dir, read, write};
-use crate::bytes::{Short, split_by};
+use super::names::path;
+use crate::bytes::split_by;
 use crate::error::{Context, Result};
 
 const TOP: &CStr = c"/sys/fs/cgroup";
@@ -43,12 +44,10 @@ fn v2() -> Result<()> {
     let mut buf = [0; 512];
     const CONTROLLERS: &CStr = c"/sys/fs/cgroup/cgroup.controllers";
     let controllers = read(CONTROLLERS, &mut buf).doing("read", CONTROLLERS)?;
-    for name in
-        split_by(controllers.trim_ascii(), b' ').filter_map(|name| core::str::from_utf8(name).ok())
-    {
-        let text = Short::<128>::new(format_args!("+{name}"));
+    for name in split_by(controllers.trim_ascii(), b' ') {
         // One by one: a controller that can't be had takes no other with it. A container that asks
         // for it hears of it.
+        let text = path("+*", name);
         let _ = write(c"/sys/fs/cgroup/cgroup.subtree_control", text.as_cstr().to_bytes());
     }
     Ok(())
@@ -68,16 +67,14 @@ fn v1() -> Result<()> {
         split_by(list, b'\n').filter(|line| !line.starts_with(b"#") && line.ends_with(b"\t1"))
     {
         let name = split_by(line, b'\t').next().unwrap_or(b"");
-        let name = core::str::from_utf8(name).unwrap_or("");
         hierarchy(name, name);
     }
-    hierarchy("systemd", "none,name=systemd");
+    hierarchy(b"systemd", b"none,name=systemd");
     Ok(())
 }
 
-fn hierarchy(name: &str, options: &str) {
-    let dir = Short::<128>::new(format_args!("/sys/fs/cgroup/{name}"));
-    let data = Short::<128>::new(format_args!("{options}"));
+fn hierarchy(name: &[u8], options: &[u8]) {
+    let (dir, data) = (path("/sys/fs/cgroup/*", name), path("*", options));
     make_dir(dir.as_cstr());
     // A controller without version 1: as above.
     let _ = mount(c"cgroup", dir.as_cstr(), c"cgroup", flags(), data.as_cstr());

@@ -3,15 +3,13 @@
 
 use core::ffi::CStr;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-
-use super::Action;
+use super::{Action, mounts};
 use crate::bytes::{Arena, Names, Show, number};
 use crate::say;
 use crate::syscall::cstr::List;
 
-/// Longest command line: COMMAND_LINE_SIZE of every architecture is at most this.
-const LINE: usize = 8192;
+/// More than the longest command line: COMMAND_LINE_SIZE of every architecture is less.
+const LINE: usize = 8193;
 
 /// Which control group hierarchy the machine gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,14 +151,16 @@ const IDLE: Names = Names("poweroff reboot halt shell stay");
 const PANIC: Names = Names("reboot halt shell");
 
 fn text(to: &mut Option<&'static CStr>, value: &'static CStr) -> bool {
-    *to = Some(value).filter(|value| !value.is_empty()).or(*to);
-    !value.is_empty()
+    let is_there = !value.is_empty();
+    if is_there {
+        *to = Some(value);
+    }
+    is_there
 }
 
 fn path(to: &mut Option<&'static CStr>, value: &'static CStr) -> bool {
     let absolute = value.to_bytes().starts_with(b"/");
-    *to = absolute.then_some(value).or(*to);
-    absolute
+    absolute && text(to, value)
 }
 
 fn seconds(to: &mut u32, value: &'static CStr) -> bool {
@@ -184,7 +184,7 @@ impl Cmdline {
         let mut cmdline = Cmdline::new();
         if is_real {
             let mut buf = [0; LINE];
-            match read_line(&mut buf) {
+            match mounts::read(c"/proc/cmdline", &mut buf) {
                 Ok(line) => cmdline.words(line, arena),
                 Err(errno) => {
                     let errno = crate::errno::Text(errno);
@@ -246,13 +246,6 @@ impl Quoted for [u8] {
     fn trim_suffix_quote(&self) -> &[u8] {
         self.strip_suffix(b"\"").unwrap_or(self)
     }
-}
-
-fn read_line(buf: &mut [u8; LINE]) -> rustix::io::Result<&[u8]> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(CWD, c"/proc/cmdline", flags, Mode::empty())?;
-    let n = rustix::io::read(&file, &mut buf[..])?;
-    Ok(buf.get(..n).unwrap_or(&[]))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use rustix::io::{self, Errno, fcntl_dupfd_cloexec};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::mounts;
-use crate::bytes::Short;
+use super::names::{Path, path};
 use crate::say;
 use crate::syscall::fd::stdio;
 
@@ -20,10 +20,11 @@ pub const CONSOLES: usize = 4;
 
 /// The active consoles, the machine's main one first.
 #[derive(Default)]
+#[repr(C)]
 pub struct Consoles {
     fds: Vec<OwnedFd, CONSOLES>,
-    main: Short<128>,
     is_log: bool,
+    main: Path,
 }
 
 impl Consoles {
@@ -36,10 +37,10 @@ impl Consoles {
         // The kernel names the main one, which is /dev/console, last (show_cons_active() in
         // drivers/tty/tty_io.c).
         for name in active.trim_ascii().rsplit(|byte| *byte == b' ') {
-            consoles.add(core::str::from_utf8(name).unwrap_or(""));
+            consoles.add(name);
         }
         if consoles.fds.is_empty() {
-            consoles.add("console");
+            consoles.add(b"console");
         } else if let (Ok(console), Some(main)) = (open(c"/dev/console"), consoles.fds.first_mut())
         {
             // The same line, but it outlives the end of a session that had it as its terminal
@@ -63,11 +64,11 @@ impl Consoles {
         consoles
     }
 
-    fn add(&mut self, name: &str) {
+    fn add(&mut self, name: &[u8]) {
         if name.is_empty() {
             return;
         }
-        let path = Short::new(format_args!("/dev/{name}"));
+        let path = path("/dev/*", name);
         if let Ok(fd) = open(path.as_cstr()) {
             if self.fds.is_empty() {
                 self.main = path;
@@ -133,11 +134,11 @@ fn become_stdio(main: &OwnedFd) {
 
 /// A serial line may wait for its carrier already in open(2).
 fn open(path: &CStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match openat(CWD, path, flags, Mode::empty()) {
+    let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
+    match mounts::open(path, flags | OFlags::RDWR) {
         // A console that can't be read.
         Err(Errno::ACCESS | Errno::PERM | Errno::INVAL) => {
-            openat(CWD, path, flags.difference(OFlags::RDWR) | OFlags::WRONLY, Mode::empty())
+            mounts::open(path, flags | OFlags::WRONLY)
         }
         file => file,
     }
@@ -147,7 +148,7 @@ fn open(path: &CStr) -> io::Result<OwnedFd> {
 fn kmsg() -> io::Result<OwnedFd> {
     // It may be locked: then some lines are lost.
     let _ = mounts::write(c"/proc/sys/kernel/printk_devkmsg", b"on\n");
-    openat(CWD, c"/dev/kmsg", OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+    mounts::open(c"/dev/kmsg", OFlags::WRONLY | OFlags::NONBLOCK)
 }
 
 fn nonblocking(fd: BorrowedFd) -> io::Result<OwnedFd> {

@@ -4,34 +4,32 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, openat, readlinkat_raw};
+use rustix::fs::{CWD, FileType, OFlags, readlinkat_raw};
 
+use super::names::{Path, path};
 use super::superblock::{bytes, text};
 use super::{mounts, names, nodes, superblock};
-use crate::bytes::{Short, number, same_in_any_case};
-
-/// Longest path of a device that is looked for.
-pub type Path = Short<128>;
+use crate::bytes::{number, same_in_any_case};
 
 /// The path of the device that `spec` names, as far as it is there: "/dev/vda1", "LABEL=…", "UUID=…",
 /// "PARTUUID=…", or "254:1".
 pub fn find(spec: &[u8]) -> Option<Path> {
     const MARKS: [(&[u8], Mark); 3] =
         [(b"LABEL=", Mark::Label), (b"UUID=", Mark::Uuid), (b"PARTUUID=", Mark::Partition)];
-    let mark = MARKS.iter().find_map(|(name, mark)| Some((*mark, spec.strip_prefix(*name)?)));
-    if let Some((mark, want)) = mark {
-        return search(mark, want);
+    for (name, mark) in MARKS {
+        if let Some(want) = spec.strip_prefix(name) {
+            return search(mark, want);
+        }
     }
-    let spec = core::str::from_utf8(spec).ok()?;
     let mut buf = [0; 1024];
-    let path = if spec.starts_with("/dev/") {
-        Path::new(format_args!("{spec}"))
-    } else {
-        let uevent =
-            mounts::read_at(format_args!("/sys/dev/block/{spec}/uevent"), &mut buf).ok()?;
-        Path::new(format_args!("/dev/{}", nodes::variable(uevent, "DEVNAME=")?))
+    let name = match spec.strip_prefix(b"/dev/") {
+        Some(name) => name,
+        None => {
+            let uevent = mounts::read_at("/sys/dev/block/*/uevent", spec, &mut buf).ok()?;
+            nodes::variable(uevent, b"DEVNAME=")?
+        }
     };
-    open(path.as_cstr()).map(|_| path)
+    open_node(name).map(|(_, path)| path)
 }
 
 /// By what a root is named.
@@ -47,58 +45,61 @@ fn search(mark: Mark, want: &[u8]) -> Option<Path> {
     let mut found = None;
     // Without sysfs there is none.
     let _ = names::each(c"/sys/class/block", &mut |_, name| {
-        if found.is_none() {
-            found = name.to_str().ok().and_then(|name| check(name, mark, want));
+        if found.is_none() && !want.is_empty() {
+            found = check(name.to_bytes(), mark, want);
         }
     });
     found
 }
 
-fn check(name: &str, mark: Mark, want: &[u8]) -> Option<Path> {
-    let path = Path::new(format_args!("/dev/{name}"));
-    let device = open(path.as_cstr())?;
-    let is_it = match mark {
-        Mark::Label => superblock::label(device.as_fd())?.as_cstr().to_bytes() == want,
-        Mark::Uuid => {
-            same_in_any_case(superblock::uuid(device.as_fd())?.as_cstr().to_bytes(), want)
+fn check(name: &[u8], mark: Mark, want: &[u8]) -> Option<Path> {
+    let (device, path) = open_node(name)?;
+    let uuid = match mark {
+        Mark::Label => {
+            let mut buf = [0; 256];
+            return (superblock::label(device.as_fd(), &mut buf)? == want).then_some(path);
         }
-        Mark::Partition => same_in_any_case(partition(name)?.as_cstr().to_bytes(), want),
+        Mark::Uuid => superblock::uuid(device.as_fd())?,
+        Mark::Partition => partition(name)?,
     };
-    (is_it && !want.is_empty()).then_some(path)
+    same_in_any_case(uuid.as_cstr().to_bytes(), want).then_some(path)
+}
+
+/// The block device of this name, with its path.
+fn open_node(name: &[u8]) -> Option<(OwnedFd, Path)> {
+    let path = path("/dev/*", name);
+    Some((open(path.as_cstr())?, path))
 }
 
 /// Opens a block device to read it.
 pub fn open(path: &CStr) -> Option<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = openat(CWD, path, flags, Mode::empty()).ok()?;
+    let file = mounts::open(path, OFlags::NONBLOCK).ok()?;
     let mode = rustix::fs::fstat(&file).ok()?.st_mode;
     (FileType::from_raw_mode(mode) == FileType::BlockDevice).then_some(file)
 }
 
 /// The UUID of the partition `name`: that of its entry in the GPT, or of an MBR the disk's own number
 /// and the partition's (the kernel's block/partitions/).
-fn partition(name: &str) -> Option<Short<128>> {
+fn partition(name: &[u8]) -> Option<Path> {
     let mut buf = [0; 64];
-    let index =
-        mounts::read_at(format_args!("/sys/class/block/{name}/partition"), &mut buf).ok()?;
+    let index = mounts::read_at("/sys/class/block/*/partition", name, &mut buf).ok()?;
     let index = number(index.trim_ascii(), 10)?;
-    let path = Path::new(format_args!("/sys/class/block/{name}"));
     let mut link = [MaybeUninit::uninit(); 512];
     // "../../devices/…/vda/vda1"
-    let (link, _) = readlinkat_raw(CWD, path.as_cstr(), &mut link).ok()?;
-    let disk = core::str::from_utf8(link.rsplit(|byte| *byte == b'/').nth(1)?).ok()?;
-    let disk = open(Path::new(format_args!("/dev/{disk}")).as_cstr())?;
+    let (link, _) =
+        readlinkat_raw(CWD, path("/sys/class/block/*", name).as_cstr(), &mut link).ok()?;
+    let (disk, _) = open_node(link.rsplit(|byte| *byte == b'/').nth(1)?)?;
     gpt(disk.as_fd(), index).or_else(|| mbr(disk.as_fd(), index))
 }
 
-fn mbr(disk: BorrowedFd, index: u64) -> Option<Short<128>> {
+fn mbr(disk: BorrowedFd, index: u64) -> Option<Path> {
     let mut buf = [0; 4];
     let id = u32::from_le_bytes(bytes(disk, 440, &mut buf).try_into().ok()?);
-    Some(Short::new(format_args!("{id:08x}-{index:02x}")))
+    Some(Path::new(format_args!("{id:08x}-{index:02x}")))
 }
 
 /// The UEFI specification, 5.3: the header is in the second block; entries from 1.
-fn gpt(disk: BorrowedFd, index: u64) -> Option<Short<128>> {
+fn gpt(disk: BorrowedFd, index: u64) -> Option<Path> {
     for block in [512, 4096] {
         let mut header = [0; 92];
         let header = bytes(disk, block, &mut header);
@@ -110,7 +111,7 @@ fn gpt(disk: BorrowedFd, index: u64) -> Option<Short<128>> {
         let entry =
             first.checked_mul(block)?.checked_add(u64::from(size) * index.checked_sub(1)?)?;
         let mut uuid = [0; 16];
-        return Some(text(bytes(disk, entry.checked_add(16)?, &mut uuid), true));
+        return Some(text(bytes(disk, entry.checked_add(16)?, &mut uuid), superblock::GPT));
     }
     None
 }

@@ -23,13 +23,15 @@ pub mod shutdown;
 mod superblock;
 pub mod watchdog;
 
+use core::mem::MaybeUninit;
+
 use heapless::Vec;
 use rustix::process::getpid;
 use rustix::system::{RebootCommand, reboot, sethostname};
 
-use crate::bytes::Arena;
+use crate::bytes::{Arena, is_among, split_by};
 use crate::error::{Context as _, Result};
-use crate::front::{Context, blank};
+use crate::front::Context;
 use crate::plan::Plan;
 use crate::proc::process::Identity;
 use crate::say;
@@ -41,14 +43,12 @@ use console::Consoles;
 use power::Buttons;
 use watchdog::Watchdog;
 
-/// What the first process has for as long as it runs.
+/// What the first process has for as long as it runs. What is small comes first: near the beginning it
+/// is reached by short instructions.
+#[repr(C)]
 pub struct Machine<'a> {
-    /// What the kernel's command line says.
-    pub cmdline: Cmdline,
-    /// Every active console, none of which a write blocks on.
-    pub consoles: Consoles,
-    /// The power buttons.
-    pub buttons: Buttons,
+    /// Memory for strings that stay for good.
+    pub arena: &'a Arena,
     /// The hardware watchdog, where one is asked for.
     pub watchdog: Watchdog,
     /// Whether this is a machine, and not a container: what is done to the kernel is done to all.
@@ -57,10 +57,14 @@ pub struct Machine<'a> {
     pub args: List<'static>,
     /// The environment that nsinit was started with.
     pub env: Env,
-    /// Memory for strings that stay for good.
-    pub arena: &'a Arena,
-    /// An empty plan: the memory for one.
-    pub plan: &'static mut Plan,
+    /// Memory for a plan.
+    pub plan: &'static mut MaybeUninit<Plan>,
+    /// The power buttons.
+    pub buttons: Buttons,
+    /// Every active console, none of which a write blocks on.
+    pub consoles: Consoles,
+    /// What the kernel's command line says.
+    pub cmdline: Cmdline,
     /// The steps of the boot, each with the time of its end in microseconds since the kernel began.
     pub marks: Vec<(&'static str, u64), MARKS>,
 }
@@ -98,14 +102,13 @@ pub enum Action {
 pub fn is_init(args: List) -> bool {
     let mut words = args.iter().flatten().map(|word| word.bytes());
     let name = words.next().unwrap_or(b"");
-    let base = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    getpid().is_init() && ((base == b"init" || base == b"linuxrc") || words.next().is_none())
+    let base = split_by(name, b'/').last().unwrap_or(name);
+    getpid().is_init() && (is_among(b"init linuxrc", b' ', base) || words.next().is_none())
 }
 
 /// Boots, runs the containers, and ends the machine.
 pub fn run(context: Context) -> ! {
     let Context { args, env, arena, plan, .. } = context;
-    let plan = blank(plan);
     let mut marks = Vec::new();
     // There is room.
     let _ = marks.push(("kernel", boottime()));
@@ -136,7 +139,7 @@ fn wanted(machine: &Machine) -> Option<Action> {
 /// Everything before the first container. What a machine can do without is warned of.
 // What it takes of the stack goes back before the loop.
 #[inline(never)]
-fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
+fn prepare(machine: &mut Machine, early: Result<()>) -> Result<()> {
     // All signals wait for the loop, but those that a fault of our own raises.
     sigprocmask(crash::WAITED).doing("block signals", ())?;
     sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
@@ -145,7 +148,10 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
             say::warning(format_args!("{error}"));
         }
     };
-    early.into_iter().for_each(|error| warn(Err(error)));
+    warn(early);
+    let [proc, sys, _] = &mounts::FIRST;
+    warn(mounts::one(proc));
+    warn(mounts::one(sys));
     if machine.is_real {
         // Ctrl-Alt-Del is a signal to PID 1, and no reset.
         warn(reboot(RebootCommand::CadOff).doing("ask for Ctrl-Alt-Del", ()));
@@ -169,7 +175,7 @@ fn prepare(machine: &mut Machine, early: mounts::Early) -> Result<()> {
     if machine.is_real {
         // As their comment says.
         mounts::EXTRA.iter().for_each(|entry| _ = mounts::one(entry));
-        machine.buttons = Buttons::open(machine.arena);
+        machine.buttons = Buttons::open();
         // Last: from here on somebody must kick it.
         match Watchdog::arm(machine.cmdline.watchdog) {
             Ok(watchdog) => machine.watchdog = watchdog,

@@ -7,7 +7,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
-use super::names;
+use super::names::{self, Names};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::say;
@@ -17,8 +17,9 @@ const DIR: &CStr = c"/modules";
 /// Loads the files of /modules, whatever their order: one that needs another is tried again after it.
 /// One that can't be loaded is warned of: what depends on it says more.
 pub fn load(arena: &Arena) {
+    let mut names = Names::new();
     // Without the directory there is nothing to load.
-    let mut names = names::sorted(DIR, arena).unwrap_or_default();
+    let _ = names::sorted(DIR, arena, &mut names);
     loop {
         let before = names.len();
         names.retain(

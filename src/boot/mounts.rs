@@ -1,16 +1,15 @@
 //! The file systems of the kernel, where every program looks for them.
 
 use core::ffi::CStr;
-use core::fmt;
 
-use heapless::Vec;
+use rustix::fd::OwnedFd;
 use rustix::fs::{Access, CWD, Mode, OFlags, access, mkdir, openat, stat, symlink};
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, mount};
 
-use super::{is_real, nodes, root};
-use crate::bytes::{CNames, Short};
-use crate::error::{Context, Error, Result};
+use super::{is_real, names, nodes, root};
+use crate::bytes::CNames;
+use crate::error::{Context, Result};
 use crate::rootfs::doing;
 use crate::syscall::cstr::Env;
 
@@ -63,33 +62,26 @@ const LINKS: [(&CStr, &CStr); 4] = [
     (c"/dev/stderr", c"/proc/self/fd/2"),
 ];
 
-/// Errors from before there was a console.
-pub type Early = Vec<Error, 4>;
-
-/// Mounts the first three, as a kernel without devtmpfs allows. Whether this is a machine, too.
+/// Mounts the first three, as a kernel without devtmpfs allows. Whether this is a machine, and what
+/// there was no console yet to tell: what the first two say is told when they are tried again.
 // What it takes of the stack goes back before the loop.
 #[inline(never)]
-pub fn first(env: &Env) -> (bool, Early) {
-    let mut early = Early::new();
-    let mut note = |result: Result<()>| {
-        if let Err(error) = result {
-            // Four fit.
-            let _ = early.push(error);
-        }
-    };
+pub fn first(env: &Env) -> (bool, Result<()>) {
     let [proc, sys, dev] = &FIRST;
-    note(one(proc));
+    let mut early = Ok(());
+    // Told when it is tried again, as the others below.
+    let _ = one(proc);
     let is_real = is_real(env);
     // Now, as proc is all that is mounted.
     if is_real && root::is_initramfs() {
-        note(root::make_exchangeable());
-        note(one(proc));
+        early = root::make_exchangeable();
+        let _ = one(proc);
     }
-    note(one(sys));
+    let _ = one(sys);
     // A container gets no devices of the machine's.
     let mounted = if is_real { one(dev) } else { Ok(()) };
     if access(c"/dev/null", Access::EXISTS).is_err() {
-        note(nodes::make(is_real).and(mounted));
+        early = early.and(nodes::make(is_real)).and(mounted);
     }
     for (link, text) in LINKS {
         // Who made /dev may have made them, or may not want anything in it.
@@ -118,25 +110,31 @@ pub fn make_dir(path: &CStr) {
 /// Whether a file system of its own is mounted on `point`, as the kernel may have done, or whoever
 /// made the container.
 pub fn is_mounted(point: &CStr) -> bool {
-    let above = openat(CWD, point, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+    let above = open(point, OFlags::PATH)
         .and_then(|dir| rustix::fs::statat(&dir, c"..", rustix::fs::AtFlags::empty()));
     matches!((stat(point), above), (Ok(it), Ok(above)) if it.st_dev != above.st_dev)
 }
 
+/// Opens a file of the machine's own, never to be inherited.
+#[inline(never)]
+pub fn open(path: &CStr, flags: OFlags) -> io::Result<OwnedFd> {
+    openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
+}
+
 /// Reads a small file of proc or sysfs. EOVERFLOW where it does not fit.
 pub fn read<'a>(path: &CStr, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let file = open(path, OFlags::RDONLY)?;
     let n = rustix::io::read(&file, &mut *buf)?;
     buf.get(..n).filter(|text| text.len() < buf.len()).ok_or(Errno::OVERFLOW)
 }
 
-/// The same, by a path that is put together.
-pub fn read_at<'a>(path: fmt::Arguments, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    read(Short::<128>::new(path).as_cstr(), buf)
+/// The same, with `name` in its path.
+pub fn read_at<'a>(pattern: &str, name: &[u8], buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    read(names::path(pattern, name).as_cstr(), buf)
 }
 
 /// Writes to a file of proc or sysfs.
 pub fn write(path: &CStr, text: &[u8]) -> io::Result<()> {
-    let file = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let file = open(path, OFlags::WRONLY)?;
     rustix::io::write(&file, text).map(drop)
 }

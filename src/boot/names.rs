@@ -1,4 +1,4 @@
-//! The names in a directory, in order: of containers, of kernel modules.
+//! The names in a directory, in order: of containers, of kernel modules; and paths with a name in them.
 
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -8,15 +8,31 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io;
 
-use crate::bytes::Arena;
+use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
+
+/// A path with a name in it. A longer one than any that there is, is cut.
+pub type Path = Short<128>;
+
+/// The path `pattern` with `name` in the place of its "*".
+#[inline(never)]
+pub fn path(pattern: &str, name: &[u8]) -> Path {
+    let mut path = Path::default();
+    let mut parts = split_by(pattern.as_bytes(), b'*');
+    for part in [parts.next(), Some(name), parts.next()].into_iter().flatten() {
+        path.push(format_args!("{}", Show(part)));
+    }
+    path
+}
 
 /// Most names in one directory.
 pub const NAMES: usize = 128;
 
-/// The names in `dir`, sorted byte by byte, but those that begin with a dot.
-pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NAMES>> {
-    let mut names = Vec::new();
+/// Sorted names.
+pub type Names = Vec<&'static CStr, NAMES>;
+
+/// Adds the names in `dir`, sorted byte by byte, but those that begin with a dot.
+pub fn sorted(dir: &'static CStr, arena: &Arena, names: &mut Names) -> Result<()> {
     let mut result = Ok(());
     each(dir, &mut |_, name| {
         let name = arena.concat(&[name.to_bytes()]).doing("keep a name in", dir);
@@ -29,7 +45,7 @@ pub fn sorted(dir: &'static CStr, arena: &Arena) -> Result<Vec<&'static CStr, NA
         });
     })
     .doing("read the directory", dir)?;
-    result.map(|()| names)
+    result
 }
 
 /// Calls `f` with the open directory and each name in it that does not begin with a dot.
@@ -54,4 +70,17 @@ pub fn each_in(dir: BorrowedFd, f: &mut dyn FnMut(BorrowedFd, &CStr)) -> io::Res
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_takes_the_place_of_the_star() {
+        assert_eq!(path("/dev/*", b"vda1").as_cstr(), c"/dev/vda1");
+        assert_eq!(path("/sys/*/uevent", b"8:1").as_cstr(), c"/sys/8:1/uevent");
+        assert_eq!(path("*", b"").as_cstr(), c"");
+        assert_eq!(path("/dev/*", &[b'x'; 500]).as_cstr().count_bytes(), 127);
+    }
 }

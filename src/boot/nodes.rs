@@ -6,8 +6,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{CWD, FileType, Mode, chmod, makedev, mknodat};
 use rustix::mount::mount;
 
+use super::names::path;
 use super::{mounts, names};
-use crate::bytes::{CNames, Short, number, split_by};
+use crate::bytes::{CNames, number, split_by};
 use crate::error::{Context, Result};
 
 const DEV: &CStr = c"/dev";
@@ -45,37 +46,36 @@ pub fn fill() {
     if !OURS.load(Ordering::Relaxed) {
         return;
     }
-    let kinds =
-        [(c"/sys/dev/char", FileType::CharacterDevice), (c"/sys/dev/block", FileType::BlockDevice)];
-    for (dir, kind) in kinds {
+    let kinds = [
+        (c"/sys/dev/char", "/sys/dev/char/*/uevent", FileType::CharacterDevice),
+        (c"/sys/dev/block", "/sys/dev/block/*/uevent", FileType::BlockDevice),
+    ];
+    for (dir, uevent, kind) in kinds {
         // Without sysfs there is nothing to look at.
-        let _ = names::each(dir, &mut |_, name| _ = one(dir, name, kind));
+        let _ = names::each(dir, &mut |_, name| _ = one(uevent, name.to_bytes(), kind));
     }
 }
 
 /// The device with the numbers `name`, "8:1".
-fn one(dir: &CStr, name: &CStr, kind: FileType) -> Option<()> {
-    let mut parts = split_by(name.to_bytes(), b':').map(|part| number(part, 10));
+fn one(uevent: &str, name: &[u8], kind: FileType) -> Option<()> {
+    let mut parts = split_by(name, b':').map(|part| number(part, 10));
     let (major, minor) = (parts.next()??, parts.next()??);
-    let (dir, name) = (dir.to_str().ok()?, name.to_str().ok()?);
     let mut buf = [0; 1024];
-    let text = mounts::read_at(format_args!("{dir}/{name}/uevent"), &mut buf).ok()?;
-    let device = variable(text, "DEVNAME=")?;
+    let text = mounts::read_at(uevent, name, &mut buf).ok()?;
+    let device = variable(text, b"DEVNAME=")?;
     // A name may have directories: "input/event0".
-    for (slash, _) in device.bytes().enumerate().filter(|(_, byte)| *byte == b'/') {
-        let parent = Short::<128>::new(format_args!("/dev/{}", device.get(..slash)?));
-        mounts::make_dir(parent.as_cstr());
+    for (slash, _) in device.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+        mounts::make_dir(path("/dev/*", device.get(..slash)?).as_cstr());
     }
-    let path = Short::<128>::new(format_args!("/dev/{device}"));
-    let mode = variable(text, "DEVMODE=").and_then(|mode| number(mode.as_bytes(), 8));
-    node(path.as_cstr(), kind, major as u32, minor as u32, mode.unwrap_or(0o600) as u32);
+    let mode = variable(text, b"DEVMODE=").and_then(|mode| number(mode, 8)).unwrap_or(0o600);
+    let path = path("/dev/*", device);
+    node(path.as_cstr(), kind, major as u32, minor as u32, mode as u32);
     Some(())
 }
 
 /// The value of a line of a uevent file.
-pub fn variable<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
-    let mut lines = split_by(text, b'\n');
-    core::str::from_utf8(lines.find_map(|line| line.strip_prefix(name.as_bytes()))?).ok()
+pub fn variable<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    split_by(text, b'\n').find_map(|line| line.strip_prefix(name))
 }
 
 fn node(path: &CStr, kind: FileType, major: u32, minor: u32, mode: u32) {

@@ -3,11 +3,14 @@
 use heapless::Vec;
 use linux_raw_sys::general::{SIGINT, SIGPWR, SIGTERM, SIGUSR1, SIGUSR2};
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::OFlags;
 
-use super::Action;
-use super::names;
-use crate::bytes::{Arena, Short, number};
+use super::crash::WAITED;
+use super::mounts::{open, read_at};
+use super::names::path;
+use super::{Action, names};
+use crate::bytes::number;
+use crate::syscall::signal::sigtimedwait;
 
 /// glibc's SIGRTMIN, by which systemd counts its signals.
 const RTMIN: u32 = 34;
@@ -31,6 +34,13 @@ pub fn asked(n: u32) -> Option<Action> {
     SIGNALS.iter().find(|(signal, _)| *signal == n).map(|(_, action)| *action)
 }
 
+/// Waits for any signal, at most for so many milliseconds; what it asks of the machine. SIGCHLD ends
+/// the wait, and asks for nothing.
+#[inline(never)]
+pub fn wait(limit: Option<u32>) -> Option<Action> {
+    sigtimedwait(WAITED, limit).ok().and_then(|info| asked(info.signo()))
+}
+
 /// The signal by which `action` is asked for.
 pub fn signal_for(action: Action) -> Option<u32> {
     SIGNALS.iter().rev().find(|(_, of)| *of == action).map(|(signal, _)| *signal)
@@ -48,20 +58,19 @@ pub struct Buttons(Vec<OwnedFd, BUTTONS>);
 
 impl Buttons {
     /// Opens those that there are now.
-    pub fn open(arena: &Arena) -> Buttons {
+    pub fn open() -> Buttons {
         let mut buttons = Buttons::default();
         // Without the directory there are no input devices.
-        let Ok(names) = names::sorted(c"/sys/class/input", arena) else { return buttons };
-        for name in names.iter().filter_map(|name| name.to_str().ok()) {
-            if name.starts_with("event") && has_power_key(name) {
-                let path = Short::<128>::new(format_args!("/dev/input/{name}"));
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-                if let Ok(file) = openat(CWD, path.as_cstr(), flags, Mode::empty()) {
-                    // More than four power buttons are the same as four.
-                    let _ = buttons.0.push(file);
-                }
+        let _ = names::each(c"/sys/class/input", &mut |_, name| {
+            let name = name.to_bytes();
+            if name.starts_with(b"event")
+                && has_power_key(name)
+                && let Ok(file) = open(path("/dev/input/*", name).as_cstr(), OFlags::NONBLOCK)
+            {
+                // More than four power buttons are the same as four.
+                let _ = buttons.0.push(file);
             }
-        }
+        });
         buttons
     }
 
@@ -77,12 +86,9 @@ impl Buttons {
 }
 
 /// The bits of its keys, as words of the machine's size in hexadecimal, the highest first.
-fn has_power_key(name: &str) -> bool {
+fn has_power_key(name: &[u8]) -> bool {
     let mut buf = [0; 512];
-    let Ok(text) = super::mounts::read_at(
-        format_args!("/sys/class/input/{name}/device/capabilities/key"),
-        &mut buf,
-    ) else {
+    let Ok(text) = read_at("/sys/class/input/*/device/capabilities/key", name, &mut buf) else {
         return false;
     };
     let (word, bit) =

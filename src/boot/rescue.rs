@@ -7,7 +7,6 @@ use rustix::io::Errno;
 use rustix::process::{Pid, ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::crash::WAITED;
 use super::{Action, Machine, power};
 use crate::bytes::Show;
 use crate::errno::Text;
@@ -15,7 +14,7 @@ use crate::error::{Context, Result, STATUS_NOT_FOUND};
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::{Fork, NewNamespaces, execve, exit_group, fork, wait_any};
-use crate::syscall::signal::{SigSet, sigprocmask, sigtimedwait};
+use crate::syscall::signal::{SigSet, sigprocmask};
 
 /// The shell that a machine has.
 pub const SHELL: &CStr = c"/bin/sh";
@@ -39,11 +38,9 @@ pub fn shell(machine: &Machine) -> Option<Action> {
                 return None;
             }
         }
-        let wait = machine.watchdog.interval().map(|interval| interval.as_millis() as u32);
-        if let Ok(info) = sigtimedwait(WAITED, wait)
-            && let Some(action) = power::asked(info.signo())
-        {
-            return Some(action);
+        let action = power::wait(machine.watchdog.interval());
+        if action.is_some() {
+            return action;
         }
     }
 }
@@ -54,7 +51,7 @@ pub fn after_crash() {
     if let Ok(pid) = start(SHELL, consoles.terminal()) {
         while !matches!(wait_any(false), Ok(Some((ended, _))) if ended == pid) {
             // SIGCHLD ends the wait; a second is enough for whatever else does not.
-            let _ = sigtimedwait(WAITED, Some(1000));
+            power::wait(Some(1000));
         }
     }
 }

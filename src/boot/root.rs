@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_move, unmount};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
-use super::device::{self, Path};
+use super::device;
+use super::names::Path;
 use super::{Machine, mounts, names, nodes, superblock};
 use crate::bytes::{Show, split_by};
 use crate::error::{Context, Error, Result};
@@ -16,8 +17,8 @@ use crate::proc::mountinfo::{self, Lines};
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::execve;
-use crate::syscall::signal::{SigSet, sigprocmask, sigtimedwait};
-use crate::syscall::time::monotonic;
+use crate::syscall::signal::{SigSet, sigprocmask};
+use crate::syscall::time::{monotonic, sleep};
 
 /// include/uapi/linux/magic.h
 const RAMFS_MAGIC: u32 = 0x8584_58f6;
@@ -71,7 +72,8 @@ fn has_parent() -> rustix::io::Result<bool> {
 const SYSROOT: &CStr = c"/sysroot";
 /// How many milliseconds a root may take to appear without `rootwait`: disks are found in the background.
 const PATIENCE: u64 = 10_000;
-const PAUSE: u32 = 20;
+/// Nanoseconds between two looks for it.
+const PAUSE: u32 = 20_000_000;
 
 /// Leaves the initramfs for the root that the command line names, and executes its init. Returns
 /// where our own containers are to run there.
@@ -127,8 +129,7 @@ fn wait_for(spec: &'static CStr, for_ever: bool) -> Result<Path> {
         if !for_ever && monotonic() > end {
             return Err(Error::refused("find the root", spec, WHY));
         }
-        // No signal is of use yet: its only effect is that the wait is shorter.
-        let _ = sigtimedwait(SigSet::EMPTY, Some(PAUSE));
+        sleep(PAUSE);
     }
 }
 

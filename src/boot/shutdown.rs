@@ -9,15 +9,14 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use rustix::system::{RebootCommand, reboot};
 
-use super::crash::WAITED;
 use super::watchdog::Watchdog;
-use super::{Action, Machine};
-use crate::bytes::Arena;
+use super::{Action, Machine, power};
+use crate::bytes::{Arena, is_among};
 use crate::error::Context;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
 use crate::syscall::process::{exit_group, wait_any};
-use crate::syscall::signal::{kill_all, sigtimedwait};
+use crate::syscall::signal::kill_all;
 use crate::syscall::time::monotonic;
 
 /// Milliseconds that SIGKILL may take: a process that does not die in that time waits for a device, and would for
@@ -64,7 +63,7 @@ fn all_end(watchdog: &Watchdog, signals: &[u32], limit: u32) -> bool {
         // ESRCH: there is none.
         let _ = kill_all(*n);
     }
-    let pause = watchdog.interval().map_or(u64::MAX, |pause| pause.as_millis() as u64);
+    let pause = watchdog.interval().map_or(u64::MAX, u64::from);
     loop {
         watchdog.kick();
         loop {
@@ -77,7 +76,7 @@ fn all_end(watchdog: &Watchdog, signals: &[u32], limit: u32) -> bool {
         match end.checked_sub(monotonic()) {
             None | Some(0) => return false,
             // SIGCHLD ends the wait, or any other signal: then once more.
-            Some(rest) => drop(sigtimedwait(WAITED, Some(rest.min(pause) as u32))),
+            Some(rest) => _ = power::wait(Some(rest.min(pause) as u32)),
         }
     }
 }
@@ -105,8 +104,8 @@ fn each(arena: &Arena, f: &mut dyn FnMut(&CStr) -> rustix::io::Result<()>) -> u3
     let Ok(mut lines) = Lines::new(rustix::fd::AsFd::as_fd(&file)) else { return 0 };
     while let Ok(Some(mount)) = lines.next_mount() {
         // proc is needed to the last, and a mount of the kernel's own files holds no data.
-        let kept = [c"proc", c"sysfs", c"devtmpfs", c"rootfs"].contains(&mount.fstype);
-        if !kept
+        let kept = b"proc sysfs devtmpfs rootfs";
+        if !is_among(kept, b' ', mount.fstype.to_bytes())
             && mount.point != c"/"
             && let Ok(point) = arena.concat(&[mount.point.to_bytes()])
         {

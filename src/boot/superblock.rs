@@ -7,7 +7,8 @@ use core::ffi::CStr;
 use rustix::fd::BorrowedFd;
 use rustix::io::pread;
 
-use crate::bytes::{Short, split_by, until_nul};
+use super::names::Path;
+use crate::bytes::{split_by, until_nul};
 
 /// Where a file system has its marks.
 struct Format {
@@ -19,6 +20,13 @@ struct Format {
     uuid: (u32, u8),
     label: (u32, u16),
 }
+
+/// How a UUID is written: its bytes, by their number in hexadecimal.
+const UUID: &str = "0123-45-67-89-abcdef";
+/// That of a GPT has its first three groups as little-endian numbers.
+pub const GPT: &str = "3210-54-76-89-abcdef";
+/// A FAT has only a number.
+const FAT: &str = "32-10";
 
 const fn format(words: &'static [u8], magic: u32, uuid: (u32, u8), label: (u32, u16)) -> Format {
     Format { words, magic, uuid, label }
@@ -59,34 +67,33 @@ pub fn kind(device: BorrowedFd) -> Option<&'static CStr> {
 }
 
 /// Its label, without what fills it up.
-pub fn label(device: BorrowedFd) -> Option<Short<260>> {
+pub fn label<'a>(device: BorrowedFd, buf: &'a mut [u8; 256]) -> Option<&'a [u8]> {
     let (at, len) = format_of(device)?.label;
-    let mut buf = [0; 256];
-    let label = split_by(bytes(device, at.into(), buf.get_mut(..len.into())?), 0).next()?;
-    Some(Short::new(format_args!("{}", core::str::from_utf8(label.trim_ascii_end()).ok()?)))
+    split_by(bytes(device, at.into(), buf.get_mut(..len.into())?), 0)
+        .next()
+        .map(<[u8]>::trim_ascii_end)
 }
 
 /// Its UUID.
-pub fn uuid(device: BorrowedFd) -> Option<Short<128>> {
+pub fn uuid(device: BorrowedFd) -> Option<Path> {
     let (at, len) = format_of(device)?.uuid;
-    let mut buf = [0; 16];
-    Some(text(bytes(device, at.into(), buf.get_mut(..len.into())?), false))
+    let form = match len {
+        16 => UUID,
+        4 => FAT,
+        _ => "",
+    };
+    Some(text(bytes(device, at.into(), &mut [0; 16]), form))
 }
 
-/// A UUID as text: 16 bytes in the order in which they lie, or, of a GPT, with the first three
-/// groups as little-endian numbers; or the 4 bytes of a FAT.
-pub fn text(uuid: &[u8], gpt: bool) -> Short<128> {
-    const GPT: [u8; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let mut text = Short::default();
-    for (n, byte) in uuid.iter().enumerate() {
-        let byte = match (gpt, uuid.len()) {
-            (true, 16) => GPT.get(n).and_then(|n| uuid.get(usize::from(*n))),
-            (_, 4) => uuid.get(3 - n),
-            _ => Some(byte),
-        };
-        let dash = matches!((uuid.len(), n), (16, 4 | 6 | 8 | 10) | (4, 2));
+/// A UUID as text.
+pub fn text(uuid: &[u8], form: &str) -> Path {
+    let mut text = Path::default();
+    for c in form.chars() {
         // 36 characters fit.
-        text.push(format_args!("{}{:02x}", if dash { "-" } else { "" }, byte.unwrap_or(&0)));
+        match c.to_digit(16) {
+            Some(n) => text.push(format_args!("{:02x}", uuid.get(n as usize).unwrap_or(&0))),
+            None => text.push(format_args!("-")),
+        };
     }
     text
 }
@@ -108,20 +115,20 @@ mod tests {
     #[test]
     fn a_uuid_reads_as_everybody_writes_it() {
         let bytes: Vec<u8> = (0..16).collect();
-        assert_eq!(text(&bytes, false).as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
-        assert_eq!(text(&bytes, true).as_str(), "03020100-0504-0706-0809-0a0b0c0d0e0f");
-        assert_eq!(text(&[0x78, 0x56, 0x34, 0x12], false).as_str(), "1234-5678");
+        assert_eq!(text(&bytes, UUID).as_str(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert_eq!(text(&bytes, GPT).as_str(), "03020100-0504-0706-0809-0a0b0c0d0e0f");
+        assert_eq!(text(&[0x78, 0x56, 0x34, 0x12], FAT).as_str(), "1234-5678");
     }
 
     #[test]
     fn labels_end_where_their_filling_begins() {
         let ext4 = disk(&[(0x438, b"\x53\xef"), (0x478, b"my disk\0\0"), (0x468, &[0xab; 16])]);
         assert_eq!(kind(ext4.as_fd()), Some(c"ext4"));
-        assert_eq!(label(ext4.as_fd()).unwrap().as_str(), "my disk");
+        assert_eq!(label(ext4.as_fd(), &mut [0; 256]).unwrap(), b"my disk");
         assert_eq!(uuid(ext4.as_fd()).unwrap().as_str(), "abababab-abab-abab-abab-abababababab");
         let fat = disk(&[(82, b"FAT32"), (71, b"BOOT       "), (67, &[0x78, 0x56, 0x34, 0x12])]);
         assert_eq!(kind(fat.as_fd()), Some(c"vfat"));
-        assert_eq!(label(fat.as_fd()).unwrap().as_str(), "BOOT");
+        assert_eq!(label(fat.as_fd(), &mut [0; 256]).unwrap(), b"BOOT");
         assert_eq!(uuid(fat.as_fd()).unwrap().as_str(), "1234-5678");
     }
 
@@ -129,7 +136,7 @@ mod tests {
     fn an_empty_or_short_disk_has_nothing() {
         let empty = disk(&[]);
         assert_eq!(kind(empty.as_fd()), None);
-        assert!(label(empty.as_fd()).is_none());
+        assert!(label(empty.as_fd(), &mut [0; 256]).is_none());
         let short = disk(&[(0, b"hsqs")]);
         rustix::fs::ftruncate(&short, 4).unwrap();
         assert_eq!(kind(short.as_fd()), Some(c"squashfs"));

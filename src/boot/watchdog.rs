@@ -1,11 +1,10 @@
 //! The hardware watchdog (the kernel's Documentation/watchdog/watchdog-api.rst): it resets the
 //! machine unless it is kicked in time, and only the loop that runs the containers kicks it.
 
-use core::time::Duration;
-
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::OFlags;
 
+use super::mounts::open;
 use crate::error::{Context, Result};
 use crate::syscall::watchdog::set_timeout;
 
@@ -24,16 +23,15 @@ impl Watchdog {
         if seconds == 0 {
             return Ok(Watchdog::default());
         }
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let device = openat(CWD, DEVICE, flags, Mode::empty()).doing("open", DEVICE)?;
+        let device = open(DEVICE, OFlags::WRONLY).doing("open", DEVICE)?;
         let seconds = set_timeout(&device, seconds).doing("set the timeout of", DEVICE)?;
         Ok(Watchdog { device: Some(device), seconds })
     }
 
-    /// At most so long may the loop wait before it kicks again: a third of the timeout, so that one
-    /// late kick is no reset. `None`: for ever.
-    pub fn interval(&self) -> Option<Duration> {
-        self.device.as_ref().map(|_| Duration::from_millis(u64::from(self.seconds) * 1000 / 3))
+    /// At most so many milliseconds may the loop wait before it kicks again: a third of the timeout, so
+    /// that one late kick is no reset. `None`: for ever.
+    pub fn interval(&self) -> Option<u32> {
+        self.device.as_ref().map(|_| self.seconds.saturating_mul(1000) / 3)
     }
 
     /// The loop is healthy.

@@ -1,20 +1,19 @@
 //! The verbs of a booted machine: what its PID 1 is asked for.
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::options::{Options, of};
-use super::{Context, Verb, Words, answer, blank, usage};
+use super::{Context, Verb, Words, answer, usage};
 use crate::boot::containers::check::check;
-use crate::boot::containers::{LIST, ask, log_path};
-use crate::bytes::{Short, Show, number, split_by};
+use crate::boot::containers::{LOG_PATHS, ask};
+use crate::boot::names::path;
+use crate::bytes::Show;
 use crate::error::{Context as _, Error, Result};
 use crate::packed;
 use crate::say::{self, Output};
-use crate::syscall::time::boottime;
 
 /// A verb that changes how one of them is.
 macro_rules! change {
@@ -128,7 +127,7 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
         Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
     };
     let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
-    Ok(u8::from(!check(dir, machine, blank(context.plan), context.arena)?))
+    Ok(u8::from(!check(dir, machine, context.plan, context.arena)?))
 }
 
 /// The one word of a command line.
@@ -155,91 +154,27 @@ fn change(context: Context, options: &Options) -> Result<u8> {
     Ok(status)
 }
 
-/// What is told of a container: its key and the width of its column.
-const COLUMNS: [(&str, usize); 10] = [
-    ("name", 20),
-    ("kind", 11),
-    ("state", 9),
-    ("pid", 7),
-    ("status", 7),
-    ("restarts", 9),
-    ("since_ms", 0),
-    ("begun_ms", 9),
-    ("start_ms", 9),
-    ("ran_ms", 9),
-];
-
 fn list(_: Context, options: &Options) -> Result<u8> {
-    table(b"list", options.json, &[0, 1, 2, 3, 4, 5, 6])
+    table(if options.json { b"list json" } else { b"list" })
 }
 
 fn blame(_: Context, options: &Options) -> Result<u8> {
-    table(b"blame", options.json, &[7, 8, 9, 1, 0])
+    table(if options.json { b"blame json" } else { b"blame" })
 }
 
-/// Asks for the rows, and writes these columns of them.
-fn table(request: &[u8], json: bool, columns: &[usize]) -> Result<u8> {
-    let now = boottime();
+/// Asks for rows, and writes them.
+fn table(request: &[u8]) -> Result<u8> {
     let mut out = say::answer();
-    if !json {
-        row(&mut out, json, columns, &COLUMNS.map(|(key, _)| key));
-    }
-    let mut bracket = "[";
-    ask(request, &mut |packet| {
-        let Some(packet) = packet.strip_prefix(b" ") else { return };
-        let mut values = [""; COLUMNS.len()];
-        let mut times = [0; LIST];
-        for ((value, time), text) in values.iter_mut().zip(&mut times).zip(split_by(packet, b' ')) {
-            *value = core::str::from_utf8(text).unwrap_or("?");
-            *time = number(text, 10).unwrap_or(0);
-        }
-        let [.., forked, began, ended] = times;
-        let last = forked.max(began).max(ended);
-        let ms = [(now, last), (forked, 0), (began, forked), (ended, began)];
-        let ms = ms.map(|(later, earlier)| {
-            Short::<24>::new(format_args!("{}", later.saturating_sub(earlier) / 1000))
-        });
-        values.iter_mut().skip(6).zip(&ms).for_each(|(value, ms)| *value = ms.as_str());
-        if json {
-            out.write_bytes(core::mem::replace(&mut bracket, ",").as_bytes());
-        }
-        row(&mut out, json, columns, &values);
-    })?;
-    out.write_bytes(if !json {
-        b""
-    } else if bracket == "[" {
-        b"[]\n"
-    } else {
-        b"]\n"
-    });
+    ask(request, &mut |packet| out.write_bytes(packet.get(1..).unwrap_or(&[])))?;
     answer(&mut out)
-}
-
-/// One row. The first errors of `out` are told by `answer`.
-fn row(out: &mut Output, json: bool, columns: &[usize], values: &[&str; COLUMNS.len()]) {
-    let mut comma = "{";
-    for column in columns {
-        let Some(((key, width), value)) = COLUMNS.get(*column).zip(values.get(*column)) else {
-            return;
-        };
-        let _ = match (json, *column, *value) {
-            (false, ..) => write!(out, "{value:width$} "),
-            (_, _, "-") => write!(out, "{comma}\"{key}\":null"),
-            (_, 0..=2, _) => write!(out, "{comma}\"{key}\":\"{value}\""),
-            _ => write!(out, "{comma}\"{key}\":{value}"),
-        };
-        comma = ",";
-    }
-    out.write_bytes(if json { b"}" } else { b"\n" });
 }
 
 fn logs(_: Context, options: &Options) -> Result<u8> {
     let name = name(options)?;
     let mut out = say::answer();
     let mut found = false;
-    for end in [".1", ""] {
-        let path = log_path(name.to_str().unwrap_or("?"), end);
-        match copy(path.as_cstr(), &mut out) {
+    for pattern in LOG_PATHS.into_iter().rev() {
+        match copy(path(pattern, name.to_bytes()).as_cstr(), &mut out) {
             Ok(()) => found = true,
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(Error::errno("read the log of", name, errno)),

@@ -165,7 +165,7 @@ fn run_verb(verb: &'static Verb, mut context: Context, first: usize) -> Result<u
 
 /// An empty plan. Only for those who fill it: it touches a page in each of its parts.
 #[inline(never)]
-pub fn blank(plan: &'static mut MaybeUninit<Plan>) -> &'static mut Plan {
+pub fn blank(plan: &mut MaybeUninit<Plan>) -> &mut Plan {
     plan.write(Plan::new())
 }
 

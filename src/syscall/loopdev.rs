@@ -44,7 +44,5 @@ pub fn configure(device: BorrowedFd, file: BorrowedFd) -> Result<(), Errno> {
         result => return result.map(drop),
     }
     ioctl(device, LOOP_SET_FD, file.as_raw_fd() as usize)?;
-    let mut info = [0u32; INFO];
-    info[FLAGS] = flags;
-    ioctl(device, LOOP_SET_STATUS64, info.as_ptr() as usize).map(drop)
+    ioctl(device, LOOP_SET_STATUS64, config[2..].as_ptr() as usize).map(drop)
 }

@@ -1,12 +1,13 @@
 //! Root file systems of booted containers: images, writable layers, LinuxKit's names.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use crate::booted::{System, service};
-use crate::config::quote;
-use crate::world::{lay_out, skip};
+use crate::config::{quote, strings};
+use crate::world::{lay_out, skip, spawn};
 
 /// Writes a file inside, and tells whether it could.
 const WRITE: &str =
@@ -69,6 +70,41 @@ fn runs_from(kind: &str, name: &str) {
     let devices = Command::new("losetup").arg("-a").output().unwrap();
     let devices = String::from_utf8_lossy(&devices.stdout).into_owned();
     assert!(!devices.contains(&system.place.name), "{devices}");
+}
+
+#[test]
+fn a_check_looks_into_images_or_says_that_it_can_not() {
+    let system = System::new();
+    for (kind, name, command) in
+        [("squashfs", "good", "true"), ("squashfs", "bad", "absent"), ("ext4", "other", "absent")]
+    {
+        let dir = system.dir("services", name);
+        if !image(&system, kind, &dir.join("rootfs.img")) {
+            return;
+        }
+        let mut config = service("");
+        config.set("command.args", strings(&[command]));
+        fs::write(dir.join("container.json"), config.text()).unwrap();
+    }
+    let dir = system.place.dir.join("containers");
+    let check = ["boot", "--check", dir.to_str().unwrap()];
+    let run = system.place.run(&check);
+    run.ends(1);
+    for name in ["bad", "other"] {
+        run.says(&[&format!("services/{name}: find the command absent: there is no such file")]);
+    }
+    assert_eq!(run.err.lines().count(), 2, "{}", run.err);
+    // What it has mounted is gone with it.
+    let devices = Command::new("losetup").arg("-a").output().unwrap();
+    let devices = String::from_utf8_lossy(&devices.stdout).into_owned();
+    assert!(!devices.contains(&system.place.name), "{devices}");
+
+    let run = spawn(system.place.command(&check).current_dir("/").uid(1000).gid(1000)).end();
+    run.ends(0);
+    for name in ["good", "bad", "other"] {
+        let why = "look into the image rootfs.img: only root can";
+        run.says(&[&format!("warning: {}/services/{name}: {why}", dir.display())]);
+    }
 }
 
 #[test]

@@ -15,14 +15,15 @@ pub const RING: usize = 16 << 10;
 const CHUNK: usize = 256;
 
 /// The ring. All zero when it is empty: it lies in static memory.
+#[repr(C)]
 pub struct Backlog {
-    ring: [u8; RING],
     /// Bytes that were ever said.
     said: usize,
     /// How far each console has come.
     printed: [usize; CONSOLES],
     /// It has lost something, and was not told yet.
     lost: [bool; CONSOLES],
+    ring: [u8; RING],
 }
 
 impl Backlog {

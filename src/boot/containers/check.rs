@@ -1,6 +1,7 @@
 //! `nsinit boot --check DIR`: what would go wrong, told where the machine is built.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use heapless::Vec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,6 +10,7 @@ use rustix::process::{chdir, fchdir};
 
 use super::child::{after, directory, join, read};
 use super::image::{base, fstype};
+use super::inside;
 use super::table::find;
 use super::unit::{Set, UNITS, Unit, in_circles};
 use crate::beneath;
@@ -16,7 +18,7 @@ use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::exec::{DEFAULT_PATH, value};
 use crate::exec::{Program, program};
-use crate::front::tell;
+use crate::front::{blank, tell};
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
@@ -27,7 +29,12 @@ const DEPTH: usize = 4;
 
 /// Looks at all containers below `dir`, which are to run on the machine `machine` (e_machine of
 /// elf(5)); whether nothing is wrong. What is wrong is said.
-pub fn check(dir: &'static CStr, machine: u16, plan: &mut Plan, arena: &Arena) -> Result<bool> {
+pub fn check(
+    dir: &'static CStr,
+    machine: u16,
+    plan: &mut MaybeUninit<Plan>,
+    arena: &Arena,
+) -> Result<bool> {
     let mut units = Vec::<Unit, UNITS>::new();
     let mut good = true;
     find(dir, &mut units, arena, &mut |text| {
@@ -57,12 +64,13 @@ fn container(
     machine: u16,
     units: &mut Vec<Unit, UNITS>,
     n: usize,
-    plan: &mut Plan,
+    plan: &mut MaybeUninit<Plan>,
     arena: &Arena,
 ) -> Result<bool> {
     let Some(Unit { kind, name, .. }) = units.get(n) else { return Ok(true) };
     let (kind, place) = (*kind, directory(dir, *kind, name, arena)?);
     let file = join(arena, &[place.to_bytes(), b"/container.json"])?;
+    let plan = blank(plan);
     let read = read(plan, file, arena);
     if !plan.whole {
         return read.map(|()| false);
@@ -82,7 +90,7 @@ fn container(
             good = false;
         }
     };
-    match rootfs(plan) {
+    match rootfs(plan, place) {
         Ok(Some(root)) => {
             tell(command(plan, root.as_fd(), machine, arena));
             tell(working_dir(plan, root.as_fd()));
@@ -93,8 +101,8 @@ fn container(
     Ok(good)
 }
 
-/// Its root file system, where that is its own and a directory.
-fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
+/// Its root file system, where that is its own and can be looked into.
+fn rootfs(plan: &Plan, place: &CStr) -> Result<Option<OwnedFd>> {
     if !plan.namespaces.is_new(plan::Kind::Mount) || plan.is_faulty("rootfs") {
         return Ok(None);
     }
@@ -104,15 +112,16 @@ fn rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
     if !base.image {
         return Ok(Some(root));
     }
-    // Its inside is for a kernel to read.
-    match fstype(&root).doing("read the image", base.path)? {
-        Some(_) => Ok(None),
-        None => Err(Error::refused(
-            "use the image",
-            base.path,
-            "it is neither squashfs nor ext4 nor erofs",
-        )),
+    let Some(fstype) = fstype(&root).doing("read the image", base.path)? else {
+        let why = "it is neither squashfs nor ext4 nor erofs";
+        return Err(Error::refused("use the image", base.path, why));
+    };
+    // Not everybody can, and not every kernel knows what another does.
+    let inside = inside::open(&root, base.path, fstype);
+    if let Err(error) = inside {
+        say::warning(format_args!("{}: {error}", Show(place.to_bytes())));
     }
+    Ok(inside.ok())
 }
 
 /// Whether a mount may bring what is at `path`: then nobody knows before it is made.

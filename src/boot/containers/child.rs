@@ -3,6 +3,7 @@
 //! `nsinit exec`. Whatever is wrong with the file or its root hits this process alone.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -15,7 +16,7 @@ use super::unit::{Kind, Set, Unit, record};
 use crate::bytes::Arena;
 use crate::error::{Context as _, Error, STATUS_NSINIT};
 use crate::front::options::Options;
-use crate::front::{libct, load, tell};
+use crate::front::{blank, libct, load, tell};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
@@ -40,7 +41,7 @@ pub struct Child<'a> {
     /// To PID 1.
     pub talk: OwnedFd,
     /// Memory for its plan.
-    pub plan: &'a mut Plan,
+    pub plan: &'a mut MaybeUninit<Plan>,
     /// Memory for its strings.
     pub arena: &'a Arena,
 }
@@ -62,6 +63,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     setsid().doing("make a session", ())?;
     let dir = directory(containers, kind, name, arena)?;
     chdir(dir).doing("change directory to", dir)?;
+    let plan = blank(plan);
     read(plan, CONFIG, arena)?;
     if plan.mark("log", 0).is_none() {
         plan.service.keep.log = log;
@@ -79,9 +81,15 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     image::prepare(dir, name, plan, arena)?;
     fcntl_setfd(&talk, FdFlags::empty()).doing("keep the socket", ())?;
     let ready = arena.cstr(format_args!("{}", talk.as_raw_fd())).doing("name the socket", ())?;
-    let words = [c"nsinit", c"exec", c"--id", name, c"--ready-fd", ready];
-    let mut argv = [None; 7];
-    argv.iter_mut().zip(words).for_each(|(to, word)| *to = Some(ThinCStr::from(word)));
+    let argv = [
+        Some(c"nsinit".into()),
+        Some(c"exec".into()),
+        Some(c"--id".into()),
+        Some(name.into()),
+        Some(c"--ready-fd".into()),
+        Some(ready.into()),
+        None::<ThinCStr>,
+    ];
     let errno = execve(c"/proc/self/exe", &argv, &[None]);
     Err(Error::errno("execute", "/proc/self/exe", errno))
 }
@@ -105,9 +113,8 @@ pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
 /// Its file, in the working directory.
 const CONFIG: &CStr = c"container.json";
 
-/// Fills the plan from the file at `path`. All its faults are told but the last, which is the result.
+/// Fills the empty plan from the file at `path`. All its faults are told but the last, which is the result.
 pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
-    *plan = Plan::new();
     let read = load::plan(plan, path, &Options::default(), load::Use::Build, arena);
     if !plan.whole || plan.is_faulty("command") || load::has_command(plan).is_ok() {
         return read;

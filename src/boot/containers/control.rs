@@ -13,10 +13,11 @@ use rustix::net::{
     bind, connect, recv, send, socket_with,
 };
 
-use super::unit::{State, Unit};
+use super::unit::State;
 use super::{Phase, Room};
 use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
+use crate::syscall::time::boottime;
 
 /// Where it listens.
 pub const SOCKET: &core::ffi::CStr = c"/run/nsinit/control";
@@ -25,10 +26,22 @@ pub const CLIENTS: usize = 8;
 /// Longest request and answer.
 pub const PACKET: usize = 256;
 
-/// Words in a packet of "list": name, kind, state, pid ("-" without one), status (the same),
-/// restarts, and three times in microseconds since boot: its process began, its command began, it
-/// ended. "blame" tells the steps of the boot in the same words.
-pub const LIST: usize = 9;
+/// What is told of a container by "list", and of it and the steps of the boot by "blame": keys, and
+/// the widths of their columns.
+const COLUMNS: [(&str, usize); 10] = [
+    ("name", 20),
+    ("kind", 11),
+    ("state", 9),
+    ("pid", 7),
+    ("status", 7),
+    ("restarts", 9),
+    ("since_ms", 0),
+    ("begun_ms", 9),
+    ("start_ms", 9),
+    ("ran_ms", 9),
+];
+const LISTED: &[usize] = &[0, 1, 2, 3, 4, 5, 6];
+const BLAMED: &[usize] = &[7, 8, 9, 1, 0];
 
 /// Who asks.
 pub struct Client {
@@ -112,6 +125,8 @@ impl Client {
 
 impl Room<'_, '_> {
     /// Hears client `n`.
+    // Its buffers would stay in the frame of the loop.
+    #[inline(never)]
     pub fn request(&mut self, n: usize) {
         let Some(client) = self.control.clients.get(n) else { return };
         let mut buf = [0; PACKET];
@@ -125,9 +140,9 @@ impl Room<'_, '_> {
         };
         let mut words = split_by(buf.get(..len).unwrap_or(&[]), b' ');
         let (word, name) = (words.next().unwrap_or(b""), words.next().unwrap_or(b""));
-        let blame = word == b"blame";
-        if blame || word == b"list" {
-            return self.list(n, blame);
+        let steps = word == b"blame";
+        if steps || word == b"list" {
+            return self.list(n, steps, name == b"json");
         }
         let Some(unit) = self.units.iter().position(|unit| unit.name.to_bytes() == name) else {
             return self.reply(n, format_args!("1there is no container of this name"));
@@ -148,36 +163,27 @@ impl Room<'_, '_> {
             return Err("the machine ends");
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
-        let rests = unit.pid.is_none();
-        let (start, again) = (word == b"start", word == b"restart");
-        if start && !rests {
-            return Err("it runs");
-        } else if start || again && rests {
-            unit.failures = 0;
+        let (rests, stop, restart) = (unit.pid.is_none(), word == b"stop", word == b"restart");
+        match word {
+            _ if stop && rests && unit.state != State::BackOff => return Err("it does not run"),
+            _ if stop || restart => {}
+            b"start" if rests => {}
+            b"start" => return Err("it runs"),
+            _ => return Err("nothing that can be asked for"),
+        }
+        unit.failures = 0;
+        if rests && !stop {
+            // Now, whatever it is after: whoever asks knows.
             unit.deadline = 0;
-            self.begin(n);
-        } else if again {
-            unit.failures = 0;
-            self.stop(n);
-            if let Some(unit) = self.units.get_mut(n) {
-                unit.again = true;
-            }
-        } else if word != b"stop" {
-            return Err("nothing that can be asked for");
-        } else if rests && unit.state != State::BackOff {
-            return Err("it does not run");
+            unit.by_hand = true;
+            self.launch(n);
         } else {
             self.stop(n);
+            if let Some(unit) = self.units.get_mut(n) {
+                unit.again = restart;
+            }
         }
         Ok(())
-    }
-
-    /// Starts it now, whatever it is after: whoever asks knows.
-    fn begin(&mut self, n: usize) {
-        self.launch(n);
-        if let Some(unit) = self.units.get_mut(n) {
-            unit.by_hand = true;
-        }
     }
 
     /// Tells those who wait for a container how it went.
@@ -204,30 +210,82 @@ impl Room<'_, '_> {
     }
 
     /// A packet for each container, after those for the steps before them, if they are wanted.
-    fn list(&mut self, n: usize, steps: bool) {
+    fn list(&mut self, n: usize, steps: bool, json: bool) {
         let Some(client) = self.control.clients.get(n) else { return };
+        let columns = if steps { BLAMED } else { LISTED };
+        let mut list = List { client, columns, json, now: boottime(), bracket: "[" };
+        if !json {
+            list.head();
+        }
         let mut before = 0;
         for (step, end) in self.machine.marks.iter().filter(|_| steps) {
-            client.tell(format_args!(" {step} machine ended - - 0 {before} {before} {end}"));
+            list.row(&[step, "machine", "ended"], [-1, -1, 0], &[before, before, *end]);
             before = *end;
         }
         for unit in self.units.iter() {
-            let Unit { kind, state, restarts, times: [forked, began, ended], .. } = unit;
-            let number = |n: Option<i32>| match n {
-                Some(n) => Short::<24>::new(format_args!("{n}")),
-                None => Short::new(format_args!("-")),
-            };
-            let pid = number(unit.pid.map(|pid| pid.as_raw_pid()));
-            let status = number(unit.status.map(i32::from));
-            client.tell(format_args!(
-                " {} {} {} {} {} {restarts} {forked} {began} {ended}",
-                unit.label(),
-                kind.dir(),
-                state.name(),
-                pid.as_str(),
-                status.as_str(),
-            ));
+            let pid = unit.pid.map_or(-1, |pid| i64::from(pid.as_raw_pid()));
+            let numbers = [pid, unit.status.map_or(-1, i64::from), unit.restarts.into()];
+            list.row(&[unit.label(), unit.kind.dir(), unit.state.name()], numbers, &unit.times);
         }
-        self.reply(n, format_args!("0"));
+        let end = match (json, list.bracket) {
+            (false, _) => "",
+            (_, "[") => "[]\n",
+            _ => "]\n",
+        };
+        self.reply(n, format_args!("0{end}"));
+    }
+}
+
+/// Who gets a list, in which form.
+struct List<'a> {
+    client: &'a Client,
+    columns: &'static [usize],
+    json: bool,
+    now: u64,
+    /// What comes before the next object.
+    bracket: &'static str,
+}
+
+impl List<'_> {
+    fn head(&self) {
+        let mut text = Short::<PACKET>::default();
+        for (key, width) in self.columns.iter().filter_map(|n| COLUMNS.get(*n)) {
+            text.push(format_args!("{key:width$} "));
+        }
+        self.client.tell(format_args!(" {}\n", text.as_str()));
+    }
+
+    /// One line, or object: what it is; numbers, of which a negative one is none; when it became so.
+    /// It is shorter than a packet: names are.
+    fn row(&mut self, words: &[&str; 3], numbers: [i64; 3], times: &[u64; 3]) {
+        let ([pid, status, restarts], [forked, began, ended]) = (numbers, *times);
+        let ms = |later: u64, earlier: u64| (later.saturating_sub(earlier) / 1000) as i64;
+        let since = ms(self.now, forked.max(began).max(ended));
+        let (begun, start, ran) = (ms(forked, 0), ms(began, forked), ms(ended, began));
+        let numbers = [0, 0, 0, pid, status, restarts, since, begun, start, ran];
+        let mut text = Short::<PACKET>::default();
+        let mut comma = "{";
+        for n in self.columns {
+            let Some(((key, width), number)) = COLUMNS.get(*n).zip(numbers.get(*n)) else { return };
+            let digits = Short::<24>::new(format_args!("{number}"));
+            let (value, quote) = match words.get(*n) {
+                Some(word) => (*word, "\""),
+                None if *number >= 0 => (digits.as_str(), ""),
+                None => (if self.json { "null" } else { "-" }, ""),
+            };
+            if self.json {
+                text.push(format_args!("{comma}\"{key}\":{quote}{value}{quote}"));
+            } else {
+                text.push(format_args!("{value:width$} "));
+            }
+            comma = ",";
+        }
+        let text = text.as_str();
+        if self.json {
+            let bracket = core::mem::replace(&mut self.bracket, ",");
+            self.client.tell(format_args!(" {bracket}{text}}}"));
+        } else {
+            self.client.tell(format_args!(" {text}\n"));
+        }
     }
 }

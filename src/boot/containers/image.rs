@@ -6,14 +6,16 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdir, mknodat, openat, stat, statat, symlink,
-    unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdir, mknodat, stat, statat, symlink, unlinkat,
 };
 use rustix::io::{Errno, pread};
 use rustix::mount::{MountFlags, mount};
 
 use super::child::join;
-use crate::bytes::{Arena, CNames, Short};
+use crate::boot::mounts::{is_mounted, open};
+use crate::boot::names::Path;
+use crate::boot::superblock;
+use crate::bytes::{Arena, CNames, is_among};
 use crate::error::{Context, Error, Result};
 use crate::front::load::RUN;
 use crate::plan::{Kind, Plan};
@@ -58,11 +60,11 @@ pub fn base(plan: &Plan) -> Result<Base> {
 /// Makes everything ready for `nsinit exec --id NAME`.
 pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Arena) -> Result<()> {
     let own = |end: &[u8]| join(arena, &[RUN.to_bytes(), b"/", name.to_bytes(), end]);
-    make(own(b"")?)?;
     let rootfs = own(b"/rootfs")?;
+    make(own(b"")?)?;
     link(dir, own(b"/dir")?)?;
     // Without a mount namespace of its own it is in the machine's.
-    if !plan.namespaces.is_new(Kind::Mount) || is_ready(rootfs, own(b"")?) {
+    if !plan.namespaces.is_new(Kind::Mount) || is_ready(rootfs) {
         return Ok(());
     }
     let base = base(plan)?;
@@ -72,30 +74,29 @@ pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Are
         make(below)?;
         mount_image(base.path, below)?;
     } else {
-        let absolute = base.path.to_bytes().starts_with(b"/");
-        let parts: [&[u8]; 3] = match absolute {
-            true => [base.path.to_bytes(), b"", b""],
-            false => [dir.to_bytes(), b"/", base.path.to_bytes()],
+        let parts: &[&[u8]] = match base.path.to_bytes() {
+            path @ [b'/', ..] => &[path],
+            path => &[dir.to_bytes(), b"/", path],
         };
-        let path = join(arena, &parts)?;
-        link(path, below)?;
+        link(join(arena, parts)?, below)?;
     }
-    let Some(layer) = layer else { return Ok(()) };
-    let layer = match layer == c"tmpfs" {
-        true => tmpfs(own(b"/layer")?, plan.service.overlay_size)?,
-        false => layer,
-    };
-    overlay(below, layer, rootfs, arena)
+    match layer {
+        None => Ok(()),
+        Some(mut layer) => {
+            if layer == c"tmpfs" {
+                layer = own(b"/layer")?;
+                tmpfs(layer, plan.service.overlay_size, arena)?;
+            }
+            overlay(below, layer, rootfs, arena)
+        }
+    }
 }
 
 /// A link to it, or a mount on it: made by an earlier start.
-fn is_ready(rootfs: &'static CStr, parent: &'static CStr) -> bool {
-    let look = |path| statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok();
-    let is_link = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
-    match (look(rootfs), look(parent)) {
-        (Some(root), Some(parent)) => is_link(&root) || root.st_dev != parent.st_dev,
-        _ => false,
-    }
+fn is_ready(rootfs: &CStr) -> bool {
+    let it = statat(CWD, rootfs, AtFlags::SYMLINK_NOFOLLOW);
+    let is_link = |it: Stat| FileType::from_raw_mode(it.st_mode) == FileType::Symlink;
+    it.is_ok_and(is_link) || is_mounted(rootfs)
 }
 
 fn make(path: &'static CStr) -> Result<()> {
@@ -114,15 +115,12 @@ fn link(to: &'static CStr, path: &'static CStr) -> Result<()> {
 
 /// Mounts an image, read-only.
 fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
-    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .doing("open the image", path)?;
+    let file = open(path, OFlags::RDONLY).doing("open the image", path)?;
     let fstype = fstype(&file).doing("read the image", path)?.ok_or_else(|| {
         Error::refused("mount the image", path, "it is neither squashfs nor ext4 nor erofs")
     })?;
-    let is_file = rustix::fs::fstat(&file)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
     // The device lives as long as somebody has it open: the mount has.
-    let device = if is_file { Some(loop_device(&file, path)?) } else { None };
+    let device = loop_device(&file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
     mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(|error| {
@@ -138,24 +136,20 @@ fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
 
 /// The type of an image by its magic number. `None`: none of those.
 pub fn fstype(file: &OwnedFd) -> rustix::io::Result<Option<&'static CStr>> {
-    /// Place, bytes, type: SQUASHFS_MAGIC; s_magic of struct ext4_super_block; EROFS_SUPER_MAGIC_V1.
-    const KINDS: [(u64, &[u8], &CStr); 3] = [
-        (0, b"hsqs", c"squashfs"),
-        (1024 + 56, &[0x53, 0xef], c"ext4"),
-        (1024, &[0xe2, 0xe1, 0xf5, 0xe0], c"erofs"),
-    ];
-    for (at, magic, name) in KINDS {
-        let mut found = [0; 4];
-        let n = pread(file, &mut found, at)?;
-        if found.get(..n).unwrap_or(&[]).starts_with(magic) {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
+    // One that can't be read has no type, and this is why.
+    pread(file, &mut [0], 0)?;
+    let kind = superblock::kind(file.as_fd());
+    Ok(kind.filter(|kind| is_among(b"squashfs ext4 erofs", b' ', kind.to_bytes())))
 }
 
-/// A loop device that shows `file`, with its path.
-fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Short<24>)> {
+/// A loop device that shows the image `file`, with its path; none for one that is a device itself.
+#[inline(never)]
+pub fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<Option<(OwnedFd, Path)>> {
+    let is_file = rustix::fs::fstat(file)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+    if !is_file {
+        return Ok(None);
+    }
     const CONTROL: &CStr = c"/dev/loop-control";
     let control = node(CONTROL, FileType::CharacterDevice, (10, 237)).map_err(|errno| {
         let error = Error::errno("open", CONTROL, errno);
@@ -164,11 +158,11 @@ fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Short<24
     // Others may take the one that is free.
     for _ in 0..16 {
         let n = loopdev::free(control.as_fd()).doing("find a loop device for", path)?;
-        let name = Short::<24>::new(format_args!("/dev/loop{n}"));
+        let name = Path::new(format_args!("/dev/loop{n}"));
         let device = node(name.as_cstr(), FileType::BlockDevice, (7, n))
             .doing("open a loop device for", path)?;
         match loopdev::configure(device.as_fd(), file.as_fd()) {
-            Ok(()) => return Ok((device, name)),
+            Ok(()) => return Ok(Some((device, name))),
             Err(Errno::BUSY) => {}
             Err(errno) => return Err(errno).doing("set up a loop device for", path),
         }
@@ -178,11 +172,10 @@ fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<(OwnedFd, Short<24
 
 /// Opens a device node, made where /dev is not the kernel's own.
 fn node(path: &CStr, kind: FileType, (major, minor): (u32, u32)) -> rustix::io::Result<OwnedFd> {
-    let open = || openat(CWD, path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    match open() {
+    match open(path, OFlags::RDWR) {
         Err(Errno::NOENT) => {
             mknodat(CWD, path, kind, Mode::RUSR | Mode::WUSR, rustix::fs::makedev(major, minor))?;
-            open()
+            open(path, OFlags::RDWR)
         }
         // A module that is not there.
         file => file,
@@ -190,17 +183,13 @@ fn node(path: &CStr, kind: FileType, (major, minor): (u32, u32)) -> rustix::io::
 }
 
 /// A tmpfs to write to.
-fn tmpfs(on: &'static CStr, size: Option<&'static CStr>) -> Result<&'static CStr> {
-    let mut data = Short::<64>::new(format_args!("mode=0755"));
-    if let Some(size) = size
-        && !data.push(format_args!(",size={}", size.to_str().unwrap_or("?")))
-    {
-        return Err(Error::refused("use", size, "expected a size, as \"64m\" or \"10%\""));
-    }
+fn tmpfs(on: &'static CStr, size: Option<&'static CStr>, arena: &Arena) -> Result<()> {
+    let data = match size {
+        Some(size) => join(arena, &[b"mode=0755,size=", size.to_bytes()])?,
+        None => c"mode=0755",
+    };
     make(on)?;
-    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data.as_cstr()))
-        .doing("mount tmpfs on", on)?;
-    Ok(on)
+    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data)).doing("mount tmpfs on", on)
 }
 
 /// `layer` above `lower`, on `on`.

@@ -13,6 +13,7 @@ pub mod check;
 mod child;
 mod control;
 mod image;
+mod inside;
 mod output;
 mod process;
 mod table;
@@ -20,8 +21,8 @@ mod turn;
 mod unit;
 mod wait;
 
-pub use control::{LIST, ask};
-pub use output::path as log_path;
+pub use control::ask;
+pub use output::PATHS as LOG_PATHS;
 
 use core::fmt;
 
@@ -35,7 +36,6 @@ use self::unit::{Set, UNITS, Unit};
 use super::{Action, Machine, rescue};
 use crate::plan::service::Keep;
 use crate::syscall::lock::Lock;
-use crate::syscall::memory::give_back_value;
 use crate::syscall::signal::signalfd;
 
 /// What PID 1 keeps, in static memory: pages of which nothing is used do not exist.
@@ -89,8 +89,6 @@ pub fn run(machine: &mut Machine) -> Action {
             log: Keep::DEFAULT.log,
             shell: None,
         };
-        // Only the containers' own processes need one.
-        give_back_value(room.machine.plan);
         room.directories();
         room.find();
         room.log();
@@ -134,7 +132,10 @@ impl Room<'_, '_> {
 
     /// Those for which it is so.
     fn set(&self, is: fn(&Unit) -> bool) -> Set {
-        let bits = self.units.iter().enumerate().filter(|(_, unit)| is(unit));
-        bits.fold(0, |set, (n, _)| set | 1 << n)
+        let mut set = 0;
+        for (n, unit) in self.units.iter().enumerate() {
+            set |= u64::from(is(unit)) << n;
+        }
+        set
     }
 }

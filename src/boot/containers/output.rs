@@ -10,7 +10,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::backlog::Backlog;
 use super::unit::Unit;
-use crate::bytes::{Short, split_by};
+use crate::boot::names::path;
+use crate::bytes::split_by;
 use crate::errno;
 use crate::plan::service::{Keep, LOG_CONSOLE, LOG_FILE, LOG_KMSG};
 
@@ -24,12 +25,13 @@ const HEAD: usize = 80;
 
 /// The pipe of a container's standard output and error. Both ends stay open for good: there is no
 /// end to it, whoever holds a copy of the other.
+#[repr(C)]
 pub struct Output {
     read: OwnedFd,
     write: OwnedFd,
+    len: usize,
     /// The beginning of a line whose end has not come.
     held: [u8; LINE],
-    len: usize,
 }
 
 impl Output {
@@ -206,30 +208,26 @@ impl<'a> Sinks<'a> {
         if let Err(errno) = append(name, keep.log_size, text)
             && !core::mem::replace(&mut self.lossy, true)
         {
-            let mut line = Line { bytes: [0; HEAD + LINE], len: 0 };
-            // It fits.
+            let errno = errno::Text(errno);
+            // A backlog takes everything.
             let _ = writeln!(
-                line,
-                "nsinit: warning: write the log of {name}: {}: lines are lost",
-                errno::Text(errno)
+                self.backlog,
+                "nsinit: warning: write the log of {name}: {errno}: lines are lost"
             );
-            self.backlog.push(line.bytes.get(..line.len).unwrap_or(&[]));
         }
     }
 }
 
-/// The path of a container's log; the one before it with `end` ".1".
-pub fn path(name: &str, end: &str) -> Short<128> {
-    Short::new(format_args!("/run/nsinit/log/{name}{end}"))
-}
+/// The path of a container's log, and of the one before it.
+pub const PATHS: [&str; 2] = ["/run/nsinit/log/*", "/run/nsinit/log/*.1"];
 
 fn append(name: &str, most: u32, text: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
-    let own = path(name, "");
+    let [own, old] = PATHS.map(|pattern| path(pattern, name.as_bytes()));
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = openat(CWD, own.as_cstr(), flags, mode)?;
     if fstat(&file)?.st_size as u64 + text.len() as u64 > u64::from(most) {
-        rename(own.as_cstr(), path(name, ".1").as_cstr())?;
+        rename(own.as_cstr(), old.as_cstr())?;
         file = openat(CWD, own.as_cstr(), flags, mode)?;
     }
     rustix::io::write(&file, text).map(drop)

@@ -2,7 +2,6 @@
 
 use linux_raw_sys::general::SIGKILL;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Pid;
@@ -11,12 +10,12 @@ use super::child::{self, Child};
 use super::output::Output;
 use super::unit::{BEGAN, ENDED, FORKED, Kind, Record, State, Unit, from_record};
 use super::{Phase, Room};
-use crate::boot::Action;
+use crate::boot::names::Path;
+use crate::boot::{Action, mounts};
 use crate::bytes::{Short, number, split_by};
 use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::init::exit_status;
 use crate::plan::service::{OnFailure, Restart};
-use crate::proc::process;
 use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{Fork, NewNamespaces, fork};
 use crate::syscall::signal::kill;
@@ -256,12 +255,10 @@ fn pause(failures: u32) -> u64 {
 
 /// SIGKILL for the children of `pid`; false where there is none to be found.
 fn kill_children(pid: Pid) -> bool {
-    let thread = Short::<64>::new(format_args!("task/{}/children", i64::from(pid.as_raw_pid())));
-    let path = process::file("/proc", pid, thread.as_str());
+    let pid = i64::from(pid.as_raw_pid());
+    let path = Path::new(format_args!("/proc/{pid}/task/{pid}/children"));
     let mut buf = [0; 512];
-    let read = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|file| rustix::io::read(&file, &mut buf));
-    let text = read.ok().and_then(|n| buf.get(..n)).unwrap_or(&[]);
+    let text = mounts::read(path.as_cstr(), &mut buf).unwrap_or(&[]);
     let mut found = false;
     for word in split_by(text, b' ') {
         let child = number(word, 10).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));

@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use super::child::join;
 use super::unit::{Kind, UNITS, Unit};
 use super::{Room, control};
-use crate::boot::names;
-use crate::bytes::{Arena, Show, split_by};
+use crate::boot::names::{self, Names};
+use crate::bytes::{Arena, Show, is_among, split_by};
 use crate::error::Error;
 use crate::front::libct::LOGS;
 use crate::front::load::RUN;
@@ -83,12 +83,9 @@ impl Room<'_, '_> {
                 }
             }
         }
-        let listed = |list: &CStr, unit: &Unit| {
-            split_by(list.to_bytes(), b',').any(|word| word == unit.name.to_bytes())
-        };
         self.units.retain(|unit| {
-            only.is_none_or(|list| listed(list, unit))
-                && !skip.is_some_and(|list| listed(list, unit))
+            let named = |list: &CStr| is_among(list.to_bytes(), b',', unit.name.to_bytes());
+            only.is_none_or(named) && !skip.is_some_and(named)
         });
     }
 }
@@ -102,23 +99,24 @@ pub fn find(
     wrong: &mut dyn FnMut(fmt::Arguments),
 ) {
     for kind in Kind::ALL {
-        let names = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
-        let names = match names.and_then(|dir| names::sorted(dir, arena)) {
-            Ok(names) => names,
-            Err(error) => {
-                if error.raw() != Some(Errno::NOENT) {
-                    wrong(format_args!("{error}"));
-                }
-                continue;
+        let mut names = Names::new();
+        let path = join(arena, &[dir.to_bytes(), b"/", kind.dir().as_bytes()]);
+        if let Err(error) = path.and_then(|dir| names::sorted(dir, arena, &mut names)) {
+            if error.raw() != Some(Errno::NOENT) {
+                wrong(format_args!("{error}"));
             }
-        };
+            continue;
+        }
         for name in names {
             let why = match fault(name) {
                 None if units.iter().any(|unit| unit.name == name) => {
                     Some("another container has this name")
                 }
-                None if units.push(Unit::new(name, kind)).is_err() => {
-                    Some("there are more than 64 containers")
+                None if units.is_full() => Some("there are more than 64 containers"),
+                None => {
+                    // It is not full.
+                    let _ = units.push(Unit::new(name, kind));
+                    continue;
                 }
                 why => why,
             };

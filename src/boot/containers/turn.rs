@@ -215,7 +215,13 @@ impl Room<'_, '_> {
 
     /// Which of the set `of` began last. One that has not yet is the last of all.
     fn last(&self, of: Set) -> Option<usize> {
-        let those = self.units.iter().enumerate().filter(|(n, _)| of >> n & 1 != 0);
-        those.max_by_key(|(_, unit)| unit.times[BEGAN].wrapping_sub(1)).map(|(n, _)| n)
+        let (mut last, mut latest) = (None, 0);
+        for (n, unit) in self.units.iter().enumerate() {
+            let began = unit.times[BEGAN].wrapping_sub(1);
+            if of >> n & 1 != 0 && began >= latest {
+                (last, latest) = (Some(n), began);
+            }
+        }
+        last
     }
 }

@@ -126,7 +126,8 @@ pub fn from_record(record: &Record) -> (Set, Keep) {
     (u64::from(high) << 32 | u64::from(low), keep)
 }
 
-/// One container.
+/// One container. What is small comes first: near the beginning it is reached by short instructions.
+#[repr(C)]
 pub struct Unit {
     /// The name of its directory, of which state.json, log file and socket have theirs.
     pub name: &'static CStr,
@@ -140,8 +141,6 @@ pub struct Unit {
     pub keep: Keep,
     /// Its launcher, PID 1's child.
     pub pid: Option<Pid>,
-    /// What it says.
-    pub output: Option<Output>,
     /// To its launcher: the settings come up, "go" goes down, and it ends when the command runs.
     pub talk: Option<OwnedFd>,
     /// When something is to be done about it, in microseconds since boot; 0 is never.
@@ -164,6 +163,8 @@ pub struct Unit {
     pub times: [u64; 3],
     /// It has begun, or failed to: whoever waits for it need not wait longer.
     pub seen: bool,
+    /// What it says.
+    pub output: Option<Output>,
 }
 
 /// Members of `Unit::times`.
@@ -204,29 +205,41 @@ impl Unit {
     }
 }
 
-/// Those of the set `of` that wait for themselves, by way of others of it perhaps. Who waits for one of
-/// them is not meant.
+/// All of the set `of` that number `n` waits for, by way of others of it perhaps.
+#[inline(never)]
+fn before(units: &[Unit], of: Set, n: usize) -> Set {
+    let mut before = 0;
+    loop {
+        let mut more = 0;
+        for (m, unit) in units.iter().enumerate() {
+            if (before | 1 << n) >> m & 1 != 0 {
+                more |= unit.after & of;
+            }
+        }
+        if more == before {
+            return before;
+        }
+        before = more;
+    }
+}
+
+/// Those of the set `of` that wait for themselves. Who waits for one of them is not meant.
 pub fn in_circles(units: &[Unit], of: Set) -> Set {
-    circles(units, of).fold(0, |set, (n, _)| set | 1 << n)
+    let circles = (0..units.len()).filter(|n| before(units, of, *n) >> n & 1 != 0);
+    circles.fold(0, |set, n| set | 1 << n)
 }
 
 /// The one of them to begin with: of several circles it is in one that waits for no other.
 pub fn first_of_circles(units: &[Unit], of: Set) -> Option<usize> {
-    // Who waits for another circle waits for all that this one waits for, and for itself.
-    circles(units, of).min_by_key(|(_, before)| before.count_ones()).map(|(n, _)| n)
-}
-
-/// The same ones, each with all that it waits for.
-fn circles(units: &[Unit], of: Set) -> impl Iterator<Item = (usize, Set)> {
-    let after = move |set: Set| {
-        let those = units.iter().enumerate().filter(|(n, _)| set >> n & 1 != 0);
-        those.fold(0, |sum, (_, unit)| sum | unit.after) & of
-    };
-    let all_before = move |n: usize| {
-        // No way is longer than there are containers.
-        (n, units.iter().fold(after(1 << n), |before, _| before | after(before)))
-    };
-    (0..units.len()).map(all_before).filter(|(n, before)| before >> n & 1 != 0)
+    let circles = in_circles(units, of);
+    let mut first = (circles != 0).then_some(circles.trailing_zeros() as usize)?;
+    for n in 0..units.len() {
+        let other = circles >> n & 1 != 0 && before(units, of, first) >> n & 1 != 0;
+        if other && before(units, of, n) >> first & 1 == 0 {
+            first = n;
+        }
+    }
+    Some(first)
 }
 
 #[cfg(test)]
@@ -242,14 +255,14 @@ mod tests {
         });
         assert_eq!(in_circles(&units, Set::MAX), 0b10110);
         assert_eq!(in_circles(&units, 0b01011), 0);
-        assert_eq!(first_of_circles(&units, Set::MAX), Some(4));
+        assert_eq!(first_of_circles(&units, Set::MAX), Some(1));
         assert_eq!(first_of_circles(&units, 0b01011), None);
     }
 
     #[test]
     fn of_two_circles_that_is_first_which_waits_for_no_other() {
-        // 0 and 1 wait for each other, 1 for 3, too; 2 is after 3, and 3 after 2.
-        let units = [0b10, 0b1001, 0b1000, 0b100].map(|after| {
+        // 0 and 1 wait for each other, 1 for 4, too, which is after 3; 2 is after 3, and 3 after 2.
+        let units = [0b10, 0b10001, 0b1000, 0b100, 0b1000].map(|after| {
             let mut unit = Unit::new(c"name", Kind::Service);
             unit.after = after;
             unit

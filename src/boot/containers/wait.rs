@@ -33,6 +33,8 @@ const EVENTS: usize = 2 + CONSOLES + BUTTONS + CLIENTS + 2 * UNITS;
 
 impl Room<'_, '_> {
     /// Waits, and takes what has come.
+    // What is in the frame of the loop is further away.
+    #[inline(never)]
     pub fn wait(&mut self, signals: Option<&OwnedFd>) {
         let mut came = Vec::<(Event, bool), EVENTS>::new();
         self.poll(signals, &mut came);
@@ -114,11 +116,14 @@ impl Room<'_, '_> {
     /// For how many microseconds nothing is to be done; `None`: for ever.
     fn timeout(&self, deaf: bool) -> Option<u64> {
         let now = boottime();
-        let due = self.units.iter().map(|unit| unit.deadline).filter(|due| *due != 0);
-        let due = due.map(|due| due.saturating_sub(now));
-        let kick = self.machine.watchdog.interval().map(|interval| interval.as_micros() as u64);
-        let look = deaf.then_some(1_000_000);
-        due.chain(kick).chain(look).min()
+        let mut first = if deaf { 1_000_000 } else { u64::MAX };
+        if let Some(kick) = self.machine.watchdog.interval() {
+            first = first.min(u64::from(kick) * 1000);
+        }
+        for unit in self.units.iter().filter(|unit| unit.deadline != 0) {
+            first = first.min(unit.deadline.saturating_sub(now));
+        }
+        (first != u64::MAX).then_some(first)
     }
 
     /// Takes every signal that has come. SIGCHLD is no news: `reap` asks the kernel.
