@@ -29,17 +29,17 @@ pub struct State<'a> {
     /// Field 22 of /proc/PID/stat, as text: with the pid it names one process for ever.
     pub init_start_time: &'a str,
     /// What networking made.
-    pub network_state: Strings<'a>,
+    pub network_state: Strings,
     /// The absolute directory of the container's cgroup in the hierarchy of each subsystem.
-    pub cgroup_paths: Strings<'a>,
+    pub cgroup_paths: Strings,
 }
 
 /// Strings by name, each there or not: an object of state.json. (A struct with a field for each
 /// would be ten times the code.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strings<'a> {
+pub struct Strings {
     names: Names,
-    values: [Option<&'a str>; 14],
+    values: [Option<&'static CStr>; 14],
 }
 
 /// The subsystems of cgroup v1, systemd's own hierarchy, and the one of v2.
@@ -51,19 +51,19 @@ const SUBSYSTEMS: Names = Names(
 /// The veth's ends on the host and inside; the network namespace that was joined.
 const NETWORK: Names = Names("veth_host veth_child ns_path");
 
-impl<'a> Strings<'a> {
+impl Strings {
     /// A network state: empty without veth.
-    pub fn network() -> Strings<'a> {
+    pub fn network() -> Strings {
         Strings { names: NETWORK, values: [None; 14] }
     }
 
     /// Paths of cgroups; none yet.
-    pub fn cgroups() -> Strings<'a> {
+    pub fn cgroups() -> Strings {
         Strings { names: SUBSYSTEMS, values: [None; 14] }
     }
 
     /// Sets the one of this name; false if state.json has no place for it.
-    pub fn set(&mut self, name: &str, value: &'a str) -> bool {
+    pub fn set(&mut self, name: &str, value: &'static CStr) -> bool {
         let known = self.names.place(name.as_bytes());
         match known.and_then(|n| self.values.get_mut(n)) {
             Some(place) => *place = Some(value),
@@ -72,8 +72,13 @@ impl<'a> Strings<'a> {
         true
     }
 
+    /// The one of this name, if it is set.
+    pub fn get(&self, name: &str) -> Option<&'static CStr> {
+        self.values.get(self.names.place(name.as_bytes())?).copied().flatten()
+    }
+
     /// The names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static CStr)> {
         self.names.zip(self.values).filter_map(|(name, value)| Some((name, value?)))
     }
 }
@@ -96,7 +101,7 @@ impl State<'_> {
             json.begin(name, '{');
             for (name, value) in strings.iter() {
                 json.key(name);
-                json.bytes(&[value.as_bytes()]);
+                json.bytes(&[value.to_bytes()]);
             }
             json.close();
         }
@@ -159,16 +164,16 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
 }
 
 /// An object of strings; names of another nsinit are passed over here too.
-fn members(
-    json: &mut Reader<'static>,
-    to: &mut Strings<'static>,
-) -> core::result::Result<(), Stop> {
+fn members(json: &mut Reader<'static>, to: &mut Strings) -> core::result::Result<(), Stop> {
     if json.value()? != Value::Object {
         return Err(Stop);
     }
     while let Some(key) = json.key()? {
         let name = key.to_str().map_err(|_| Stop)?;
-        to.set(name, text(json.value()?)?);
+        match json.value()? {
+            Value::Str(text) => to.set(name, text),
+            _ => return Err(Stop),
+        };
     }
     Ok(())
 }
@@ -203,6 +208,11 @@ fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
 
 /// Writes state.json in `dir`, whole or not at all: a temporary file, then a rename. Mode 0600.
 pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
+    for (_, text) in state.network_state.iter().chain(state.cgroup_paths.iter()) {
+        if text.to_str().is_err() {
+            return Err(Error::refused("write to state.json", text, "it is not UTF-8"));
+        }
+    }
     let text = arena.str(format_args!("{state}")).doing("write", FILE)?;
     if text.len() > SIZE {
         return Err(Error::refused("write", FILE, "its cgroup paths are longer than 64 KiB"));
@@ -264,8 +274,8 @@ mod tests {
 
     fn state() -> State<'static> {
         let mut cgroup_paths = Strings::cgroups();
-        assert!(cgroup_paths.set("memory", "/sys/fs/cgroup/memory/a\\x2d\"b"));
-        assert!(!cgroup_paths.set("unheard-of", "/"));
+        assert!(cgroup_paths.set("memory", c"/sys/fs/cgroup/memory/a\\x2d\"b"));
+        assert!(!cgroup_paths.set("unheard-of", c"/"));
         let network_state = Strings::network();
         State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
     }

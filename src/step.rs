@@ -4,40 +4,41 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::bytes::Short;
+use crate::syscall::lock::Lock;
 use crate::syscall::memory::{PAGE, shared_page};
 
 /// Longest step text.
 const TEXT: usize = 120;
 
-/// The shared note of the current step.
-#[derive(Clone, Copy)]
-pub struct Steps(&'static [AtomicU8; PAGE]);
+/// The page, once there is one: every process that is forked from here on has it.
+static PLACE: Lock<Option<&[AtomicU8; PAGE]>> = Lock::new(None);
 
-impl Steps {
-    /// A fresh one, before the fork.
-    pub fn new() -> rustix::io::Result<Steps> {
-        shared_page().map(Steps)
+/// Takes a fresh page, before the fork.
+pub fn share() -> rustix::io::Result<()> {
+    let page = shared_page()?;
+    PLACE.with(|place| *place = Some(page));
+    Ok(())
+}
+
+/// "I am about to …". A few bytes in memory: no system call.
+pub fn at(step: &'static str) {
+    let Some(page) = PLACE.with(|place| *place) else { return };
+    let text = &step.as_bytes()[..step.len().min(TEXT)];
+    for (to, from) in page.iter().zip(text.iter().chain(&[0])) {
+        to.store(*from, Ordering::Relaxed);
     }
+}
 
-    /// "I am about to …". A few bytes in memory: no system call.
-    pub fn at(self, step: &'static str) {
-        let text = &step.as_bytes()[..step.len().min(TEXT)];
-        for (to, from) in self.0.iter().zip(text.iter().chain(&[0])) {
-            to.store(*from, Ordering::Relaxed);
+/// The last step that was noted; empty before the first.
+pub fn last() -> Short<128> {
+    let (mut text, mut len) = ([0; TEXT], 0);
+    let page = PLACE.with(|place| *place);
+    for (to, from) in text.iter_mut().zip(page.into_iter().flatten()) {
+        *to = from.load(Ordering::Relaxed);
+        if *to == 0 {
+            break;
         }
+        len += 1;
     }
-
-    /// The last step that was noted; empty before the first.
-    pub fn last(self) -> Short<128> {
-        let mut text = [0; TEXT];
-        let mut len = 0;
-        for (to, from) in text.iter_mut().zip(self.0) {
-            *to = from.load(Ordering::Relaxed);
-            if *to == 0 {
-                break;
-            }
-            len += 1;
-        }
-        Short::new(format_args!("{}", core::str::from_utf8(&text[..len]).unwrap_or("")))
-    }
+    Short::new(format_args!("{}", core::str::from_utf8(&text[..len]).unwrap_or("")))
 }

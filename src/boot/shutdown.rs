@@ -105,7 +105,7 @@ fn each(arena: &Arena, f: &mut dyn FnMut(&CStr) -> rustix::io::Result<()>) -> u3
     let Ok(mut lines) = Lines::new(rustix::fd::AsFd::as_fd(&file)) else { return 0 };
     while let Ok(Some(mount)) = lines.next_mount() {
         // proc is needed to the last, and a mount of the kernel's own files holds no data.
-        let kept = matches!(mount.fstype.to_bytes(), b"proc" | b"sysfs" | b"devtmpfs" | b"rootfs");
+        let kept = [c"proc", c"sysfs", c"devtmpfs", c"rootfs"].contains(&mount.fstype);
         if !kept
             && mount.point != c"/"
             && let Ok(point) = arena.concat(&[mount.point.to_bytes()])

@@ -35,6 +35,14 @@ pub struct Group {
     pub fresh: bool,
 }
 
+impl Group {
+    /// What state.json calls it.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let unified = (self.version == Version::V2).then_some(UNIFIED);
+        self.subsystems.iter().map(Subsystem::name).chain(unified)
+    }
+}
+
 /// All of them; the one that limits memory is the last.
 #[derive(Default)]
 pub struct Groups(Vec<Group, HIERARCHIES>);
@@ -42,7 +50,7 @@ pub struct Groups(Vec<Group, HIERARCHIES>);
 impl Groups {
     /// The groups of a container that runs, as state.json names them: pairs of name and directory.
     /// Controllers that are mounted together share one directory.
-    pub fn open<'a>(names: impl Iterator<Item = (&'a str, &'static CStr)>) -> Result<Groups> {
+    pub fn open(names: &mut dyn Iterator<Item = (&str, &'static CStr)>) -> Result<Groups> {
         let mut groups = Groups::default();
         for (name, path) in names {
             let subsystems = Subsystems::parse(name.as_bytes());
@@ -104,13 +112,10 @@ impl Groups {
         self.iter().find(|group| group.subsystems.has(subsystem)).or_else(|| self.unified())
     }
 
-    /// Names and directories, for state.json.
+    /// Names and directories.
+    #[cfg(test)]
     pub fn names(&self) -> impl Iterator<Item = (&'static str, &'static CStr)> {
-        self.iter().flat_map(|group| {
-            let unified = (group.version == Version::V2).then_some(UNIFIED);
-            let names = group.subsystems.iter().map(Subsystem::name);
-            names.chain(unified).map(|name| (name, group.dir.path))
-        })
+        self.iter().flat_map(|group| group.names().map(|name| (name, group.dir.path)))
     }
 
     /// Whether `pid` is in a group that nsinit made, or in one inside it.

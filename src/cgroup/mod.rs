@@ -2,7 +2,7 @@
 //! themselves or from their first instruction on, removed when the container is gone.
 //!
 //! A host has a hierarchy for each controller (v1), one for all (v2), or both. `Site` finds which the
-//! plan needs, `create` makes the groups, `Groups` is what they are to everybody else.
+//! plan needs, `Created` makes the groups, `Groups` is what they are to everybody else.
 
 mod detect;
 mod devices;
@@ -63,21 +63,6 @@ pub struct Created<'a> {
     program: Option<OwnedFd>,
 }
 
-/// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
-/// parent in the plan there are none: the container stays in the caller's groups. A key that turns out
-/// only now to be more than the kernel can do is the `finding`, as those of `Site::find` are.
-pub fn create<'a>(
-    site: &Site,
-    plan: &Cgroup,
-    arena: &'a Arena,
-    finding: &mut Option<Finding>,
-) -> Result<Created<'a>> {
-    let mut created = Created::none(arena);
-    let made = site.places.iter().try_for_each(|place| created.add(place, plan));
-    made.inspect_err(|error| *finding = key_of(*error))?;
-    Ok(created)
-}
-
 /// The groups of a process: the version and the name of each hierarchy's mount point, and the
 /// directory.
 pub type OwnDirs = Vec<(Version, &'static CStr, &'static CStr), HIERARCHIES>;
@@ -103,6 +88,19 @@ impl<'a> Created<'a> {
     /// No groups.
     pub fn none(arena: &'a Arena) -> Created<'a> {
         Created { arena, groups: Groups::default(), tasks: Tasks::new(), program: None }
+    }
+
+    /// Makes the groups of a site, with their limits, and opens their `tasks` files. Without a name or
+    /// parent in the plan there are none: the container stays in the caller's groups. A key that turns
+    /// out only now to be more than the kernel can do is the `finding`, as those of `Site::find` are.
+    pub fn make(
+        &mut self,
+        site: &Site,
+        plan: &Cgroup,
+        finding: &mut Option<Finding>,
+    ) -> Result<()> {
+        let made = site.places.iter().try_for_each(|place| self.add(place, plan));
+        made.inspect_err(|error| *finding = key_of(*error))
     }
 
     /// Makes, limits and opens the group in one hierarchy.
@@ -230,16 +228,7 @@ impl<'a> Created<'a> {
 
     /// Removes the groups and their parents, as far as nsinit made them and nobody else is in them.
     /// All are tried; the first error is returned.
-    pub fn remove(mut self) -> Result<()> {
-        self.remove_all()
-    }
-
-    /// Leaves them to another launcher, which has taken them over.
-    pub fn abandon(mut self) {
-        self.groups.truncate(0);
-    }
-
-    fn remove_all(&mut self) -> Result<()> {
+    pub fn remove(&mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(group) = self.groups.pop() {
             // Who does not leave one group in a second is in the others too.
@@ -248,11 +237,16 @@ impl<'a> Created<'a> {
         }
         result
     }
+
+    /// Leaves them to another launcher, which has taken them over.
+    pub fn abandon(&mut self) {
+        self.groups.truncate(0);
+    }
 }
 
 impl Drop for Created<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.remove_all() {
+        if let Err(error) = self.remove() {
             say::warning(format_args!("{error}"));
         }
     }

@@ -15,7 +15,9 @@ mod removal;
 /// Finds the site and makes the groups there.
 fn create<'a>(plan: &Cgroup, arena: &'a Arena) -> Result<Created<'a>> {
     let site = Site::find(plan, false, arena, &mut None)?;
-    super::create(&site, plan, arena, &mut None)
+    let mut created = Created::none(arena);
+    created.make(&site, plan, &mut None)?;
+    Ok(created)
 }
 
 fn arena() -> Arena {
@@ -122,7 +124,7 @@ fn limits_of_memory_and_cpu_arrive() {
     plan.memory_reservation = Some(32 << 20);
     plan.memory_swap = Some(96 << 20);
     (plan.cpu_shares, plan.cpu_period, plan.cpu_quota) = (Some(512), Some(50_000), Some(25_000));
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     assert_eq!(read(&created, "memory", "memory.limit_in_bytes"), "67108864");
     assert_eq!(read(&created, "memory", "memory.soft_limit_in_bytes"), "33554432");
     assert_eq!(read(&created, "memory", "memory.memsw.limit_in_bytes"), "100663296");
@@ -184,7 +186,7 @@ fn parents_are_made_given_cpus_and_removed() {
     let (mut plan, arena) = (plan(), arena());
     let parent = name().to_str().unwrap();
     plan.parent = Some(cstr(&format!("{parent}//a/./b/")));
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     let leaf = path(&created, "cpuset");
     assert!(leaf.ends_with(format!("{parent}/a/b/{}", plan.name.unwrap().to_str().unwrap())));
     assert!(!read(&created, "cpuset", "cpuset.cpus").is_empty());
@@ -192,7 +194,7 @@ fn parents_are_made_given_cpus_and_removed() {
     let pid = spawn_in(created.tasks(), || 0);
     assert_eq!(status(pid), 0);
     // A second group below the same parents keeps them, until it goes too.
-    let second =
+    let mut second =
         create(&Cgroup { name: Some(name()), parent: plan.parent, ..plan }, &arena).unwrap();
     let (tops, second_paths) = (all_paths(&created), all_paths(&second));
     created.remove().unwrap();
@@ -208,7 +210,7 @@ fn parents_are_made_given_cpus_and_removed() {
 fn an_absolute_parent_counts_from_the_hierarchy() {
     let (mut plan, arena) = (plan(), arena());
     plan.parent = Some(c"/");
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     let memory = path(&created, "memory");
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let top = format!(" {} ", memory.parent().unwrap().to_str().unwrap());
@@ -224,7 +226,7 @@ fn a_failure_unwinds_and_says_what_was_written() {
     assert!(error.starts_with("write 1000 to /"), "{error}");
     assert!(error.contains("/memory.swappiness: Invalid argument"), "{error}");
     plan.memory_swappiness = None;
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     assert!(created.groups.iter().all(|group| group.fresh));
     created.remove().unwrap();
 }

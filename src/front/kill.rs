@@ -58,7 +58,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             freezer.map_or(Ok(()), Freezer::thaw)?;
             sent?;
         } else {
-            send(container.pid, container.start_time, n)?;
+            send(container.init.pid, container.init.start_time, n)?;
         }
         match &freezer {
             // On v1 not even KILL reaches what is frozen.
@@ -80,7 +80,7 @@ fn send(pid: Pid, start_time: u64, n: u32) -> Result<()> {
 fn send_all(container: &Running, n: u32, arena: &Arena) -> Result<()> {
     let mut result = Ok(());
     each_member(container, arena, &mut |pid, stat| {
-        if pid != container.pid {
+        if pid != container.init.pid {
             match send(pid, stat.start_time, n) {
                 Ok(()) => {}
                 // What has ended meanwhile needs none.
@@ -89,6 +89,6 @@ fn send_all(container: &Running, n: u32, arena: &Arena) -> Result<()> {
             }
         }
     })?;
-    send(container.pid, container.start_time, n)?;
+    send(container.init.pid, container.init.start_time, n)?;
     result
 }

@@ -32,7 +32,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     with_groups(&context, options, &mut |container, groups| {
         let mut oom = Oom::watch(groups)?;
         // Before Linux 5.3 there is none: it is looked at now and then.
-        let pidfd = pidfd_open(container.pid, PidfdFlags::empty()).ok();
+        let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
         let mut count = 0;
         let mut alive = true;
         while alive {

@@ -58,10 +58,10 @@ impl Users<'_> {
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     let container = running(&context, options)?;
-    let init = status("/proc", container.pid).doing("look at PID 1", ())?;
+    let init = status("/proc", container.init.pid).doing("look at PID 1", ())?;
     // The container's own level is PID 1's last.
     let level = init.pids.len().saturating_sub(1);
-    let root = root_of(container.pid).ok();
+    let root = root_of(container.init.pid).ok();
     let mut users = Users { root, arena: context.arena, last: None };
     let mut out = say::answer();
     // The first error of `out` is told by `answer`.

@@ -28,7 +28,7 @@ pub fn with_groups(
     act: &mut dyn FnMut(&Running, &Groups) -> Result<u8>,
 ) -> Result<u8> {
     let container = running(context, options)?;
-    let groups = container.groups(context.arena)?;
+    let groups = container.groups()?;
     act(&container, &groups)
 }
 
@@ -38,7 +38,7 @@ pub fn each_member(
     arena: &Arena,
     each: &mut dyn FnMut(Pid, &Stat),
 ) -> Result<()> {
-    Members::of("/proc", container.pid, container.cgroup_paths.iter(), arena)
+    Members::of("/proc", container.init.pid, container.cgroup_paths.iter(), arena)
         .and_then(|members| members.for_each(each))
         .doing("look at the container's processes", ())
 }
@@ -54,7 +54,7 @@ pub fn wait(container: &Running, fds: &mut [PollFd], seconds: Option<u64>) -> Re
 
 /// Whether it still runs.
 pub fn is_alive(container: &Running) -> Result<bool> {
-    container.is_alive().doing("look at", "PID 1")
+    container.init.is_alive()
 }
 
 /// The root of process `pid`, whatever lies there.

@@ -54,7 +54,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
 fn watch(container: &Running, groups: &Groups, arena: &Arena, every: u64) -> Result<u8> {
     let [_, stdout, _] = stdio();
     let mut table = isatty(stdout).then(Watch::default);
-    let pidfd = pidfd_open(container.pid, PidfdFlags::empty()).ok();
+    let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
     let mut end = pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN));
     let mut alive = is_alive(container)?;
     while alive {
@@ -64,7 +64,7 @@ fn watch(container: &Running, groups: &Groups, arena: &Arena, every: u64) -> Res
         };
         if let Err(error) = shown {
             // It ended meanwhile, with its groups.
-            return if container.is_alive() == Ok(false) { Ok(0) } else { Err(error) };
+            return if matches!(container.init.is_alive(), Ok(false)) { Ok(0) } else { Err(error) };
         }
         alive = wait(container, end.as_mut_slice(), Some(every))?;
     }
@@ -105,7 +105,7 @@ fn network(container: &Running, arena: &Arena, json: &mut Json) -> Result<()> {
         counters(json, statistics);
         json.close();
     };
-    let sums = statistics(container.pid, arena, &mut each)?;
+    let sums = statistics(container.init.pid, arena, &mut each)?;
     json.close();
     counters(json, &sums);
     json.close();

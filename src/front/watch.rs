@@ -33,7 +33,7 @@ impl Watch {
         // The first time there is nothing to compare with.
         let ms = if self.at == 0 { u64::MAX } else { (at - self.at).max(1) };
         let cpu = sample[stats::TOTAL_USAGE].unwrap_or(0);
-        let network = statistics(container.pid, arena, &mut |_, _| {})?;
+        let network = statistics(container.init.pid, arena, &mut |_, _| {})?;
         let mut out = say::answer();
         let o = &mut out;
         // Home, then each line to its end, then the rest of the screen. The first error of `out` is

@@ -3,27 +3,26 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::setsid;
 use rustix::system::sethostname;
 
 use super::sync::{Child, FDS};
-use super::workload::{self, Inherited, die_with_launcher, fail};
+use super::workload::{self, Inherited, fail, part};
 use super::{Launch, forked};
 use crate::cgroup::{self, OwnDirs, Version};
 use crate::error::{Context, Error, Result};
 use crate::init::{Options, serve};
 use crate::net;
 use crate::plan::{Init, Kind, NetworkKind, Source};
-use crate::proc::fds::close_all_but;
 use crate::rootfs::{CgroupDir, Cgroups, Root};
 use crate::security;
-use crate::step::Steps;
+use crate::step;
 use crate::syscall::memory;
 use crate::syscall::namespace::{setns, unshare};
-use crate::syscall::process::{Fork, NewNamespaces, Prctl, fork, prctl};
+use crate::syscall::process::{Fork, NewNamespaces, fork};
 
 /// What it takes along.
 pub struct First {
@@ -33,8 +32,6 @@ pub struct First {
     pub slave: Option<OwnedFd>,
     /// The slave as a mount, for /dev/console.
     pub console: Option<OwnedFd>,
-    /// Where the step is noted.
-    pub steps: Steps,
     /// Whether the launcher waits to hear that the root is built: it is in a group whose devices are
     /// restricted from then on, and makes its own before.
     pub tells: bool,
@@ -58,42 +55,34 @@ type Late = Option<OwnedFd>;
 
 /// The straight list, in kernel order.
 fn build(launch: &mut Launch, first: &First) -> Result<Late> {
-    let steps = first.steps;
-    steps.at("tie its life to the launcher's");
     // PID 1 passes a softer signal than KILL on to the command, as any other.
-    die_with_launcher(&first.sync, launch.plan.process.parent_death_signal)?;
-    steps.at("close the launcher's descriptors");
-    close_inherited(first)?;
-    // Nobody inside may look into this process, whose memory is the launcher's.
-    steps.at("become undumpable");
-    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
-    if let Some(env) = launch.env.take() {
-        env.erase();
-    }
+    let signal = launch.plan.process.parent_death_signal;
+    let kept = [&first.slave, &first.console].into_iter().flatten();
+    part(launch, signal, &first.sync, &mut kept.map(AsFd::as_fd))?;
     // PID 1 in a session of its own: Ctrl-C at the caller's terminal reaches the launcher alone.
-    steps.at("make a session");
+    step::at("make a session");
     setsid().doing("make a session", ())?;
-    steps.at("join namespaces");
+    step::at("join namespaces");
     join_namespaces(launch)?;
     if let Some(name) = launch.plan.hostname {
-        steps.at("set the host name");
+        step::at("set the host name");
         sethostname(name.to_bytes()).doing("set the host name to", name)?;
     }
     if launch.plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
-        steps.at("bring lo up");
+        step::at("bring lo up");
         net::loopback_up(launch.arena)?;
     }
     if launch.plan.namespaces.is_new(Kind::Mount) {
         with_root(launch, first)
     } else {
         let fds = wait_go(first)?;
-        steps.at("enter its control groups");
+        step::at("enter its control groups");
         enter(launch, fds, false).map(|(late, _)| late)
     }
 }
 
 fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
-    first.steps.at("wait for the launcher");
+    step::at("wait for the launcher");
     if first.tells {
         first.sync.built()?;
     }
@@ -102,34 +91,34 @@ fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
 
 /// The root file system, with the cgroups in between: their directories are mounted into it.
 fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
-    let (steps, plan) = (first.steps, &launch.plan.rootfs);
-    steps.at("make the root file system a mount");
+    let plan = &launch.plan.rootfs;
+    step::at("make the root file system a mount");
     let mut root = Root::open(plan)?;
-    steps.at("mount what the file lists");
+    step::at("mount what the file lists");
     root.mounts()?;
     if !plan.devices.is_empty() {
-        steps.at("make the device nodes");
+        step::at("make the device nodes");
         root.devices()?;
     }
     if plan.dev_links {
-        steps.at("make the links in /dev");
+        step::at("make the links in /dev");
         root.links()?;
     }
     if let Some(console) = &first.console {
-        steps.at("mount the terminal on /dev/console");
+        step::at("mount the terminal on /dev/console");
         root.console(console.as_fd())?;
     }
-    steps.at("mask paths");
+    step::at("mask paths");
     root.masks()?;
     // The launcher has saved state.json by then: `finish` hides it.
     let fds = wait_go(first)?;
-    steps.at("enter its control groups");
+    step::at("enter its control groups");
     let (late, own) = enter(launch, fds, plan.wants_cgroups())?;
     if let Some(own) = own {
-        steps.at("mount its control groups");
+        step::at("mount its control groups");
         mount_cgroups(&root, &own)?;
     }
-    steps.at("make the root file system its root");
+    step::at("make the root file system its root");
     root.finish()?;
     Ok(late)
 }
@@ -193,25 +182,15 @@ pub fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
     })
 }
 
-fn close_inherited(first: &First) -> Result<()> {
-    let mut keep = heapless::Vec::<u32, 4>::new();
-    let own = [Some(first.sync.fd()), first.slave.as_ref(), first.console.as_ref()];
-    for fd in own.into_iter().flatten() {
-        // Three fit.
-        let _ = keep.push(fd.as_raw_fd() as u32);
-    }
-    close_all_but(&keep)
-}
-
 fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
     let memory = late.as_ref().map(AsFd::as_fd);
-    let First { ref sync, ref slave, frozen, steps, .. } = *first;
-    Inherited { sync, slave: slave.as_ref(), memory, quiet: None, frozen, steps }
+    let First { ref sync, ref slave, frozen, .. } = *first;
+    Inherited { sync, slave: slave.as_ref(), memory, quiet: None, frozen }
 }
 
 /// Forks the workload and becomes its reaper.
 fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
-    first.steps.at("fork the command");
+    step::at("fork the command");
     // PID 1's end of it closes with the last of PID 1's descriptors. The command waits for that: it
     // may be allowed to look into PID 1, and must find nothing there.
     let (quiet, noisy) = match pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ()) {

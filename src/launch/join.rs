@@ -12,26 +12,25 @@ use rustix::process::{PidfdFlags, WaitOptions, pidfd_open, waitpid};
 
 use super::attend::{Terminal, attend};
 use super::guard::ChildGuard;
-use super::place::{Running, pid_object};
-use super::sync::{self, Child, Outcome};
-use super::workload::{self, Inherited, die_with_launcher, fail};
+use super::place::Running;
+use super::sync::{self, Child, News};
+use super::workload::{self, Inherited, die_with_launcher, fail, part};
 use super::{Launch, died, forked, paused, say_killed};
 use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
-use crate::proc::fds::close_all_but;
 use crate::proc::process::namespace_file;
-use crate::step::Steps;
+use crate::step;
 use crate::syscall::is_absent;
 use crate::syscall::namespace::setns;
-use crate::syscall::process::{Fork, NewNamespaces, Prctl, exit_group, fork, fork_sibling, prctl};
+use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork, fork_sibling};
 use crate::tty::Pty;
 
 /// Runs the command inside; its exit status. `None` if the container ended before it began.
 pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
     match try_join(launch, running) {
         // Whatever failed, it failed because there is nothing to join any more.
-        Err(_) if running.is_alive() == Ok(false) => Ok(None),
+        Err(_) if matches!(running.init.is_alive(), Ok(false)) => Ok(None),
         result => result.map(Some),
     }
 }
@@ -39,53 +38,52 @@ pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
 fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     if running.apart.contains(NewNamespaces::NEWUSER) {
         let why = "it is in another user namespace, which nsinit can't enter yet";
-        return Err(Error::refused("join process", pid_object(running.pid), why));
+        return Err(Error::refused("join process", running.init.object(), why));
     }
-    let groups = running.groups(launch.arena)?;
+    let groups = running.groups()?;
     paused::await_thaw(launch, running, &groups)?;
     let limited = launch.plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.memory > Some(0));
     let kills = if limited { cgroup::kills(&groups) } else { None };
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
-    let steps = Steps::new().doing("map a page to share", ())?;
+    step::share().doing("map a page to share", ())?;
     let target = Target::open(running)?;
     let scope = running.with_groups && systemd::is_there();
-    let tasks = Tasks::open(&groups, running.pid, scope, launch.arena)?;
+    let tasks = Tasks::open(&groups, running.init.pid, scope, launch.arena)?;
     let (master, slave) = match pty {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),
     };
     let messenger = match fork(NewNamespaces::empty()).doing("fork", ())? {
         Fork::Child => {
-            let inside = Inside { sync: child, slave, target, tasks, steps };
+            let inside = Inside { sync: child, slave, target, tasks };
             enter(launch, running, inside)
         }
         Fork::Parent(pid) => pid,
     };
     drop((child, slave, target, tasks));
-    let mut guard = ChildGuard::new(messenger);
-    let report = parent.report(launch.arena, false, &mut || Ok(()))?;
-    waitpid(Some(messenger), WaitOptions::empty()).doing("wait for the messenger", ())?;
+    let mut guard = ChildGuard(Some(messenger));
+    let mut workload = ChildGuard(None);
+    let report = parent.report(launch.arena, false, &mut |news| {
+        if let News::Forked(pid) = news {
+            workload.0 = Some(pid);
+        }
+        Ok(())
+    })?;
+    waitpid(guard.0, WaitOptions::empty()).doing("wait for the messenger", ())?;
     guard.disarm();
-    let mut guard = report.workload.map(ChildGuard::new);
-    let workload = match (report.outcome, report.workload) {
-        (Outcome::Started, Some(workload)) => workload,
-        (Outcome::Failed(error), _) => return Err(error),
-        _ => return Err(died(steps.last().as_str(), launch.arena)),
-    };
+    let Some(pid) = workload.0.filter(|_| report) else { return Err(died(launch.arena)) };
     drop(parent);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
-    let status = attend(workload, terminal)?;
+    let status = attend(pid, terminal)?;
+    workload.disarm();
     say_killed(status, &groups, kills, launch.arena);
     // If the container ends too, the kill may be what ends it.
     if let Some(before) = kills
-        && running.is_alive() == Ok(true)
+        && matches!(running.init.is_alive(), Ok(true))
     {
         cgroup::note_told(&groups, before);
-    }
-    if let Some(guard) = &mut guard {
-        guard.disarm();
     }
     Ok(status)
 }
@@ -96,7 +94,6 @@ struct Inside {
     slave: Option<OwnedFd>,
     target: Target,
     tasks: Tasks,
-    steps: Steps,
 }
 
 /// The messenger.
@@ -113,19 +110,16 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
             crate::syscall::fd::close(fd as u32);
         }
     }
-    inside.steps.at("fork the command");
+    step::at("fork the command");
     match forked(fork_sibling(), launch.plan) {
         Ok(Fork::Child) => {
             let signal = launch.plan.process.parent_death_signal;
             if let Err(error) = die_with_launcher(&inside.sync, signal) {
                 fail(&inside.sync, &error);
             }
-            let Inside { sync, slave, steps, .. } = &inside;
+            let Inside { sync, slave, .. } = &inside;
             let slave = slave.as_ref();
-            workload::run(
-                launch,
-                &Inherited { sync, slave, memory, quiet: None, frozen: false, steps: *steps },
-            )
+            workload::run(launch, &Inherited { sync, slave, memory, quiet: None, frozen: false })
         }
         Ok(Fork::Parent(pid)) => {
             inside.sync.forked(pid);
@@ -145,39 +139,19 @@ fn go_inside<'a>(
     running: &Running,
     inside: &'a Inside,
 ) -> Result<Option<BorrowedFd<'a>>> {
-    let steps = inside.steps;
-    steps.at("tie its life to the launcher's");
-    die_with_launcher(&inside.sync, linux_raw_sys::general::SIGKILL)?;
-    steps.at("close the launcher's descriptors");
-    close_inherited(inside)?;
-    steps.at("become undumpable");
-    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
-    if let Some(env) = launch.env.take() {
-        env.erase();
-    }
-    steps.at("enter the container's control groups");
+    let kept = inside.slave.iter().map(AsFd::as_fd);
+    let kept = kept.chain(inside.tasks.fds()).chain(inside.target.fds());
+    part(launch, linux_raw_sys::general::SIGKILL, &inside.sync, &mut { kept })?;
+    step::at("enter the container's control groups");
     let count = inside.tasks.fds().count();
     let late = if inside.tasks.has_memory() { count - 1 } else { count };
     inside.tasks.fds().take(late).try_for_each(cgroup::enter)?;
-    steps.at("enter the container's namespaces");
+    step::at("enter the container's namespaces");
     inside.target.enter(running)?;
     // setns(2) into a mount namespace leaves the directory at its root; without one it is still
     // the caller's, and the command starts from the root in any case.
     rustix::process::chdir(c"/").doing("change directory to", "/")?;
     Ok(inside.tasks.fds().nth(late))
-}
-
-fn close_inherited(inside: &Inside) -> Result<()> {
-    let own = core::iter::once(inside.sync.fd().as_fd())
-        .chain(inside.slave.iter().map(AsFd::as_fd))
-        .chain(inside.tasks.fds())
-        .chain(inside.target.fds());
-    let mut keep = heapless::Vec::<u32, 32>::new();
-    for fd in own {
-        let full = |_| Error::refused("keep descriptors", (), "more than 32");
-        keep.push(fd.as_raw_fd() as u32).map_err(full)?;
-    }
-    close_all_but(&keep)
 }
 
 /// The process to join, held so that its pid can't become another's.
@@ -191,24 +165,21 @@ enum Target {
 impl Target {
     /// Opens it, and makes sure that it is still the one that was looked at.
     fn open(running: &Running) -> Result<Target> {
-        let on = pid_object(running.pid);
-        let target = match pidfd_open(running.pid, PidfdFlags::empty()) {
+        let on = running.init.object();
+        let target = match pidfd_open(running.init.pid, PidfdFlags::empty()) {
             Ok(pidfd) => Target::Pidfd(pidfd),
             Err(errno) if is_absent(errno) => Target::files(running)?,
             Err(errno) => return Err(errno).doing("open process", on),
         };
-        if running.is_alive().doing("look at process", on)? {
-            Ok(target)
-        } else {
-            Err(Error::refused("join process", on, "it has ended"))
-        }
+        check_alive(running)?;
+        Ok(target)
     }
 
     fn files(running: &Running) -> Result<Target> {
         let mut files = [const { None }; 8];
         for (file, kind) in files.iter_mut().zip(Kind::ALL) {
             if running.apart.contains(kind.flag()) {
-                let path = namespace_file("/proc", running.pid, kind.file());
+                let path = namespace_file("/proc", running.init.pid, kind.file());
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let opened = openat(CWD, path.as_cstr(), flags, Mode::empty());
                 *file = Some(opened.doing("open the namespace", kind.name())?);
@@ -232,13 +203,10 @@ impl Target {
                 Err(Errno::INVAL) => {
                     let target = Target::files(running)?;
                     // As when it was opened: the pid may be another's by now.
-                    if running.is_alive() != Ok(true) {
-                        let why = "it has ended";
-                        return Err(Error::refused("join process", pid_object(running.pid), why));
-                    }
+                    check_alive(running)?;
                     target.enter(running)
                 }
-                result => result.doing("enter the namespaces of process", pid_object(running.pid)),
+                result => result.doing("enter the namespaces of process", running.init.object()),
             },
             Target::Files(files) => {
                 for (file, kind) in files.iter().zip(Kind::ALL) {
@@ -250,5 +218,12 @@ impl Target {
                 Ok(())
             }
         }
+    }
+}
+
+fn check_alive(running: &Running) -> Result<()> {
+    match running.init.is_alive()? {
+        true => Ok(()),
+        false => Err(Error::refused("join process", running.init.object(), "it has ended")),
     }
 }

@@ -20,7 +20,7 @@ mod workload;
 use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
-pub use place::{Place, Running};
+pub use place::{Place, Process, Running};
 use rustix::io::Errno;
 
 use crate::bytes::Arena;
@@ -31,6 +31,7 @@ use crate::plan::check::Finding;
 use crate::proc::fd_path;
 use crate::say;
 use crate::security::Original;
+use crate::step;
 use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
 
@@ -103,7 +104,9 @@ pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
 }
 
 /// The command's death before it was executed, in the words of the launcher.
-fn died(step: &str, arena: &Arena) -> Error {
+fn died(arena: &Arena) -> Error {
+    let step = step::last();
+    let step = step.as_str();
     let step = if step.is_empty() { "take its first step" } else { step };
     let why = arena.str(format_args!("a process of it was killed when it was about to {step}"));
     Error::refused("start the container", (), why.unwrap_or("a process of it was killed"))

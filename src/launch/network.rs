@@ -27,7 +27,7 @@ const PAUSE: u32 = 25_000_000;
 pub fn connect(
     launch: &mut Launch,
     made: &mut Made,
-    survivor: &mut Option<ChildGuard>,
+    survivor: &mut ChildGuard,
     pid: Pid,
 ) -> Result<()> {
     if !net::is_needed(launch.plan) {
@@ -67,17 +67,13 @@ fn connect_in(
     launch: &Launch,
     namespace: BorrowedFd,
     made: &mut Made,
-    survivor: &mut Option<ChildGuard>,
+    survivor: &mut ChildGuard,
     pid: Pid,
 ) -> Result<()> {
     let plan = &*launch.plan;
     let site = net::Site { namespace, joined: !plan.namespaces.is_new(Kind::Net) };
     let inside = site.keeps(plan).then_some(namespace);
-    let mut outlive = || {
-        let (child, notes) = survivor::survivor(plan, pid, inside, launch.arena)?;
-        *survivor = Some(child);
-        Ok(notes)
-    };
+    let mut outlive = || survivor::survivor(plan, pid, inside, survivor, launch.arena);
     // The kernel takes its time with a namespace, and a killed launcher's survivor waits for it. One
     // that was killed before it had written state.json is not known of.
     let patient = launch.follows || inside.is_some();

@@ -1,27 +1,18 @@
 //! The control groups of a container that runs, and what a paused one means for who joins it: its
 //! command would enter the frozen group and stand still.
 
-use core::ffi::CStr;
-
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::{Launch, Running};
-use crate::bytes::Arena;
 use crate::cgroup::{Freezer, Groups};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::syscall::signal::{SigSet, read_signalfd, signalfd};
 
 impl Running {
     /// Opens the groups that state.json names.
-    pub fn groups(&self, arena: &Arena) -> Result<Groups> {
-        let mut dirs = heapless::Vec::<(&str, &CStr), 16>::new();
-        for (subsystem, path) in self.cgroup_paths.iter() {
-            let path = arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-            // state.json has fewer members than that.
-            let _ = dirs.push((subsystem, path));
-        }
-        Groups::open(dirs.into_iter())
+    pub fn groups(&self) -> Result<Groups> {
+        Groups::open(&mut self.cgroup_paths.iter())
     }
 }
 
@@ -42,7 +33,7 @@ pub fn await_thaw(launch: &Launch, running: &Running, groups: &Groups) -> Result
     let ends = [1, 2, 3, 15];
     let set = ends.into_iter().fold(SigSet::EMPTY, SigSet::with);
     let signals = signalfd(set).doing("make a signalfd", ())?;
-    while freezer.is_on()? && running.is_alive().doing("look at", "PID 1")? {
+    while freezer.is_on()? && running.init.is_alive()? {
         match poll(&mut [PollFd::new(&signals, PollFlags::IN)], Some(&EVERY)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing("wait for signals", ()),

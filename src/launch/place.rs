@@ -13,7 +13,7 @@ use crate::bytes::Arena;
 use crate::cgroup;
 use crate::error::{Context, Error, Object, Result};
 use crate::net;
-use crate::plan::{Kind, Plan, Source};
+use crate::plan::{Kind, Plan};
 use crate::proc::lines::decimal;
 use crate::proc::process::{self, Identity, namespace, stat};
 use crate::say;
@@ -29,16 +29,23 @@ pub struct Place {
     path: &'static CStr,
 }
 
-/// A container that runs: whom to join.
-pub struct Running {
-    /// PID 1, as the host sees it.
+/// A process, as the host sees it, for which no other can be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its pid.
     pub pid: Pid,
     /// Its start time: with the pid it names one process for ever.
     pub start_time: u64,
+}
+
+/// A container that runs: whom to join.
+pub struct Running {
+    /// PID 1.
+    pub init: Process,
     /// The namespaces in which it differs from the caller.
     pub apart: NewNamespaces,
     /// Its control groups.
-    pub cgroup_paths: Strings<'static>,
+    pub cgroup_paths: Strings,
     /// Whether they are entered too.
     pub with_groups: bool,
 }
@@ -96,15 +103,18 @@ impl Place {
 
     /// The container that runs here, by state.json. What a launcher that was killed left behind is
     /// cleaned away; what can't be the container of this place is refused. Call it with the lock.
+    #[inline(never)]
     pub fn running(&self, launch: &mut Launch) -> Result<Option<Running>> {
         let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
-        if let Some((pid, start_time)) = alive(&state)? {
-            let apart = apart(pid);
+        let init = Process::named(&state);
+        if let Some(init) = init
+            && init.is_alive()?
+        {
+            let apart = apart(init.pid);
             // Asked again: of a process that ends meanwhile nothing that was read counts.
-            if is_alive(pid, start_time).doing("look at process", pid_object(pid))? {
-                let apart = apart.doing("look at the namespaces of process", pid_object(pid))?;
-                let cgroup_paths = state.cgroup_paths;
-                let running = Running { pid, start_time, apart, cgroup_paths, with_groups: true };
+            if init.is_alive()? {
+                let (apart, cgroup_paths) = (apart?, state.cgroup_paths);
+                let running = Running { init, apart, cgroup_paths, with_groups: true };
                 running.check(launch.plan)?;
                 return Ok(Some(running));
             }
@@ -117,7 +127,8 @@ impl Place {
     /// What state.json says, and whether it is so.
     pub fn state(&self, arena: &Arena) -> Result<Option<(State<'static>, bool)>> {
         let Some(state) = state::read(self.dir(), arena)? else { return Ok(None) };
-        Ok(Some((state, alive(&state)?.is_some())))
+        let alive = Process::named(&state).map_or(Ok(false), |init| init.is_alive())?;
+        Ok(Some((state, alive)))
     }
 
     /// The container that runs here, to be looked at or signalled: as `running`, but nothing is
@@ -125,56 +136,45 @@ impl Place {
     /// process: one that neither has a namespace of its own nor is in a group of nsinit's is refused.
     pub fn current(&self, arena: &Arena) -> Result<Running> {
         let none = || Error::refused("use the container of", self.path, "none runs there");
-        let state = state::read(self.dir(), arena)?.ok_or_else(none)?;
-        let (pid, start_time) = alive(&state)?.ok_or_else(none)?;
-        let running = Running::by_pid(pid)?;
-        if running.start_time != start_time {
+        let (state, alive) = self.state(arena)?.ok_or_else(none)?;
+        let init = Process::named(&state).filter(|_| alive).ok_or_else(none)?;
+        let running = Running { cgroup_paths: state.cgroup_paths, ..Running::by_pid(init.pid)? };
+        if running.init != init {
             return Err(none());
         }
-        let running = Running { cgroup_paths: state.cgroup_paths, ..running };
-        if running.apart.is_empty() && !running.groups(arena)?.hold(pid) {
+        if running.apart.is_empty() && !running.groups()?.hold(init.pid) {
             let why = "state.json names it, but it is in no namespace and no control group of its \
                        own; if no container runs here, remove state.json";
-            return Err(Error::refused("use process", pid_object(pid), why));
+            return Err(Error::refused("use process", init.object(), why));
         }
         Ok(running)
     }
 
     /// Takes away the files and control groups of a container that is gone, or about to be.
-    fn clean(&self, state: &State<'static>, launch: &Launch) -> Result<()> {
-        let ending = match named(state) {
-            Some((pid, start_time)) => life(pid, start_time)
-                .doing("look at process", pid_object(pid))
-                .map(|life| (life == Life::Ending).then_some((pid, start_time)))?,
-            None => None,
-        };
+    fn clean(&self, state: &State, launch: &Launch) -> Result<()> {
+        let init = Process::named(state);
+        let life = init.map_or(Ok(Life::Gone), |init| init.life())?;
+        let ending = init.filter(|_| life == Life::Ending);
         if ending.is_none() {
             let pid = i64::from(state.init_pid);
             say::warning(format_args!(
                 "state.json names process {pid}, which is gone: cleaning up"
             ));
         }
-        let mut dirs = heapless::Vec::<&'static CStr, 16>::new();
-        for (subsystem, path) in state.cgroup_paths.iter() {
-            let path = launch.arena.concat(&[path.as_bytes()]).doing("keep a cgroup's path", ())?;
-            // What is frozen does not die.
-            if subsystem == "freezer" {
-                cgroup::thaw(path)?;
-            }
-            // state.json has fewer members than that.
-            let _ = dirs.push(path);
+        let dirs = || state.cgroup_paths.iter().map(|(_, path)| path);
+        // What is frozen does not die.
+        if let Some(path) = state.cgroup_paths.get("freezer") {
+            cgroup::thaw(path)?;
         }
-        if let Some((pid, start_time)) = ending {
-            await_end(pid, start_time)?;
+        if let Some(init) = ending {
+            init.await_end()?;
         }
         if !launch.plan.namespaces.is_new(Kind::Pid) {
-            kill_left_behind(&dirs, launch.plan)?;
+            kill_left_behind(&mut dirs(), launch.plan)?;
         }
-        cgroup::remove_stale(dirs.into_iter(), launch.arena)?;
-        for (key, names) in state.network_state.iter() {
-            if key == "veth_host" {
-                net::remove_stale(names, launch.arena)?;
-            }
+        cgroup::remove_stale(dirs(), launch.arena)?;
+        if let Some(names) = state.network_state.get("veth_host") {
+            net::remove_stale(names, launch.arena)?;
         }
         state::remove(self.dir())
     }
@@ -201,33 +201,25 @@ impl Place {
 impl Running {
     /// A process to join by its pid alone.
     pub fn by_pid(pid: Pid) -> Result<Running> {
-        let on = pid_object(pid);
-        let start_time = stat(PROC, pid).doing("look at process", on)?.start_time;
-        let apart = apart(pid).doing("look at the namespaces of process", on)?;
-        let cgroup_paths = Strings::cgroups();
-        Ok(Running { pid, start_time, apart, cgroup_paths, with_groups: false })
-    }
-
-    /// Whether it is still the same process, and not a zombie.
-    pub fn is_alive(&self) -> rustix::io::Result<bool> {
-        is_alive(self.pid, self.start_time)
+        let (init, cgroup_paths) = (Process::by_pid(pid)?, Strings::cgroups());
+        Ok(Running { init, apart: apart(pid)?, cgroup_paths, with_groups: false })
     }
 
     /// A forged state.json could name any process of the host: this one must have what the plan
     /// makes, and its root must be the plan's.
     fn check(&self, plan: &Plan) -> Result<()> {
-        let refused = |why| Err(Error::refused("join process", pid_object(self.pid), why));
+        let refused = |why| Err(Error::refused("join process", self.init.object(), why));
         for kind in Kind::ALL {
-            if plan.namespaces.get(kind) == Source::New && !self.apart.contains(kind.flag()) {
+            if plan.namespaces.is_new(kind) && !self.apart.contains(kind.flag()) {
                 return refused(
                     "state.json names it, but it is not in namespaces of its own; if no container \
                      runs here, remove state.json",
                 );
             }
         }
-        if plan.namespaces.get(Kind::Mount) == Source::New {
-            let theirs =
-                root_of(self.pid).doing("look at the root of process", pid_object(self.pid))?;
+        if plan.namespaces.is_new(Kind::Mount) {
+            let theirs = root_of(self.init.pid);
+            let theirs = theirs.doing("look at the root of process", self.init.object())?;
             let path = plan.rootfs.path.unwrap_or(c".");
             if theirs != Identity::of(path).doing("look at the root file system", path)? {
                 return refused(
@@ -245,22 +237,6 @@ pub fn pid_object(pid: Pid) -> Object {
     Object::Number(pid.as_raw_pid().into())
 }
 
-/// The process that `state` names.
-fn named(state: &State) -> Option<(Pid, u64)> {
-    Some((state.pid()?, decimal(state.init_start_time.as_bytes())?))
-}
-
-/// The same, if it runs.
-fn alive(state: &State) -> Result<Option<(Pid, u64)>> {
-    let Some((pid, start_time)) = named(state) else { return Ok(None) };
-    let alive = is_alive(pid, start_time).doing("look at process", pid_object(pid))?;
-    Ok(alive.then_some((pid, start_time)))
-}
-
-fn is_alive(pid: Pid, start_time: u64) -> rustix::io::Result<bool> {
-    life(pid, start_time).map(|life| life == Life::Runs)
-}
-
 #[derive(PartialEq, Eq)]
 enum Life {
     /// It runs, and will go on.
@@ -273,27 +249,77 @@ enum Life {
     Gone,
 }
 
-/// An error is no answer: taken for "gone", it would have a running container cleaned away.
-fn life(pid: Pid, start_time: u64) -> rustix::io::Result<Life> {
-    const KILLED: u64 = 1 << (linux_raw_sys::general::SIGKILL - 1);
-    match stat(PROC, pid) {
-        Ok(stat) if stat.start_time != start_time || b"ZX".contains(&stat.state) => Ok(Life::Gone),
-        Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
-        Ok(_) => Ok(Life::Runs),
-        Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
-        Err(errno) => Err(errno),
+impl Process {
+    /// That which has this pid now.
+    pub fn by_pid(pid: Pid) -> Result<Process> {
+        let start_time = stat(PROC, pid).doing("look at process", pid_object(pid))?.start_time;
+        Ok(Process { pid, start_time })
+    }
+
+    /// That which `state` names.
+    fn named(state: &State) -> Option<Process> {
+        let start_time = decimal(state.init_start_time.as_bytes())?;
+        Some(Process { pid: state.pid()?, start_time })
+    }
+
+    /// As the object of an error.
+    pub fn object(self) -> Object {
+        pid_object(self.pid)
+    }
+
+    /// Whether it is there, and will go on.
+    pub fn is_alive(self) -> Result<bool> {
+        Ok(self.life()? == Life::Runs)
+    }
+
+    /// An error is no answer: taken for "gone", it would have a running container cleaned away.
+    fn life(self) -> Result<Life> {
+        const KILLED: u64 = 1 << (linux_raw_sys::general::SIGKILL - 1);
+        match stat(PROC, self.pid) {
+            Ok(stat) if stat.start_time != self.start_time || b"ZX".contains(&stat.state) => {
+                Ok(Life::Gone)
+            }
+            Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
+            Ok(_) => Ok(Life::Runs),
+            Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
+            Err(errno) => Err(errno).doing("look at process", self.object()),
+        }
+    }
+
+    /// Waits for a process that is about to end.
+    fn await_end(self) -> Result<()> {
+        const ROUNDS: u32 = 10_000;
+        for _ in 0..ROUNDS {
+            if self.life()? == Life::Gone {
+                return Ok(());
+            }
+            sleep(1_000_000);
+        }
+        let why = "it has been ending for ten seconds";
+        Err(Error::refused("wait for the end of process", self.object(), why))
+    }
+
+    /// Waits for its end, however long it lives on. An error is no answer.
+    pub fn outlive(self) {
+        let mut pause = 1_000_000;
+        while !matches!(self.life(), Ok(Life::Gone)) {
+            sleep(pause);
+            pause = (pause * 2).min(64_000_000);
+        }
     }
 }
 
 /// The kinds of namespace in which `pid` differs from this process.
-fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
+fn apart(pid: Pid) -> Result<NewNamespaces> {
     let mut apart = NewNamespaces::empty();
     for kind in Kind::ALL {
         match (namespace(PROC, pid, kind.file()), namespace(PROC, getpid(), kind.file())) {
             (Ok(theirs), Ok(ours)) if theirs != ours => apart |= kind.flag(),
             // ENOENT here: the kernel has no such kind.
             (_, Err(Errno::NOENT)) | (Ok(_), Ok(_)) => {}
-            (Err(errno), _) | (_, Err(errno)) => return Err(errno),
+            (Err(errno), _) | (_, Err(errno)) => {
+                return Err(errno).doing("look at the namespaces of process", pid_object(pid));
+            }
         }
     }
     Ok(apart)
@@ -302,38 +328,19 @@ fn apart(pid: Pid) -> rustix::io::Result<NewNamespaces> {
 /// Ends what the command of a container without a PID namespace left running when its launcher was
 /// killed. A forged state.json could name any group: only processes whose root is this place's are
 /// meant, so that without a mount namespace nothing is.
-fn kill_left_behind(dirs: &[&'static CStr], plan: &Plan) -> Result<()> {
+fn kill_left_behind(dirs: &mut dyn Iterator<Item = &'static CStr>, plan: &Plan) -> Result<()> {
     if !plan.namespaces.is_new(Kind::Mount) {
         return Ok(());
     }
     let path = plan.rootfs.path.unwrap_or(c".");
     let root = Identity::of(path).doing("look at the root file system", path)?;
     let ours = |pid: Pid| root_of(pid) == Ok(root);
-    dirs.iter().try_for_each(|dir| cgroup::kill_stale(dir, &ours))
+    for dir in dirs {
+        cgroup::kill_stale(dir, &ours)?;
+    }
+    Ok(())
 }
 
 fn root_of(pid: Pid) -> rustix::io::Result<Identity> {
     Identity::of(process::file(PROC, pid, "root").as_cstr())
-}
-
-/// Waits for a process that is about to end.
-fn await_end(pid: Pid, start_time: u64) -> Result<()> {
-    const ROUNDS: u32 = 10_000;
-    for _ in 0..ROUNDS {
-        if life(pid, start_time).doing("look at process", pid_object(pid))? == Life::Gone {
-            return Ok(());
-        }
-        sleep(1_000_000);
-    }
-    let why = "it has been ending for ten seconds";
-    Err(Error::refused("wait for the end of process", pid_object(pid), why))
-}
-
-/// Waits for the end of a process, however long it lives on. An error is no answer.
-pub fn outlive(pid: Pid, start_time: u64) {
-    let mut pause = 1_000_000;
-    while life(pid, start_time) != Ok(Life::Gone) {
-        sleep(pause);
-        pause = (pause * 2).min(64_000_000);
-    }
 }

@@ -12,26 +12,26 @@ use rustix::thread::set_name;
 
 use super::child::join_namespace;
 use super::guard::ChildGuard;
-use super::place::{outlive, pid_object};
+use super::place::Process;
 use crate::bytes::Arena;
 use crate::error::{Context, Result};
 use crate::net;
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::fds::close_all_but;
-use crate::proc::process::stat;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
 use crate::syscall::time::sleep;
 
-/// Forks it: the process, and the pipe for its notes. `pid` is the container's first process, and a
+/// Forks it, and has `guard` end it; the pipe for its notes. `pid` is the container's first process, and a
 /// child of the caller's; `namespace` its network namespace, if something in it is to be taken back.
 pub fn survivor(
     plan: &Plan,
     pid: Pid,
     namespace: Option<BorrowedFd>,
+    guard: &mut ChildGuard,
     arena: &Arena,
-) -> Result<(ChildGuard, OwnedFd)> {
-    let start_time = stat("/proc", pid).doing("look at process", pid_object(pid))?.start_time;
+) -> Result<OwnedFd> {
+    let init = Process::by_pid(pid)?;
     // What the caller has prepared is for the container's process alone.
     if let Source::Join(_) = plan.namespaces.get(Kind::Pid) {
         join_namespace(Kind::Pid, c"/proc/thread-self/ns/pid")?;
@@ -42,18 +42,19 @@ pub fn survivor(
     match fork(NewNamespaces::empty()).doing("fork a process to outlive this one", ())? {
         Fork::Parent(child) => {
             await_session(child);
-            Ok((ChildGuard::new(child), end))
+            guard.0 = Some(child);
+            Ok(end)
         }
         Fork::Child => {
             // Nobody is left to hear of an error. The next user of a bridge takes it away.
-            let _ = survive((pid, start_time), &notes, namespace, arena);
+            let _ = survive(init, &notes, namespace, arena);
             exit_group(0)
         }
     }
 }
 
 fn survive(
-    (pid, start_time): (Pid, u64),
+    init: Process,
     notes: &OwnedFd,
     namespace: Option<BorrowedFd>,
     arena: &Arena,
@@ -74,7 +75,7 @@ fn survive(
     // POLLHUP comes unasked, when nobody can write any more.
     let mut ended = [PollFd::new(notes, PollFlags::empty())];
     while rest_in_poll(&mut ended, None).is_err() {}
-    outlive(pid, start_time);
+    init.outlive();
     net::take_over(notes.as_fd(), namespace, arena)
 }
 

@@ -39,22 +39,12 @@ pub fn channel() -> Result<(Parent, Child)> {
     Ok((Parent(parent), Child(child)))
 }
 
-/// What came up until every process of the container had closed the channel.
-pub struct Report {
-    /// How it went.
-    pub outcome: Outcome,
+/// What the launcher hears before the end.
+pub enum News {
+    /// The root file system is built.
+    Built,
     /// A joiner's workload, as the launcher's own child.
-    pub workload: Option<Pid>,
-}
-
-/// How a start went.
-pub enum Outcome {
-    /// execve succeeded: the command runs.
-    Started,
-    /// It failed, and says why.
-    Failed(Error),
-    /// Every process is gone without a word.
-    Died,
+    Forked(Pid),
 }
 
 impl Parent {
@@ -67,43 +57,43 @@ impl Parent {
         }
     }
 
-    /// Waits until the command runs or can't; or only until it is `ready` to, where it waits then for
-    /// one more "go". `built` is called when the child has said so.
+    /// Waits until the command runs or can't, and every process of the container has closed the
+    /// channel; or only until it is `ready` to, where it waits then for one more "go". False: all are
+    /// gone without a word. `heard` is told what comes up before.
     pub fn report(
         &self,
         arena: &Arena,
         ready: bool,
-        built: &mut dyn FnMut() -> Result<()>,
-    ) -> Result<Report> {
-        let mut report = Report { outcome: Outcome::Died, workload: None };
+        heard: &mut dyn FnMut(News) -> Result<()>,
+    ) -> Result<bool> {
+        let mut report = Ok(false);
         let mut buf = [0; TEXT];
         loop {
             let n = match socket::receive(self.0.as_fd(), &mut buf, &mut drop) {
                 // A peer that ends with a packet unread resets the channel, which is told once and
                 // before what it has sent: its reason is still to come.
                 Err(Errno::INTR | Errno::CONNRESET) => continue,
-                Ok(0) => return Ok(report),
+                Ok(0) => return report,
                 n => n.doing("wait for the container to start", ())?,
             };
             match buf[..n] {
                 // PID 1 may have failed while the workload went on.
                 [READY] => {
-                    if let Outcome::Died = report.outcome {
-                        report.outcome = Outcome::Started;
-                    }
+                    report = report.map(|_| true);
                     if ready {
-                        return Ok(report);
+                        return report;
                     }
                 }
-                [BUILT] => built()?,
+                [BUILT] => heard(News::Built)?,
                 [FORKED, a, b, c, d] => {
-                    report.workload = Pid::from_raw(i32::from_ne_bytes([a, b, c, d]));
+                    if let Some(pid) = Pid::from_raw(i32::from_ne_bytes([a, b, c, d])) {
+                        heard(News::Forked(pid))?;
+                    }
                 }
                 [FAILED, status, ref text @ ..] => {
                     let text = core::str::from_utf8(text).unwrap_or("the container failed");
                     let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
-                    let error = Error::refused("", (), text).with_status(status);
-                    report.outcome = Outcome::Failed(error);
+                    report = Err(Error::refused("", (), text).with_status(status));
                 }
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! The last process of a start and of a join: what becomes the workload. One function for both, so
 //! that a joiner can't drift from what a start does.
 
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -10,8 +10,9 @@ use super::Launch;
 use super::sync::Child;
 use crate::cgroup;
 use crate::error::{Context, Error, Object, Result};
+use crate::proc::fds::close_all_but;
 use crate::security;
-use crate::step::Steps;
+use crate::step;
 use crate::syscall::process::{Prctl, exit_group, prctl};
 
 /// What the workload takes along.
@@ -26,8 +27,6 @@ pub struct Inherited<'a> {
     pub quiet: Option<&'a OwnedFd>,
     /// Whether the launcher freezes the container first.
     pub frozen: bool,
-    /// Where the step is noted.
-    pub steps: Steps,
 }
 
 /// Becomes the workload, or tells the launcher why not and ends.
@@ -46,18 +45,18 @@ fn become_workload(
     launch: &mut Launch,
     inherited: &Inherited,
 ) -> Result<core::convert::Infallible> {
-    let (steps, process) = (inherited.steps, &mut launch.plan.process);
-    steps.at("make the command's session");
+    let process = &mut launch.plan.process;
+    step::at("make the command's session");
     session(inherited.slave)?;
-    security::finalize(process, launch.original, steps, launch.arena)?;
+    security::finalize(process, launch.original, launch.arena)?;
     if let Some(quiet) = inherited.quiet {
-        steps.at("wait until PID 1 has closed its descriptors");
+        step::at("wait until PID 1 has closed its descriptors");
         await_end(quiet)?;
     }
     // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
     // looks at the rights of whoever opened the file, so it works as any user.
     if let Some(memory) = inherited.memory {
-        steps.at("enter the memory cgroup");
+        step::at("enter the memory cgroup");
         cgroup::enter(memory)?;
     }
     // The launcher is gone: its death came when the parent-death signal was off, as a change of
@@ -93,6 +92,32 @@ fn session(slave: Option<&OwnedFd>) -> Result<()> {
         .and_then(|()| dup2_stdout(slave))
         .and_then(|()| dup2_stderr(slave))
         .doing("make the pseudo-terminal standard input and output", ())
+}
+
+/// The first that a forked process does: it parts with what is the launcher's, but for the channel and
+/// the descriptors that it is to keep.
+pub fn part<'a>(
+    launch: &mut Launch,
+    death_signal: u32,
+    sync: &'a Child,
+    kept: &mut dyn Iterator<Item = BorrowedFd<'a>>,
+) -> Result<()> {
+    step::at("tie its life to the launcher's");
+    die_with_launcher(sync, death_signal)?;
+    step::at("close the launcher's descriptors");
+    let mut keep = heapless::Vec::<u32, 32>::new();
+    for fd in kept.chain([sync.fd().as_fd()]) {
+        let full = |_| Error::refused("keep descriptors", (), "more than 32");
+        keep.push(fd.as_raw_fd() as u32).map_err(full)?;
+    }
+    close_all_but(&keep)?;
+    // Nobody inside may look into this process, whose memory is the launcher's.
+    step::at("become undumpable");
+    security::be_undumpable()?;
+    if let Some(env) = launch.env.take() {
+        env.erase();
+    }
+    Ok(())
 }
 
 /// A process of the container dies with the launcher. Called first thing in each: a launcher that

@@ -159,9 +159,9 @@ fn move_back(inside: &mut Socket, link: &Link, namespace: u32) -> Result<()> {
 /// Sees to it that the veths are gone whose ends on the host have these names, with commas in between:
 /// a launcher that was killed made them, in a namespace that may live on. None but those in nsinit's
 /// group.
-pub fn remove_stale(names: &str, arena: &Arena) -> Result<()> {
+pub fn remove_stale(names: &CStr, arena: &Arena) -> Result<()> {
     let mut host = Socket::open(arena)?;
-    for name in split_by(names.as_bytes(), b',') {
+    for name in split_by(names.to_bytes(), b',') {
         let name = arena.concat(&[name]).doing("look at an interface", ())?;
         remove_ours(&mut host, name, None)?;
     }

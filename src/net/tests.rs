@@ -220,7 +220,7 @@ fn a_veth_that_a_killed_launcher_left_goes_and_nothing_else_does() {
     let name = made.veths().next().unwrap().0.to_str().unwrap();
     std::mem::forget(made);
     ip("link add other type veth peer name other1");
-    remove_stale(&format!("gone,other,{name}"), &arena).unwrap();
+    remove_stale(&std::ffi::CString::new(format!("gone,other,{name}")).unwrap(), &arena).unwrap();
     let left = ip("link");
     assert!(!left.contains(name) && left.contains("other@"), "{left}");
 }

@@ -98,11 +98,11 @@ impl Namespaces {
 
     /// Whether `kind` is a new namespace.
     pub fn is_new(&self, kind: Kind) -> bool {
-        self.get(kind) == Source::New
+        matches!(self.get(kind), Source::New)
     }
 
     /// Whether `kind` is not the caller's own: what is done in it does not touch the host.
     pub fn is_apart(&self, kind: Kind) -> bool {
-        self.get(kind) != Source::Keep
+        !matches!(self.get(kind), Source::Keep)
     }
 }

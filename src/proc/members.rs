@@ -39,7 +39,7 @@ impl Members {
     pub fn of(
         proc: &'static str,
         init: Pid,
-        groups: impl Iterator<Item = (&'static str, &'static str)>,
+        groups: impl Iterator<Item = (&'static str, &'static CStr)>,
         arena: &Arena,
     ) -> Result<Members, Errno> {
         let (theirs, ours) = (namespace(proc, init, c"pid")?, namespace(proc, getpid(), c"pid")?);
@@ -49,7 +49,7 @@ impl Members {
         } else {
             for (name, dir) in groups {
                 if let Some((controller, path)) = group(proc, init, name, arena)? {
-                    sign = Sign::Group((controller, shared(path, dir.as_bytes())));
+                    sign = Sign::Group((controller, shared(path, dir.to_bytes())));
                     break;
                 }
             }
@@ -177,7 +177,11 @@ mod tests {
         dir.to_str().unwrap().to_owned().leak()
     }
 
-    fn members(proc: &'static str, init: i32, groups: &[(&'static str, &'static str)]) -> Vec<i32> {
+    fn members(
+        proc: &'static str,
+        init: i32,
+        groups: &[(&'static str, &'static CStr)],
+    ) -> Vec<i32> {
         let arena = Arena::new(vec![0; 1 << 16].leak());
         let init = Pid::from_raw(init).unwrap();
         let members = Members::of(proc, init, groups.iter().copied(), &arena).unwrap();
@@ -228,7 +232,7 @@ mod tests {
                 (23, 21, "host", "4:cpu,memory:/a"),
             ],
         );
-        assert_eq!(members(proc, 20, &[("memory", "/sys/fs/cgroup/memory/a/b")]), [20, 21]);
+        assert_eq!(members(proc, 20, &[("memory", c"/sys/fs/cgroup/memory/a/b")]), [20, 21]);
     }
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
                 (22, 1, "host", "0::/"),
             ],
         );
-        assert_eq!(members(proc, 20, &[("memory", "/sys/fs/cgroup/a")]), [20, 21]);
+        assert_eq!(members(proc, 20, &[("memory", c"/sys/fs/cgroup/a")]), [20, 21]);
     }
 
     #[test]

@@ -126,10 +126,8 @@ impl NewMount<'_> {
     /// Whether the source or the options can be relative paths: overlay, disks, whatever is not
     /// known to have none.
     pub fn has_paths(&self) -> bool {
-        !matches!(
-            self.fstype.to_bytes(),
-            b"proc" | b"sysfs" | b"tmpfs" | b"devpts" | b"mqueue" | b"cgroup2"
-        )
+        let without = [c"proc", c"sysfs", c"tmpfs", c"devpts", c"mqueue", c"cgroup2"];
+        !without.contains(&self.fstype)
     }
 
     fn mount_on(&self, target: &CStr) -> io::Result<()> {

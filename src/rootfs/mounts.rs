@@ -26,10 +26,10 @@ impl Root<'_> {
     /// Carries out the mounts of the plan but for those of type "cgroup".
     pub fn mounts(&self) -> Result<()> {
         for mount in &self.plan.mounts {
-            match mount.fstype.to_bytes() {
-                b"bind" => self.bind(mount)?,
-                b"cgroup" => {}
-                _ => self.file_system(mount)?,
+            if mount.fstype == c"bind" {
+                self.bind(mount)?;
+            } else if mount.fstype != c"cgroup" {
+                self.file_system(mount)?;
             }
         }
         Ok(())
@@ -58,7 +58,7 @@ impl Root<'_> {
         }
         // CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: what is mounted through a link is not
         // where labels and masks look for it.
-        let here = matches!(mount.fstype.to_bytes(), b"proc" | b"sysfs");
+        let here = [c"proc", c"sysfs"].contains(&mount.fstype);
         let target = if here { self.dir_here(mount)? } else { self.dir(mount)? };
         self.guard(target.as_fd(), mount, None)?;
         let new = NewMount {

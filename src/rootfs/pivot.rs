@@ -139,7 +139,7 @@ fn each_outside(
     let mut taken = 0;
     let mut lines = Lines::new(file.as_fd())?;
     while let Some(mount) = lines.next_mount()? {
-        let is_whole = matches!(mount.fstype.to_bytes(), b"proc" | b"sysfs") && mount.root == c"/";
+        let is_whole = [c"proc", c"sysfs"].contains(&mount.fstype) && mount.root == c"/";
         let inside = mount.point.to_bytes().strip_prefix(root);
         let inside = inside.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
         if is_whole && !inside && take(mount.point).is_ok() {

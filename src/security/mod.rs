@@ -22,7 +22,7 @@ use crate::error::{Context, Error, Object, Result};
 use crate::exec::{self, Command, exec};
 use crate::plan::Process;
 use crate::proc::process::Identity;
-use crate::step::Steps;
+use crate::step;
 use crate::syscall::process::{Prctl, prctl};
 use crate::syscall::signal::{self, Disposition, SigSet, sigaction, sigprocmask};
 use crate::syscall::{cred, fd, is_absent, key};
@@ -53,64 +53,68 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
 ///
 /// The caller is in its namespaces, root and control groups, in its own session, with its standard
 /// descriptors in place; its working directory is "/" and its parent-death signal is set.
-pub fn finalize(
-    process: &mut Process,
-    original: Original,
-    steps: Steps,
-    arena: &Arena,
-) -> Result<()> {
+pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Result<()> {
     let parent = getppid();
-    steps.at("leave the session keyring");
+    step::at("leave the session keyring");
     leave_session_keyring()?;
     // Processes of a container that is joined can see this one already: from here on they can
     // neither trace it nor open what /proc shows of it (CVE-2016-9962).
-    steps.at("become undumpable");
-    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
-    steps.at("check the capabilities");
+    step::at("become undumpable");
+    be_undumpable()?;
+    step::at("check the capabilities");
     caps::check(process.capabilities)?;
     // Before the limits, which may forbid opening files, and with every right to read them.
-    steps.at("look up the user");
+    step::at("look up the user");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root =
         openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
     let ids = look_up_user(process, root.as_fd(), arena)?;
     // Raising a hard limit takes CAP_SYS_RESOURCE.
-    steps.at("set resource limits");
+    step::at("set resource limits");
     rlimits::set(&process.rlimits)?;
-    steps.at("mark descriptors close-on-exec");
+    step::at("mark descriptors close-on-exec");
     close_on_exec()?;
     if process.no_new_privs {
-        steps.at("set no_new_privs");
-        prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ())?;
+        step::at("set no_new_privs");
+        set_no_new_privs()?;
     }
     // Takes CAP_SETPCAP, which a change of user takes away.
-    steps.at("limit the bounding set");
+    step::at("limit the bounding set");
     caps::bound(process.capabilities)?;
     // Its owner may open it again by name, as /dev/console or /dev/stdout.
     if process.tty && ids.uid != 0 {
-        steps.at("give the terminal to the user");
+        step::at("give the terminal to the user");
         let owner = Some(rustix::fs::Uid::from_raw(ids.uid));
         let [stdin, ..] = fd::stdio();
         rustix::fs::fchown(stdin, owner, None).doing("give the terminal to", process.user)?;
     }
-    steps.at("change the user");
+    step::at("change the user");
     become_user(&ids)?;
     // An execve as another user than root leaves no capability, so there is none to keep; working
     // directory and command are then reached with the user's own rights.
-    steps.at("limit the capabilities");
+    step::at("limit the capabilities");
     caps::limit(if ids.uid == 0 { process.capabilities } else { 0 })?;
     // The change of user has cleared it (kernel/cred.c, commit_creds).
-    steps.at("set the parent-death signal");
+    step::at("set the parent-death signal");
     die_with_parent(process.parent_death_signal, parent)?;
-    steps.at("enter the working directory");
+    step::at("enter the working directory");
     directory::enter(process.cwd)?;
     environment::complete(process, ids.home, arena)?;
     // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
-    steps.at("restore the signals");
+    step::at("restore the signals");
     sigaction(signal::CHLD, original.sigchld).doing("restore SIGCHLD", ())?;
     sigprocmask(original.mask).doing("restore the signal mask", ())?;
-    steps.at("execute the command");
+    step::at("execute the command");
     Ok(())
+}
+
+/// Nobody without CAP_SYS_PTRACE traces the caller or opens what /proc shows of it.
+pub fn be_undumpable() -> Result<()> {
+    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ()).map(drop)
+}
+
+fn set_no_new_privs() -> Result<()> {
+    prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ()).map(drop)
 }
 
 /// The keys of the caller's session must stay out of reach. Without keyctl there is nothing to
@@ -172,8 +176,8 @@ fn die_with_parent(signal: u32, parent: Option<rustix::process::Pid>) -> Result<
 /// container it would gain what the bounding set still allows.
 pub fn become_reaper() -> Result<()> {
     const KEEP: u64 = 1 << caps::KILL;
-    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ())?;
-    prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ())?;
+    be_undumpable()?;
+    set_no_new_privs()?;
     caps::bound(KEEP)?;
     caps::limit(KEEP)
 }

@@ -65,8 +65,8 @@ fn run_with(plan: Box<Plan>, original: Original) -> (i32, String) {
 }
 
 /// The end of every start and join.
-fn become_command(process: &mut Process, original: Original, steps: Steps, arena: &Arena) -> Error {
-    match finalize(process, original, steps, arena) {
+fn become_command(process: &mut Process, original: Original, arena: &Arena) -> Error {
+    match finalize(process, original, arena) {
         Ok(()) => execute(process, original, arena),
         Err(error) => error,
     }
@@ -75,10 +75,9 @@ fn become_command(process: &mut Process, original: Original, steps: Steps, arena
 /// The same, for a process that `prepare` made worse.
 fn run_after(prepare: fn(), mut plan: Box<Plan>, original: Original) -> (i32, String) {
     let arena = Arena::new(vec![0; 1 << 20].leak());
-    let steps = Steps::new().unwrap();
     let (pid, reader) = spawn(|| {
         prepare();
-        become_command(&mut plan.process, original, steps, &arena)
+        become_command(&mut plan.process, original, &arena)
     });
     let output = read_all(reader);
     let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
@@ -241,9 +240,8 @@ fn the_command_dies_with_its_parent_after_a_change_of_user() {
     let mut plan = plan(&["sh", "-c", "echo up; exec sleep 30"]);
     plan.process.user = c"1000:1000";
     let arena = Arena::new(vec![0; 1 << 20].leak());
-    let steps = Steps::new().unwrap();
     let (parent, reader) = spawn(|| match fork(NewNamespaces::empty()).unwrap() {
-        Fork::Child => become_command(&mut plan.process, DEFAULT, steps, &arena),
+        Fork::Child => become_command(&mut plan.process, DEFAULT, &arena),
         Fork::Parent(pid) => {
             waitpid(Some(pid), WaitOptions::empty()).unwrap();
             exit_group(0)

@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn a_group_with_somebody_in_it_stays_and_is_named_and_an_empty_one_with_groups_inside_goes() {
     let (plan, arena) = (plan(), arena());
-    let created = create(&plan, &arena).unwrap();
-    let shared = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
+    let mut shared = create(&plan, &arena).unwrap();
     let paths = all_paths(&created);
     let pid = spawn_in(shared.tasks(), sleep_for_long);
     // It is in when the last hierarchy, memory's, has it.
@@ -30,7 +30,7 @@ fn a_group_with_somebody_in_it_stays_and_is_named_and_an_empty_one_with_groups_i
 #[test]
 fn groups_inside_go_with_theirs_although_somebody_stays_in_another() {
     let (plan, arena) = (plan(), arena());
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     let (memory, pids) = (path(&created, "memory"), path(&created, "pids"));
     let memory_path = created.groups().names().find(|(name, _)| *name == "memory").unwrap().1;
     std::fs::create_dir_all(pids.join("inside/deeper")).unwrap();
@@ -48,8 +48,8 @@ fn groups_inside_go_with_theirs_although_somebody_stays_in_another() {
 #[test]
 fn kill_all_takes_what_forks_and_what_is_frozen_but_not_a_shared_group() {
     let (plan, arena) = (plan(), arena());
-    let created = create(&plan, &arena).unwrap();
-    let shared = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
+    let mut shared = create(&plan, &arena).unwrap();
     let first = spawn_in(created.tasks(), sleep_for_long);
     let second = spawn_in(created.tasks(), sleep_for_long);
     let procs = path(&created, "memory").join("cgroup.procs");
@@ -68,7 +68,7 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     let (plan, arena) = (plan(), arena());
     let created = create(&plan, &arena).unwrap();
     let joined =
-        Tasks::open(&Groups::open(created.groups().names()).unwrap(), getpid(), false, &arena)
+        Tasks::open(&Groups::open(&mut created.groups().names()).unwrap(), getpid(), false, &arena)
             .unwrap();
     assert_eq!(joined.fds().count(), created.tasks().fds().count());
     assert!(joined.has_memory());
@@ -80,7 +80,7 @@ fn a_joiner_opens_what_state_json_names_and_stale_groups_are_removed() {
     remove_stale(paths.iter().copied(), &arena).unwrap();
     assert!(paths.iter().all(|path| !PathBuf::from(path.to_str().unwrap()).exists()));
     remove_stale(paths.iter().copied(), &arena).unwrap();
-    let error = Groups::open([("cpu", paths[0])].into_iter()).err().unwrap().to_string();
+    let error = Groups::open(&mut [("cpu", paths[0])].into_iter()).err().unwrap().to_string();
     assert!(error.ends_with(": No such file or directory (ENOENT)"), "{error}");
 }
 
@@ -115,7 +115,7 @@ fn many_at_once_with_one_parent_and_one_name_never_trip_over_each_other() {
     });
     let plan = Cgroup { name: Some(shared), parent: Some(parent), ..Cgroup::default() };
     let arena = arena();
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     let fresh = created.groups.iter().all(|group| group.fresh);
     let paths = all_paths(&created);
     created.remove().unwrap();
@@ -129,7 +129,7 @@ fn directories_that_nsinit_did_not_make_stay() {
     let (mut plan, arena) = (plan(), arena());
     let parent = name().to_str().unwrap();
     plan.parent = Some(cstr(parent));
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     let top = path(&created, "pids").parent().unwrap().to_path_buf();
     created.remove().unwrap();
     let leaf = top.join(plan.name.unwrap().to_str().unwrap());
@@ -137,7 +137,7 @@ fn directories_that_nsinit_did_not_make_stay() {
     create(&plan, &arena).unwrap().remove().unwrap();
     assert!(leaf.exists());
     std::fs::remove_dir(&leaf).unwrap();
-    let created = create(&plan, &arena).unwrap();
+    let mut created = create(&plan, &arena).unwrap();
     assert_eq!(path(&created, "pids"), leaf);
     created.remove().unwrap();
     assert!(top.exists() && !leaf.exists());
