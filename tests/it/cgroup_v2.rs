@@ -18,7 +18,8 @@ on_each_arch!(
     keys_go_to_version_2_where_version_1_lacks_their_controller
 );
 
-/// The tests that run inside, by the beginnings of their names.
+/// The tests that run inside, on the host's kind of machine alone: for another the test program would have to
+/// be built, with Rust's standard library; by the beginnings of their names.
 const TESTS: [&str; 6] = ["cgroup_limits::", "pause::", "oom::", "stats::", "ps::", "kill::"];
 
 /// Runs these tests in a machine of version 2 alone, with words on the kernel's command line; what it
