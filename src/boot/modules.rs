@@ -18,8 +18,11 @@ const DIR: &CStr = c"/modules";
 /// One that can't be loaded is warned of: what depends on it says more.
 pub fn load(arena: &Arena) {
     let mut names = Names::new();
+    let sorted = names::sorted(DIR, arena, &mut names);
     // Without the directory there is nothing to load.
-    let _ = names::sorted(DIR, arena, &mut names);
+    if !matches!(sorted, Err(error) if error.raw() == Some(Errno::NOENT)) {
+        say::failure(sorted);
+    }
     loop {
         let before = names.len();
         names.retain(
