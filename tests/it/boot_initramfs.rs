@@ -1,5 +1,6 @@
 //! nsinit as /init of an initramfs: what it mounts, and that any runtime works there unmodified.
 
+use std::fs;
 use std::path::Path;
 
 use crate::machine::{Arch, Machine};
@@ -114,4 +115,27 @@ fn without_devtmpfs_it_makes_the_nodes(arch: Arch) {
         assert!(line.is_some_and(|line| line.starts_with(mode)), "{node}: {said}");
     }
     assert!(said.contains("reboot: Power down"), "{said}");
+}
+
+/// The rest is the same on every machine.
+#[test]
+fn modules_that_can_not_be_loaded_are_told() {
+    let place = Place::new();
+    let Some(mut machine) = Machine::of(&place, Arch::X86_64) else { return };
+    machine.nsinit_is_init();
+    machine.boots("onboot", "one", "echo AFTER ALL");
+    let dir = machine.root.join("modules");
+    fs::create_dir_all(&dir).unwrap();
+    for n in 0..129 {
+        fs::write(dir.join(format!("{n:03}.ko")), "no module").unwrap();
+    }
+    let said = machine.boot();
+    for words in [
+        "warning: read /modules: there are more than 128 names in it",
+        "warning: load the module /modules/000.ko: Exec format error (ENOEXEC)",
+        "warning: load the module /modules/127.ko",
+        "one: AFTER ALL",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
 }
