@@ -121,7 +121,7 @@ fn without_devtmpfs_it_makes_the_nodes(arch: Arch) {
 #[test]
 fn modules_that_can_not_be_loaded_are_told() {
     let place = Place::new();
-    let Some(mut machine) = Machine::of(&place, Arch::X86_64) else { return };
+    let Some(machine) = Machine::of(&place, Arch::X86_64) else { return };
     machine.nsinit_is_init();
     machine.boots("onboot", "one", "echo AFTER ALL");
     let dir = machine.root.join("modules");
