@@ -53,8 +53,8 @@ pub const EXTRA: [Mount; 5] = [
     entry("/sys/firmware/efi/efivars\0efivarfs\0\0", EXEC),
 ];
 
-/// What programs look for in /dev, and udev makes elsewhere. Without the first, TOMOYO of older kernels
-/// (Debian's 5.10) lets nobody execute a descriptor: neither crun nor nsinit could start a container.
+/// What programs look for in /dev, and udev makes elsewhere. Without the first nobody could execute a
+/// descriptor on Debian's 5.10, neither crun nor nsinit (its TOMOYO looks for the path, it seems).
 const LINKS: [(&CStr, &CStr); 4] = [
     (c"/dev/fd", c"/proc/self/fd"),
     (c"/dev/stdin", c"/proc/self/fd/0"),

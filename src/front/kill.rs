@@ -9,7 +9,7 @@ use super::{Context, Verb, Words, shown, usage};
 use crate::bytes::Arena;
 use crate::cgroup::Freezer;
 use crate::error::{Context as _, Object, Result};
-use crate::launch::Running;
+use crate::launch::{Process, Running};
 use crate::packed;
 use crate::proc::process::signal;
 use crate::say;
@@ -58,7 +58,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             freezer.map_or(Ok(()), Freezer::thaw)?;
             sent?;
         } else {
-            send(container.init.pid, container.init.start_time, n)?;
+            send(container.init, n)?;
         }
         match &freezer {
             // On v1 not even KILL reaches what is frozen.
@@ -72,8 +72,12 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     })
 }
 
-fn send(pid: Pid, start_time: u64, n: u32) -> Result<()> {
-    signal(pid, start_time, n).doing("signal process", Object::Number(pid.as_raw_pid().into()))
+fn told(sent: rustix::io::Result<()>, pid: Pid) -> Result<()> {
+    sent.doing("signal process", Object::Number(pid.as_raw_pid().into()))
+}
+
+fn send(process: Process, n: u32) -> Result<()> {
+    told(signal(process.pid, process.start_time, n), process.pid)
 }
 
 /// The others first: with PID 1 they would all be gone.
@@ -81,14 +85,13 @@ fn send_all(container: &Running, n: u32, arena: &Arena) -> Result<()> {
     let mut result = Ok(());
     each_member(container, arena, &mut |pid, stat| {
         if pid != container.init.pid {
-            match send(pid, stat.start_time, n) {
-                Ok(()) => {}
+            match signal(pid, stat.start_time, n) {
                 // What has ended meanwhile needs none.
-                Err(error) if error.raw() == Some(Errno::SRCH) => {}
-                failed => result = failed,
+                Ok(()) | Err(Errno::SRCH) => {}
+                failed => result = told(failed, pid),
             }
         }
     })?;
-    send(container.init.pid, container.init.start_time, n)?;
+    send(container.init, n)?;
     result
 }

@@ -47,14 +47,9 @@ pub fn each_member(
 pub fn wait(container: &Running, fds: &mut [PollFd], seconds: Option<u64>) -> Result<bool> {
     let time = seconds.map(|seconds| Timespec { tv_sec: seconds as _, tv_nsec: 0 });
     match poll(fds, time.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => is_alive(container),
+        Ok(_) | Err(Errno::INTR) => container.init.is_alive(),
         Err(errno) => Err(errno).doing("wait for", "events"),
     }
-}
-
-/// Whether it still runs.
-pub fn is_alive(container: &Running) -> Result<bool> {
-    container.init.is_alive()
 }
 
 /// The root of process `pid`, whatever lies there.

@@ -5,7 +5,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::termios::isatty;
 
 use super::options::{Options, of};
-use super::running::{is_alive, wait, with_groups};
+use super::running::{wait, with_groups};
 use super::watch::Watch;
 use super::{Context, Verb, Words, answer, usage};
 use crate::bytes::Arena;
@@ -56,7 +56,7 @@ fn watch(container: &Running, groups: &Groups, arena: &Arena, every: u64) -> Res
     let mut table = isatty(stdout).then(Watch::default);
     let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
     let mut end = pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN));
-    let mut alive = is_alive(container)?;
+    let mut alive = container.init.is_alive()?;
     while alive {
         let shown = match &mut table {
             Some(table) => table.draw(container, groups, arena),

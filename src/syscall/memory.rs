@@ -77,12 +77,6 @@ pub fn give_back() {
     dont_need(stack - STACK, STACK);
 }
 
-/// Gives back the pages of a value that is not read again before it is written anew: it reads as
-/// zeroes now.
-pub fn give_back_value<T>(value: &mut T) {
-    dont_need(&raw mut *value as usize, size_of::<T>());
-}
-
 /// Before a wait that may be long, of a process that goes on afterwards: gives back the stack below
 /// the caller, and the program's pages until they are needed. Only for a function that is not inlined
 /// and has nothing large in its frame; inlined itself, so that the wait touches no other part of the

@@ -3,7 +3,7 @@
 //! One file per subject. Each wrapper is safe by its types; the raw instruction is in `arch`.
 //! This module and `src/rt` are the only places with `unsafe`: a raw system call is unsafe because
 //! the kernel follows the pointers that it is given.
-#![allow(unsafe_code)] // this is where it belongs: lib.rs denies it everywhere else
+#![allow(unsafe_code, reason = "this is where it belongs: lib.rs denies it everywhere else")]
 
 mod arch;
 pub mod bpf;

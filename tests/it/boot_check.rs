@@ -178,6 +178,10 @@ fn what_a_mount_brings_is_not_missed() {
     config.bind("/opt", "/opt", "");
     system.add("services", "a", &config);
     check(&system, &[]).ok();
+    // A mount on /opt brings nothing to what only begins like it.
+    config.set("working_dir", quote("/optional"));
+    system.add("services", "b", &config);
+    check(&system, &[]).says(&["services/b: change directory to /optional: No such file"]);
 }
 
 #[test]

@@ -124,10 +124,14 @@ fn rootfs(plan: &Plan, place: &CStr) -> Result<Option<OwnedFd>> {
     Ok(inside.ok())
 }
 
-/// Whether a mount may bring what is at `path`: then nobody knows before it is made.
+/// Whether a mount may bring what is at `path`, as it is on it or its mount point is below: then nobody
+/// knows before it is made.
 fn is_mounted(plan: &Plan, path: &CStr) -> bool {
-    let mut targets = plan.rootfs.mounts.iter().map(|mount| mount.target.to_bytes());
-    targets.any(|target| target.iter().zip(path.to_bytes()).all(|(one, other)| one == other))
+    fn names(path: &CStr) -> impl Iterator<Item = &[u8]> {
+        split_by(path.to_bytes(), b'/').filter(|name| !name.is_empty())
+    }
+    let mut mounts = plan.rootfs.mounts.iter();
+    mounts.any(|mount| names(mount.target).zip(names(path)).all(|(one, other)| one == other))
 }
 
 /// Whether the working directory is there.
