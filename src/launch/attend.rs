@@ -47,18 +47,17 @@ fn with_terminal(child: Pid, signals: &OwnedFd, terminal: Terminal) -> Result<u8
         let signal = !fds[0].revents().is_empty();
         pump.step(events);
         let mut resumed = false;
-        let mut resized = false;
         let status = if signal {
             signalled(signals, child, &mut |n| {
-                resized |= n == WINCH;
+                if n == WINCH {
+                    // Before it is passed on: whoever looks then sees the new size.
+                    resize(pump.master(), terminal.stdio);
+                }
                 resumed |= n == CONT;
             })?
         } else {
             None
         };
-        if resized {
-            resize(pump.master(), terminal.stdio);
-        }
         if let Some(status) = status {
             pump.finish();
             return Ok(status);

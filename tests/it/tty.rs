@@ -1,9 +1,11 @@
 //! `tty: true`: a terminal of the container's own. And without: none at all.
 
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use crate::pty::Terminal;
-use crate::world::{Place, spawn, until};
+use crate::trace::have_strace;
+use crate::world::{Place, skip, spawn, until};
 
 fn place_with_tty() -> Place {
     let mut place = Place::new();
@@ -36,15 +38,30 @@ fn the_window_has_its_size_before_the_command_starts() {
     assert_eq!(terminal.output().trim_end(), "size 43 117");
 }
 
-#[test]
-fn the_window_is_followed() {
-    let place = place_with_tty();
+fn follows_the_window(command: &mut Command) {
     let mut terminal = Terminal::new(24, 80);
-    let mut child = terminal.spawn(&mut place.command(&["exec", "/bin/probe", "winsize", "1"]));
+    let mut child = terminal.spawn(command);
     terminal.expect("size 24 80");
     terminal.resize(50, 132);
     terminal.expect("size 50 132");
     assert_eq!(terminal.end(&mut child), 0);
+}
+
+const WINDOW: [&str; 4] = ["exec", "/bin/probe", "winsize", "1"];
+
+#[test]
+fn the_window_is_followed() {
+    follows_the_window(&mut place_with_tty().command(&WINDOW));
+}
+
+#[test]
+fn a_new_window_is_there_when_the_command_hears_of_it() {
+    if !have_strace() {
+        return skip("no strace");
+    }
+    // However long nsinit takes after it has passed a signal on.
+    let slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=kill:delay_exit=300000"];
+    follows_the_window(&mut place_with_tty().wrapped(&slow, &WINDOW));
 }
 
 #[test]
