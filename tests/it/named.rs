@@ -106,7 +106,7 @@ impl Named {
 pub const TWO: [&str; 3] = [
     "sh",
     "-c",
-    "trap 'echo first; sleep 0.2; exit 5' USR1
+    "trap 'echo first; sleep 0.5; exit 5' USR1
      sh -c 'trap \"echo second; exit\" USR1; echo ready; for i in $(seq 50); do sleep 0.02; done' &
      wait",
 ];
