@@ -345,7 +345,10 @@ fn a_limit_that_this_host_can_t_keep_is_an_error_with_its_place() {
     place.config.set("cgroups.hugetlb_limit", r#"[{"page_size": "3MB", "limit": 3}]"#);
     let run = place.exec(&["/bin/true"]);
     // One host has the controller but not the size, the other not the controller.
-    let mounted = unified() || Path::new("/sys/fs/cgroup/hugetlb").exists();
+    let hybrid = fs::read_to_string("/sys/fs/cgroup/unified/cgroup.controllers");
+    let mounted = unified()
+        || Path::new("/sys/fs/cgroup/hugetlb").exists()
+        || hybrid.is_ok_and(|controllers| controllers.contains("hugetlb"));
     run.fails(match mounted {
         true => &["hugetlb_limit[0].page_size: this machine has no pages of 3072 KiB"],
         false => {

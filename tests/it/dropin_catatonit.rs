@@ -179,10 +179,13 @@ fn podman_runs_it_as_its_init() {
         let program = fs::canonicalize(nsinit()).unwrap();
         let options = "run --rm --network none --cgroups disabled --ulimit nofile=1024:1024 \
                        --ulimit nproc=1024:1024 --init --init-path";
-        let mut args: Vec<&str> = options.split_whitespace().collect();
+        // crun refuses a hybrid host where a controller is left for cgroup2: it does not get to see that.
+        let see = "umount /sys/fs/cgroup/unified 2>/dev/null; exec podman \"$@\"";
+        let mut args = vec!["-m", "sh", "-c", see, "podman"];
+        args.extend(options.split_whitespace());
         args.extend([program.to_str().unwrap(), "--rootfs", named.place.root.to_str().unwrap()]);
         args.extend(["sh", "-c", script]);
-        let run = spawn(&mut named.command("/usr/bin/podman".as_ref(), &args)).end();
+        let run = spawn(&mut named.command("/usr/bin/unshare".as_ref(), &args)).end();
         assert_eq!(run.status, status, "{}{}", run.out, run.err);
         if status == 3 {
             assert!(run.out.starts_with("/run/podman-init -- sh"), "{}", run.out);
