@@ -6,7 +6,7 @@
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
 //! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`,
-//! `errno`, `say`, `signame`, `step`, `json`, `packed`), and `syscall`, the only `unsafe` here.
+//! `errno`, `say`, `signame`, `step`, `json`, `packed`, `lz4`), and `syscall`, the only `unsafe` here.
 //!
 //! As the first process of a machine it is `boot` that runs, and starts each container by `exec`.
 //!
@@ -27,6 +27,7 @@ pub mod init;
 pub mod json;
 pub mod jsonmin;
 pub mod launch;
+pub mod lz4;
 pub mod net;
 pub mod packed;
 pub mod plan;
@@ -41,6 +42,7 @@ pub mod syscall;
 pub mod trust;
 pub mod tty;
 
+use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use bytes::Arena;
@@ -56,6 +58,7 @@ pub fn run(
     plan: &'static mut MaybeUninit<Plan>,
 ) -> ! {
     let arena = Arena::new(arena);
+    take_name(args);
     let context = front::Context { args, env, arena: &arena, plan, signals: None };
     if boot::is_init(args) {
         boot::run(context);
@@ -68,4 +71,15 @@ pub fn run(
         }
     };
     syscall::process::exit_group(status)
+}
+
+/// The process is called as its command line says: one that was executed from a descriptor is called by the
+/// descriptor's number in `ps` and `top`, or "memfd:nsinit" (fs/exec.c, begin_new_exec).
+fn take_name(args: List) {
+    let Some(Some(path)) = args.first() else { return };
+    let name = path.get().to_bytes_with_nul().rsplit(|byte| *byte == b'/').next();
+    if let Some(Ok(name)) = name.map(CStr::from_bytes_with_nul) {
+        // It is for people's eyes.
+        let _ = rustix::thread::set_name(name);
+    }
 }

@@ -3,3 +3,5 @@
 #![no_main]
 
 mod rt;
+
+use rt::start;

@@ -7,15 +7,13 @@
 //! (before Linux 5.12), from a sealed copy in memory.
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{
-    MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags, fcntl_add_seals, fcntl_get_seals,
-    memfd_create, open, statvfs,
-};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags, fstat, open, statvfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::error::{Context, Error, Result};
 use crate::syscall::cstr::{Env, List};
+use crate::syscall::memfd;
 use crate::syscall::mount::{MountAttr, mount_setattr};
 use crate::syscall::process::execveat;
 
@@ -32,7 +30,8 @@ pub fn seal(args: List, env: &Env) -> Result<()> {
     if read_only || is_sealed() {
         return Ok(());
     }
-    let file = read_only_mount().or_else(|_| sealed_copy())?;
+    let file =
+        read_only_mount().or_else(|_| sealed_copy()).doing("copy nsinit's file into memory", ())?;
     Err(Error::errno("execute nsinit from", SELF, execveat(file.as_fd(), args, env.list())))
 }
 
@@ -45,42 +44,25 @@ fn read_only_mount() -> rustix::io::Result<OwnedFd> {
     Ok(file)
 }
 
-fn seals() -> SealFlags {
-    SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL
-}
-
-/// Whether this is the sealed copy.
+/// Whether this is the sealed copy, or was unpacked into one (src/compressed.rs).
 fn is_sealed() -> bool {
-    let Ok(file) = open(SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else {
-        return false;
-    };
-    // EINVAL: not a memfd.
-    fcntl_get_seals(&file).is_ok_and(|have| have.contains(seals()))
+    let file = open(SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    file.is_ok_and(|file| memfd::is_sealed(file.as_fd()))
 }
 
 /// A copy of the running file in memory that can't change any more.
-fn sealed_copy() -> Result<OwnedFd> {
-    const COPY: &str = "copy nsinit's file into memory";
-    /// include/uapi/linux/memfd.h; EINVAL before Linux 6.3.
-    const MFD_EXEC: MemfdFlags = MemfdFlags::from_bits_retain(0x10);
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let copy = memfd_create(c"nsinit", flags | MFD_EXEC)
-        .or_else(|_| memfd_create(c"nsinit", flags))
-        .doing(COPY, ())?;
-    let file = open(SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(COPY, ())?;
-    let mut buf = [0; 4096];
-    loop {
-        let n = match rustix::io::read(&file, &mut buf) {
-            Ok(0) => break,
-            Err(Errno::INTR) => continue,
-            n => n.doing(COPY, ())?,
-        };
-        let mut rest = &buf[..n];
+fn sealed_copy() -> rustix::io::Result<OwnedFd> {
+    let file = open(SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let len = usize::try_from(fstat(&file)?.st_size).unwrap_or(0);
+    memfd::program(len, |mut rest| {
         while !rest.is_empty() {
-            let n = rustix::io::write(&copy, rest).doing(COPY, ())?;
-            rest = rest.get(n..).unwrap_or(&[]);
+            match rustix::io::read(&file, &mut *rest) {
+                Ok(0) => return Err(Errno::IO),
+                Ok(n) => _ = rest.split_off_mut(..n),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
         }
-    }
-    fcntl_add_seals(&copy, seals()).doing("seal the copy of nsinit's file", ())?;
-    Ok(copy)
+        Ok(())
+    })
 }

@@ -14,15 +14,17 @@ use super::ret;
 /// Bytes of a shared page: a page on every architecture that nsinit is built for.
 pub const PAGE: usize = 4096;
 
+/// The number of mmap(2), whose offset is in pages where it is called mmap2.
+#[cfg(target_arch = "arm")]
+pub(super) const MMAP: u32 = linux_raw_sys::general::__NR_mmap2;
+#[cfg(not(target_arch = "arm"))]
+pub(super) const MMAP: u32 = linux_raw_sys::general::__NR_mmap;
+
 /// A page of zeroes that this process shares with those that it forks (mmap, MAP_SHARED).
 pub fn shared_page() -> Result<&'static [AtomicU8; PAGE], Errno> {
-    #[cfg(target_arch = "arm")]
-    const NR: u32 = linux_raw_sys::general::__NR_mmap2;
-    #[cfg(not(target_arch = "arm"))]
-    const NR: u32 = linux_raw_sys::general::__NR_mmap;
     let (prot, flags) = ((PROT_READ | PROT_WRITE) as usize, (MAP_SHARED | MAP_ANONYMOUS) as usize);
     // SAFETY: an anonymous mapping at an address of the kernel's choice disturbs nothing.
-    let at = ret(unsafe { syscall(NR, [0, PAGE, prot, flags, usize::MAX, 0]) })?;
+    let at = ret(unsafe { syscall(MMAP, [0, PAGE, prot, flags, usize::MAX, 0]) })?;
     // SAFETY: a fresh mapping of PAGE bytes that is never unmapped; atomics may be shared between
     // processes as between threads.
     Ok(unsafe { &*(at as *const [AtomicU8; PAGE]) })

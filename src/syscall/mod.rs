@@ -13,6 +13,7 @@ pub mod fd;
 pub mod key;
 pub mod lock;
 pub mod loopdev;
+pub mod memfd;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::world::{Place, Run, Running, nsinit, programs, skip, spawn};
+use crate::world::{Place, Run, Running, programs, skip, spawn};
 
 /// A directory with links to nsinit, and what the tests' commands are started with.
 pub struct Named {
@@ -26,7 +26,11 @@ pub struct Init {
 impl Named {
     /// An empty one.
     pub fn new() -> Named {
-        let place = Place::new();
+        Named::of(Place::new())
+    }
+
+    /// One of what is run there.
+    pub fn of(place: Place) -> Named {
         let links = place.host_dir("links");
         Named { place, links }
     }
@@ -35,7 +39,7 @@ impl Named {
     pub fn link(&self, name: &str) -> Init {
         let program = self.links.join(name);
         if !program.exists() {
-            symlink(nsinit(), &program).unwrap();
+            symlink(&self.place.program, &program).unwrap();
         }
         Init { program, ours: true }
     }

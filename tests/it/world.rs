@@ -40,6 +40,8 @@ pub fn skip(why: &str) {
 pub struct Place {
     /// The name of all that belongs to it: its directory, its cgroups.
     pub name: String,
+    /// The nsinit that is run.
+    pub program: PathBuf,
     /// Its directory.
     pub dir: PathBuf,
     /// The root file system: the working directory of what runs.
@@ -338,7 +340,7 @@ impl Place {
         lay_out(&root);
         let config = Config::new(&name);
         let env = vec![("NSINIT_PLACE".to_owned(), name.clone())];
-        Place { name, dir, root, config, env, prove: true, links: links() }
+        Place { name, program: nsinit(), dir, root, config, env, prove: true, links: links() }
     }
 
     /// The configuration as it is now, written where nsinit looks.
@@ -359,10 +361,10 @@ impl Place {
     /// The same, run by another program: `strace -f … nsinit …`.
     pub fn wrapped<W: AsRef<OsStr>, S: AsRef<OsStr>>(&self, by: &[W], args: &[S]) -> Command {
         let mut command = match by.split_first() {
-            None => Command::new(nsinit()),
+            None => Command::new(&self.program),
             Some((first, rest)) => {
                 let mut c = Command::new(first);
-                c.args(rest).arg(nsinit());
+                c.args(rest).arg(&self.program);
                 c
             }
         };

@@ -1,0 +1,63 @@
+//! `_start`: finds the words that the kernel left on the stack, and calls the `start` of the program.
+
+use nsinit::syscall::cstr::{Env, ThinCStr};
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",  // the outermost frame, for unwinders (System V ABI, 3.4.1)
+    "mov rdi, rsp",  // the kernel left argc, argv, envp and auxv here
+    "and rsp, -16",  // a call needs the stack aligned
+    "call {entry}",
+    entry = sym entry,
+);
+#[cfg(target_arch = "aarch64")]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "mov x29, #0",
+    "mov x30, #0",
+    "mov x0, sp",
+    "bl {entry}",
+    entry = sym entry,
+);
+#[cfg(target_arch = "riscv64")]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "mv a0, sp",
+    "andi sp, sp, -16",
+    "tail {entry}",
+    entry = sym entry,
+);
+#[cfg(target_arch = "arm")]
+core::arch::global_asm!(
+    ".globl _start",
+    ".arm", // the state in which the kernel starts an even address (start_thread(), arch/arm)
+    "_start:",
+    "mov fp, #0",
+    "mov lr, #0",
+    "mov r0, sp",
+    "bic sp, sp, #7",
+    "bl {entry}", // the rest is Thumb: the linker makes it a blx
+    entry = sym entry,
+);
+
+/// From `_start` alone, so once: `sp` points at argc as execve(2) left it.
+extern "C" fn entry(sp: *const usize) -> ! {
+    // SAFETY: the kernel lays out argc, argc pointers, NULL, the environment's pointers and NULL
+    // at the initial stack pointer (fs/binfmt_elf.c, create_elf_tables), all valid for the life of
+    // the process. They are read here and nowhere else.
+    let (args, env) = unsafe {
+        let argc = *sp;
+        let args = sp.add(1).cast::<Option<ThinCStr>>();
+        let env = args.add(argc + 1);
+        let mut count = 0;
+        while (*env.add(count)).is_some() {
+            count += 1;
+        }
+        (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count))
+    };
+    crate::start(args, env, sp as usize)
+}
