@@ -155,9 +155,10 @@ fn mount_root(machine: &Machine, spec: &'static CStr, device: &CStr) -> Result<(
         }
     }
     result.doing(doing, spec).map_err(|error| match error.raw() {
-        Some(Errno::NODEV) => {
-            error.hint("the kernel has no such file system (a module in /modules?)")
-        }
+        // The latter where a module that the file system needs is missing: ext4 without crc32c, for one.
+        Some(Errno::NODEV | Errno::NOENT) => error.hint(
+            "the kernel has no such file system, or lacks what it needs (modules in /modules?)",
+        ),
         _ => error,
     })
 }
