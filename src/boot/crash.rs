@@ -59,13 +59,13 @@ pub fn ended(why: fmt::Arguments) {
     if then == 0 || !getpid().is_init() {
         return;
     }
+    let mut action = if then == Action::Halt as u8 + 1 { Action::Halt } else { Action::Reboot };
     // A second fault on the way: no more words.
     if !TWICE.swap(true, Ordering::Relaxed) {
         say::error(format_args!("PID 1 has crashed: {why}"));
         if then == Action::Shell as u8 + 1 {
-            rescue::after_crash();
+            action = rescue::after_crash().unwrap_or(action);
         }
     }
-    let halt = then == Action::Halt as u8 + 1;
-    shutdown::now(if halt { Action::Halt } else { Action::Reboot });
+    shutdown::now(action);
 }

@@ -41,7 +41,6 @@ use crate::syscall::time::boottime;
 use cmdline::Cmdline;
 use console::Consoles;
 use power::Buttons;
-use watchdog::Watchdog;
 
 /// What the first process has for as long as it runs. What is small comes first: near the beginning it
 /// is reached by short instructions.
@@ -49,8 +48,6 @@ use watchdog::Watchdog;
 pub struct Machine<'a> {
     /// Memory for strings that stay for good.
     pub arena: &'a Arena,
-    /// The hardware watchdog, where one is asked for.
-    pub watchdog: Watchdog,
     /// Whether this is a machine, and not a container: what is done to the kernel is done to all.
     pub is_real: bool,
     /// The words that nsinit was started with.
@@ -117,9 +114,9 @@ pub fn run(context: Context) -> ! {
     let consoles = if is_real { Consoles::open() } else { Consoles::inherited() };
     let cmdline = Cmdline::read(is_real, args, arena);
     crash::arm(&cmdline);
-    let (buttons, watchdog) = (Buttons::default(), Watchdog::default());
+    let buttons = Buttons::default();
     let mut machine =
-        Machine { cmdline, consoles, buttons, watchdog, is_real, args, env, arena, plan, marks };
+        Machine { cmdline, consoles, buttons, is_real, args, env, arena, plan, marks };
     machine.mark("console");
     let action = match prepare(&mut machine, early) {
         Err(error) => {
@@ -177,10 +174,7 @@ fn prepare(machine: &mut Machine, early: Result<()>) -> Result<()> {
         mounts::EXTRA.iter().for_each(|entry| _ = mounts::one(entry));
         machine.buttons = Buttons::open();
         // Last: from here on somebody must kick it.
-        match Watchdog::arm(machine.cmdline.watchdog) {
-            Ok(watchdog) => machine.watchdog = watchdog,
-            Err(error) => warn(Err(error)),
-        }
+        warn(watchdog::arm(machine.cmdline.watchdog));
     }
     machine.mark("devices");
     Ok(())

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::{Action, Machine, power};
+use super::{Action, Machine, power, watchdog};
 use crate::bytes::Show;
 use crate::errno::Text;
 use crate::error::{Context, Result, STATUS_NOT_FOUND};
@@ -24,7 +24,18 @@ pub const SHELL: &CStr = c"/bin/sh";
 pub fn shell(machine: &Machine) -> Option<Action> {
     let shell = machine.cmdline.shell.unwrap_or(SHELL);
     say::error(format_args!("a shell on the console; it ends with \"exit\""));
-    let pid = match start(shell, machine.consoles.terminal()) {
+    attend(shell, machine.consoles.terminal())
+}
+
+/// The same after a crash of PID 1, which owns nothing any more.
+pub fn after_crash() -> Option<Action> {
+    let consoles = super::console::Consoles::open();
+    attend(SHELL, consoles.terminal())
+}
+
+#[inline(never)]
+fn attend(shell: &'static CStr, terminal: &CStr) -> Option<Action> {
+    let pid = match start(shell, terminal) {
         Ok(pid) => pid,
         Err(error) => {
             say::error(format_args!("{error}"));
@@ -32,26 +43,15 @@ pub fn shell(machine: &Machine) -> Option<Action> {
         }
     };
     loop {
-        machine.watchdog.kick();
+        watchdog::kick();
         while let Ok(Some((ended, _))) = wait_any(false) {
             if ended == pid {
                 return None;
             }
         }
-        let action = power::wait(machine.watchdog.interval());
+        let action = power::wait(watchdog::interval());
         if action.is_some() {
             return action;
-        }
-    }
-}
-
-/// The same after a crash of PID 1, which owns nothing any more.
-pub fn after_crash() {
-    let consoles = super::console::Consoles::open();
-    if let Ok(pid) = start(SHELL, consoles.terminal()) {
-        while !matches!(wait_any(false), Ok(Some((ended, _))) if ended == pid) {
-            // SIGCHLD ends the wait; a second is enough for whatever else does not.
-            power::wait(Some(1000));
         }
     }
 }

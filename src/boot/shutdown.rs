@@ -7,21 +7,23 @@ use linux_raw_sys::general::{SIGCONT, SIGHUP, SIGKILL, SIGTERM};
 use rustix::fs::sync;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
+use rustix::process::Pid;
 use rustix::system::{RebootCommand, reboot};
 
-use super::watchdog::Watchdog;
-use super::{Action, Machine, power};
+use super::{Action, Machine, power, watchdog};
 use crate::bytes::{Arena, is_among};
 use crate::error::Context;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
-use crate::syscall::process::{exit_group, wait_any};
+use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork, wait_any};
 use crate::syscall::signal::kill_all;
 use crate::syscall::time::monotonic;
 
 /// Milliseconds that SIGKILL may take: a process that does not die in that time waits for a device, and would for
 /// ever.
 const KILL: u32 = 2000;
+/// Milliseconds that a disk may take to write what is left, with the watchdog kicked.
+const SYNC: u32 = 600_000;
 /// How often the mounts are gone through while some can still be taken away.
 const PASSES: u32 = 8;
 
@@ -34,20 +36,18 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
         _ => "reboot",
     };
     say::error(format_args!("the machine ends: {words}"));
-    let watchdog = &machine.watchdog;
     let grace = machine.cmdline.grace.saturating_mul(1000);
     // A shell at its terminal ignores TERM, but not HUP; a stopped process takes them only once it goes
     // on.
-    if !all_end(watchdog, &[SIGTERM, SIGHUP, SIGCONT], grace) {
+    if !all_end(&[SIGTERM, SIGHUP, SIGCONT], grace) {
         say::warning(format_args!("not all processes have ended in time: they are killed"));
-        all_end(watchdog, &[SIGKILL], KILL);
+        all_end(&[SIGKILL], KILL);
     }
-    watchdog.kick();
     if machine.is_real {
-        sync();
+        write_back();
         unmount_all(machine.arena);
         if action == Action::Halt {
-            machine.watchdog.disarm();
+            watchdog::disarm();
         }
     }
     now(action);
@@ -55,19 +55,39 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
     exit_group(0)
 }
 
+/// sync(2), in a process of its own: it may take longer than the watchdog waits.
+fn write_back() {
+    match fork(NewNamespaces::empty()) {
+        Ok(Fork::Child) => {
+            sync();
+            exit_group(0)
+        }
+        Ok(Fork::Parent(pid)) => _ = await_end(Some(pid), SYNC),
+        Err(_) => sync(),
+    }
+}
+
 /// Sends `signals` to every process and waits until all have ended, at most for `limit` milliseconds: whether
-/// they have. PID 1 is at last everybody's parent, so that ECHILD means that nobody is left.
-fn all_end(watchdog: &Watchdog, signals: &[u32], limit: u32) -> bool {
-    let end = monotonic() + u64::from(limit);
+/// they have.
+fn all_end(signals: &[u32], limit: u32) -> bool {
     for n in signals {
         // ESRCH: there is none.
         let _ = kill_all(*n);
     }
-    let pause = watchdog.interval().map_or(u64::MAX, u64::from);
+    await_end(None, limit)
+}
+
+/// Waits until `pid` has ended, or all have: PID 1 is at last everybody's parent, so that ECHILD means that
+/// nobody is left.
+#[inline(never)]
+fn await_end(pid: Option<Pid>, limit: u32) -> bool {
+    let end = monotonic() + u64::from(limit);
+    let pause = watchdog::interval().map_or(u64::MAX, u64::from);
     loop {
-        watchdog.kick();
+        watchdog::kick();
         loop {
             match wait_any(false) {
+                Ok(Some((ended, _))) if Some(ended) == pid => return true,
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(_) => return true,

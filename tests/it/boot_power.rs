@@ -58,6 +58,20 @@ fn the_power_button(arch: Arch) {
     ends(&run.out, "Power down");
 }
 
+#[test]
+fn the_power_button_after_a_keyboard_is_gone() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
+    for module in ["evdev", "button"] {
+        machine.module(module);
+    }
+    // It has a power key, too.
+    machine.rescue("printf serio0 > /sys/bus/serio/drivers/atkbd/unbind && echo GONE");
+    let run = press(&mut machine, &place, "system_powerdown").end_within(machine.limit);
+    assert!(run.out.contains("GONE"), "{}", run.out);
+    ends(&run.out, "Power down");
+}
+
 fn a_shell_on_the_console_holds_nothing_up(arch: Arch) {
     let place = Place::new();
     let Some(mut machine) = Machine::of(&place, arch) else { return };

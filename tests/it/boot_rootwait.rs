@@ -7,7 +7,7 @@ use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
 use crate::world::Place;
 
-on_each_arch!(a_disk_that_is_plugged_in_later_is_the_root);
+on_each_arch!(a_disk_that_is_plugged_in_later_is_the_root, who_waits_for_a_disk_can_be_ended);
 
 fn a_disk_that_is_plugged_in_later_is_the_root(arch: Arch) {
     let place = Place::new();
@@ -38,4 +38,16 @@ fn a_disk_that_is_plugged_in_later_is_the_root(arch: Arch) {
     assert!(said.contains("MOUNT / ro,relatime - ext4 /dev/vda ro"), "{said}");
     // It is said once.
     assert_eq!(said.matches("it is waited for").count(), 1, "{said}");
+}
+
+fn who_waits_for_a_disk_can_be_ended(arch: Arch) {
+    let place = Place::new();
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
+    machine.nsinit_is_init();
+    machine.keyboard();
+    machine.append += "root=LABEL=none rootwait";
+    let (running, mut monitor) = machine.boot_until(&place, "yet: it is waited for");
+    writeln!(monitor, "sendkey ctrl-alt-delete").unwrap();
+    let said = running.end_within(machine.limit).out;
+    assert!(said.contains("reboot: Restarting"), "{said}");
 }

@@ -12,6 +12,7 @@ use super::unit::UNITS;
 use crate::boot::Action;
 use crate::boot::console::CONSOLES;
 use crate::boot::power::{BUTTONS, Buttons, asked};
+use crate::boot::watchdog;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::read_signalfd;
@@ -38,7 +39,7 @@ impl Room<'_, '_> {
     pub fn wait(&mut self, signals: Option<&OwnedFd>) {
         let mut came = Vec::<(Event, bool), EVENTS>::new();
         self.poll(signals, &mut came);
-        self.machine.watchdog.kick();
+        watchdog::kick();
         for (event, ended) in came {
             match event {
                 Event::Signal => self.signals(signals),
@@ -47,8 +48,8 @@ impl Room<'_, '_> {
                         self.sinks.backlog.print(n.into(), console);
                     }
                 }
-                // A device that was taken away would be ready for ever.
-                Event::Button if ended => self.machine.buttons = Buttons::default(),
+                // A keyboard that was taken away would be ready for ever: the others stay.
+                Event::Button if ended => self.machine.buttons = Buttons::open(),
                 Event::Button => {
                     if self.machine.buttons.pressed() {
                         self.end(Action::PowerOff);
@@ -117,7 +118,7 @@ impl Room<'_, '_> {
     fn timeout(&self, deaf: bool) -> Option<u64> {
         let now = boottime();
         let mut first = if deaf { 1_000_000 } else { u64::MAX };
-        if let Some(kick) = self.machine.watchdog.interval() {
+        if let Some(kick) = watchdog::interval() {
             first = first.min(u64::from(kick) * 1000);
         }
         for unit in self.units.iter().filter(|unit| unit.deadline != 0) {
