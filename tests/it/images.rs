@@ -160,6 +160,32 @@ fn what_is_no_image_is_told_and_tried_again_later() {
 }
 
 #[test]
+fn a_start_that_fails_half_way_mounts_nothing_twice() {
+    let mut system = System::new();
+    // The layer's directory has no parent; what the other is to be mounted on is a file.
+    for (name, overlay) in [("disk", "/mnt/none/layer"), ("memory", "tmpfs")] {
+        let dir = system.dir("services", name);
+        if !image(&system, "squashfs", &dir.join("rootfs.img")) {
+            return;
+        }
+        let mut config = service(WRITE);
+        config.set("service.overlay", quote(overlay));
+        fs::write(dir.join("container.json"), config.text()).unwrap();
+    }
+    system.before += "mkdir -p /run/nsinit/memory && : > /run/nsinit/memory/rootfs;";
+    let mut booted = system.boot();
+    for name in ["disk", "memory"] {
+        booted.says(&format!("{name}: nsinit: it ended with status 125; again in 400 ms"));
+    }
+    let mounts = booted.inside(&["cat", "/proc/self/mountinfo"]);
+    let ours: Vec<&str> = mounts.ok().lines().filter(|l| l.contains("/run/nsinit/")).collect();
+    assert_eq!(ours.len(), 3, "{ours:#?}");
+    // The next start goes on from there.
+    fs::create_dir(system.place.dir.join("none")).unwrap();
+    booted.says("disk: WRITTEN 1\n");
+}
+
+#[test]
 fn linuxkits_writable_root_is_under_a_layer() {
     let system = System::new();
     let dir = system.dir("onboot", "000-first");

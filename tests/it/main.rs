@@ -66,6 +66,7 @@ mod rootfs;
 mod samples;
 mod services;
 mod services_crash;
+mod services_stuck;
 mod services_vm;
 mod shape;
 mod state;

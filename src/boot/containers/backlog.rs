@@ -8,11 +8,15 @@ use rustix::event::{PollFd, Timespec, poll};
 use rustix::fd::OwnedFd;
 
 use crate::boot::console::{CONSOLES, Consoles};
+use crate::boot::watchdog;
+use crate::syscall::time::monotonic;
 
 /// Bytes that are kept for a console that is behind.
 pub const RING: usize = 16 << 10;
 /// Most bytes of one write: a pipe or terminal that polls writable takes them without blocking.
 const CHUNK: usize = 256;
+/// Milliseconds for which the end of the machine waits for slow consoles.
+const LAST: u64 = 3000;
 
 /// The ring. All zero when it is empty: it lies in static memory.
 #[repr(C)]
@@ -80,10 +84,12 @@ impl Backlog {
     }
 
     /// Prints what is left before the machine ends, as long as a console takes some of it every
-    /// quarter of a second.
+    /// quarter of a second, and not for long.
     pub fn flush(&mut self, consoles: &Consoles) {
+        let end = monotonic() + LAST;
         for (n, console) in consoles.fds().iter().enumerate() {
-            while self.is_behind(n) {
+            while self.is_behind(n) && monotonic() < end {
+                watchdog::kick();
                 let mut fds = [PollFd::new(console, consoles.ready())];
                 let wait = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
                 match poll(&mut fds, Some(&wait)) {

@@ -261,7 +261,9 @@ impl List<'_> {
         let ([pid, status, restarts], [forked, began, ended]) = (numbers, *times);
         let ms = |later: u64, earlier: u64| (later.saturating_sub(earlier) / 1000) as i64;
         let since = ms(self.now, forked.max(began).max(ended));
-        let (begun, start, ran) = (ms(forked, 0), ms(began, forked), ms(ended, began));
+        // One that never began has not run.
+        let ran = if began == 0 { 0 } else { ms(ended, began) };
+        let (begun, start) = (ms(forked, 0), ms(began, forked));
         let numbers = [0, 0, 0, pid, status, restarts, since, begun, start, ran];
         let mut text = Short::<PACKET>::default();
         let mut comma = "{";

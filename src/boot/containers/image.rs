@@ -72,7 +72,10 @@ pub fn prepare(dir: &'static CStr, name: &'static CStr, plan: &Plan, arena: &Are
     let below = if layer.is_some() { own(b"/lower")? } else { rootfs };
     if base.image {
         make(below)?;
-        mount_image(base.path, below)?;
+        // By an earlier start that got no further.
+        if !is_mounted(below) {
+            mount_image(base.path, below)?;
+        }
     } else {
         let parts: &[&[u8]] = match base.path.to_bytes() {
             path @ [b'/', ..] => &[path],
@@ -189,6 +192,10 @@ fn tmpfs(on: &'static CStr, size: Option<&'static CStr>, arena: &Arena) -> Resul
         None => c"mode=0755",
     };
     make(on)?;
+    // As above.
+    if is_mounted(on) {
+        return Ok(());
+    }
     mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data)).doing("mount tmpfs on", on)
 }
 

@@ -222,7 +222,9 @@ impl<'a> Sinks<'a> {
 pub const PATHS: [&str; 2] = ["/run/nsinit/log/*", "/run/nsinit/log/*.1"];
 
 fn append(name: &str, most: u32, text: &[u8]) -> rustix::io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    // Whoever has the directory to write to may have put a pipe there, or a link.
+    let safe = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | safe;
     let [own, old] = PATHS.map(|pattern| path(pattern, name.as_bytes()));
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = openat(CWD, own.as_cstr(), flags, mode)?;

@@ -31,6 +31,9 @@ const STEADY: u64 = 10_000_000;
 const READING: u64 = 30_000_000;
 /// What was killed must be gone within this time, before its launcher is killed, too.
 const DYING: u64 = 2_000_000;
+/// So often it is killed before a machine that ends goes on without its end: it hangs in the kernel, as with a
+/// disk that does not answer.
+const KILLS: u32 = 3;
 /// A container of onshutdown that says nothing about its time has this.
 const LAST: u64 = 60_000_000;
 
@@ -39,6 +42,7 @@ impl Room<'_, '_> {
     pub fn stop(&mut self, n: usize) {
         let Some(unit) = self.units.get_mut(n) else { return };
         unit.again = false;
+        unit.timed_out = false;
         match (unit.state, unit.pid) {
             (State::BackOff, _) => {
                 unit.state = State::Stopped;
@@ -65,6 +69,11 @@ impl Room<'_, '_> {
         let Some(pid) = unit.pid else { return };
         unit.kills += 1;
         unit.deadline = boottime() + DYING;
+        if unit.kills > KILLS && self.phase >= Phase::Stopping {
+            unit.pid = None;
+            unit.state = State::Failed;
+            return self.say_of(n, format_args!("it can't be killed: it is left behind"));
+        }
         let first = unit.kills == 1;
         if first {
             self.say_of(n, format_args!("it did not end in time: it is killed"));
@@ -194,8 +203,12 @@ impl Room<'_, '_> {
                 unit.state = State::Failed;
                 self.say_of(n, format_args!("it is not started"));
             }
-            _ if status == 0 && unit.kind != Kind::Service => unit.state = State::Ended,
-            _ if status == 0 && unit.keep.restart != Restart::Always => unit.state = State::Ended,
+            _ if status == 0
+                && !timed_out
+                && (unit.kind != Kind::Service || unit.keep.restart != Restart::Always) =>
+            {
+                unit.state = State::Ended;
+            }
             _ => self.failed(n, status),
         }
     }

@@ -192,6 +192,9 @@ impl Room<'_, '_> {
                 alive |= 1 << n;
                 asked |= u64::from(unit.state == State::Stopping) << n;
                 needed |= unit.after;
+            } else if unit.kind == Kind::Onshutdown {
+                // Whether somebody has started it before or not: its turn comes now.
+                unit.state = State::Idle;
             } else if unit.state == State::BackOff {
                 unit.state = State::Ended;
             }
