@@ -10,9 +10,14 @@ use crate::world::{Place, Run, nsinit, spawn};
 
 /// Packs `DIR` of the place into its `FILE`.
 fn pack(place: &Place, dir: &str, file: &str) -> Run {
+    spawn(&mut pack_command(place, dir, file)).end()
+}
+
+fn pack_command(place: &Place, dir: &str, file: &str) -> Command {
     let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/mkinitramfs"));
     script.current_dir(&place.dir).args([dir, "-o", file, "--nsinit"]).arg(nsinit());
-    spawn(script.stdin(Stdio::null())).end()
+    script.stdin(Stdio::null());
+    script
 }
 
 #[track_caller]
@@ -106,4 +111,27 @@ fn what_can_not_boot_is_no_image() {
     assert!(run.ends(0).contains(" 0 containers"), "{}", run.out);
     run.says(&["warning: empty: no container is in it"]);
     assert!(names(&place, "image").iter().any(|name| name == "containers/onboot"));
+}
+
+#[test]
+fn an_option_without_its_value_is_told() {
+    for option in ["-o", "--nsinit"] {
+        let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/mkinitramfs"));
+        let run = spawn(script.args(["in", option]).stdin(Stdio::null())).end();
+        run.ends(125);
+        run.says(&["usage: scripts/mkinitramfs"]);
+    }
+}
+
+#[test]
+fn an_image_that_can_not_be_compressed_is_an_error() {
+    let place = Place::new();
+    container(&place, "in/onboot/1");
+    fs::create_dir(place.dir.join("bin")).unwrap();
+    symlink("/bin/false", place.dir.join("bin/gzip")).unwrap();
+    let mut script = pack_command(&place, "in", "image.gz");
+    script
+        .env("PATH", format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", place.dir.join("bin").display()));
+    spawn(&mut script).end().ends(1);
+    assert!(!place.dir.join("image.gz").exists());
 }
