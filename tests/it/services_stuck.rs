@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::boot_root;
 use crate::booted::{System, service};
 use crate::config::quote;
 use crate::machine::Arch;
-use crate::world::{Place, until};
+use crate::world::{Place, spawn, until};
 
 #[test]
 fn who_ends_well_when_its_time_is_up_has_failed() {
@@ -113,6 +114,33 @@ fn a_console_that_takes_little_holds_the_end_up_for_seconds_only() {
         start.elapsed()
     });
     assert!(took < Duration::from_secs(6), "{took:?}");
+}
+
+#[test]
+fn the_network_of_a_launcher_that_must_be_killed_is_taken_back() {
+    let mut system = System::new();
+    // What is the machine's network here is no other test's.
+    system.before +=
+        "exec unshare --net /mnt/init nsinit.containers=/mnt/containers nsinit.cgroup=none;";
+    let mut config = service("echo up; sleep 1000");
+    config.set("service.grace", quote("300ms")).set(
+        "networks",
+        r#"[{"type": "bridge", "name": "nbr0", "create": true, "address": "10.8.0.1/24"},
+            {"type": "veth", "bridge": "nbr0", "veth_prefix": "veth", "address": "10.8.0.2/24"}]"#,
+    );
+    system.add("services", "web", &config);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    let pid = booted.pid.to_string();
+    let links = || {
+        let mut ip = Command::new("nsenter");
+        spawn(ip.args(["-t", &pid, "-n", "ip", "link", "show"])).end().ok().to_owned()
+    };
+    assert!(links().contains("nbr0"), "{}", links());
+    let launcher = booted.list("web")[3].clone();
+    booted.inside(&["kill", "-STOP", &launcher]).ok();
+    booted.verb(&["stop", "web"]).ok();
+    until("the bridge is gone", || !links().contains("nbr0"));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Room<'_, '_> {
         if first {
             self.say_of(n, format_args!("it did not end in time: it is killed"));
         }
-        if !(first && kill_children(pid)) {
+        if !(first && kill_first_child(pid)) {
             // As above.
             let _ = kill(pid, SIGKILL);
         }
@@ -266,19 +266,17 @@ fn pause(failures: u32) -> u64 {
     (PAUSE << (failures - 1).min(16)).min(PAUSE_MAX)
 }
 
-/// SIGKILL for the children of `pid`; false where there is none to be found.
-fn kill_children(pid: Pid) -> bool {
+/// SIGKILL for the oldest child of the launcher `pid`, the container's first process; false where there is none to
+/// be found. Another is there to take the network back if the launcher is killed, too.
+fn kill_first_child(pid: Pid) -> bool {
     let pid = i64::from(pid.as_raw_pid());
     let path = Path::new(format_args!("/proc/{pid}/task/{pid}/children"));
     let mut buf = [0; 512];
     let text = mounts::read(path.as_cstr(), &mut buf).unwrap_or(&[]);
-    let mut found = false;
-    for word in split_by(text, b' ') {
-        let child = number(word, 10).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        // It may just have ended.
-        found |= child.is_some_and(|child| kill(child, SIGKILL).is_ok());
-    }
-    found
+    let first = split_by(text, b' ').next().and_then(|word| number(word, 10));
+    let child = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    // It may just have ended.
+    child.is_some_and(|child| kill(child, SIGKILL).is_ok())
 }
 
 #[cfg(test)]
