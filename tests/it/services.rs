@@ -406,7 +406,7 @@ fn a_log_file_keeps_the_youngest_and_no_more_than_it_may() {
         log.lines().filter_map(|l| l.strip_prefix("line-")?.parse().ok()).collect();
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{log}");
     let sizes =
-        booted.inside(&["stat", "-c", "%s %a", "/run/nsinit/log/talk", "/run/nsinit/log/talk.1"]);
+        booted.inside(&["stat", "-c", "%s %a", "/run/nsinit/log/talk", "/run/nsinit/log/talk~"]);
     for line in sizes.ok().lines() {
         let (size, mode) = line.split_once(' ').unwrap();
         assert!(size.parse::<u32>().unwrap() <= 5 * 1024 && mode == "600", "{line}");

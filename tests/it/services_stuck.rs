@@ -84,6 +84,18 @@ fn a_log_that_is_a_pipe_holds_nobody_up() {
 }
 
 #[test]
+fn no_containers_log_is_the_older_part_of_anothers() {
+    let system = System::new();
+    for name in ["web", "web.1"] {
+        system.script("services", name, &format!("echo from {name}; sleep 1000"));
+    }
+    let mut booted = system.boot();
+    booted.says("web.1: from web.1\n");
+    booted.says("web: from web\n");
+    assert_eq!(booted.verb(&["logs", "web"]).ok(), "from web\n");
+}
+
+#[test]
 fn a_console_that_takes_little_holds_the_end_up_for_seconds_only() {
     let mut system = System::new();
     let fifo = system.place.dir.join("console");

@@ -218,8 +218,8 @@ impl<'a> Sinks<'a> {
     }
 }
 
-/// The path of a container's log, and of the one before it.
-pub const PATHS: [&str; 2] = ["/run/nsinit/log/*", "/run/nsinit/log/*.1"];
+/// The path of a container's log, and of the one before it, which is no container's name.
+pub const PATHS: [&str; 2] = ["/run/nsinit/log/*", "/run/nsinit/log/*~"];
 
 fn append(name: &str, most: u32, text: &[u8]) -> rustix::io::Result<()> {
     // Whoever has the directory to write to may have put a pipe there, or a link.
