@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -58,6 +58,7 @@ fn attend(shell: &'static CStr, terminal: &CStr) -> Option<Action> {
 
 /// Begins a shell on this terminal.
 pub fn start(shell: &'static CStr, terminal: &CStr) -> Result<Pid> {
+    access(shell, Access::EXEC_OK).doing("start the shell", shell)?;
     match fork(NewNamespaces::empty()).doing("fork", shell)? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {

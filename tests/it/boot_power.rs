@@ -1,6 +1,7 @@
 //! Who may end the machine: signals of BusyBox and systemd, the names poweroff, reboot and halt, the
 //! power button, Ctrl-Alt-Del.
 
+use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
@@ -85,6 +86,23 @@ fn a_shell_on_the_console_holds_nothing_up(arch: Arch) {
     running.wait_for_within("the machine ends: reboot", machine.limit);
     let said = running.end_within(machine.limit).out;
     assert!(said.contains("reboot: Restarting") && !said.contains("killed"), "{said}");
+}
+
+#[test]
+fn a_shell_that_is_not_there_is_not_announced() {
+    let place = Place::new();
+    let Some(mut machine) = Machine::of(&place, Arch::X86_64) else { return };
+    machine.nsinit_is_init();
+    machine.keyboard();
+    machine.boots("services", "none", "true");
+    machine.append += "nsinit.idle=shell";
+    fs::remove_file(machine.root.join("bin/sh")).unwrap();
+    let none = "nsinit: start the shell /bin/sh: No such file or directory (ENOENT)";
+    let (running, mut monitor) = machine.boot_until(&place, none);
+    writeln!(monitor, "sendkey ctrl-alt-delete").unwrap();
+    let said = running.end_within(machine.limit).out;
+    assert!(!said.contains("a shell is on the console"), "{said}");
+    assert!(said.contains("reboot: Restarting"), "{said}");
 }
 
 fn ctrl_alt_del(arch: Arch) {
