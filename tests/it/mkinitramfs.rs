@@ -96,6 +96,28 @@ fn every_kind_of_container_and_the_modules_are_in_the_image() {
 }
 
 #[test]
+fn what_else_is_in_the_root_of_the_image_comes_from_root() {
+    let place = Place::new();
+    container(&place, "in/services/web");
+    fs::create_dir_all(place.dir.join("in/root/bin")).unwrap();
+    fs::write(place.dir.join("in/root/bin/sh"), "a shell").unwrap();
+    // As in a root whose init is another: nsinit takes its place, and the host's file stays as it is.
+    let host = place.dir.join("host");
+    fs::write(&host, "the host's").unwrap();
+    symlink(&host, place.dir.join("in/root/init")).unwrap();
+    pack(&place, "in", "image").ok();
+    let names = names(&place, "image");
+    for name in ["bin/sh", "init", "containers/services/web/container.json"] {
+        assert!(names.iter().any(|it| it == name), "no {name} in {names:?}");
+    }
+    assert_eq!(fs::read_to_string(host).unwrap(), "the host's");
+    assert!(
+        fs::read(place.dir.join("image")).unwrap().len() as u64
+            > nsinit().metadata().unwrap().len()
+    );
+}
+
+#[test]
 fn what_can_not_boot_is_no_image() {
     let place = Place::new();
     fs::create_dir_all(place.dir.join("nothing")).unwrap();
