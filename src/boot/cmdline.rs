@@ -11,6 +11,9 @@ use crate::syscall::cstr::List;
 /// More than the longest command line: COMMAND_LINE_SIZE of every architecture is less.
 const LINE: usize = 8193;
 
+/// More seconds than anybody waits.
+pub const FOR_EVER: u32 = u32::MAX;
+
 /// Which control group hierarchy the machine gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hierarchy {
@@ -55,8 +58,8 @@ pub struct Cmdline {
     pub rootfstype: Option<&'static CStr>,
     /// `rootflags=`: options of its file system.
     pub rootflags: Option<&'static CStr>,
-    /// `rootwait`: wait for it for ever.
-    pub rootwait: bool,
+    /// `rootwait=SECONDS`: how long it may take to appear; `rootwait` alone is for ever.
+    pub rootwait: u32,
     /// `rw`; `ro` is the kernel's default, too.
     pub rw: bool,
     /// `init=`: the program that the real root is given to.
@@ -81,7 +84,7 @@ impl Cmdline {
             root: None,
             rootfstype: None,
             rootflags: None,
-            rootwait: false,
+            rootwait: 10,
             rw: false,
             init: None,
         }
@@ -129,9 +132,11 @@ options! {
     "root" |c, value| text(&mut c.root, value);
     "rootfstype" |c, value| text(&mut c.rootfstype, value);
     "rootflags" |c, value| text(&mut c.rootflags, value);
-    "rootwait" |c, _| {
-        c.rootwait = true;
-        true
+    "rootwait" |c, value| {
+        if value.is_empty() {
+            c.rootwait = FOR_EVER;
+        }
+        value.is_empty() || seconds(&mut c.rootwait, value)
     };
     "ro" |c, _| {
         c.rw = false;
@@ -281,6 +286,9 @@ mod tests {
         assert_eq!(cmdline.panic, Action::Halt);
         assert_eq!(cmdline.cgroup, Hierarchy::V1);
         assert_eq!(cmdline.containers, Some(c"/a"));
+        assert_eq!(cmdline.rootwait, 10);
+        assert_eq!(parse("rootwait=3 rootwait=x").rootwait, 3);
+        assert_eq!(parse("rootwait").rootwait, FOR_EVER);
         assert!(!cmdline.rw);
     }
 

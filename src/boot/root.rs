@@ -8,6 +8,8 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_move, unmount};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
+use super::cmdline::FOR_EVER;
+use super::crash::WAITED;
 use super::device;
 use super::names::Path;
 use super::{Machine, mounts, names, nodes, power, shutdown, superblock};
@@ -70,9 +72,7 @@ fn has_parent() -> rustix::io::Result<bool> {
 }
 
 const SYSROOT: &CStr = c"/sysroot";
-/// How many milliseconds a root may take to appear without `rootwait`: disks are found in the background.
-const PATIENCE: u64 = 10_000;
-/// Milliseconds between two looks for it.
+/// Milliseconds between two looks for a root: disks are found in the background.
 const PAUSE: u32 = 20;
 
 /// Leaves the initramfs for the root that the command line names, and executes its init. Returns
@@ -110,9 +110,10 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
 }
 
 /// The path of the device, once it is there.
-fn wait_for(spec: &'static CStr, for_ever: bool) -> Result<Path> {
+fn wait_for(spec: &'static CStr, seconds: u32) -> Result<Path> {
     const WHY: &str = "no device of that name, label or UUID";
-    let end = monotonic() + PATIENCE;
+    let for_ever = seconds == FOR_EVER;
+    let end = monotonic() + u64::from(seconds) * 1000;
     let mut told = false;
     loop {
         if let Some(path) = device::find(spec.to_bytes()) {
@@ -148,7 +149,11 @@ fn mount_root(machine: &Machine, spec: &'static CStr, device: &CStr) -> Result<(
         (Some(list), _) => {
             for kind in split_by(list.to_bytes(), b',') {
                 let kind = machine.arena.concat(&[kind]).doing(doing, spec)?;
-                result = result.or_else(|_| mount(device, SYSROOT, kind, flags, data));
+                result = result.or_else(|first| {
+                    // Of a type that the kernel knows it says more.
+                    let next = mount(device, SYSROOT, kind, flags, data);
+                    next.map_err(|errno| if errno == Errno::NODEV { first } else { errno })
+                });
             }
         }
         (None, Some(kind)) => result = mount(device, SYSROOT, kind, flags, data),
@@ -209,5 +214,8 @@ fn execute(machine: &Machine) -> Result<()> {
     machine.consoles.make_blocking();
     sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
     let argv: List = &words;
-    Err(Error::errno("execute", init, execve(init, argv, machine.env.list())))
+    let errno = execve(init, argv, machine.env.list());
+    // Whoever waits for the shell that follows waits for them.
+    sigprocmask(WAITED).doing("block signals", ())?;
+    Err(Error::errno("execute", init, errno))
 }

@@ -14,7 +14,9 @@ on_each_arch!(
     by_the_uuid_of_a_partition,
     our_containers_on_it,
     a_root_without_the_directories_of_a_system_says_what_is_missing,
-    none_is_an_error_and_a_shell
+    none_is_an_error_and_a_shell,
+    of_several_types_that_one_fails_which_the_kernel_knows,
+    an_init_that_can_not_be_executed_is_an_error_and_a_shell_that_ends
 );
 
 const UUID: &str = "0a1b2c3d-0001-4002-8003-0a1b2c3d4e5f";
@@ -267,4 +269,28 @@ fn none_is_an_error_and_a_shell(arch: Arch) {
         "{said}"
     );
     assert!(said.contains("RESCUED") && said.contains("reboot: Restarting"), "{said}");
+}
+
+fn an_init_that_can_not_be_executed_is_an_error_and_a_shell_that_ends(arch: Arch) {
+    let place = Place::new();
+    let image = disk(&place, arch, Some("#!/bin/sh\nsleep 1\necho RESCUED\n"));
+    let append = "root=/dev/vda init=/nothing nsinit.shell=/sbin/init";
+    let Some(machine) = machine(&place, arch, &image, append) else { return };
+    let said = machine.boot();
+    assert!(said.contains("nsinit: execute /nothing: No such file or directory"), "{said}");
+    assert!(said.contains("RESCUED") && said.contains("reboot: Restarting"), "{said}");
+}
+
+fn of_several_types_that_one_fails_which_the_kernel_knows(arch: Arch) {
+    let place = Place::new();
+    let image = place.dir.join("disk.img");
+    fs::File::create(&image).unwrap().set_len(1 << 20).unwrap();
+    let append = "root=/dev/vda rootfstype=ext4,nothing nsinit.shell=/script";
+    let Some(machine) = machine(&place, arch, &image, append) else { return };
+    machine.program("script", "#!/bin/sh\necho RESCUED\n");
+    let said = machine.boot();
+    assert!(
+        said.contains("mount the root file system /dev/vda: Invalid argument (EINVAL)"),
+        "{said}"
+    );
 }

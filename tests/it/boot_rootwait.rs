@@ -7,7 +7,11 @@ use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
 use crate::world::Place;
 
-on_each_arch!(a_disk_that_is_plugged_in_later_is_the_root, who_waits_for_a_disk_can_be_ended);
+on_each_arch!(
+    a_disk_that_is_plugged_in_later_is_the_root,
+    who_waits_for_a_disk_can_be_ended,
+    the_wait_has_the_end_that_it_is_given
+);
 
 fn a_disk_that_is_plugged_in_later_is_the_root(arch: Arch) {
     let place = Place::new();
@@ -50,4 +54,15 @@ fn who_waits_for_a_disk_can_be_ended(arch: Arch) {
     writeln!(monitor, "sendkey ctrl-alt-delete").unwrap();
     let said = running.end_within(machine.limit).out;
     assert!(said.contains("reboot: Restarting"), "{said}");
+}
+
+fn the_wait_has_the_end_that_it_is_given(arch: Arch) {
+    let place = Place::new();
+    let Some(mut machine) = Machine::of(&place, arch) else { return };
+    machine.nsinit_is_init();
+    machine.program("script", "#!/bin/sh\necho RESCUED\n");
+    machine.append += "root=LABEL=none rootwait=1 nsinit.shell=/script";
+    let said = machine.boot();
+    assert!(said.contains("find the root LABEL=none: no device"), "{said}");
+    assert!(said.contains("RESCUED") && said.contains("reboot: Restarting"), "{said}");
 }
