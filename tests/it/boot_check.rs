@@ -34,6 +34,20 @@ fn nothing_wrong_is_nothing_said() {
 }
 
 #[test]
+fn an_overlay_that_can_not_be_an_option_of_a_mount_is_told_with_its_place() {
+    let system = System::new();
+    let mut config = service("true");
+    config.set("service.overlay", quote("/disk/a,b"));
+    system.add("services", "a", &config);
+    let run = check(&system, &[]);
+    run.ends(1);
+    run.says(&[
+        "services/a/container.json:",
+        "service.overlay: expected \"tmpfs\" or an absolute path",
+    ]);
+}
+
+#[test]
 fn every_fault_is_told_in_one_run() {
     let system = System::new();
     for (name, after) in [("a", r#"["b"]"#), ("b", r#"["a", "zzz"]"#)] {

@@ -284,6 +284,17 @@ fn one_can_be_stopped_started_and_started_again_by_hand() {
 }
 
 #[test]
+fn more_than_can_be_heard_at_once_are_heard_one_after_the_other() {
+    let system = System::new();
+    system.script("services", "web", POLITE);
+    let booted = system.boot();
+    booted.is("web", "running");
+    let all = "for n in $(seq 30); do /mnt/init restart web || echo FAILED & done; wait";
+    let run = booted.inside(&["sh", "-c", all]);
+    assert_eq!(run.ok(), "", "{}", run.err);
+}
+
+#[test]
 fn a_stopped_service_does_not_end_the_system_though_it_was_the_last() {
     let system = System::new();
     system.script("services", "web", POLITE);
@@ -429,6 +440,19 @@ fn the_command_line_says_where_those_go_that_do_not_say() {
     until("the line is in the log", || booted.verb(&["logs", "plain"]).out == "PLAIN\n");
     assert!(!booted.running.err().contains("PLAIN"));
     booted.verb(&["logs", "loud"]).ends(1);
+}
+
+#[test]
+fn a_size_that_is_none_is_named() {
+    let system = System::new();
+    let mut config = service("true");
+    config.set("service.overlay", quote("tmpfs")).set("service.overlay_size", quote("16 MB"));
+    system.add("services", "web", &config);
+    let mut booted = system.boot();
+    booted.says(
+        "web: nsinit: mount tmpfs on /run/nsinit/web/layer: Invalid argument (EINVAL): \
+         \"overlay_size\" says how large\n",
+    );
 }
 
 #[test]

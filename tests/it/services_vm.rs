@@ -10,6 +10,7 @@ use crate::world::Place;
 on_each_arch!(
     services_start_are_asked_for_and_stop_before_the_machine_does,
     a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small,
+    a_second_failure_brings_no_second_shell,
     images_need_no_more_than_their_modules
 );
 
@@ -92,6 +93,20 @@ fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small(arch: Arch) {
     println!("resident: {resident} kB");
     assert!(resident <= 150, "{resident} kB");
     assert!(said.contains("crash: nsinit: it ended with status 3; again in 3200 ms"), "{said}");
+}
+
+fn a_second_failure_brings_no_second_shell(arch: Arch) {
+    let place = Place::new();
+    let Some(machine) = Machine::of(&place, arch) else { return };
+    machine.nsinit_is_init();
+    machine.boots("onboot", "first", "exit 3");
+    fs::remove_file(machine.root.join("bin/sh")).unwrap();
+    let script = "nsinit start first\nsleep 1\nnsinit list\nkill -USR2 1";
+    let shell = format!("#!/bin/busybox sh\nexport PATH=/bin\necho A SHELL\n{script}\n");
+    machine.program("bin/sh", &shell);
+    let said = machine.boot();
+    assert_eq!(said.matches("first: nsinit: it ended with status 3").count(), 2, "{said}");
+    assert_eq!(said.matches("A SHELL").count(), 1, "{said}");
 }
 
 fn images_need_no_more_than_their_modules(arch: Arch) {

@@ -81,7 +81,9 @@ pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
             .doing("make a socket", ())?;
     let address = SocketAddrUnix::new(SOCKET).doing("name the socket", SOCKET)?;
     connect(&socket, &address).doing("connect to", SOCKET).map_err(|error| match error.raw() {
-        Some(Errno::NOENT | Errno::CONNREFUSED) => error.hint("nsinit is not this machine's PID 1"),
+        Some(Errno::NOENT | Errno::CONNREFUSED) => {
+            error.hint("nsinit is not this machine's PID 1, or runs no containers yet")
+        }
         _ => error,
     })?;
     send(&socket, request, SendFlags::NOSIGNAL).doing("ask", SOCKET)?;
@@ -101,14 +103,17 @@ pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
 }
 
 impl Control {
-    /// Takes whoever has come.
+    /// Takes whoever has come. One too many waits in the kernel's queue until another is gone.
     pub fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        while let Ok(fd) = accept_with(listener, flags) {
+        while !self.clients.is_full()
+            && let Ok(fd) = accept_with(listener, flags)
+        {
             let root = socket_peercred(&fd).is_ok_and(|who| who.uid.is_root());
-            // Whoever is refused, or one too many, sees the end of the connection.
+            // Whoever is refused sees the end of the connection.
             if root {
+                // There is room.
                 drop(self.clients.push(Client { fd, waits: None }));
             }
         }

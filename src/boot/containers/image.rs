@@ -196,7 +196,9 @@ fn tmpfs(on: &'static CStr, size: Option<&'static CStr>, arena: &Arena) -> Resul
     if is_mounted(on) {
         return Ok(());
     }
-    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data)).doing("mount tmpfs on", on)
+    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data))
+        .doing("mount tmpfs on", on)
+        .map_err(|error| error.hint("\"overlay_size\" says how large"))
 }
 
 /// `layer` above `lower`, on `on`.
@@ -206,9 +208,6 @@ fn overlay(
     on: &'static CStr,
     arena: &Arena,
 ) -> Result<()> {
-    if layer.to_bytes().iter().any(|byte| b",:\\".contains(byte)) {
-        return Err(Error::refused("use as overlay", layer, "it has a comma, colon or backslash"));
-    }
     let within = |name: &[u8]| join(arena, &[layer.to_bytes(), name]);
     let (upper, work) = (within(b"/upper")?, within(b"/work")?);
     for dir in [on, layer, upper, work] {

@@ -155,8 +155,11 @@ impl Room<'_, '_> {
         }
     }
 
-    /// A shell on the console, side by side with everything else.
+    /// A shell on the console, side by side with everything else. Two would take each other's input.
     pub fn shell(&mut self) {
+        if self.shell.is_some() {
+            return;
+        }
         let shell = self.machine.cmdline.shell.unwrap_or(SHELL);
         match rescue::start(shell, self.machine.consoles.terminal()) {
             Ok(pid) => {

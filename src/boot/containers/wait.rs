@@ -81,7 +81,9 @@ impl Room<'_, '_> {
         for button in self.machine.buttons.fds() {
             polled.add(Event::Button, button.as_fd(), PollFlags::IN);
         }
-        if let Some(listener) = &self.control.listener {
+        if let Some(listener) = &self.control.listener
+            && !self.control.clients.is_full()
+        {
             polled.add(Event::Listener, listener.as_fd(), PollFlags::IN);
         }
         for (n, client) in self.control.clients.iter().enumerate() {

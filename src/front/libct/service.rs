@@ -39,10 +39,16 @@ pub(super) const SERVICE: &Keys = &keys!(
         all("overlay", |f| {
             f.plan.service.overlay = f.text_or_none()?;
             match f.plan.service.overlay.map(CStr::to_bytes) {
-                Some(path) if path != b"tmpfs" && !path.starts_with(b"/") => {
-                    Err(f.fault("expected \"tmpfs\" or an absolute path"))
+                None | Some(b"tmpfs") => Ok(()),
+                // The others part the mount options of overlay.
+                Some(path)
+                    if path.starts_with(b"/") && !path.iter().any(|b| b",:\\".contains(b)) =>
+                {
+                    Ok(())
                 }
-                _ => Ok(()),
+                _ => Err(f.fault(
+                    "expected \"tmpfs\" or an absolute path without comma, colon and backslash",
+                )),
             }
         }),
     ]
