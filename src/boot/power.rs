@@ -8,9 +8,11 @@ use rustix::fs::OFlags;
 use super::crash::WAITED;
 use super::mounts::{open, read_at};
 use super::names::path;
-use super::{Action, names};
+use super::{Action, names, shutdown};
 use crate::bytes::number;
+use crate::syscall::lock::Lock;
 use crate::syscall::signal::sigtimedwait;
+use crate::syscall::time::monotonic;
 
 /// glibc's SIGRTMIN, by which systemd counts its signals.
 const RTMIN: u32 = 34;
@@ -29,8 +31,31 @@ const SIGNALS: [(u32, Action); 9] = [
     (RTMIN + 6, Action::Kexec),
 ];
 
-/// What signal `n` asks of the machine; `None`: nothing.
-pub fn asked(n: u32) -> Option<Action> {
+/// Ctrl-Alt-Del so often within so many milliseconds: nothing is waited for any longer (systemd's
+/// CtrlAltDelBurstAction=).
+const BURST: (u32, u64) = (7, 2000);
+/// How often it was pressed, and when first.
+static PRESSED: Lock<(u32, u64)> = Lock::new((0, 0));
+
+/// Signal `n` has come: what it asks of the machine; `None`: nothing.
+pub fn heard(n: u32) -> Option<Action> {
+    if n == SIGINT {
+        let now = monotonic();
+        let times = PRESSED.with(|(times, first)| {
+            if now.saturating_sub(*first) > BURST.1 {
+                (*times, *first) = (0, now);
+            }
+            *times += 1;
+            *times
+        });
+        if times == BURST.0 {
+            shutdown::at_once();
+        }
+    }
+    asked(n)
+}
+
+fn asked(n: u32) -> Option<Action> {
     SIGNALS.iter().find(|(signal, _)| *signal == n).map(|(_, action)| *action)
 }
 
@@ -38,7 +63,7 @@ pub fn asked(n: u32) -> Option<Action> {
 /// the wait, and asks for nothing.
 #[inline(never)]
 pub fn wait(limit: Option<u32>) -> Option<Action> {
-    sigtimedwait(WAITED, limit).ok().and_then(|info| asked(info.signo()))
+    sigtimedwait(WAITED, limit).ok().and_then(|info| heard(info.signo()))
 }
 
 /// The signal by which `action` is asked for.

@@ -44,7 +44,7 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
         all_end(&[SIGKILL], KILL);
     }
     if machine.is_real {
-        write_back();
+        write_back(SYNC);
         unmount_all(machine.arena);
         if action == Action::Halt {
             watchdog::disarm();
@@ -55,14 +55,22 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
     exit_group(0)
 }
 
+/// Resets the machine, as somebody will not wait: what hangs has two seconds to write what is left.
+pub fn at_once() {
+    say::error(format_args!("the machine ends at once: Ctrl-Alt-Del was pressed seven times"));
+    write_back(KILL);
+    // Where it is refused, the end takes its time.
+    let _ = reboot(RebootCommand::Restart);
+}
+
 /// sync(2), in a process of its own: it may take longer than the watchdog waits.
-fn write_back() {
+fn write_back(limit: u32) {
     match fork(NewNamespaces::empty()) {
         Ok(Fork::Child) => {
             sync();
             exit_group(0)
         }
-        Ok(Fork::Parent(pid)) => _ = await_end(Some(pid), SYNC),
+        Ok(Fork::Parent(pid)) => _ = await_end(Some(pid), limit),
         Err(_) => sync(),
     }
 }

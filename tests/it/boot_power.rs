@@ -4,6 +4,8 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
@@ -111,6 +113,26 @@ fn ctrl_alt_del(arch: Arch) {
     machine.keyboard();
     let run = press(&mut machine, &place, "sendkey ctrl-alt-delete").end_within(machine.limit);
     ends(&run.out, "Restarting");
+}
+
+#[test]
+fn ctrl_alt_del_seven_times_waits_for_nothing() {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place, Arch::X86_64) else { return };
+    machine.keyboard();
+    machine.boots("onshutdown", "slow", "echo SLOW; sleep 50");
+    let (mut running, mut monitor) = machine.boot_until(&place, "READY");
+    writeln!(monitor, "sendkey ctrl-alt-delete 20").unwrap();
+    running.wait_for_within("SLOW", machine.limit);
+    // Those that fall into one window of two seconds count.
+    for _ in 0..16 {
+        // It may have ended by then.
+        let _ = writeln!(monitor, "sendkey ctrl-alt-delete 20");
+        sleep(Duration::from_millis(60));
+    }
+    let said = running.end_within(Duration::from_secs(25)).out;
+    assert!(said.contains("nsinit: the machine ends at once: Ctrl-Alt-Del"), "{said}");
+    assert!(said.contains("reboot: Restarting"), "{said}");
 }
 
 /// Boots with a script that runs beside the containers.

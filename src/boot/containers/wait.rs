@@ -11,7 +11,7 @@ use super::control::CLIENTS;
 use super::unit::UNITS;
 use crate::boot::Action;
 use crate::boot::console::CONSOLES;
-use crate::boot::power::{BUTTONS, Buttons, asked};
+use crate::boot::power::{BUTTONS, Buttons, heard};
 use crate::boot::watchdog;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::wait_any;
@@ -132,7 +132,7 @@ impl Room<'_, '_> {
     /// Takes every signal that has come. SIGCHLD is no news: `reap` asks the kernel.
     fn signals(&mut self, signals: Option<&OwnedFd>) {
         while let Some(Ok(Some(n))) = signals.map(read_signalfd) {
-            if let Some(action) = asked(n) {
+            if let Some(action) = heard(n) {
                 self.end(action);
             }
         }
