@@ -15,10 +15,11 @@ mod unwind;
 use core::convert::Infallible;
 
 use nsinit::error::{Error, Result, STATUS_NSINIT};
+use nsinit::packed::Text;
 use nsinit::syscall::cstr::{Env, List};
 use nsinit::syscall::memfd;
 use nsinit::syscall::process::{execveat, exit_group};
-use nsinit::{lz4, say};
+use nsinit::{lz4, say, t};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
@@ -26,7 +27,7 @@ use rustix::io::Errno;
 const PROGRAM: lz4::Block = lz4::block(include_bytes!(env!("NSINIT_LZ4"))).unwrap();
 
 /// What to do where the kernel has no memory for files, or does not let it be executed.
-const ELSE: &str = "the file of nsinit that is not compressed needs no such thing";
+const ELSE: Text = t!("the file of nsinit that is not compressed needs no such thing");
 
 fn start(args: List<'static>, env: Env, _: usize) -> ! {
     let Err(error) = execute(args, &env);
@@ -38,9 +39,9 @@ fn execute(args: List, env: &Env) -> Result<Infallible> {
     let unpack = |out: &mut [u8]| PROGRAM.decompress(out).ok_or(Errno::BADMSG);
     let file = memfd::program(PROGRAM.len, unpack).map_err(|errno| {
         let whole = errno != Errno::BADMSG;
-        let hint = if whole { ELSE } else { "this file is damaged" };
-        Error::errno("unpack nsinit into memory", (), errno).hint(hint)
+        let hint = if whole { ELSE } else { t!("this file is damaged") };
+        Error::errno(t!("unpack nsinit into memory"), (), errno).hint(hint)
     })?;
     let errno = execveat(file.as_fd(), args, env.list());
-    Err(Error::errno("execute nsinit from memory", (), errno).hint(ELSE))
+    Err(Error::errno(t!("execute nsinit from memory"), (), errno).hint(ELSE))
 }

@@ -5,7 +5,6 @@ use core::fmt;
 use linux_raw_sys::errno as e;
 use rustix::io::Errno;
 
-use crate::packed;
 use crate::packed::Packed;
 
 /// Shows an errno as "text (NAME)".

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::bytes::{Full, Show};
 use crate::errno;
+use crate::packed::Text;
 use crate::syscall::lock::Lock;
 
 /// nsinit itself failed, or was asked wrongly (the convention of docker, podman, env, timeout).
@@ -36,7 +37,7 @@ pub struct Error(NonZeroU32);
 #[derive(Clone, Copy)]
 struct Story {
     /// The step, as an infinitive: "mount proc".
-    doing: &'static str,
+    doing: Text,
     on: Object,
     why: Why,
     status: u8,
@@ -64,9 +65,9 @@ pub enum Why {
     /// The kernel's.
     Errno(Errno),
     /// The kernel's, and what it means here.
-    Hint(Errno, &'static str),
+    Hint(Errno, Text),
     /// nsinit's own: what was asked can't be right.
-    Refused(&'static str),
+    Refused(Text),
 }
 
 /// So many errors can be told: the youngest. One is told or dropped before a handful of others is
@@ -100,21 +101,21 @@ impl Error {
     /// nsinit refuses to do this.
     #[cold]
     #[inline(never)]
-    pub fn refused(doing: &'static str, on: impl Into<Object>, why: &'static str) -> Error {
+    pub fn refused(doing: Text, on: impl Into<Object>, why: Text) -> Error {
         Story { doing, on: on.into(), why: Why::Refused(why), status: STATUS_NSINIT }.begin()
     }
 
     /// The kernel refused.
     #[cold]
     #[inline(never)]
-    pub fn errno(doing: &'static str, on: impl Into<Object>, errno: Errno) -> Error {
+    pub fn errno(doing: Text, on: impl Into<Object>, errno: Errno) -> Error {
         Story { doing, on: on.into(), why: Why::Errno(errno), status: STATUS_NSINIT }.begin()
     }
 
     /// The same, with what the errno means here.
     #[cold]
     #[inline(never)]
-    pub fn hint(self, hint: &'static str) -> Error {
+    pub fn hint(self, hint: Text) -> Error {
         let story = self.story();
         match story.why {
             Why::Errno(errno) | Why::Hint(errno, _) => {
@@ -151,20 +152,20 @@ impl Error {
         }
     }
 
-    /// nsinit's own words: what the errno means here, or why it refuses; "" where there are none.
+    /// nsinit's own words: what the errno means here, or why it refuses; an empty text where there are none.
     #[cold]
-    pub fn words(self) -> &'static str {
+    pub fn words(self) -> Text {
         match self.story().why {
             Why::Hint(_, words) | Why::Refused(words) => words,
-            Why::Errno(_) => "",
+            Why::Errno(_) => t!(""),
         }
     }
 
     fn story(self) -> Story {
         const LOST: Story = Story {
-            doing: "",
+            doing: t!(""),
             on: Object::None,
-            why: Why::Refused("an error that was not told in time"),
+            why: Why::Refused(t!("an error that was not told in time")),
             status: STATUS_NSINIT,
         };
         RING.with(|ring| {
@@ -185,7 +186,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Story { doing, on, why, .. } = self.story();
-        f.write_str(doing)?;
+        doing.fmt(f)?;
         if !(doing.is_empty() || matches!(on, Object::None)) {
             f.write_str(" ")?;
         }
@@ -208,9 +209,9 @@ impl fmt::Display for Error {
             Why::Hint(errno, hint) => {
                 errno::Text(errno).fmt(f)?;
                 f.write_str(": ")?;
-                f.write_str(hint)
+                hint.fmt(f)
             }
-            Why::Refused(why) => f.write_str(why),
+            Why::Refused(why) => why.fmt(f),
         }
     }
 }
@@ -236,18 +237,20 @@ impl From<()> for Object {
 /// Adds words to an errno, at the edge of a room.
 pub trait Context<T> {
     /// What was being done, to what.
-    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T>;
+    fn doing(self, doing: Text, on: impl Into<Object>) -> Result<T>;
 }
 
 impl<T> Context<T> for rustix::io::Result<T> {
-    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T> {
+    fn doing(self, doing: Text, on: impl Into<Object>) -> Result<T> {
         self.map_err(|errno| Error::errno(doing, on, errno))
     }
 }
 
 impl<T> Context<T> for core::result::Result<T, Full> {
-    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T> {
-        self.map_err(|Full| Error::refused(doing, on, "nsinit's memory for texts (4 MiB) is full"))
+    fn doing(self, doing: Text, on: impl Into<Object>) -> Result<T> {
+        self.map_err(|Full| {
+            Error::refused(doing, on, t!("nsinit's memory for texts (4 MiB) is full"))
+        })
     }
 }
 
@@ -259,22 +262,22 @@ mod tests {
     fn every_form_reads_as_step_object_reason() {
         let show = |e: Error| e.to_string();
         assert_eq!(
-            show(Error::errno("mount proc on", c"/proc", Errno::BUSY)),
+            show(Error::errno(t!("mount proc on"), c"/proc", Errno::BUSY)),
             "mount proc on /proc: Device or resource busy (EBUSY)"
         );
         assert_eq!(
-            show(Error::errno("fork", (), Errno::NOMEM).hint("the PID namespace is dying")),
+            show(Error::errno(t!("fork"), (), Errno::NOMEM).hint(t!("the PID namespace is dying"))),
             "fork: Cannot allocate memory (ENOMEM): the PID namespace is dying"
         );
         assert_eq!(
-            show(Error::refused("", "container.json:1:2: tty", "expected a boolean")),
+            show(Error::refused(t!(""), "container.json:1:2: tty", t!("expected a boolean"))),
             "container.json:1:2: tty: expected a boolean"
         );
         assert_eq!(
-            show(Error::errno("open", Object::Beneath(c"/r", "dev"), Errno::LOOP)),
+            show(Error::errno(t!("open"), Object::Beneath(c"/r", "dev"), Errno::LOOP)),
             "open /r/dev: Too many levels of symbolic links (ELOOP)"
         );
-        assert_eq!(show(Error::refused("", (), "all is said")), "all is said");
-        assert_eq!(show(Error::refused("signal", Object::Number(7), "no")), "signal 7: no");
+        assert_eq!(show(Error::refused(t!(""), (), t!("all is said"))), "all is said");
+        assert_eq!(show(Error::refused(t!("signal"), Object::Number(7), t!("no"))), "signal 7: no");
     }
 }

@@ -14,6 +14,8 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
+#[macro_use] // `packed!` and `t!` are in every room
+pub mod packed;
 pub mod beneath;
 pub mod boot;
 pub mod bytes;
@@ -29,7 +31,6 @@ pub mod jsonmin;
 pub mod launch;
 pub mod lz4;
 pub mod net;
-pub mod packed;
 pub mod plan;
 pub mod proc;
 pub mod rootfs;

@@ -6,7 +6,6 @@ use super::{Action, power, shutdown};
 use crate::error::{Context as _, Object, Result};
 use crate::front::options::of;
 use crate::front::{Options, Verb, Words};
-use crate::packed;
 use crate::syscall::signal::kill;
 
 macro_rules! verb {
@@ -35,10 +34,10 @@ pub const HALT: Verb = verb!("halt", "stop the machine, with the power on", Halt
 
 fn ask(options: &Options, action: Action) -> Result<u8> {
     if options.force {
-        shutdown::now(action).map_or(Ok(()), Err).doing("reboot", ())?;
+        shutdown::now(action).map_or(Ok(()), Err).doing(t!("reboot"), ())?;
     }
     if let (Some(pid), Some(signal)) = (Pid::from_raw(1), power::signal_for(action)) {
-        kill(pid, signal).doing("signal PID", Object::Number(1))?;
+        kill(pid, signal).doing(t!("signal PID"), Object::Number(1))?;
     }
     Ok(0)
 }

@@ -5,7 +5,6 @@ use core::fmt::Write;
 use super::options::{Options, of};
 use super::{Context, Verb, Words, answer, blank, libct, load};
 use crate::error::Result;
-use crate::packed;
 use crate::say;
 
 /// See the help.

@@ -11,7 +11,6 @@ use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::init::{self, Signals};
 use crate::launch::{self, Launch, Place, seal};
-use crate::packed;
 use crate::plan::Kind;
 use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
@@ -53,7 +52,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         load::hide(plan, &place, config, arena)?;
     }
     let hidden = !plan.rootfs.hidden.is_empty();
-    let before = Identity::of(config).doing("look at", config)?;
+    let before = Identity::of(config).doing(t!("look at"), config)?;
     let (wait, systemd) = (options.wait, options.systemd);
     let (stdio, env, finding) = (stdio(), Some(env), None);
     // PID 1's own child says when it is ready.
@@ -75,7 +74,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
 fn ready_fd(number: &CStr) -> Result<u32> {
     let fd = decimal(number.to_bytes()).and_then(|fd| u32::try_from(fd).ok());
     fd.filter(|fd| *fd > 2)
-        .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))
+        .ok_or_else(|| usage("--ready-fd", t!("expected the number of a descriptor above 2")))
 }
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in
@@ -88,17 +87,17 @@ const REPLACED: &str = "it was replaced while the container ran, and from then o
 /// SIGCHLD would make the kernel throw exit statuses away.
 pub fn take_signals() -> Result<Original> {
     let Signals { mask, sigchld } = init::take_signals()?;
-    let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
+    let program = Identity::of(c"/proc/self/exe").doing(t!("look at"), "/proc/self/exe")?;
     Ok(Original { mask, sigchld, program: Some(program) })
 }
 
 /// `log=FILE` in the environment: messages are added to that file too.
 pub fn log_to(context: &Context) -> Result<()> {
     let Some(path) = context.env.get("log") else { return Ok(()) };
-    let path = context.arena.concat(&[path.to_bytes()]).doing("keep", "log")?;
+    let path = context.arena.concat(&[path.to_bytes()]).doing(t!("keep"), "log")?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
-    say::log_to(open(path, flags, mode).doing("open the log", path)?);
+    say::log_to(open(path, flags, mode).doing(t!("open the log"), path)?);
     Ok(())
 }
 
@@ -114,7 +113,7 @@ pub fn fill_stdio() -> Result<()> {
     for fd in syscall::fd::stdio() {
         if rustix::io::fcntl_getfd(fd) == Err(Errno::BADF) {
             let null =
-                open(c"/dev/null", OFlags::RDWR, Mode::empty()).doing("open", "/dev/null")?;
+                open(c"/dev/null", OFlags::RDWR, Mode::empty()).doing(t!("open"), "/dev/null")?;
             // open(2) takes the lowest number that is free: this one, and it stays open for good.
             core::mem::forget(null);
         }

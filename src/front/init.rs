@@ -9,7 +9,7 @@ use super::{Context, Verb, Words};
 use crate::bytes::{number, split_by};
 use crate::error::{Error, Result};
 use crate::init;
-use crate::packed;
+use crate::packed::Text;
 use crate::signame;
 
 /// See the help.
@@ -45,16 +45,18 @@ pub fn begin(asked: &init::Options, context: Context) -> Result<u8> {
     let signals = signals.map_or_else(init::take_signals, Ok)?;
     let given = !matches!(asked.argv, [] | [None]);
     if given == asked.pause {
-        let why = if given { "takes no command with --pause" } else { "no command was given" };
-        return Err(Error::refused("", "init", why));
+        let why =
+            if given { t!("takes no command with --pause") } else { t!("no command was given") };
+        return Err(Error::refused(t!(""), "init", why));
     }
     Err(init::run(asked, env, signals, arena))
 }
 
 /// `--explain-zombies [PID]`.
 fn explain(options: &Options) -> Result<u8> {
-    let wrong =
-        || Error::refused("", "--explain-zombies", "at most the number of a process follows");
+    let wrong = || {
+        Error::refused(t!(""), "--explain-zombies", t!("at most the number of a process follows"))
+    };
     let pid = match options.command {
         [] | [None] => None,
         [Some(word), None] => {
@@ -67,16 +69,16 @@ fn explain(options: &Options) -> Result<u8> {
 }
 
 /// What a setter of the option table says of a value: it is well, or why not.
-pub type Verdict = core::result::Result<(), &'static str>;
+pub type Verdict = core::result::Result<(), Text>;
 
 /// --rewrite FROM:TO.
 pub fn rewrite(options: &mut init::Options, value: &CStr) -> Verdict {
-    let (from, to) = pair(value).ok_or("FROM:TO has one colon")?;
+    let (from, to) = pair(value).ok_or(t!("FROM:TO has one colon"))?;
     let to = if to == b"0" { 0 } else { signame::parse(to).ok_or(NO_SIGNAL)? };
     options.rewrite(signame::parse(from).ok_or(NO_SIGNAL)?, to)
 }
 
-const NO_SIGNAL: &str = "no such signal";
+const NO_SIGNAL: Text = t!("no such signal");
 
 /// --parent-death-signal SIGNAL.
 pub fn parent_death_signal(options: &mut init::Options, value: &CStr) -> Verdict {
@@ -88,14 +90,15 @@ pub fn parent_death_signal(options: &mut init::Options, value: &CStr) -> Verdict
 pub fn exit_status(options: &mut init::Options, value: &CStr) -> Verdict {
     let (from, to) = pair(value).unwrap_or((value.to_bytes(), b"0"));
     let status = |text| number(text, 10).and_then(|n| u8::try_from(n).ok());
-    let (from, to) = status(from).zip(status(to)).ok_or("a status is a number from 0 to 255")?;
+    let (from, to) =
+        status(from).zip(status(to)).ok_or(t!("a status is a number from 0 to 255"))?;
     options.status[usize::from(from)] = to;
     Ok(())
 }
 
 /// --grace TIME.
 pub fn grace(options: &mut init::Options, value: &CStr) -> Verdict {
-    const WHY: &str = "a time is a number with ms, s, m or h, below 24 days";
+    const WHY: Text = t!("a time is a number with ms, s, m or h, below 24 days");
     let text = value.to_bytes();
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (n, unit) = text.split_at(digits);

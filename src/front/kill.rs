@@ -10,7 +10,6 @@ use crate::bytes::Arena;
 use crate::cgroup::Freezer;
 use crate::error::{Context as _, Object, Result};
 use crate::launch::{Process, Running};
-use crate::packed;
 use crate::proc::process::signal;
 use crate::say;
 use crate::signame;
@@ -43,7 +42,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             } else {
                 signame::parse(word.strip_prefix(b"-").unwrap_or(word))
             };
-            let wrong = || usage(shown(word, context.arena), "no such signal");
+            let wrong = || usage(shown(word, context.arena), t!("no such signal"));
             known.map(u32::from).ok_or_else(wrong)?
         }
     };
@@ -73,7 +72,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
 }
 
 fn told(sent: rustix::io::Result<()>, pid: Pid) -> Result<()> {
-    sent.doing("signal process", Object::Number(pid.as_raw_pid().into()))
+    sent.doing(t!("signal process"), Object::Number(pid.as_raw_pid().into()))
 }
 
 fn send(process: Process, n: u32) -> Result<()> {

@@ -12,7 +12,6 @@ use crate::boot::containers::{LOG_PATHS, ask};
 use crate::boot::names::path;
 use crate::bytes::Show;
 use crate::error::{Context as _, Error, Result};
-use crate::packed;
 use crate::say::{self, Output};
 
 /// A verb that changes how one of them is.
@@ -120,13 +119,13 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
         if rustix::process::getpid().is_init() {
             crate::boot::run(context);
         }
-        return Err(usage("boot", "only PID 1 can; --check DIR looks at what it would find"));
+        return Err(usage("boot", t!("only PID 1 can; --check DIR looks at what it would find")));
     };
     let machine = match options.arch {
         None => MACHINES.get(OWN),
         Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
     };
-    let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
+    let machine = machine.ok_or_else(|| usage("--arch", t!("no such machine (see --help)")))?.1;
     Ok(u8::from(!check(dir, machine, context.plan, context.arena)?))
 }
 
@@ -134,15 +133,16 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
 fn name(options: &Options) -> Result<&'static CStr> {
     match options.command {
         [Some(name), None] => Ok(name.get()),
-        [Some(_), Some(_), ..] => Err(usage("the names", "one container at a time")),
-        _ => Err(usage("a container", "its name is missing (see nsinit list)")),
+        [Some(_), Some(_), ..] => Err(usage("the names", t!("one container at a time"))),
+        _ => Err(usage("a container", t!("its name is missing (see nsinit list)"))),
     }
 }
 
 fn change(context: Context, options: &Options) -> Result<u8> {
     let name = name(options)?;
     let verb = context.args.get(1).copied().flatten().map_or(&b""[..], |word| word.bytes());
-    let request = context.arena.concat(&[verb, b" ", name.to_bytes()]).doing("ask for", name)?;
+    let request =
+        context.arena.concat(&[verb, b" ", name.to_bytes()]).doing(t!("ask for"), name)?;
     let mut status = 0;
     ask(request.to_bytes(), &mut |packet| {
         status = packet.first().map_or(1, |digit| digit - b'0');
@@ -177,11 +177,13 @@ fn logs(_: Context, options: &Options) -> Result<u8> {
         match copy(path(pattern, name.to_bytes()).as_cstr(), &mut out) {
             Ok(()) => found = true,
             Err(Errno::NOENT) => {}
-            Err(errno) => return Err(Error::errno("read the log of", name, errno)),
+            Err(errno) => return Err(Error::errno(t!("read the log of"), name, errno)),
         }
     }
     if !found {
-        return Err(Error::refused("print the log of", name, "there is none").with_status(1));
+        return Err(
+            Error::refused(t!("print the log of"), name, t!("there is none")).with_status(1)
+        );
     }
     answer(&mut out)
 }

@@ -28,8 +28,8 @@ use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::{Error, Result};
 use crate::init::{Signals, take_signals};
-use crate::packed;
 use crate::packed::Packed;
+use crate::packed::Text;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
@@ -117,8 +117,8 @@ fn verb(verbs: &'static [Verb], name: &[u8]) -> Option<&'static Verb> {
 pub fn ready() -> Result<()> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
-        let why = "nsinit must not be set-user-ID or set-group-ID";
-        return Err(Error::refused("start", (), why));
+        let why = t!("nsinit must not be set-user-ID or set-group-ID");
+        return Err(Error::refused(t!("start"), (), why));
     }
     exec::fill_stdio()
 }
@@ -137,12 +137,12 @@ pub fn run(context: Context) -> u8 {
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
-        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
+        None => Err(Error::refused(t!(""), (), t!("no verb was given (try nsinit --help)"))),
         Some(word) if ASKS_HELP.contains(&word) => help(),
         Some(word) if word == b"--version" => version(),
         Some(word) => match verb(VERBS, word) {
             Some(verb) => run_verb(verb, context, 2),
-            None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
+            None => Err(usage(shown(word, arena), t!("no such verb (try nsinit --help)"))),
         },
     };
     result.unwrap_or_else(|error| tell(error, arena))
@@ -175,15 +175,15 @@ fn shown(word: &[u8], arena: &Arena) -> &'static str {
 }
 
 /// nsinit was asked wrongly.
-fn usage(on: &'static str, why: &'static str) -> Error {
-    Error::refused("", on, why)
+fn usage(on: &'static str, why: Text) -> Error {
+    Error::refused(t!(""), on, why)
 }
 
 /// Ends an answer on standard output: one that could not be written is a failure.
 fn answer(out: &mut say::Output) -> Result<u8> {
     match out.flush() {
         Ok(()) => Ok(0),
-        Err(errno) => Err(Error::errno("write", "to standard output", errno)),
+        Err(errno) => Err(Error::errno(t!("write"), "to standard output", errno)),
     }
 }
 

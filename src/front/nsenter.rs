@@ -8,7 +8,6 @@ use super::options::{Options, of};
 use super::{Context, Verb, Words, blank, load, usage};
 use crate::error::Result;
 use crate::launch::{self, Launch, Running, seal};
-use crate::packed;
 use crate::proc::lines::decimal;
 
 /// See the help.
@@ -32,11 +31,12 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     log_to(&context)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    let pid = options.nspid.ok_or_else(|| usage("--nspid", "it is missing"))?;
+    let pid = options.nspid.ok_or_else(|| usage("--nspid", t!("it is missing")))?;
     let pid = decimal(pid.to_bytes())
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
-        .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
-    let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
+        .ok_or_else(|| usage("--nspid", t!("expected the number of a process")))?;
+    let json =
+        options.containerjson.ok_or_else(|| usage("--containerjson", t!("it is missing")))?;
     load::plan_of_text(plan, json, options, arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
@@ -47,5 +47,5 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let mut launch =
         Launch { plan, arena, stdio, original, env, wait, systemd, kept, finding, follows, ready };
     let status = launch::join(&mut launch, &running)?;
-    status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
+    status.ok_or_else(|| usage("the process", t!("it ended before it could be joined")))
 }

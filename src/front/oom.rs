@@ -11,7 +11,6 @@ use super::running::{wait, with_groups};
 use super::{Context, Verb, Words, answer};
 use crate::cgroup::Oom;
 use crate::error::{Context as _, Result};
-use crate::packed;
 use crate::say;
 
 /// See the help.
@@ -46,7 +45,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             };
             let more = match oom.more() {
                 Err(Errno::NODEV) => (0, alive = false).0,
-                more => more.doing("read", "the memory events")?,
+                more => more.doing(t!("read"), "the memory events")?,
             };
             for _ in 0..more {
                 count += 1;

@@ -5,7 +5,6 @@ use super::running::with_groups;
 use super::{Context, Verb, Words};
 use crate::cgroup::Freezer;
 use crate::error::{Error, Result};
-use crate::packed;
 
 /// See the help.
 pub const PAUSE: Verb = Verb {
@@ -41,10 +40,11 @@ fn with_freezer(
     act: fn(&Freezer) -> Result<()>,
 ) -> Result<u8> {
     with_groups(&context, options, &mut |_, groups| {
-        let none =
-            "it has no control group with a freezer: cgroups.name in the configuration makes one";
-        let freezer =
-            Freezer::of(groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
+        let none = t!(
+            "it has no control group with a freezer: cgroups.name in the configuration makes one"
+        );
+        let freezer = Freezer::of(groups)
+            .ok_or_else(|| Error::refused(t!("pause the container"), (), none))?;
         act(&freezer).map(|()| 0)
     })
 }

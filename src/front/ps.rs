@@ -13,7 +13,6 @@ use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context as _, Result};
 use crate::init::zombie;
 use crate::json::Json;
-use crate::packed;
 use crate::proc::process::{Stat, open};
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};
@@ -58,7 +57,7 @@ impl Users<'_> {
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     let container = running(&context, options)?;
-    let init = status("/proc", container.init.pid).doing("look at PID 1", ())?;
+    let init = status("/proc", container.init.pid).doing(t!("look at PID 1"), ())?;
     // The container's own level is PID 1's last.
     let level = init.pids.len().saturating_sub(1);
     let root = root_of(container.init.pid).ok();

@@ -6,7 +6,6 @@ use super::options::{Options, of};
 use super::{Context, Verb, Words, answer, load};
 use crate::error::{Error, Result};
 use crate::launch::Place;
-use crate::packed;
 use crate::say;
 
 /// See the help.
@@ -32,7 +31,8 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             let _ = out.write_str("{\"running\":false}\n");
             answer(&mut out)?;
         }
-        let error = Error::refused("", "state.json", "there is none: no container runs here");
+        let error =
+            Error::refused(t!(""), "state.json", t!("there is none: no container runs here"));
         return if options.json { Ok(1) } else { Err(error.with_status(1)) };
     };
     let mut out = say::answer();

@@ -14,7 +14,6 @@ use crate::error::Result;
 use crate::json::Json;
 use crate::launch::Running;
 use crate::net::stats::{COUNTERS, Statistics, statistics};
-use crate::packed;
 use crate::proc::lines::decimal;
 use crate::say;
 use crate::syscall::fd::stdio;
@@ -41,7 +40,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         Some(b"") => Some(1),
         Some(text) => {
             let seconds = decimal(text).filter(|n| (1..=86_400).contains(n));
-            Some(seconds.ok_or_else(|| usage("--watch", "expected 1 to 86400 seconds"))?)
+            Some(seconds.ok_or_else(|| usage("--watch", t!("expected 1 to 86400 seconds")))?)
         }
     };
     with_groups(&context, options, &mut |container, groups| match every {

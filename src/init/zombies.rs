@@ -16,7 +16,7 @@ const PROC: &str = "/proc";
 pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
     if let Some(pid) = ancestor {
         let on = Object::Number(pid.as_raw_pid().into());
-        process::stat(PROC, pid).doing("look at process", on)?;
+        process::stat(PROC, pid).doing(t!("look at process"), on)?;
     }
     let mut out = say::answer();
     let mut none = true;
@@ -27,11 +27,11 @@ pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
             let _ = zombie(&mut out, pid, stat);
         }
     })
-    .doing("find processes in", PROC)?;
+    .doing(t!("find processes in"), PROC)?;
     if none {
         let _ = out.write_str("no zombies\n");
     }
-    out.flush().doing("write", "to standard output")?;
+    out.flush().doing(t!("write"), "to standard output")?;
     Ok(0)
 }
 

@@ -42,7 +42,7 @@ fn tokens_of(reader: &mut Reader) -> Result<String, Stop> {
 
 fn fault(text: &[u8]) -> (u32, u32, &'static str) {
     let fault = tokens(text).expect_err("it must not be read");
-    (fault.pos.line, fault.pos.col, fault.why)
+    (fault.pos.line, fault.pos.col, fault.why.to_string().leak())
 }
 
 #[test]

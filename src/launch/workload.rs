@@ -73,7 +73,7 @@ fn await_end(pipe: &OwnedFd) -> Result<()> {
     loop {
         match rustix::io::read(pipe, &mut [0]) {
             Err(Errno::INTR) => {}
-            end => return end.map(drop).doing("wait for PID 1", ()),
+            end => return end.map(drop).doing(t!("wait for PID 1"), ()),
         }
     }
 }
@@ -84,14 +84,14 @@ fn session(slave: Option<&OwnedFd>) -> Result<()> {
     match setsid() {
         // EPERM: it leads a session already, as PID 1 that becomes the workload does.
         Ok(_) | Err(Errno::PERM) => {}
-        Err(errno) => return Err(errno).doing("make a session", ()),
+        Err(errno) => return Err(errno).doing(t!("make a session"), ()),
     }
     let Some(slave) = slave else { return Ok(()) };
-    ioctl_tiocsctty(slave).doing("make the pseudo-terminal the controlling terminal", ())?;
+    ioctl_tiocsctty(slave).doing(t!("make the pseudo-terminal the controlling terminal"), ())?;
     dup2_stdin(slave)
         .and_then(|()| dup2_stdout(slave))
         .and_then(|()| dup2_stderr(slave))
-        .doing("make the pseudo-terminal standard input and output", ())
+        .doing(t!("make the pseudo-terminal standard input and output"), ())
 }
 
 /// The first that a forked process does: it parts with what is the launcher's, but for the channel and
@@ -107,7 +107,7 @@ pub fn part<'a>(
     step::at("close the launcher's descriptors");
     let mut keep = heapless::Vec::<u32, 32>::new();
     for fd in kept.chain([sync.fd().as_fd()]) {
-        let full = |_| Error::refused("keep descriptors", (), "more than 32");
+        let full = |_| Error::refused(t!("keep descriptors"), (), t!("more than 32"));
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
     }
     close_all_but(&keep)?;
@@ -124,9 +124,9 @@ pub fn part<'a>(
 /// was killed before it is found by the closed channel.
 pub fn die_with_launcher(sync: &Child, signal: u32) -> Result<()> {
     prctl(Prctl::SetPdeathsig, signal)
-        .doing("set parent-death signal", Object::Number(signal.into()))?;
-    if sync.is_orphaned().doing("look whether the launcher lives", ())? {
-        return Err(Error::refused("start", (), "the launcher is gone"));
+        .doing(t!("set parent-death signal"), Object::Number(signal.into()))?;
+    if sync.is_orphaned().doing(t!("look whether the launcher lives"), ())? {
+        return Err(Error::refused(t!("start"), (), t!("the launcher is gone")));
     }
     Ok(())
 }

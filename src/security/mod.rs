@@ -67,7 +67,7 @@ pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Res
     step::at("look up the user");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root =
-        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
+        openat(CWD, c"/", flags, Mode::empty()).doing(t!("open the root of the container"), ())?;
     let ids = look_up_user(process, root.as_fd(), arena)?;
     // Raising a hard limit takes CAP_SYS_RESOURCE.
     step::at("set resource limits");
@@ -86,7 +86,7 @@ pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Res
         step::at("give the terminal to the user");
         let owner = Some(rustix::fs::Uid::from_raw(ids.uid));
         let [stdin, ..] = fd::stdio();
-        rustix::fs::fchown(stdin, owner, None).doing("give the terminal to", process.user)?;
+        rustix::fs::fchown(stdin, owner, None).doing(t!("give the terminal to"), process.user)?;
     }
     step::at("change the user");
     become_user(&ids)?;
@@ -102,19 +102,19 @@ pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Res
     environment::complete(process, ids.home, arena)?;
     // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
     step::at("restore the signals");
-    sigaction(signal::CHLD, original.sigchld).doing("restore SIGCHLD", ())?;
-    sigprocmask(original.mask).doing("restore the signal mask", ())?;
+    sigaction(signal::CHLD, original.sigchld).doing(t!("restore SIGCHLD"), ())?;
+    sigprocmask(original.mask).doing(t!("restore the signal mask"), ())?;
     step::at("execute the command");
     Ok(())
 }
 
 /// Nobody without CAP_SYS_PTRACE traces the caller or opens what /proc shows of it.
 pub fn be_undumpable() -> Result<()> {
-    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ()).map(drop)
+    prctl(Prctl::SetDumpable, 0).doing(t!("clear dumpable"), ()).map(drop)
 }
 
 fn set_no_new_privs() -> Result<()> {
-    prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ()).map(drop)
+    prctl(Prctl::SetNoNewPrivs, 1).doing(t!("set no_new_privs"), ()).map(drop)
 }
 
 /// The keys of the caller's session must stay out of reach. Without keyctl there is nothing to
@@ -123,7 +123,7 @@ fn set_no_new_privs() -> Result<()> {
 fn leave_session_keyring() -> Result<()> {
     match key::join_session_keyring() {
         Err(errno) if is_absent(errno) => Ok(()),
-        result => result.doing("join a new session keyring", ()),
+        result => result.doing(t!("join a new session keyring"), ()),
     }
 }
 
@@ -144,28 +144,28 @@ pub fn look_up_user<'a>(process: &Process, root: BorrowedFd, arena: &'a Arena) -
 fn close_on_exec() -> Result<()> {
     match fd::close_range_cloexec(3) {
         Err(errno) if is_absent(errno) || errno == Errno::INVAL => Ok(()),
-        result => result.doing("mark descriptors close-on-exec", ()),
+        result => result.doing(t!("mark descriptors close-on-exec"), ()),
     }
 }
 
 /// Groups before the user, which is the right to change them.
 fn become_user(ids: &Ids) -> Result<()> {
-    cred::setgroups(ids.groups.as_slice()).doing("set supplementary groups", ())?;
+    cred::setgroups(ids.groups.as_slice()).doing(t!("set supplementary groups"), ())?;
     let gid = Gid::from_raw(ids.gid);
-    set_thread_res_gid(gid, gid, gid).doing("become group", Object::Number(ids.gid.into()))?;
+    set_thread_res_gid(gid, gid, gid).doing(t!("become group"), Object::Number(ids.gid.into()))?;
     let uid = Uid::from_raw(ids.uid);
-    set_thread_res_uid(uid, uid, uid).doing("become user", Object::Number(ids.uid.into()))
+    set_thread_res_uid(uid, uid, uid).doing(t!("become user"), Object::Number(ids.uid.into()))
 }
 
 /// The signal does not come for a parent that died before it was set: then this process has a new
 /// parent by now.
 fn die_with_parent(signal: u32, parent: Option<rustix::process::Pid>) -> Result<()> {
     let on = Object::Number(signal.into());
-    prctl(Prctl::SetPdeathsig, signal).doing("set parent-death signal", on)?;
+    prctl(Prctl::SetPdeathsig, signal).doing(t!("set parent-death signal"), on)?;
     if getppid() == parent {
         Ok(())
     } else {
-        Err(Error::refused("start the command", (), "nsinit, its parent, is gone"))
+        Err(Error::refused(t!("start the command"), (), t!("nsinit, its parent, is gone")))
     }
 }
 

@@ -17,6 +17,12 @@ unsafe impl Send for ThinCStr {}
 unsafe impl Sync for ThinCStr {}
 
 impl ThinCStr {
+    /// This string.
+    pub const fn new(s: &'static CStr) -> ThinCStr {
+        // SAFETY: a reference is not null.
+        ThinCStr(unsafe { NonNull::new_unchecked(s.as_ptr().cast_mut()) })
+    }
+
     /// The string.
     pub fn get(self) -> &'static CStr {
         // SAFETY: made from a `&'static CStr` (below), or by the kernel in the initial stack (rt).
@@ -37,8 +43,7 @@ impl fmt::Debug for ThinCStr {
 
 impl From<&'static CStr> for ThinCStr {
     fn from(s: &'static CStr) -> Self {
-        // SAFETY: a reference is not null.
-        ThinCStr(unsafe { NonNull::new_unchecked(s.as_ptr().cast_mut()) })
+        ThinCStr::new(s)
     }
 }
 

@@ -17,6 +17,7 @@ use super::unit::State;
 use super::{Phase, Room};
 use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
+use crate::packed::Text;
 use crate::syscall::time::boottime;
 
 /// Where it listens.
@@ -66,10 +67,10 @@ pub fn listen() -> Result<OwnedFd> {
     let _ = unlinkat(CWD, SOCKET, AtFlags::empty());
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-        .doing("make the socket", SOCKET)?;
-    let address = SocketAddrUnix::new(SOCKET).doing("name the socket", SOCKET)?;
-    bind(&socket, &address).doing("bind the socket", SOCKET)?;
-    rustix::net::listen(&socket, CLIENTS as i32).doing("listen on", SOCKET)?;
+        .doing(t!("make the socket"), SOCKET)?;
+    let address = SocketAddrUnix::new(SOCKET).doing(t!("name the socket"), SOCKET)?;
+    bind(&socket, &address).doing(t!("bind the socket"), SOCKET)?;
+    rustix::net::listen(&socket, CLIENTS as i32).doing(t!("listen on"), SOCKET)?;
     Ok(socket)
 }
 
@@ -78,22 +79,24 @@ pub fn listen() -> Result<OwnedFd> {
 pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
     let socket =
         socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .doing("make a socket", ())?;
-    let address = SocketAddrUnix::new(SOCKET).doing("name the socket", SOCKET)?;
-    connect(&socket, &address).doing("connect to", SOCKET).map_err(|error| match error.raw() {
-        Some(Errno::NOENT | Errno::CONNREFUSED) => {
-            error.hint("nsinit is not this machine's PID 1, or runs no containers yet")
+            .doing(t!("make a socket"), ())?;
+    let address = SocketAddrUnix::new(SOCKET).doing(t!("name the socket"), SOCKET)?;
+    connect(&socket, &address).doing(t!("connect to"), SOCKET).map_err(|error| {
+        match error.raw() {
+            Some(Errno::NOENT | Errno::CONNREFUSED) => {
+                error.hint(t!("nsinit is not this machine's PID 1, or runs no containers yet"))
+            }
+            _ => error,
         }
-        _ => error,
     })?;
-    send(&socket, request, SendFlags::NOSIGNAL).doing("ask", SOCKET)?;
+    send(&socket, request, SendFlags::NOSIGNAL).doing(t!("ask"), SOCKET)?;
     let mut buf = [0; PACKET];
     loop {
         let (n, _) = rustix::io::retry_on_intr(|| recv(&socket, &mut buf[..], RecvFlags::empty()))
-            .doing("wait for the answer of", SOCKET)?;
+            .doing(t!("wait for the answer of"), SOCKET)?;
         let packet = buf.get(..n).unwrap_or(&[]);
         if packet.is_empty() {
-            return Err(Errno::CONNRESET).doing("wait for the answer of", SOCKET);
+            return Err(Errno::CONNRESET).doing(t!("wait for the answer of"), SOCKET);
         }
         each(packet);
         if packet.first().is_some_and(u8::is_ascii_digit) {
@@ -163,18 +166,20 @@ impl Room<'_, '_> {
     }
 
     /// Does what is asked of a container.
-    fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), &'static str> {
+    fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), Text> {
         if self.phase >= Phase::Stopping {
-            return Err("the machine ends");
+            return Err(t!("the machine ends"));
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
         let (rests, stop, restart) = (unit.pid.is_none(), word == b"stop", word == b"restart");
         match word {
-            _ if stop && rests && unit.state != State::BackOff => return Err("it does not run"),
+            _ if stop && rests && unit.state != State::BackOff => {
+                return Err(t!("it does not run"));
+            }
             _ if stop || restart => {}
             b"start" if rests => {}
-            b"start" => return Err("it runs"),
-            _ => return Err("nothing that can be asked for"),
+            b"start" => return Err(t!("it runs")),
+            _ => return Err(t!("nothing that can be asked for")),
         }
         unit.failures = 0;
         if rests && !stop {

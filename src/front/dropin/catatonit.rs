@@ -6,7 +6,6 @@
 use super::{Peer, usage};
 use crate::error::Result;
 use crate::init::Options;
-use crate::packed;
 use crate::say;
 use crate::syscall::cstr::Env;
 
@@ -33,7 +32,7 @@ environment: CATATONIT_DEBUG tell of each signal and each process that ends"
 fn finish(options: &mut Options, env: &Env) -> Result<()> {
     const RESERVED: &str = "CATATONIT_LOG";
     if env.get(RESERVED).is_some() {
-        return Err(usage(RESERVED, "catatonit reserves it"));
+        return Err(usage(RESERVED, t!("catatonit reserves it")));
     }
     if env.get("CATATONIT_DEBUG").is_some() {
         options.verbosity = 2;

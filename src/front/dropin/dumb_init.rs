@@ -6,7 +6,6 @@
 use super::Peer;
 use crate::error::Result;
 use crate::init::{Options, Placement, Stop};
-use crate::packed;
 use crate::syscall::cstr::Env;
 use crate::syscall::signal::{STOP, TERM, TSTP, TTIN, TTOU};
 

@@ -9,7 +9,6 @@ use super::{Peer, Verdict};
 use crate::bytes::number;
 use crate::error::Result;
 use crate::init::{Options, Subreaper};
-use crate::packed;
 use crate::syscall::cstr::Env;
 
 /// What `docker info` looks for (parseInitVersion in moby's daemon/info_unix.go): "tini version ", and
@@ -43,7 +42,7 @@ environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 +
 pub fn expect(options: &mut Options, value: &CStr) -> Verdict {
     let n = number(value.to_bytes(), 10).and_then(|n| usize::try_from(n).ok());
     let status = n.and_then(|n| options.status.get_mut(n));
-    *status.ok_or("a status from 0 to 255 is needed")? = 0;
+    *status.ok_or(t!("a status from 0 to 255 is needed"))? = 0;
     Ok(())
 }
 

@@ -8,29 +8,34 @@ use super::read::{File, Read};
 use super::table::by;
 use crate::error::Error;
 use crate::jsonmin::{Pos, Stop, Value};
+use crate::packed::Text;
 use crate::plan::mark::{FAULTY, Mark};
 
 impl File<'_> {
     /// A fault at the last value.
-    pub fn fault(&mut self, why: &'static str) -> Stop {
+    pub fn fault(&mut self, why: Text) -> Stop {
         self.fault_at(self.json.pos(), why)
     }
 
     /// Tells a fault.
     #[inline(never)]
-    pub fn fault_at(&mut self, pos: Pos, why: &'static str) -> Stop {
+    pub fn fault_at(&mut self, pos: Pos, why: Text) -> Stop {
         let (name, path) = (self.name, Path(&self.path));
         let colon = if self.path.is_empty() { "" } else { ": " };
         let on = self.arena.str(format_args!("{name}:{pos}{colon}{path}")).unwrap_or(name);
         self.mark(FAULTY, 0, pos);
         self.faults += 1;
-        (self.tell)(Fault { error: Error::refused("", on, why), pos });
+        (self.tell)(Fault { error: Error::refused(t!(""), on, why), pos });
         Stop
     }
 
     /// A fault at the last value, put together.
     pub fn composed(&mut self, why: fmt::Arguments) -> Stop {
-        self.fault(self.arena.str(why).unwrap_or("a value that can't be used"))
+        self.fault(self.words(why))
+    }
+
+    fn words(&self, why: fmt::Arguments) -> Text {
+        Text::composed(why, self.arena).unwrap_or(t!("a value that can't be used"))
     }
 
     /// The fault of a value of the wrong kind.
@@ -41,7 +46,7 @@ impl File<'_> {
     /// A fault of the value of `key`, which lies behind.
     pub fn fault_of(&mut self, key: &'static str, pos: Pos, why: fmt::Arguments) -> Stop {
         if self.push(Step::Key(key)).is_ok() {
-            let why = self.arena.str(why).unwrap_or("a value that can't be used");
+            let why = self.words(why);
             self.fault_at(pos, why);
             self.path.pop();
         }
@@ -67,7 +72,7 @@ impl File<'_> {
 
     /// A step down.
     pub fn push(&mut self, step: Step) -> Read {
-        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), "too deep"))
+        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), t!("too deep")))
     }
 
     /// Notes that `part` of the plan, number `index`, came from the value at `pos`.

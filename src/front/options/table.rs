@@ -4,7 +4,6 @@ use core::ffi::CStr;
 
 use super::{Options, init};
 use crate::init::Subreaper;
-use crate::packed;
 use crate::packed::Packed;
 
 /// Does what an option says, with its value if it takes one.
