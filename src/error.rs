@@ -11,10 +11,12 @@ use core::num::NonZeroU32;
 
 use heapless::HistoryBuf;
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use crate::bytes::{Full, Show};
 use crate::errno;
 use crate::packed::Text;
+use crate::syscall::cstr::ThinCStr;
 use crate::syscall::lock::Lock;
 
 /// nsinit itself failed, or was asked wrongly (the convention of docker, podman, env, timeout).
@@ -52,9 +54,9 @@ pub enum Object {
     /// A name.
     Str(&'static str),
     /// A path or another C string.
-    CStr(&'static CStr),
+    CStr(ThinCStr),
     /// A file beneath another: the second is relative to the first.
-    Beneath(&'static CStr, &'static str),
+    Beneath(ThinCStr, &'static str),
     /// A number: a pid, a descriptor, a capability.
     Number(i64),
 }
@@ -193,9 +195,9 @@ impl fmt::Display for Error {
         match on {
             Object::None => {}
             Object::Str(s) => Show(s.as_bytes()).fmt(f)?,
-            Object::CStr(s) => Show(s.to_bytes()).fmt(f)?,
+            Object::CStr(s) => Show(s.bytes()).fmt(f)?,
             Object::Beneath(dir, name) => {
-                Show(dir.to_bytes()).fmt(f)?;
+                Show(dir.bytes()).fmt(f)?;
                 f.write_str("/")?;
                 f.write_str(name)?;
             }
@@ -224,7 +226,25 @@ impl From<&'static str> for Object {
 
 impl From<&'static CStr> for Object {
     fn from(s: &'static CStr) -> Object {
-        Object::CStr(s)
+        Object::CStr(s.into())
+    }
+}
+
+impl From<(&'static CStr, &'static str)> for Object {
+    fn from((dir, name): (&'static CStr, &'static str)) -> Object {
+        Object::Beneath(dir.into(), name)
+    }
+}
+
+impl From<Pid> for Object {
+    fn from(pid: Pid) -> Object {
+        Object::Number(pid.as_raw_pid().into())
+    }
+}
+
+impl From<u32> for Object {
+    fn from(number: u32) -> Object {
+        Object::Number(number.into())
     }
 }
 
@@ -274,10 +294,10 @@ mod tests {
             "container.json:1:2: tty: expected a boolean"
         );
         assert_eq!(
-            show(Error::errno(t!("open"), Object::Beneath(c"/r", "dev"), Errno::LOOP)),
+            show(Error::errno(t!("open"), (c"/r", "dev"), Errno::LOOP)),
             "open /r/dev: Too many levels of symbolic links (ELOOP)"
         );
         assert_eq!(show(Error::refused(t!(""), (), t!("all is said"))), "all is said");
-        assert_eq!(show(Error::refused(t!("signal"), Object::Number(7), t!("no"))), "signal 7: no");
+        assert_eq!(show(Error::refused(t!("signal"), 7, t!("no"))), "signal 7: no");
     }
 }

@@ -3,7 +3,7 @@
 use rustix::process::Pid;
 
 use super::{Action, power, shutdown};
-use crate::error::{Context as _, Object, Result};
+use crate::error::{Context as _, Result};
 use crate::front::options::of;
 use crate::front::{Options, Verb, Words};
 use crate::syscall::signal::kill;
@@ -37,7 +37,7 @@ fn ask(options: &Options, action: Action) -> Result<u8> {
         shutdown::now(action).map_or(Ok(()), Err).doing(t!("reboot"), ())?;
     }
     if let (Some(pid), Some(signal)) = (Pid::from_raw(1), power::signal_for(action)) {
-        kill(pid, signal).doing(t!("signal PID"), Object::Number(1))?;
+        kill(pid, signal).doing(t!("signal PID"), 1)?;
     }
     Ok(0)
 }

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::{Errno, read as read_fd, write as write_fd};
 
 use crate::bytes::{Arena, Short, Show};
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 
 /// Longest path (PATH_MAX), and longest value: no file that is read as a whole shows more than a
@@ -78,10 +78,10 @@ impl Dir {
     pub fn read<'a>(&self, file: &'static str, buf: &'a mut [u8]) -> Result<&'a [u8]> {
         let read = |fd: OwnedFd| read_fd(fd.as_fd(), &mut *buf);
         let len = self.file(file, OFlags::RDONLY).and_then(read);
-        let len = len.doing(t!("read"), Object::Beneath(self.path, file))?;
+        let len = len.doing(t!("read"), (self.path, file))?;
         match buf.get(..len) {
             Some(text) if len < buf.len() => Ok(text.trim_ascii_end()),
-            _ => Err(Error::errno(t!("read"), Object::Beneath(self.path, file), Errno::OVERFLOW)),
+            _ => Err(Error::errno(t!("read"), (self.path, file), Errno::OVERFLOW)),
         }
     }
 
@@ -124,7 +124,7 @@ pub fn failed(
     arena: &Arena,
 ) -> Error {
     let doing = Text::composed(format_args!("write {value} to"), arena);
-    Error::errno(doing.unwrap_or(t!("write to")), Object::Beneath(dir, file), errno)
+    Error::errno(doing.unwrap_or(t!("write to")), (dir, file), errno)
 }
 
 /// The directory of which `path` is inside, or the same: its first `end` bytes.

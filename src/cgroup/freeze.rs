@@ -1,12 +1,14 @@
 //! Stopping a whole container: the freezer of v1 (Documentation/admin-guide/cgroup-v1/
 //! freezer-subsystem.rst), cgroup.freeze of v2 (cgroup-v2.rst).
 
+use core::ffi::CStr;
+
 use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
 use super::subsystem::Subsystem;
 use super::wait::Pause;
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 
 /// How long the processes may take to stop: they finish the system call that they are in, or as much
 /// of it as can't be interrupted.
@@ -96,7 +98,7 @@ impl Freezer<'_> {
         Ok(self.dir.read(self.words.file, &mut buf)? == self.words.stop)
     }
 
-    fn on(&self) -> Object {
-        Object::Beneath(self.dir.path, self.words.file)
+    fn on(&self) -> (&'static CStr, &'static str) {
+        (self.dir.path, self.words.file)
     }
 }

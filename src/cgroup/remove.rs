@@ -13,7 +13,7 @@ use rustix::process::{Pid, getpid};
 use super::file::{Dir, above, parent, version};
 use super::wait::{Pause, events};
 use crate::bytes::{Arena, Show};
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::proc::lines::{Pieces, decimal};
 use crate::proc::process::{self, Identity, namespace, stat};
@@ -229,8 +229,7 @@ fn kill_those(
         .doing(t!("kill the processes of control group"), dir)?;
         let Some(pid) = left else { return Ok(()) };
         if !pause.wait(None) {
-            let on = Object::Number(i64::from(pid.as_raw_pid()));
-            return Err(Error::refused(t!("kill process"), on, t!("it does not die of SIGKILL")));
+            return Err(Error::refused(t!("kill process"), pid, t!("it does not die of SIGKILL")));
         }
     }
 }
@@ -245,7 +244,7 @@ pub fn thaw(dir: &'static CStr) -> Result<()> {
     match dir.write(FILE, b"THAWED") {
         // It was removed meanwhile.
         Err(Errno::NODEV) => Ok(()),
-        result => result.doing(t!("thaw"), Object::Beneath(dir.path, FILE)),
+        result => result.doing(t!("thaw"), (dir.path, FILE)),
     }
 }
 

@@ -12,7 +12,7 @@ use super::groups::{Group, Groups};
 use super::subsystem::Subsystem::{Blkio, Cpuacct, Memory};
 use super::subsystem::Subsystems;
 use crate::bytes::{Short, split_by};
-use crate::error::{Context, Object, Result};
+use crate::error::{Context, Result};
 use crate::json::Json;
 use crate::proc::lines::{Pieces, decimal};
 
@@ -291,9 +291,7 @@ fn each_line(group: &Group, file: &str, each: &mut dyn FnMut(&[u8])) -> Result<(
     match read(each) {
         // EOPNOTSUPP: pressure where the kernel was started without.
         Ok(()) | Err(Errno::NOENT | Errno::OPNOTSUPP) => Ok(()),
-        Err(errno) => {
-            Err(errno).doing(t!("read a file of control group"), Object::CStr(group.dir.path))
-        }
+        Err(errno) => Err(errno).doing(t!("read a file of control group"), group.dir.path),
     }
 }
 

@@ -14,7 +14,7 @@ use super::groups::{Group, Groups};
 use super::subsystem::{Subsystem, Subsystems};
 use super::systemd;
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -79,8 +79,7 @@ impl Tasks {
     pub fn add(&mut self, dir: &Dir, version: Version, subsystems: Subsystems) -> Result<()> {
         let unified = version == Version::V2;
         let name = if unified { "cgroup.procs" } else { "tasks" };
-        let file =
-            dir.file(name, OFlags::WRONLY).doing(t!("open"), Object::Beneath(dir.path, name))?;
+        let file = dir.file(name, OFlags::WRONLY).doing(t!("open"), (dir.path, name))?;
         if unified {
             self.unified = Some(self.files.len());
         }
@@ -113,9 +112,9 @@ impl Tasks {
 /// The hierarchies in which a process is.
 #[inline(never)]
 fn groups_of(found: &mut Hierarchies, pid: Pid, wanted: Wanted, arena: &Arena) -> Result<()> {
-    let pid = i64::from(pid.as_raw_pid());
-    let cgroup = arena.cstr(format_args!("/proc/{pid}/cgroup"));
-    let cgroup = cgroup.doing(t!("look at process"), Object::Number(pid))?;
+    let number = i64::from(pid.as_raw_pid());
+    let cgroup = arena.cstr(format_args!("/proc/{number}/cgroup"));
+    let cgroup = cgroup.doing(t!("look at process"), pid)?;
     detect::hierarchies(found, cgroup, wanted, arena)
 }
 

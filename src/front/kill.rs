@@ -8,7 +8,7 @@ use super::running::{each_member, with_groups};
 use super::{Context, Verb, Words, shown, usage};
 use crate::bytes::Arena;
 use crate::cgroup::Freezer;
-use crate::error::{Context as _, Object, Result};
+use crate::error::{Context as _, Result};
 use crate::launch::{Process, Running};
 use crate::proc::process::signal;
 use crate::say;
@@ -72,7 +72,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
 }
 
 fn told(sent: rustix::io::Result<()>, pid: Pid) -> Result<()> {
-    sent.doing(t!("signal process"), Object::Number(pid.as_raw_pid().into()))
+    sent.doing(t!("signal process"), pid)
 }
 
 fn send(process: Process, n: u32) -> Result<()> {

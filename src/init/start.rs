@@ -7,7 +7,7 @@ use rustix::process::{Pid, chdir, getpid, getppid, ioctl_tiocsctty, setpgid, set
 
 use super::{Options, Placement, Signals, Subreaper, serve, terminal};
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::exec::{Command, attempt};
 use crate::proc::fds::close_all_but;
 use crate::say;
@@ -72,10 +72,10 @@ fn die_with_parent(signal: u32) -> Result<()> {
     if signal == 0 {
         return Ok(());
     }
-    let (on, parent) = (Object::Number(signal.into()), getppid());
-    prctl(Prctl::SetPdeathsig, signal).doing(t!("set the parent-death signal"), on)?;
+    let parent = getppid();
+    prctl(Prctl::SetPdeathsig, signal).doing(t!("set the parent-death signal"), signal)?;
     if getppid() != parent {
-        kill(getpid(), signal).doing(t!("raise the parent-death signal"), on)?;
+        kill(getpid(), signal).doing(t!("raise the parent-death signal"), signal)?;
     }
     Ok(())
 }

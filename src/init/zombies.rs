@@ -5,7 +5,7 @@ use core::fmt::Write;
 use rustix::process::Pid;
 
 use crate::bytes::{Short, Show};
-use crate::error::{Context, Object, Result};
+use crate::error::{Context, Result};
 use crate::proc::lines::decimal;
 use crate::proc::process::{self, Stat, all, descends, lines};
 use crate::say;
@@ -15,8 +15,7 @@ const PROC: &str = "/proc";
 /// Prints every zombie and why it is one; of those below `ancestor` only, if there is one.
 pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
     if let Some(pid) = ancestor {
-        let on = Object::Number(pid.as_raw_pid().into());
-        process::stat(PROC, pid).doing(t!("look at process"), on)?;
+        process::stat(PROC, pid).doing(t!("look at process"), pid)?;
     }
     let mut out = say::answer();
     let mut none = true;

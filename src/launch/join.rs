@@ -38,7 +38,7 @@ pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
 fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     if running.apart.contains(NewNamespaces::NEWUSER) {
         let why = t!("it is in another user namespace, which nsinit can't enter yet");
-        return Err(Error::refused(t!("join process"), running.init.object(), why));
+        return Err(Error::refused(t!("join process"), running.init.pid, why));
     }
     let groups = running.groups()?;
     paused::await_thaw(launch, running, &groups)?;
@@ -165,7 +165,7 @@ enum Target {
 impl Target {
     /// Opens it, and makes sure that it is still the one that was looked at.
     fn open(running: &Running) -> Result<Target> {
-        let on = running.init.object();
+        let on = running.init.pid;
         let target = match pidfd_open(running.init.pid, PidfdFlags::empty()) {
             Ok(pidfd) => Target::Pidfd(pidfd),
             Err(errno) if is_absent(errno) => Target::files(running)?,
@@ -206,9 +206,7 @@ impl Target {
                     check_alive(running)?;
                     target.enter(running)
                 }
-                result => {
-                    result.doing(t!("enter the namespaces of process"), running.init.object())
-                }
+                result => result.doing(t!("enter the namespaces of process"), running.init.pid),
             },
             Target::Files(files) => {
                 for (file, kind) in files.iter().zip(Kind::ALL) {
@@ -226,6 +224,6 @@ impl Target {
 fn check_alive(running: &Running) -> Result<()> {
     match running.init.is_alive()? {
         true => Ok(()),
-        false => Err(Error::refused(t!("join process"), running.init.object(), t!("it has ended"))),
+        false => Err(Error::refused(t!("join process"), running.init.pid, t!("it has ended"))),
     }
 }

@@ -8,9 +8,8 @@ use rustix::process::Pid;
 
 use super::Launch;
 use super::guard::ChildGuard;
-use super::place::pid_object;
 use super::survivor;
-use crate::error::{Context, Result};
+use crate::error::{Context, Object, Result};
 use crate::net::{self, Made};
 use crate::packed::Text;
 use crate::plan::check::Finding;
@@ -55,7 +54,7 @@ fn namespace(launch: &Launch, pid: Pid) -> Result<Option<OwnedFd>> {
     let child = namespace_file("/proc", pid, Kind::Net.file());
     let (path, on, new) = match launch.plan.namespaces.get(Kind::Net) {
         Source::Join(path) => (path, path.into(), false),
-        _ => (child.as_cstr(), pid_object(pid), true),
+        _ => (child.as_cstr(), Object::from(pid), true),
     };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     match openat(CWD, path, flags, Mode::empty()) {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, getpid};
 use super::{Launch, path_of};
 use crate::bytes::Arena;
 use crate::cgroup;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::net;
 use crate::plan::{Kind, Plan};
 use crate::proc::lines::decimal;
@@ -146,7 +146,7 @@ impl Place {
             let why =
                 t!("state.json names it, but it is in no namespace and no control group of its \
                        own; if no container runs here, remove state.json");
-            return Err(Error::refused(t!("use process"), init.object(), why));
+            return Err(Error::refused(t!("use process"), init.pid, why));
         }
         Ok(running)
     }
@@ -209,7 +209,7 @@ impl Running {
     /// A forged state.json could name any process of the host: this one must have what the plan
     /// makes, and its root must be the plan's.
     fn check(&self, plan: &Plan) -> Result<()> {
-        let refused = |why| Err(Error::refused(t!("join process"), self.init.object(), why));
+        let refused = |why| Err(Error::refused(t!("join process"), self.init.pid, why));
         for kind in Kind::ALL {
             if plan.namespaces.is_new(kind) && !self.apart.contains(kind.flag()) {
                 return refused(t!(
@@ -220,7 +220,7 @@ impl Running {
         }
         if plan.namespaces.is_new(Kind::Mount) {
             let theirs = root_of(self.init.pid);
-            let theirs = theirs.doing(t!("look at the root of process"), self.init.object())?;
+            let theirs = theirs.doing(t!("look at the root of process"), self.init.pid)?;
             let path = plan.rootfs.path.unwrap_or(c".");
             if theirs != Identity::of(path).doing(t!("look at the root file system"), path)? {
                 return refused(t!(
@@ -231,11 +231,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-/// A pid as the object of an error.
-pub fn pid_object(pid: Pid) -> Object {
-    Object::Number(pid.as_raw_pid().into())
 }
 
 #[derive(PartialEq, Eq)]
@@ -253,7 +248,7 @@ enum Life {
 impl Process {
     /// That which has this pid now.
     pub fn by_pid(pid: Pid) -> Result<Process> {
-        let start_time = stat(PROC, pid).doing(t!("look at process"), pid_object(pid))?.start_time;
+        let start_time = stat(PROC, pid).doing(t!("look at process"), pid)?.start_time;
         Ok(Process { pid, start_time })
     }
 
@@ -261,11 +256,6 @@ impl Process {
     fn named(state: &State) -> Option<Process> {
         let start_time = decimal(state.init_start_time.as_bytes())?;
         Some(Process { pid: state.pid()?, start_time })
-    }
-
-    /// As the object of an error.
-    pub fn object(self) -> Object {
-        pid_object(self.pid)
     }
 
     /// Whether it is there, and will go on.
@@ -283,7 +273,7 @@ impl Process {
             Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
             Ok(_) => Ok(Life::Runs),
             Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
-            Err(errno) => Err(errno).doing(t!("look at process"), self.object()),
+            Err(errno) => Err(errno).doing(t!("look at process"), self.pid),
         }
     }
 
@@ -297,7 +287,7 @@ impl Process {
             sleep(1_000_000);
         }
         let why = t!("it has been ending for ten seconds");
-        Err(Error::refused(t!("wait for the end of process"), self.object(), why))
+        Err(Error::refused(t!("wait for the end of process"), self.pid, why))
     }
 
     /// Waits for its end, however long it lives on. An error is no answer.
@@ -319,7 +309,7 @@ fn apart(pid: Pid) -> Result<NewNamespaces> {
             // ENOENT here: the kernel has no such kind.
             (_, Err(Errno::NOENT)) | (Ok(_), Ok(_)) => {}
             (Err(errno), _) | (_, Err(errno)) => {
-                return Err(errno).doing(t!("look at the namespaces of process"), pid_object(pid));
+                return Err(errno).doing(t!("look at the namespaces of process"), pid);
             }
         }
     }

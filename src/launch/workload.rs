@@ -9,7 +9,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::Launch;
 use super::sync::Child;
 use crate::cgroup;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::proc::fds::close_all_but;
 use crate::security;
 use crate::step;
@@ -123,8 +123,7 @@ pub fn part<'a>(
 /// A process of the container dies with the launcher. Called first thing in each: a launcher that
 /// was killed before it is found by the closed channel.
 pub fn die_with_launcher(sync: &Child, signal: u32) -> Result<()> {
-    prctl(Prctl::SetPdeathsig, signal)
-        .doing(t!("set parent-death signal"), Object::Number(signal.into()))?;
+    prctl(Prctl::SetPdeathsig, signal).doing(t!("set parent-death signal"), signal)?;
     if sync.is_orphaned().doing(t!("look whether the launcher lives"), ())? {
         return Err(Error::refused(t!("start"), (), t!("the launcher is gone")));
     }

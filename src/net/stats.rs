@@ -9,7 +9,7 @@ use super::made::Made;
 use super::netlink::{LINK, find};
 use super::uapi::*;
 use crate::bytes::{Arena, until_nul};
-use crate::error::{Context, Object, Result};
+use crate::error::{Context, Result};
 use crate::proc::process::namespace_file;
 
 /// The counters of an interface, in the order of `Statistics`.
@@ -38,12 +38,11 @@ pub fn statistics(
 ) -> Result<Statistics> {
     let path = namespace_file("/proc", pid, c"net");
     let namespace = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let on = Object::Number(pid.as_raw_pid().into());
-    let namespace = namespace.doing(t!("open the network namespace of process"), on)?;
+    let namespace = namespace.doing(t!("open the network namespace of process"), pid)?;
     let mut made = Made::new(arena);
     made.open(Some(namespace.as_fd()))?;
     let Some(inside) = &mut made.inside else { return Ok(Statistics::default()) };
-    inside.requests.link((RTM_GETLINK, DUMP), 0, t!("list the interfaces of process"), on);
+    inside.requests.link((RTM_GETLINK, DUMP), 0, t!("list the interfaces of process"), pid);
     let mut sums = Statistics::default();
     inside.exchange(&mut |message| {
         let attributes = message.payload.get(LINK..).unwrap_or(&[]);

@@ -75,7 +75,7 @@ impl Root<'_> {
                 continue;
             }
             // Every name here is text.
-            let on = Object::Beneath(DEV, name.to_str().unwrap_or(""));
+            let on = (DEV, name.to_str().unwrap_or(""));
             link(dev, name, text).doing(t!("link"), on)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ use rustix::process::getppid;
 use rustix::thread::{Gid, Uid, set_thread_res_gid, set_thread_res_uid};
 
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Object, Result};
+use crate::error::{Context, Error, Result};
 use crate::exec::{self, Command, exec};
 use crate::plan::Process;
 use crate::proc::process::Identity;
@@ -152,16 +152,15 @@ fn close_on_exec() -> Result<()> {
 fn become_user(ids: &Ids) -> Result<()> {
     cred::setgroups(ids.groups.as_slice()).doing(t!("set supplementary groups"), ())?;
     let gid = Gid::from_raw(ids.gid);
-    set_thread_res_gid(gid, gid, gid).doing(t!("become group"), Object::Number(ids.gid.into()))?;
+    set_thread_res_gid(gid, gid, gid).doing(t!("become group"), ids.gid)?;
     let uid = Uid::from_raw(ids.uid);
-    set_thread_res_uid(uid, uid, uid).doing(t!("become user"), Object::Number(ids.uid.into()))
+    set_thread_res_uid(uid, uid, uid).doing(t!("become user"), ids.uid)
 }
 
 /// The signal does not come for a parent that died before it was set: then this process has a new
 /// parent by now.
 fn die_with_parent(signal: u32, parent: Option<rustix::process::Pid>) -> Result<()> {
-    let on = Object::Number(signal.into());
-    prctl(Prctl::SetPdeathsig, signal).doing(t!("set parent-death signal"), on)?;
+    prctl(Prctl::SetPdeathsig, signal).doing(t!("set parent-death signal"), signal)?;
     if getppid() == parent {
         Ok(())
     } else {

@@ -8,7 +8,7 @@ use super::super::devices::allowed;
 use super::super::file::failed;
 use super::super::limits::Limited;
 use crate::bytes::{Short, Show};
-use crate::error::{Context, Object, Result};
+use crate::error::{Context, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 
 const ALLOW: &str = "devices.allow";
@@ -34,7 +34,7 @@ fn write_rules(group: &Limited, file: &'static str, rules: Option<&[DeviceRule]>
     if rules.is_some_and(<[_]>::is_empty) {
         return Ok(());
     }
-    let fd = dir.file(file, OFlags::WRONLY).doing(t!("open"), Object::Beneath(dir.path, file))?;
+    let fd = dir.file(file, OFlags::WRONLY).doing(t!("open"), (dir.path, file))?;
     let put = |text: &[u8]| match write(fd.as_fd(), text) {
         Ok(_) => Ok(()),
         Err(errno) => Err(failed(dir.path, file, &Show(text), errno, arena)
