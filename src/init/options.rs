@@ -5,6 +5,7 @@ use crate::syscall::cstr::List;
 use crate::syscall::signal::{CHLD, KILL, STOP, TSTP, TTIN, TTOU};
 
 /// How the command is started and attended to. The default is what PID 1 of a container does.
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Options {
     /// The command and its arguments, NULL-terminated.
     pub argv: List<'static>,
@@ -24,17 +25,17 @@ pub struct Options {
     pub verbosity: u8,
     /// Warn of every orphan that is reaped.
     pub warn_on_reap: bool,
+    /// Sent to the command's group, rewritten like others, when the command has ended; 0 for none.
+    pub end_signal: u8,
+    /// Orphans get TERM, and KILL `grace` later.
+    pub kill_orphans: bool,
+    /// Milliseconds between TERM and KILL for what remains when the command has ended; 0: this
+    /// process ends at once, and as PID 1 takes all others with it.
+    pub grace: u32,
     /// Signal n goes on as `rewrite[n]`; 0 drops it. Index 0 is not used.
     pub rewrite: [u8; 65],
     /// Status n of the command is answered with `status[n]`.
     pub status: [u8; 256],
-    /// Sent to the command's group, rewritten like others, when the command has ended; 0 for none.
-    pub end_signal: u8,
-    /// Milliseconds between TERM and KILL for what remains when the command has ended; 0: this
-    /// process ends at once, and as PID 1 takes all others with it.
-    pub grace: u32,
-    /// Orphans get TERM, and KILL `grace` later.
-    pub kill_orphans: bool,
 }
 
 /// Where the command is put before it is executed.

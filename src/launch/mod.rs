@@ -37,32 +37,33 @@ use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
 
 /// All that a launch needs to know.
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Launch<'a> {
     /// What to build and run, checked.
     pub plan: &'static mut Plan,
     /// Memory for strings.
     pub arena: &'a Arena,
-    /// The caller's standard descriptors.
-    pub stdio: Stdio,
-    /// The caller's signal mask and SIGCHLD disposition, and nsinit's own file.
-    pub original: Original,
     /// The caller's environment, which nobody inside may see.
     pub env: Option<Env>,
     /// Whether to wait until a container that is paused goes on, instead of refusing to join it.
     pub wait: bool,
     /// Whether to ask systemd for a scope to start in.
     pub systemd: bool,
-    /// The name of a container that somebody else keeps, which may only be joined.
-    pub kept: Option<&'static CStr>,
-    /// A part of the plan that this host can't carry out, where that is why a start has failed: the
-    /// front end knows its place in the file.
-    pub finding: Option<Finding>,
     /// Whether a killed launcher's container was here: what it had of the host's network may be on
     /// its way back.
     pub follows: bool,
     /// A descriptor that nsinit inherited and nobody owns: a line is written to it and it is closed
     /// when the command runs.
     pub ready: Option<u32>,
+    /// The name of a container that somebody else keeps, which may only be joined.
+    pub kept: Option<&'static CStr>,
+    /// The caller's standard descriptors.
+    pub stdio: Stdio,
+    /// The caller's signal mask and SIGCHLD disposition, and nsinit's own file.
+    pub original: Original,
+    /// A part of the plan that this host can't carry out, where that is why a start has failed: the
+    /// front end knows its place in the file.
+    pub finding: Option<Finding>,
 }
 
 impl Launch<'_> {

@@ -17,15 +17,24 @@ pub const BLKIO: Names = Names(
 
 /// A control group and its limits. `None` leaves a limit as it is.
 #[derive(Debug, Default)]
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Cgroup {
+    /// Tasks wait instead of being killed.
+    pub oom_kill_disable: bool,
+    /// Starts frozen.
+    pub frozen: bool,
+    /// Class id of network packets.
+    pub net_cls_classid: Option<u32>,
     /// The leaf's name.
     pub name: Option<&'static CStr>,
     /// Its parent: relative to the caller's own cgroup, or from the hierarchy's root with a "/".
     pub parent: Option<&'static CStr>,
     /// systemd slice.
     pub slice: Option<&'static CStr>,
-    /// Device access; `None` leaves all devices alone.
-    pub devices: Option<DeviceAccess>,
+    /// List of CPUs.
+    pub cpuset_cpus: Option<&'static CStr>,
+    /// List of memory nodes.
+    pub cpuset_mems: Option<&'static CStr>,
     /// Bytes; -1 is no limit.
     pub memory: Option<i64>,
     /// Bytes.
@@ -36,32 +45,24 @@ pub struct Cgroup {
     pub kernel_memory: Option<i64>,
     /// 0 to 100.
     pub memory_swappiness: Option<u64>,
-    /// Tasks wait instead of being killed.
-    pub oom_kill_disable: bool,
     /// Relative weight, 2 to 262144.
     pub cpu_shares: Option<u64>,
     /// Microseconds per period; -1 is no limit.
     pub cpu_quota: Option<i64>,
     /// Microseconds.
     pub cpu_period: Option<u64>,
-    /// List of CPUs.
-    pub cpuset_cpus: Option<&'static CStr>,
-    /// List of memory nodes.
-    pub cpuset_mems: Option<&'static CStr>,
     /// 10 to 1000.
     pub blkio_weight: Option<u64>,
+    /// Most processes; -1 is no limit.
+    pub pids_limit: Option<i64>,
     /// Values of one device each, in the order of `BLKIO`.
     pub blkio: [Option<DeviceValue>; 5],
     /// (page size such as "2MB", bytes).
     pub hugetlb_limit: Vec<(&'static CStr, u64), FEW>,
     /// (interface, priority).
     pub net_prio_ifpriomap: Vec<(&'static CStr, u64), FEW>,
-    /// Class id of network packets.
-    pub net_cls_classid: Option<u32>,
-    /// Most processes; -1 is no limit.
-    pub pids_limit: Option<i64>,
-    /// Starts frozen.
-    pub frozen: bool,
+    /// Device access; `None` leaves all devices alone.
+    pub devices: Option<DeviceAccess>,
 }
 
 /// A value for one device.

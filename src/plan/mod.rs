@@ -51,17 +51,20 @@ pub const SECCOMP_RULES: usize = 1024;
 
 /// What to build. `Plan::new` is a container of nothing: the caller's own namespaces and root.
 #[derive(Debug)]
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Plan {
-    /// Which namespaces are new, joined or kept.
-    pub namespaces: Namespaces,
+    /// Who is PID 1.
+    pub init: Init,
+    /// The front end has read its file to the end, with or without faults.
+    pub whole: bool,
     /// Host name to set in a new or joined UTS namespace.
     pub hostname: Option<&'static CStr>,
+    /// Which namespaces are new, joined or kept.
+    pub namespaces: Namespaces,
     /// The root file system; used only with a new mount namespace.
     pub rootfs: Rootfs,
     /// The workload: what runs, as whom, with what.
     pub process: Process,
-    /// Who is PID 1.
-    pub init: Init,
     /// Interfaces to make or bring up.
     pub networks: Vec<Network, FEW>,
     /// Routes to add inside.
@@ -76,8 +79,6 @@ pub struct Plan {
     pub gid_maps: Vec<IdMap, ID_MAPS>,
     /// What a booted machine does with it.
     pub service: Service,
-    /// The front end has read its file to the end, with or without faults.
-    pub whole: bool,
     /// Where the front end found all this: for messages, nothing else.
     pub marks: Vec<Mark, MARKS>,
     /// The same of the keys of networks and routes.

@@ -9,33 +9,34 @@ use crate::syscall::cstr::ThinCStr;
 
 /// What runs.
 #[derive(Debug)]
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Process {
+    /// PR_SET_NO_NEW_PRIVS.
+    pub no_new_privs: bool,
+    /// A pseudo-terminal as standard input, output, error and controlling terminal.
+    pub tty: bool,
+    /// PR_SET_PDEATHSIG, 1 to 64. SIGKILL unless the file says otherwise.
+    pub parent_death_signal: u32,
     /// The command and its arguments, NULL-terminated. Empty: none was given.
     pub argv: &'static [Option<ThinCStr>],
-    /// Storage for `command` in the file; `argv` may come from the command line instead.
-    pub command: Vec<Option<ThinCStr>, { ARGUMENTS + 1 }>,
-    /// The environment, without the final NULL; two entries more than the limit for HOME and NULL.
-    pub env: Vec<Option<ThinCStr>, { ENVIRONMENT + 2 }>,
     /// Working directory inside; `None` is "/".
     pub cwd: Option<&'static CStr>,
     /// `user`, `uid`, `user:group`, …; empty is uid 0 as started.
     pub user: &'static CStr,
-    /// Supplementary groups beyond the user's own: names or numbers.
-    pub groups: Vec<&'static CStr, GROUPS>,
     /// Capabilities to keep: bit n is capability n.
     pub capabilities: u64,
-    /// Resource limits.
-    pub rlimits: Vec<Rlimit, FEW>,
-    /// PR_SET_NO_NEW_PRIVS.
-    pub no_new_privs: bool,
-    /// PR_SET_PDEATHSIG, 1 to 64. SIGKILL unless the file says otherwise.
-    pub parent_death_signal: u32,
-    /// A pseudo-terminal as standard input, output, error and controlling terminal.
-    pub tty: bool,
     /// AppArmor profile to change to at execve.
     pub apparmor_profile: Option<&'static CStr>,
     /// SELinux label to change to at execve.
     pub process_label: Option<&'static CStr>,
+    /// Resource limits.
+    pub rlimits: Vec<Rlimit, FEW>,
+    /// Supplementary groups beyond the user's own: names or numbers.
+    pub groups: Vec<&'static CStr, GROUPS>,
+    /// Storage for `command` in the file; `argv` may come from the command line instead.
+    pub command: Vec<Option<ThinCStr>, { ARGUMENTS + 1 }>,
+    /// The environment, without the final NULL; two entries more than the limit for HOME and NULL.
+    pub env: Vec<Option<ThinCStr>, { ENVIRONMENT + 2 }>,
     /// System call filter.
     pub seccomp: Option<Seccomp>,
 }

@@ -8,29 +8,30 @@ use super::{DEVICES, MOUNTS, PATHS};
 
 /// The root file system.
 #[derive(Debug)]
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Rootfs {
-    /// Its directory on the host; `None` is the working directory.
-    pub path: Option<&'static CStr>,
     /// Remounted read-only once it is complete.
     pub readonly: bool,
     /// MS_MOVE and chroot instead of pivot_root.
     pub no_pivot_root: bool,
+    /// Make /dev/{fd,stdin,stdout,stderr,core} and /dev/ptmx, as every libcontainer did.
+    pub dev_links: bool,
     /// What "/" becomes before anything is mounted: MS_PRIVATE or MS_SLAVE.
     pub propagation: u32,
+    /// Its directory on the host; `None` is the working directory.
+    pub path: Option<&'static CStr>,
+    /// SELinux label for every mount.
+    pub mount_label: Option<&'static CStr>,
+    /// nsinit's own files, if they lie inside the root: masked like `masked`, in the last moment.
+    pub hidden: Vec<&'static CStr, 4>,
     /// In this order.
     pub mounts: Vec<Mount, MOUNTS>,
     /// Nodes to make with mknod.
     pub devices: Vec<Device, DEVICES>,
-    /// Make /dev/{fd,stdin,stdout,stderr,core} and /dev/ptmx, as every libcontainer did.
-    pub dev_links: bool,
     /// Read as empty.
     pub masked: Vec<&'static CStr, PATHS>,
     /// Read-only with all below them.
     pub readonly_paths: Vec<&'static CStr, PATHS>,
-    /// nsinit's own files, if they lie inside the root: masked like `masked`, in the last moment.
-    pub hidden: Vec<&'static CStr, 4>,
-    /// SELinux label for every mount.
-    pub mount_label: Option<&'static CStr>,
 }
 
 impl Rootfs {

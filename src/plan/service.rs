@@ -9,15 +9,16 @@ use super::FEW;
 
 /// How the container is kept.
 #[derive(Debug)]
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub struct Service {
-    /// Those of its kind that begin before it.
-    pub after: Vec<&'static CStr, FEW>,
+    /// The rest.
+    pub keep: Keep,
     /// A writable layer over its root: "tmpfs", or a directory of a disk.
     pub overlay: Option<&'static CStr>,
     /// Size of a tmpfs layer, in the kernel's words.
     pub overlay_size: Option<&'static CStr>,
-    /// The rest.
-    pub keep: Keep,
+    /// Those of its kind that begin before it.
+    pub after: Vec<&'static CStr, FEW>,
 }
 
 /// What the machine's PID 1 has to know.

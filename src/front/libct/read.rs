@@ -30,22 +30,23 @@ const FAULTS: u32 = 64;
 pub(super) const FOREIGN: usize = 80;
 
 /// The file while it is read.
+#[repr(C)] // what is small first: it is reached by shorter instructions
 pub(super) struct File<'p> {
-    pub json: Reader<'static>,
     pub plan: &'p mut Plan,
     pub arena: &'p Arena,
-    pub name: &'static str,
     pub strict: bool,
-    pub warn: &'p mut dyn FnMut(fmt::Arguments),
-    pub tell: &'p mut dyn FnMut(Fault),
     /// So many were told.
     pub faults: u32,
+    pub json: Reader<'static>,
+    /// The list member whose keys are noted (`member`).
+    pub marking: Option<(&'static str, usize)>,
+    pub name: &'static str,
+    pub warn: &'p mut dyn FnMut(fmt::Arguments),
+    pub tell: &'p mut dyn FnMut(Fault),
     pub path: Vec<Step, PATH>,
     pub foreign: Vec<(&'static str, Pos), FOREIGN>,
     /// What can be decided only when the whole file is known.
     pub kept: Kept,
-    /// The list member whose keys are noted (`member`).
-    pub marking: Option<(&'static str, usize)>,
     // The list members in the making; each is put into the plan when its object ends.
     pub mount: MountEntry,
     pub device: super::devices::DeviceEntry,
