@@ -17,10 +17,10 @@ use core::convert::Infallible;
 use nsinit::error::{Error, Result, STATUS_NSINIT};
 use nsinit::packed::Text;
 use nsinit::syscall::cstr::{Env, List};
+use nsinit::syscall::fd::AsFd;
 use nsinit::syscall::memfd;
 use nsinit::syscall::process::{execveat, exit_group};
 use nsinit::{lz4, say, t};
-use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 /// The program, as `lz4` has compressed it.

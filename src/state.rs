@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -14,6 +14,7 @@ use crate::error::{Context, Error, Result};
 use crate::json::Json;
 use crate::jsonmin::{Reader, Stop, Value};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 
 /// Its name.
 pub const FILE: &CStr = c"state.json";

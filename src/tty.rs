@@ -1,7 +1,7 @@
 //! Terminals: the container's pseudo-terminal, the caller's raw mode, and the pump between them.
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -10,6 +10,7 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{tcgetpgrp, tcgetwinsize, tcsetwinsize};
 
 use crate::error::{Context, Result};
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::terminal::{Settings, set_settings, settings};
 
@@ -38,17 +39,17 @@ impl Pty {
     pub fn open(stdio: &Stdio) -> Result<Pty> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).doing(t!("open a pseudo-terminal"), c"/dev/ptmx")?;
-        unlockpt(&master).doing(t!("unlock the pseudo-terminal"), ())?;
+        unlockpt(master.as_fd()).doing(t!("unlock the pseudo-terminal"), ())?;
         // By the master's descriptor, not by the name /dev/pts/N: nobody can swap a name.
-        let slave =
-            ioctl_tiocgptpeer(&master, flags).doing(t!("open the slave of"), c"/dev/ptmx")?;
+        let slave = ioctl_tiocgptpeer(master.as_fd(), flags)
+            .doing(t!("open the slave of"), c"/dev/ptmx")?;
         // A mount is made from a descriptor only in the mount namespace where it was opened, which
         // the container has left by the time that it wants its console: so it is made here.
         let tree = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_EMPTY_PATH;
-        let console = match open_tree(&slave, c"", tree) {
-            Err(errno) if is_absent(errno) => fcntl_dupfd_cloexec(&slave, 3),
+        let console = match open_tree(slave.as_fd(), c"", tree) {
+            Err(errno) if is_absent(errno) => fcntl_dupfd_cloexec(slave.as_fd(), 3),
             console => console,
         }
         .doing(t!("clone the mount of the console"), ())?;
@@ -130,7 +131,7 @@ impl Lane {
     }
 
     /// Reads once into the empty buffer; the end of the source closes the lane.
-    fn fill(&mut self, from: impl AsFd) {
+    fn fill(&mut self, from: BorrowedFd) {
         match read(from, &mut self.buf) {
             Ok(0) => self.open = false,
             Ok(n) => (self.start, self.end) = (0, n),
@@ -142,7 +143,7 @@ impl Lane {
     }
 
     /// Writes once; a target that is gone swallows what was for it.
-    fn drain(&mut self, to: impl AsFd) {
+    fn drain(&mut self, to: BorrowedFd) {
         match write(to, &self.buf[self.start..self.end]) {
             Ok(n) => self.start += n,
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -164,7 +165,7 @@ impl<'a> Pump<'a> {
     /// A pump for this master.
     pub fn new(stdio: &'a Stdio, master: OwnedFd) -> Result<Pump<'a>> {
         // Written only when poll says so, yet a full line buffer would block the whole launcher.
-        rustix::fs::fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)
+        rustix::fs::fcntl_setfl(master.as_fd(), OFlags::RDWR | OFlags::NONBLOCK)
             .doing(t!("make the pseudo-terminal non-blocking"), ())?;
         let (keyboard, screen) = (Lane::new(), Lane::new());
         Ok(Pump { stdio, master, keyboard, screen, last_typed: b'\n' })
@@ -196,10 +197,10 @@ impl<'a> Pump<'a> {
             }
         }
         if !self.keyboard.is_empty() && master.intersects(writable) {
-            self.keyboard.drain(&self.master);
+            self.keyboard.drain(self.master.as_fd());
         }
         if self.screen.open && self.screen.is_empty() && master.intersects(readable) {
-            self.screen.fill(&self.master);
+            self.screen.fill(self.master.as_fd());
         }
         if !self.screen.is_empty() && output.intersects(writable) {
             self.screen.drain(self.stdio.output);
@@ -233,7 +234,7 @@ impl<'a> Pump<'a> {
         while self.screen.open || !self.screen.is_empty() {
             if self.screen.is_empty() {
                 let before = self.screen.end;
-                self.screen.fill(&self.master);
+                self.screen.fill(self.master.as_fd());
                 if self.screen.is_empty() && self.screen.end == before {
                     return;
                 }

@@ -10,11 +10,12 @@ mod walk;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::{self, Errno};
 
 use crate::bytes::split_by;
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use walk::{Last, walk};
 
@@ -53,12 +54,12 @@ pub fn create_dir_here(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<
     let mut buf = [0; NAME];
     let (dir, name) = split(root, path, &mut buf)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
+    match rustix::fs::openat(dir.as_fd(), name, flags, Mode::empty()) {
         Err(Errno::NOENT) => {}
         result => return result,
     }
-    rustix::fs::mkdirat(&dir, name, mode)?;
-    rustix::fs::openat(&dir, name, flags, Mode::empty())
+    rustix::fs::mkdirat(dir.as_fd(), name, mode)?;
+    rustix::fs::openat(dir.as_fd(), name, flags, Mode::empty())
 }
 
 /// Opens (O_PATH) the file `path` beneath `root`, made empty, with its parents (mode 0755), where it
@@ -68,7 +69,7 @@ pub fn create_file(root: BorrowedFd, path: &CStr, mode: Mode) -> io::Result<Owne
         None | Some(Err(Errno::NOENT)) => walk(root, path.to_bytes(), Last::File(mode))?,
         Some(result) => result?,
     };
-    if is_dir(&file)? { Err(Errno::ISDIR) } else { Ok(file) }
+    if is_dir(file.as_fd())? { Err(Errno::ISDIR) } else { Ok(file) }
 }
 
 /// The directory (O_PATH) that `path` lies in, made with its parents (mode 0755) where it is
@@ -102,7 +103,7 @@ pub fn is_exactly(path: &CStr, name: &[u8]) -> bool {
 }
 
 /// Whether `fd` is a directory.
-pub fn is_dir(fd: impl AsFd) -> io::Result<bool> {
+pub fn is_dir(fd: BorrowedFd) -> io::Result<bool> {
     let stat = rustix::fs::fstat(fd)?;
     Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory)
 }

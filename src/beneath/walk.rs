@@ -6,11 +6,12 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{self, Errno};
 
 use crate::bytes::{split_by, until_nul};
+use crate::syscall::fd::AsFd;
 
 /// Longest path, with its NUL (include/uapi/linux/limits.h); that of an expanded path too.
 pub const PATH_MAX: usize = 4096;
@@ -300,7 +301,7 @@ impl Walk<'_> {
         // The free part of `todo` takes the text; then it moves to the front of what is left.
         let free = self.todo.get_mut(..self.todo_start).ok_or(Errno::NAMETOOLONG)?;
         let room = free.len();
-        let len = rustix::fs::readlinkat_raw(&link, c"", &mut *free)?;
+        let len = rustix::fs::readlinkat_raw(link.as_fd(), c"", &mut *free)?;
         // A full buffer may hold a cut text.
         if len >= room {
             return Err(Errno::NAMETOOLONG);

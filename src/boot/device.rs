@@ -3,13 +3,14 @@
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, OFlags, readlinkat_raw};
 
 use super::names::{Path, path};
 use super::superblock::{bytes, text};
 use super::{mounts, names, nodes, superblock};
 use crate::bytes::{number, same_in_any_case};
+use crate::syscall::fd::AsFd;
 
 /// The path of the device that `spec` names, as far as it is there: "/dev/vda1", "LABEL=…", "UUID=…",
 /// "PARTUUID=…", or "254:1".
@@ -74,7 +75,7 @@ fn open_node(name: &[u8]) -> Option<(OwnedFd, Path)> {
 /// Opens a block device to read it.
 pub fn open(path: &CStr) -> Option<OwnedFd> {
     let file = mounts::open(path, OFlags::NONBLOCK).ok()?;
-    let mode = rustix::fs::fstat(&file).ok()?.st_mode;
+    let mode = rustix::fs::fstat(file.as_fd()).ok()?.st_mode;
     (FileType::from_raw_mode(mode) == FileType::BlockDevice).then_some(file)
 }
 

@@ -12,6 +12,7 @@ use crate::bytes::CNames;
 use crate::error::{Context, Result};
 use crate::rootfs::doing;
 use crate::syscall::cstr::Env;
+use crate::syscall::fd::AsFd;
 
 /// One of them.
 pub struct Mount {
@@ -111,7 +112,7 @@ pub fn make_dir(path: &CStr) {
 /// made the container.
 pub fn is_mounted(point: &CStr) -> bool {
     let above = open(point, OFlags::PATH)
-        .and_then(|dir| rustix::fs::statat(&dir, c"..", rustix::fs::AtFlags::empty()));
+        .and_then(|dir| rustix::fs::statat(dir.as_fd(), c"..", rustix::fs::AtFlags::empty()));
     matches!((stat(point), above), (Ok(it), Ok(above)) if it.st_dev != above.st_dev)
 }
 

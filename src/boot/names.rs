@@ -4,12 +4,13 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use heapless::Vec;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io;
 
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
+use crate::syscall::fd::AsFd;
 
 /// A path with a name in it. A longer one than any that there is, is cut.
 pub type Path = Short<128>;

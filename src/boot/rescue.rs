@@ -13,6 +13,7 @@ use crate::errno::Text;
 use crate::error::{Context, Result, STATUS_NOT_FOUND};
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
+use crate::syscall::fd::AsFd;
 use crate::syscall::process::{Fork, NewNamespaces, execve, exit_group, fork, wait_any};
 use crate::syscall::signal::{SigSet, sigprocmask};
 
@@ -80,7 +81,7 @@ fn execute(shell: &'static CStr, terminal: &CStr) -> rustix::io::Result<()> {
     setsid()?;
     // One that is not there, or another's, is no reason for having no shell at all.
     if let Ok(file) = openat(CWD, terminal, OFlags::RDWR, Mode::empty()) {
-        let _ = ioctl_tiocsctty(&file);
+        let _ = ioctl_tiocsctty(file.as_fd());
         dup2_stdin(&file).and(dup2_stdout(&file)).and(dup2_stderr(&file))?;
     }
     let [path, home, term] =

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, access, openat, statat, statfs, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_move, unmount};
@@ -19,6 +19,7 @@ use crate::packed::Text;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
+use crate::syscall::fd::AsFd;
 use crate::syscall::process::execve;
 use crate::syscall::signal::{SigSet, sigprocmask};
 use crate::syscall::time::monotonic;
@@ -98,7 +99,7 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
     // The old root is stacked on the new one (pivot_root(2), NOTES).
     match pivot_root(c".", c".") {
         Ok(()) => {
-            fchdir(&old).doing(t!("change directory to"), "the initramfs")?;
+            fchdir(old.as_fd()).doing(t!("change directory to"), "the initramfs")?;
             empty(old.as_fd(), 0);
             unmount(c".", UnmountFlags::DETACH).doing(t!("unmount"), "the initramfs")?;
             chdir(c"/").doing(t!("change directory to"), "/")?;

@@ -15,6 +15,7 @@ use crate::bytes::{Arena, is_among};
 use crate::error::Context;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
+use crate::syscall::fd::AsFd;
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork, wait_any};
 use crate::syscall::signal::kill_all;
 use crate::syscall::time::monotonic;
@@ -129,7 +130,7 @@ fn unmount_all(arena: &Arena) {
 fn each(arena: &Arena, f: &mut dyn FnMut(&CStr) -> rustix::io::Result<()>) -> u32 {
     let mut points = heapless::Vec::<&CStr, 256>::new();
     let Ok(file) = mountinfo::open(c"/proc/self/mountinfo") else { return 0 };
-    let Ok(mut lines) = Lines::new(rustix::fd::AsFd::as_fd(&file)) else { return 0 };
+    let Ok(mut lines) = Lines::new(file.as_fd()) else { return 0 };
     while let Ok(Some(mount)) = lines.next_mount() {
         // proc is needed to the last, and a mount of the kernel's own files holds no data.
         let kept = b"proc sysfs devtmpfs rootfs";

@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 
 use super::mounts::open;
 use crate::error::{Context, Result};
-use crate::syscall::fd;
+use crate::syscall::fd::{self, AsFd};
 use crate::syscall::watchdog::set_timeout;
 
 const DEVICE: &core::ffi::CStr = c"/dev/watchdog";
@@ -26,7 +26,7 @@ pub fn arm(seconds: u32) -> Result<()> {
         return Ok(());
     }
     let device = open(DEVICE, OFlags::WRONLY).doing(t!("open"), DEVICE)?;
-    let timeout = set_timeout(&device, seconds).doing(t!("set the timeout of"), DEVICE);
+    let timeout = set_timeout(device.as_fd(), seconds).doing(t!("set the timeout of"), DEVICE);
     // It runs since it is open, whether its timeout is this or its own.
     SECONDS.store(*timeout.as_ref().unwrap_or(&OWN), Ordering::Relaxed);
     FD.store(device.into_raw_fd(), Ordering::Relaxed);

@@ -4,7 +4,6 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
-use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -14,6 +13,7 @@ use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
 use crate::proc::lines::Pieces;
 use crate::proc::mountinfo::{self, Lines, Mount};
+use crate::syscall::fd::AsFd;
 
 /// Most hierarchies: there are no more controllers.
 pub const HIERARCHIES: usize = 16;

@@ -1,7 +1,7 @@
 //! Hearing of what happens in a group: that the kernel killed for lack of memory.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -11,6 +11,7 @@ use super::memory::kills_in;
 use super::subsystem::Subsystem;
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 
 /// Out-of-memory events of a container.
 pub struct Oom {
@@ -62,7 +63,7 @@ impl Oom {
     pub fn more(&mut self) -> rustix::io::Result<u64> {
         let mut buf = [0; 512];
         let Some(control) = &self.control else {
-            let len = rustix::io::pread(&self.fd, &mut buf, 0)?;
+            let len = rustix::io::pread(self.fd.as_fd(), &mut buf, 0)?;
             let before = self.seen;
             self.seen = kills_in(buf.get(..len).unwrap_or(&[])).unwrap_or(before);
             return Ok(self.seen.saturating_sub(before));

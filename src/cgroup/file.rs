@@ -3,13 +3,14 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::{Errno, read as read_fd, write as write_fd};
 
 use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 
 /// Longest path (PATH_MAX), and longest value: no file that is read as a whole shows more than a
 /// page.
@@ -44,7 +45,7 @@ impl Dir {
     /// link would have let it write to any file of the host, a pipe have held it up for ever.
     pub fn named(path: &'static CStr) -> Result<(Dir, Version)> {
         let dir = Dir::open(path)?;
-        let stat = fstatfs(&dir.fd).doing(t!("look at"), path)?;
+        let stat = fstatfs(dir.fd.as_fd()).doing(t!("look at"), path)?;
         match version(stat.f_type as u64) {
             Some(version) => Ok((dir, version)),
             None => {
@@ -61,7 +62,7 @@ impl Dir {
     /// Opens `file` in it.
     pub fn file(&self, file: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let name = Short::<64>::new(format_args!("{file}"));
-        openat(&self.fd, name.as_cstr(), flags | OFlags::CLOEXEC, Mode::empty())
+        openat(self.fd.as_fd(), name.as_cstr(), flags | OFlags::CLOEXEC, Mode::empty())
     }
 
     /// Whether it has this file. One that can't be looked at is there: its use tells why not.

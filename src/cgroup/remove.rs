@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, rmdir, statat, statfs, unlinkat,
 };
@@ -17,6 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::proc::lines::{Pieces, decimal};
 use crate::proc::process::{self, Identity, namespace, stat};
+use crate::syscall::fd::AsFd;
 use crate::syscall::signal::kill;
 
 /// How long a group without processes may stay busy: the kernel lets go of a process's group some

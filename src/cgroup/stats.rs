@@ -3,7 +3,6 @@
 
 use core::fmt::Write;
 
-use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -15,6 +14,7 @@ use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
 use crate::json::Json;
 use crate::proc::lines::{Pieces, decimal};
+use crate::syscall::fd::AsFd;
 
 /// What is told, in its order: objects, and in them numbers, each with its controller, and for v1 and
 /// v2 the file, the word at the start of the line in it ("-": the number is all), and what makes

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, write};
 use rustix::process::Pid;
@@ -15,6 +15,7 @@ use super::subsystem::{Subsystem, Subsystems};
 use super::systemd;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
+use crate::syscall::fd::AsFd;
 
 /// The `tasks` files of one group in every hierarchy, open for writing, memory's last. The kernel
 /// checks the rights of whoever opened them, so that a process without any can enter.
@@ -143,7 +144,7 @@ fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<&'static CStr
 /// The process writes "0" to `tasks`, itself: only for this case the kernel need not hold off every
 /// fork and exit of the machine, which means waiting for an RCU grace period of some milliseconds
 /// (kernel/cgroup/cgroup.c, cgroup_procs_write_start). A pid, or the file cgroup.procs, costs it.
-pub fn enter(tasks: impl AsFd) -> Result<()> {
+pub fn enter(tasks: BorrowedFd) -> Result<()> {
     enter_by(tasks.as_fd())
 }
 

@@ -3,11 +3,12 @@
 use core::ffi::CStr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use rustix::io::read;
 
 use super::file::Dir;
+use crate::syscall::fd::AsFd;
 
 /// Opens and reads the file of a v2 group that tells when its last process goes: poll(2) tells what
 /// changes after that.

@@ -12,6 +12,7 @@ use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::packed::Packed;
 use crate::packed::Text;
 use crate::proc::process::Identity;
+use crate::syscall::fd::AsFd;
 
 /// As much of a program's beginning as is looked at: ELF and program headers, or the first line.
 const HEAD: usize = 4096;
@@ -202,6 +203,6 @@ impl Elf<'_> {
 fn read<'a>(path: &CStr, offset: u64, buf: &'a mut [u8]) -> Option<&'a [u8]> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = openat(CWD, path, flags, Mode::empty()).ok()?;
-    let len = retry_on_intr(|| pread(&file, &mut *buf, offset)).ok()?;
+    let len = retry_on_intr(|| pread(file.as_fd(), &mut *buf, offset)).ok()?;
     buf.get(..len)
 }

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
@@ -18,6 +18,7 @@ use crate::plan::check::{Finding, check};
 use crate::plan::unbuilt::unbuilt;
 use crate::plan::{Init, Kind, Plan};
 use crate::state;
+use crate::syscall::fd::AsFd;
 use crate::trust;
 
 /// Largest configuration.

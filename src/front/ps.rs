@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use heapless::Vec;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 
 use super::options::{Options, of};
@@ -17,6 +17,7 @@ use crate::proc::process::{Stat, open};
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};
 use crate::security::user_name;
+use crate::syscall::fd::AsFd;
 
 /// See the help.
 pub const VERB: Verb = Verb {

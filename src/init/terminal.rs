@@ -1,6 +1,6 @@
 //! The controlling terminal: which it is, who is in its foreground, and handing that on.
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use rustix::process::Pid;
@@ -8,6 +8,7 @@ use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 use crate::error::Context;
 use crate::say;
+use crate::syscall::fd::AsFd;
 use crate::syscall::fd::stdio;
 use crate::syscall::process::{getpgrp, leads_session};
 use crate::syscall::signal::{CONT, HUP, SigSet, sigtimedwait};
@@ -15,19 +16,19 @@ use crate::syscall::terminal::ioctl_tiocnotty;
 
 /// This process's controlling terminal, if it has one: a standard descriptor, else /dev/tty.
 pub fn controlling() -> Option<OwnedFd> {
-    let standard = stdio().into_iter().find(|fd| is_controlling(fd));
+    let standard = stdio().into_iter().find(|fd| is_controlling(*fd));
     match standard {
         Some(fd) => fcntl_dupfd_cloexec(fd, 3).ok(),
         None => {
             let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
-            open(c"/dev/tty", flags, Mode::empty()).ok().filter(|fd| is_controlling(fd))
+            open(c"/dev/tty", flags, Mode::empty()).ok().filter(|fd| is_controlling(fd.as_fd()))
         }
     }
 }
 
 /// ENOTTY where it is none, or another session's. EOPNOTSUPP is how rustix tells a group that is
 /// outside of this PID namespace.
-fn is_controlling(fd: impl AsFd) -> bool {
+fn is_controlling(fd: BorrowedFd) -> bool {
     matches!(tcgetpgrp(fd), Ok(_) | Err(Errno::OPNOTSUPP))
 }
 

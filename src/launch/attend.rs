@@ -1,12 +1,13 @@
 //! The launcher while the command runs: it passes signals on, pumps the terminal, and waits.
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::error::{Context, Result};
 use crate::init::exit_status;
+use crate::syscall::fd::AsFd;
 use crate::syscall::signal::{CHLD, SigSet, kill, read_signalfd, signalfd};
 use crate::tty::{Pump, Raw, Stdio, resize};
 

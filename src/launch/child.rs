@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::setsid;
@@ -20,6 +20,7 @@ use crate::plan::{Init, Kind, NetworkKind, Source};
 use crate::rootfs::{CgroupDir, Cgroups, Root};
 use crate::security;
 use crate::step;
+use crate::syscall::fd::AsFd;
 use crate::syscall::memory;
 use crate::syscall::namespace::{setns, unshare};
 use crate::syscall::process::{Fork, NewNamespaces, fork};
@@ -151,7 +152,7 @@ fn enter(
     let late = launch.plan.cgroup.is_some() && !mounted && !new_namespace;
     let memory = if late { fds.pop() } else { None };
     for fd in &fds {
-        cgroup::enter(fd)?;
+        cgroup::enter(fd.as_fd())?;
     }
     let own = if mounted { Some(cgroup::own_dirs(launch.arena)?) } else { None };
     if new_namespace {
@@ -227,7 +228,7 @@ fn quieten(memory: Option<&OwnedFd>) -> Result<()> {
     memory::give_back();
     // After all that could be charged to it: see `cgroup::Tasks::has_memory`.
     if let Some(memory) = memory {
-        cgroup::enter(memory)?;
+        cgroup::enter(memory.as_fd())?;
     }
     close_everything();
     Ok(())

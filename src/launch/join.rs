@@ -5,7 +5,7 @@
 //! (CLONE_PARENT); it is outside of the PID namespace itself, so nobody inside ever sees a process
 //! that has the host's root, directory or descriptors (CVE-2016-9962).
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, WaitOptions, pidfd_open, waitpid};
@@ -21,6 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
 use crate::proc::process::namespace_file;
 use crate::step;
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::namespace::setns;
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork, fork_sibling};

@@ -21,6 +21,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
 pub use place::{Place, Process, Running};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 use crate::bytes::Arena;
@@ -138,8 +139,8 @@ fn forked<T>(result: rustix::io::Result<T>, plan: &Plan) -> Result<T> {
 }
 
 /// The path that descriptor `fd` leads to, through /proc.
-fn path_of(fd: impl rustix::fd::AsFd, arena: &Arena) -> Result<&'static CStr> {
-    let link = fd_path(fd.as_fd());
+fn path_of(fd: BorrowedFd, arena: &Arena) -> Result<&'static CStr> {
+    let link = fd_path(fd);
     let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
     let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)
         .doing(t!("find the path of a directory"), ())?;

@@ -1,7 +1,7 @@
 //! The launcher's part of the network: it is made in the namespace of the container's first process,
 //! while that builds the root.
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -15,6 +15,7 @@ use crate::packed::Text;
 use crate::plan::check::Finding;
 use crate::plan::{Kind, Source};
 use crate::proc::process::{namespace_file, stat};
+use crate::syscall::fd::AsFd;
 use crate::syscall::time::{monotonic, sleep};
 
 /// How long a network is tried that may be another's for a moment more, in milliseconds, and the

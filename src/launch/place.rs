@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
@@ -18,6 +18,7 @@ use crate::proc::lines::decimal;
 use crate::proc::process::{self, Identity, namespace, stat};
 use crate::say;
 use crate::state::{self, State, Strings};
+use crate::syscall::fd::AsFd;
 use crate::syscall::process::NewNamespaces;
 use crate::syscall::time::sleep;
 
@@ -57,7 +58,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Not left to close(2): a child that was just forked may still have a copy. Unlocking what
         // is locked can't fail.
-        let _ = flock(&self.0, FlockOperation::Unlock);
+        let _ = flock(self.0.as_fd(), FlockOperation::Unlock);
     }
 }
 
@@ -87,10 +88,11 @@ impl Place {
     pub fn lock_within(&self, rounds: u32) -> Result<Option<Lock>> {
         const PAUSE_NS: u32 = 10_000_000;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let file = openat(&self.dir, c".", flags, Mode::empty()).doing(t!("open"), self.path)?;
+        let file =
+            openat(self.dir.as_fd(), c".", flags, Mode::empty()).doing(t!("open"), self.path)?;
         let mut pause = 200_000;
         for _ in 0..rounds {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Some(Lock(file))),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(errno) => return Err(errno).doing(t!("lock"), self.path),
@@ -188,7 +190,7 @@ impl Place {
         name: &'static CStr,
         arena: &Arena,
     ) -> Result<Option<&'static CStr>> {
-        let (place, root) = (path_of(&self.dir, arena)?, path_of(root, arena)?);
+        let (place, root) = (path_of(self.dir.as_fd(), arena)?, path_of(root, arena)?);
         let root = root.to_bytes().strip_suffix(b"/").unwrap_or(root.to_bytes());
         let below = place.to_bytes().strip_prefix(root);
         let Some(below) = below.filter(|b| b.is_empty() || b.starts_with(b"/")) else {

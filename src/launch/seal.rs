@@ -6,13 +6,14 @@
 //! mount namespace holds and nobody can make writable again; where the kernel can't make one
 //! (before Linux 5.12), from a sealed copy in memory.
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags, fstat, open, statvfs};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::error::{Context, Error, Result};
 use crate::syscall::cstr::{Env, List};
+use crate::syscall::fd::AsFd;
 use crate::syscall::memfd;
 use crate::syscall::mount::{MountAttr, mount_setattr};
 use crate::syscall::process::execveat;
@@ -54,10 +55,10 @@ fn is_sealed() -> bool {
 /// A copy of the running file in memory that can't change any more.
 fn sealed_copy() -> rustix::io::Result<OwnedFd> {
     let file = open(SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let len = usize::try_from(fstat(&file)?.st_size).unwrap_or(0);
+    let len = usize::try_from(fstat(file.as_fd())?.st_size).unwrap_or(0);
     memfd::program(len, |mut rest| {
         while !rest.is_empty() {
-            match rustix::io::read(&file, &mut *rest) {
+            match rustix::io::read(file.as_fd(), &mut *rest) {
                 Ok(0) => return Err(Errno::IO),
                 Ok(n) => _ = rest.split_off_mut(..n),
                 Err(Errno::INTR) => {}

@@ -3,7 +3,7 @@
 //! back by itself what it can, and ends it.
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, chdir, getsid, setsid};
@@ -19,6 +19,7 @@ use crate::net;
 use crate::packed::Text;
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::fds::close_all_but;
+use crate::syscall::fd::AsFd;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork};
 use crate::syscall::time::sleep;

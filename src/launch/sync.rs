@@ -6,7 +6,7 @@
 
 use heapless::Vec;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Pid;
@@ -14,6 +14,7 @@ use rustix::process::Pid;
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 use crate::syscall::socket;
 pub use crate::syscall::socket::FDS;
 

@@ -1,7 +1,7 @@
 //! The last process of a start and of a join: what becomes the workload. One function for both, so
 //! that a joiner can't drift from what a start does.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -13,6 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::proc::fds::close_all_but;
 use crate::security;
 use crate::step;
+use crate::syscall::fd::AsFd;
 use crate::syscall::process::{Prctl, exit_group, prctl};
 
 /// What the workload takes along.

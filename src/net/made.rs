@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -16,6 +16,7 @@ use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
 use crate::packed::Text;
 use crate::say;
+use crate::syscall::fd::AsFd;
 use crate::syscall::namespace::setns;
 use crate::syscall::netdevice;
 use crate::syscall::process::NewNamespaces;

@@ -23,7 +23,7 @@ mod veth;
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -38,6 +38,7 @@ use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
+use crate::syscall::fd::AsFd;
 use crate::syscall::netdevice::index;
 
 /// As the plan's marks call the list.

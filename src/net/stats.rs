@@ -1,7 +1,6 @@
 //! What went through the interfaces of a container, by the names of libcontainer 1.2.0
 //! (network/stats.go), as the container sees it: received is what came in to it.
 
-use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::Pid;
 
@@ -11,6 +10,7 @@ use super::uapi::*;
 use crate::bytes::{Arena, until_nul};
 use crate::error::{Context, Result};
 use crate::proc::process::namespace_file;
+use crate::syscall::fd::AsFd;
 
 /// The counters of an interface, in the order of `Statistics`.
 pub const COUNTERS: [&str; 8] = [

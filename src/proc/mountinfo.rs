@@ -2,12 +2,13 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::{self, Errno};
 
 use super::lines::decimal;
 use crate::bytes::{Short, split_by, until_nul};
+use crate::syscall::fd::AsFd;
 
 /// Bytes of a line that are looked at. Only the last field, the super options, has no limit of its
 /// own in practice (overlay prints all its layers); it alone may be cut.
@@ -157,7 +158,7 @@ fn digits(text: &[u8]) -> io::Result<u32> {
 
 /// The id of the mount that `fd` is in, from /proc/self/fdinfo (mnt_id, Linux 3.15): the one proof
 /// that a path led to the mount that was meant, on kernels whose statx(2) does not tell.
-pub fn id_of(fd: impl AsFd) -> io::Result<u32> {
+pub fn id_of(fd: BorrowedFd) -> io::Result<u32> {
     let path =
         Short::<40>::new(format_args!("/proc/self/fdinfo/{}", i64::from(fd.as_fd().as_raw_fd())));
     let info = open(path.as_cstr())?;
@@ -252,7 +253,7 @@ mod tests {
     fn the_kernels_own_file_reads_to_its_end_and_knows_our_ids() {
         let file = open(c"/proc/self/mountinfo").unwrap();
         let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        let id = id_of(&root).unwrap();
+        let id = id_of(root.as_fd()).unwrap();
         let mut lines = Lines::new(file.as_fd()).unwrap();
         let mut found = 0;
         while let Some(mount) = lines.next_mount().unwrap() {

@@ -2,13 +2,14 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, openat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::lines::{Pieces, decimal};
 use crate::bytes::{Short, split_by};
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::signal::{kill, pidfd_send_signal};
 

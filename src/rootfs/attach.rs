@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use linux_raw_sys::general::MS_REC;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{self, Errno};
 use rustix::mount::{
@@ -19,6 +19,7 @@ use rustix::mount::{
 use super::change::Change;
 use crate::beneath;
 use crate::proc::{fd_path, mountinfo};
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::mount::{MountAttr, mount_setattr};
 
@@ -199,14 +200,14 @@ fn remount_all(stage: &CStr, recursive: bool, change: Change) -> io::Result<()> 
             continue;
         }
         let fd = open_nofollow(mount.point).map_err(|_| Errno::AGAIN)?;
-        if mountinfo::id_of(&fd)? != mount.id {
+        if mountinfo::id_of(fd.as_fd())? != mount.id {
             // Covered by another mount, it can't be reached, nor uncovered without CAP_SYS_ADMIN.
             if is_covered(mount.id, mount.point)? {
                 continue;
             }
             return Err(Errno::AGAIN);
         }
-        let flags = change.remount(rustix::fs::fstatvfs(&fd)?.f_flag);
+        let flags = change.remount(rustix::fs::fstatvfs(fd.as_fd())?.f_flag);
         let flags = MountFlags::BIND | MountFlags::from_bits_retain(flags);
         rustix::mount::mount_remount(fd_path(fd.as_fd()).as_cstr(), flags, c"")?;
     }

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::{MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{self, Errno};
 
@@ -14,6 +14,7 @@ use super::{Root, open_dir};
 use crate::bytes::{split_by, until_nul};
 use crate::error::{Context, Error, Result};
 use crate::plan::Mount;
+use crate::syscall::fd::AsFd;
 
 /// The directory of the container in one hierarchy.
 #[derive(Clone, Copy, Debug)]

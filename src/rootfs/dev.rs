@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, makedev};
 use rustix::io::{self, Errno};
 
@@ -17,6 +17,7 @@ use crate::error::{Context, Error, Object, Result};
 use crate::packed::Text;
 use crate::plan::{Device, DeviceKind};
 use crate::proc::fd_path;
+use crate::syscall::fd::AsFd;
 
 const DEV: &CStr = c"/dev";
 const CONSOLE: &str = "/dev/console";
@@ -106,7 +107,7 @@ impl Root<'_> {
             i64::from(rustix::fs::minor(slave.st_rdev))
         ));
         let bound = open_here(rustix::fs::CWD, path.as_cstr()).and_then(|source| {
-            let found = rustix::fs::fstat(&source)?;
+            let found = rustix::fs::fstat(source.as_fd())?;
             if (found.st_dev, found.st_ino) != (slave.st_dev, slave.st_ino) {
                 return Err(Errno::NOENT);
             }
@@ -119,12 +120,12 @@ impl Root<'_> {
     /// or a device; never a link (CVE-2015-3627, CVE-2025-52565).
     fn console_file(&self, dev: &Dev) -> Result<OwnedFd> {
         let mode = Mode::from_raw_mode(0o600);
-        match rustix::fs::mknodat(&dev.fd, c"console", FileType::RegularFile, mode, 0) {
+        match rustix::fs::mknodat(dev.fd.as_fd(), c"console", FileType::RegularFile, mode, 0) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(read_only(errno, t!("make"), CONSOLE)),
         }
         let target = open_here(dev.fd.as_fd(), c"console").doing(t!("open"), CONSOLE)?;
-        let stat = rustix::fs::fstat(&target).doing(t!("look at"), CONSOLE)?;
+        let stat = rustix::fs::fstat(target.as_fd()).doing(t!("look at"), CONSOLE)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile | FileType::CharacterDevice => Ok(target),
             _ => Err(Error::refused(
@@ -224,7 +225,7 @@ fn own(dir: BorrowedFd, name: &CStr, device: &Device) -> io::Result<()> {
         return Err(Errno::EXIST);
     }
     let (uid, gid) = (Uid::from_raw_unchecked(device.uid), Gid::from_raw_unchecked(device.gid));
-    rustix::fs::chownat(&node, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+    rustix::fs::chownat(node.as_fd(), c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
     // Before Linux 6.6 nothing changes the mode of an O_PATH descriptor but its name in /proc.
     let mode = Mode::from_raw_mode(device.mode & 0o7777);
     rustix::fs::chmod(fd_path(node.as_fd()).as_cstr(), mode)
@@ -256,7 +257,7 @@ fn link(dev: &Dev, name: &CStr, text: &CStr) -> io::Result<()> {
         result => return result,
     }
     let mut buf = [0; 32];
-    match rustix::fs::readlinkat_raw(&dev.fd, name, &mut buf[..]) {
+    match rustix::fs::readlinkat_raw(dev.fd.as_fd(), name, &mut buf[..]) {
         Ok(len) if buf.get(..len) == Some(text.to_bytes()) => return Ok(()),
         // Not a link.
         Ok(_) | Err(Errno::INVAL) => {}
@@ -265,7 +266,7 @@ fn link(dev: &Dev, name: &CStr, text: &CStr) -> io::Result<()> {
     if dev.whose == Whose::Others {
         return Ok(());
     }
-    rustix::fs::unlinkat(&dev.fd, name, AtFlags::empty())?;
+    rustix::fs::unlinkat(dev.fd.as_fd(), name, AtFlags::empty())?;
     rustix::fs::symlinkat(text, &dev.fd, name)
 }
 

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::{MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{self, Errno};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
@@ -14,6 +14,7 @@ use super::change::Change;
 use super::dev::is_null;
 use crate::beneath;
 use crate::error::{Context, Error, Result};
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 
 /// The first mask of either kind, to be bound again for the next.
@@ -55,7 +56,7 @@ impl Root<'_> {
     pub(super) fn mask(&mut self, path: &'static CStr) -> Result<()> {
         let target = beneath::open(self.fd(), path, OFlags::PATH)
             .doing(t!("open the path to mask,"), path)?;
-        if beneath::is_dir(&target).doing(t!("look at"), path)? {
+        if beneath::is_dir(target.as_fd()).doing(t!("look at"), path)? {
             self.mask_dir(target.as_fd()).map_err(|errno| not_missing(path, errno))
         } else {
             self.mask_file(target.as_fd(), path)

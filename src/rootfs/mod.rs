@@ -27,13 +27,14 @@ use core::cell::OnceCell;
 use core::ffi::CStr;
 
 use linux_raw_sys::general::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, Stat};
 use rustix::io::{self, Errno};
 use rustix::mount::MountPropagationFlags;
 
 use crate::error::{Context, Error, Result};
 use crate::plan;
+use crate::syscall::fd::AsFd;
 pub use cgroup::{CgroupDir, Cgroups};
 use change::Change;
 pub use mounts::doing;
@@ -90,7 +91,7 @@ impl<'a> Root<'a> {
         let change = Change { flags: 0, propagation: plain };
         let fd = attach::bind(source.as_fd(), source.as_fd(), true, change)
             .doing(t!("bind onto itself the root file system"), plan.path.unwrap_or(c"."))?;
-        let stat = rustix::fs::fstat(&fd).doing(t!("look at the root file system"), ())?;
+        let stat = rustix::fs::fstat(fd.as_fd()).doing(t!("look at the root file system"), ())?;
         let umask = rustix::process::umask(Mode::empty());
         let masks = masks::Masks::default();
         Ok(Root { plan, fd, stat, cwd, plain, dev: OnceCell::new(), masks, umask })

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::MS_REC;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::plan::Mount;
 use crate::plan::check::PROC_FILES;
+use crate::syscall::fd::AsFd;
 
 /// mount(2) copies at most a page of options, with their NUL, and cuts the rest without a word.
 const DATA_MAX: usize = 4096;
@@ -39,9 +40,9 @@ impl Root<'_> {
     /// A bind, with all that it has below: read-only is read-only on every submount.
     fn bind(&self, mount: &Mount) -> Result<()> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let source = rustix::fs::openat(&self.cwd, mount.source, flags, Mode::empty())
+        let source = rustix::fs::openat(self.cwd.as_fd(), mount.source, flags, Mode::empty())
             .doing(t!("open the source of a bind,"), mount.source)?;
-        let is_dir = beneath::is_dir(&source).doing(t!("look at"), mount.source)?;
+        let is_dir = beneath::is_dir(source.as_fd()).doing(t!("look at"), mount.source)?;
         let target = if is_dir { self.dir(mount)? } else { self.file(mount)? };
         self.guard(target.as_fd(), mount, Some(source.as_fd()))?;
         let propagation = if mount.propagation == 0 { self.plain } else { mount.propagation };
@@ -70,7 +71,7 @@ impl Root<'_> {
             propagation: mount.propagation,
         };
         if new.has_paths() {
-            rustix::process::fchdir(&self.cwd).doing(doing, mount.target)?;
+            rustix::process::fchdir(self.cwd.as_fd()).doing(doing, mount.target)?;
         }
         attach::new(target.as_fd(), &new).map_err(|errno| explain(doing, mount, errno))
     }

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::{MOUNT_ATTR_RDONLY, MS_RDONLY};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, UnmountFlags};
 
@@ -13,6 +13,7 @@ use super::{RAMFS_MAGIC, Root, TMPFS_MAGIC, magic_of_path};
 use crate::beneath::PATH_MAX;
 use crate::error::{Context, Error, Result};
 use crate::proc::mountinfo::{self, Lines};
+use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::mount::{MountAttr, mount_setattr};
 
@@ -43,7 +44,7 @@ impl Root<'_> {
     }
 
     fn pivot(&self) -> Result<()> {
-        rustix::process::fchdir(&self.fd)
+        rustix::process::fchdir(self.fd.as_fd())
             .doing(t!("change directory to the root file system"), ())?;
         // The old root is stacked on the new one, so that no directory has to be made for it
         // (pivot_root(2), NOTES).
@@ -67,7 +68,7 @@ impl Root<'_> {
     /// a mount: in a chroot it is refused.
     fn move_root(&self) -> Result<()> {
         self.leave_no_proc().doing(t!("take away the old root's proc and sysfs mounts"), ())?;
-        rustix::process::fchdir(&self.fd)
+        rustix::process::fchdir(self.fd.as_fd())
             .doing(t!("change directory to the root file system"), ())?;
         rustix::mount::mount_move(c".", c"/").doing(t!("move the root file system to"), "/")?;
         rustix::process::chroot(c".").doing(t!("chroot to"), "the root file system")?;
@@ -102,7 +103,7 @@ impl Root<'_> {
 
     /// Writes the path where the rootfs is mounted; its length. EINVAL where "/" is no mount point.
     fn find(&self, file: &OwnedFd, prefix: &mut [u8; PATH_MAX]) -> io::Result<usize> {
-        let id = mountinfo::id_of(&self.fd)?;
+        let id = mountinfo::id_of(self.fd.as_fd())?;
         let mut lines = Lines::new(file.as_fd())?;
         let (mut found, mut has_root) = (None, false);
         while let Some(mount) = lines.next_mount()? {
@@ -124,7 +125,7 @@ impl Root<'_> {
                 result => return result,
             }
         }
-        let has = rustix::fs::fstatvfs(&self.fd)?.f_flag;
+        let has = rustix::fs::fstatvfs(self.fd.as_fd())?.f_flag;
         let flags = mount_flags(has) | MS_RDONLY;
         let flags = MountFlags::BIND | MountFlags::from_bits_retain(flags);
         rustix::mount::mount_remount(c"/", flags, c"")

@@ -11,7 +11,7 @@ mod passwd;
 pub mod rlimits;
 mod user;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::getppid;
@@ -23,6 +23,7 @@ use crate::exec::{self, Command, exec};
 use crate::plan::Process;
 use crate::proc::process::Identity;
 use crate::step;
+use crate::syscall::fd::AsFd;
 use crate::syscall::process::{Prctl, prctl};
 use crate::syscall::signal::{self, Disposition, SigSet, sigaction, sigprocmask};
 use crate::syscall::{cred, fd, is_absent, key};

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::Errno;
 
@@ -14,6 +14,7 @@ use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::plan::GROUPS;
+use crate::syscall::fd::AsFd;
 
 /// What to become.
 pub struct Ids<'a> {
@@ -67,7 +68,7 @@ fn open(root: BorrowedFd<'_>, path: &'static CStr) -> Result<Option<OwnedFd>> {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         file => file.doing(DOING, path)?,
     };
-    let stat = fstat(&file).doing(DOING, path)?;
+    let stat = fstat(file.as_fd()).doing(DOING, path)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(Some(file)),
         _ => Err(Error::refused(DOING, path, t!("it is not a regular file"))),

@@ -4,7 +4,7 @@ use linux_raw_sys::general::{
     __NR_close, __NR_close_range, __NR_ppoll, __NR_pwritev2, __NR_write, POLLOUT, RWF_NOWAIT,
     pollfd,
 };
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::arch::syscall;
@@ -71,6 +71,29 @@ pub fn wait_writable(fd: i32, milliseconds: i32) -> bool {
     let (poll, time) = (&raw mut poll as usize, time.as_ptr() as usize);
     // SAFETY: one pollfd, a timespec, and no signal mask.
     ret(unsafe { syscall(__NR_ppoll, [poll, 1, time, 0, 0, 0]) }).is_ok_and(|ready| ready == 1)
+}
+
+/// A descriptor that is lent. rustix's own trait of that name asks each time whether it is -1, and panics:
+/// none of nsinit's is, and there are hundreds of places.
+pub trait AsFd {
+    /// For a call.
+    fn as_fd(&self) -> BorrowedFd<'_>;
+}
+
+impl AsFd for OwnedFd {
+    #[inline(always)]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: both have the representation of the descriptor's number, as their documentation says,
+        // and what is lent lives no longer than its owner.
+        unsafe { *(&raw const *self).cast() }
+    }
+}
+
+impl AsFd for BorrowedFd<'_> {
+    #[inline(always)]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        *self
+    }
 }
 
 /// Standard input, output and error.

@@ -8,6 +8,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::arch::syscall;
+use super::fd::AsFd;
 use super::memory::MMAP;
 use super::ret;
 
@@ -25,7 +26,7 @@ pub fn program(
     // EINVAL: before Linux 6.3.
     let file = memfd_create(c"nsinit", flags | MemfdFlags::EXEC)
         .or_else(|_| memfd_create(c"nsinit", flags))?;
-    ftruncate(&file, len as u64)?;
+    ftruncate(file.as_fd(), len as u64)?;
     // All its pages are made at once (MAP_POPULATE), instead of each by a fault.
     let (prot, flags) = (PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE);
     let words = [0, len, prot as usize, flags as usize, file.as_raw_fd() as usize, 0];
@@ -37,7 +38,7 @@ pub fn program(
     // SAFETY: the only reference into the mapping is gone.
     ret(unsafe { syscall(__NR_munmap, [at, len, 0, 0, 0, 0]) })?;
     filled?;
-    fcntl_add_seals(&file, SEALS)?;
+    fcntl_add_seals(file.as_fd(), SEALS)?;
     Ok(file)
 }
 

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use heapless::Vec;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::process::{chdir, fchdir};
 
@@ -24,6 +24,7 @@ use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
 use crate::security::look_up_user;
+use crate::syscall::fd::AsFd;
 
 /// Interpreters of interpreters.
 const DEPTH: usize = 4;
@@ -53,7 +54,7 @@ pub fn check(
             Ok(is_good) => good &= is_good,
             Err(error) => good = tell(error, arena) == 0,
         }
-        fchdir(&here).doing(t!("go back to"), "the working directory")?;
+        fchdir(here.as_fd()).doing(t!("go back to"), "the working directory")?;
     }
     Ok(good & !goes_round(&units))
 }
@@ -182,7 +183,7 @@ fn runs(
 ) -> Result<()> {
     let refused = |path, why| Err(Error::refused(t!("execute"), path, why));
     for _ in 0..DEPTH {
-        let stat = fstat(&file).doing(t!("look at"), path)?;
+        let stat = fstat(file.as_fd()).doing(t!("look at"), path)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
             || stat.st_mode & 0o111 == 0
         {

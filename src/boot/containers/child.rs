@@ -20,6 +20,7 @@ use crate::front::{blank, libct, load, tell};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::syscall::cstr::ThinCStr;
+use crate::syscall::fd::AsFd;
 use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{execve, exit_group};
 use crate::syscall::signal::{SigSet, sigprocmask};
@@ -70,16 +71,16 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     }
     let (after, _) = after(plan, units, (kind, name), CONFIG, arena);
     // PID 1 is there as long as this process.
-    rustix::io::write(&talk, bytes_of(&mut record(after, &plan.service.keep)))
+    rustix::io::write(talk.as_fd(), bytes_of(&mut record(after, &plan.service.keep)))
         .doing(t!("tell the settings"), ())?;
     let mut go = [0];
-    match rustix::io::retry_on_intr(|| rustix::io::read(&talk, &mut go)) {
+    match rustix::io::retry_on_intr(|| rustix::io::read(talk.as_fd(), &mut go)) {
         Ok(1) => {}
         // It is not wanted any more.
         _ => exit_group(STATUS_NSINIT),
     }
     image::prepare(dir, name, plan, arena)?;
-    fcntl_setfd(&talk, FdFlags::empty()).doing(t!("keep the socket"), ())?;
+    fcntl_setfd(talk.as_fd(), FdFlags::empty()).doing(t!("keep the socket"), ())?;
     let ready =
         arena.cstr(format_args!("{}", talk.as_raw_fd())).doing(t!("name the socket"), ())?;
     let argv = [

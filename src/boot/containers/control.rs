@@ -18,6 +18,7 @@ use super::{Phase, Room};
 use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 use crate::syscall::time::boottime;
 
 /// Where it listens.
@@ -69,8 +70,8 @@ pub fn listen() -> Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
         .doing(t!("make the socket"), SOCKET)?;
     let address = SocketAddrUnix::new(SOCKET).doing(t!("name the socket"), SOCKET)?;
-    bind(&socket, &address).doing(t!("bind the socket"), SOCKET)?;
-    rustix::net::listen(&socket, CLIENTS as i32).doing(t!("listen on"), SOCKET)?;
+    bind(socket.as_fd(), &address).doing(t!("bind the socket"), SOCKET)?;
+    rustix::net::listen(socket.as_fd(), CLIENTS as i32).doing(t!("listen on"), SOCKET)?;
     Ok(socket)
 }
 
@@ -81,14 +82,14 @@ pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
         socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .doing(t!("make a socket"), ())?;
     let address = SocketAddrUnix::new(SOCKET).doing(t!("name the socket"), SOCKET)?;
-    connect(&socket, &address).doing(t!("connect to"), SOCKET).map_err(|error| {
-        match error.raw() {
+    connect(socket.as_fd(), &address).doing(t!("connect to"), SOCKET).map_err(
+        |error| match error.raw() {
             Some(Errno::NOENT | Errno::CONNREFUSED) => {
                 error.hint(t!("nsinit is not this machine's PID 1, or runs no containers yet"))
             }
             _ => error,
-        }
-    })?;
+        },
+    )?;
     send(&socket, request, SendFlags::NOSIGNAL).doing(t!("ask"), SOCKET)?;
     let mut buf = [0; PACKET];
     loop {

@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdir, mknodat, stat, statat, symlink, unlinkat,
 };
@@ -19,6 +19,7 @@ use crate::bytes::{Arena, CNames, is_among};
 use crate::error::{Context, Error, Result};
 use crate::front::load::RUN;
 use crate::plan::{Kind, Plan};
+use crate::syscall::fd::AsFd;
 use crate::syscall::loopdev;
 
 /// Where a directory without a word about it has its root: nsinit's names, and LinuxKit's for a root

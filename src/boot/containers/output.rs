@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat, rename};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -14,6 +14,7 @@ use crate::boot::names::path;
 use crate::bytes::split_by;
 use crate::errno;
 use crate::plan::service::{Keep, LOG_CONSOLE, LOG_FILE, LOG_KMSG};
+use crate::syscall::fd::AsFd;
 
 /// Longest line in one piece: with its name it fits a record of the kernel's log
 /// (PRINTKRB_RECORD_MAX is 1024, kernel/printk/printk.c).
@@ -38,7 +39,7 @@ impl Output {
     /// A new one.
     pub fn new() -> rustix::io::Result<Output> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&read, true)?;
+        rustix::io::ioctl_fionbio(read.as_fd(), true)?;
         Ok(Output { read, write, held: [0; LINE], len: 0 })
     }
 
@@ -77,7 +78,7 @@ impl<'a> Sinks<'a> {
         let Unit { output: Some(output), keep, name, .. } = unit else { return false };
         let name = name.to_str().unwrap_or("?");
         let mut piece = [0; PIECE];
-        let n = match rustix::io::read(&output.read, &mut piece) {
+        let n = match rustix::io::read(output.read.as_fd(), &mut piece) {
             Ok(n @ 1..) => n,
             _ => return false,
         };
@@ -185,7 +186,7 @@ impl<'a> Sinks<'a> {
                 let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
                 let file = openat(CWD, path, flags, Mode::empty())?;
                 if !text.is_empty() {
-                    rustix::io::write(&file, text)?;
+                    rustix::io::write(file.as_fd(), text)?;
                 }
                 Ok::<_, rustix::io::Errno>(file)
             };
@@ -228,11 +229,11 @@ fn append(name: &str, most: u32, text: &[u8]) -> rustix::io::Result<()> {
     let [own, old] = PATHS.map(|pattern| path(pattern, name.as_bytes()));
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = openat(CWD, own.as_cstr(), flags, mode)?;
-    if fstat(&file)?.st_size as u64 + text.len() as u64 > u64::from(most) {
+    if fstat(file.as_fd())?.st_size as u64 + text.len() as u64 > u64::from(most) {
         rename(own.as_cstr(), old.as_cstr())?;
         file = openat(CWD, own.as_cstr(), flags, mode)?;
     }
-    rustix::io::write(&file, text).map(drop)
+    rustix::io::write(file.as_fd(), text).map(drop)
 }
 
 fn is_control(byte: u8) -> bool {

@@ -1,7 +1,7 @@
 //! One container's process: begun, heard, let go, asked to end, killed, and what its end means.
 
 use linux_raw_sys::general::SIGKILL;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Pid;
@@ -17,6 +17,7 @@ use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::init::exit_status;
 use crate::packed::Text;
 use crate::plan::service::{OnFailure, Restart};
+use crate::syscall::fd::AsFd;
 use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{Fork, NewNamespaces, fork};
 use crate::syscall::signal::kill;
@@ -119,7 +120,7 @@ impl Room<'_, '_> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .doing(t!("make its socket"), ())?;
-        rustix::io::ioctl_fionbio(&ours, true).doing(t!("make its socket"), ())?;
+        rustix::io::ioctl_fionbio(ours.as_fd(), true).doing(t!("make its socket"), ())?;
         match fork(NewNamespaces::empty()).doing(DOING, ())? {
             Fork::Parent(pid) => Ok((pid, ours)),
             Fork::Child => {

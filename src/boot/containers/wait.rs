@@ -3,7 +3,7 @@
 
 use heapless::Vec;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::Room;
@@ -13,6 +13,7 @@ use crate::boot::Action;
 use crate::boot::console::CONSOLES;
 use crate::boot::power::{BUTTONS, Buttons, heard};
 use crate::boot::watchdog;
+use crate::syscall::fd::AsFd;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::read_signalfd;

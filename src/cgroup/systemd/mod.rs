@@ -8,7 +8,7 @@ mod properties;
 use core::ffi::CStr;
 use core::time::Duration;
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{Access, Mode, access, mkdir};
 use rustix::io::{Errno, read};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -25,6 +25,7 @@ use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::plan::Cgroup;
 use crate::say;
+use crate::syscall::fd::AsFd;
 use message::{Call, ERROR, SIGNAL, SIZE, Writer, call, length, parse};
 
 /// The system bus, and systemd's own socket for root where there is no bus (yet).
@@ -122,7 +123,7 @@ fn connect() -> Result<(OwnedFd, &'static CStr)> {
     let to = |path: &'static CStr| {
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        rustix::net::connect(socket.as_fd(), &SocketAddrUnix::new(path)?)?;
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
         Ok(socket)
     };

@@ -1,6 +1,5 @@
 //! The device list of a v1 group (Documentation/admin-guide/cgroup-v1/devices.rst).
 
-use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use rustix::io::write;
 
@@ -10,6 +9,7 @@ use super::super::limits::Limited;
 use crate::bytes::{Short, Show};
 use crate::error::{Context, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
+use crate::syscall::fd::AsFd;
 
 const ALLOW: &str = "devices.allow";
 const DENY: &str = "devices.deny";

@@ -1,7 +1,7 @@
 //! The devices of a v2 group: a program that the kernel asks whenever one is opened or made
 //! (kernel/bpf/cgroup.c, __cgroup_bpf_check_dev_permission; struct bpf_cgroup_dev_ctx).
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::{self, Errno};
 
 use super::super::devices::allowed;
@@ -10,6 +10,7 @@ use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::plan::{DeviceAccess, DeviceKind, DeviceRule};
 use crate::syscall::bpf::{self, INSN};
+use crate::syscall::fd::AsFd;
 
 /// Most instructions of a rule, and of what is around them.
 const RULE: usize = 8;

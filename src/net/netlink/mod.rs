@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 
 use linux_raw_sys::net::SOL_NETLINK;
 use linux_raw_sys::netlink::{NETLINK_CAP_ACK, NETLINK_EXT_ACK, NLMSG_DONE, NLMSG_ERROR};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
@@ -19,6 +19,7 @@ pub use self::request::{LINK, Nest, Requests};
 use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 use crate::syscall::socket::setsockopt;
 
 /// Longest datagram that is received. The kernel fits the parts of a list to it; one link, its longest
@@ -154,7 +155,7 @@ fn connect_to_kernel() -> Result<OwnedFd> {
     let fd = fd.doing(t!("open a netlink socket"), ())?;
     // Connected to the kernel, which has port 0: nobody else can answer (netlink(7); the check is
     // netlink_getsockbyportid in net/netlink/af_netlink.c).
-    connect(&fd, &SocketAddrNetlink::new(0, 0)).doing(t!("connect a netlink socket"), ())?;
+    connect(fd.as_fd(), &SocketAddrNetlink::new(0, 0)).doing(t!("connect a netlink socket"), ())?;
     // The kernel's words are a courtesy of Linux 4.12, an answer without the whole request one of
     // 4.3: errors come without them before.
     let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
