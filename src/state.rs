@@ -198,7 +198,7 @@ fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
     let buf = arena.take(SIZE).doing(t!("read"), FILE)?;
     let mut len = 0;
     while len < SIZE {
-        match rustix::io::read(file, buf.get_mut(len..).unwrap_or(&mut [])) {
+        match rustix::io::read(file.as_fd(), buf.get_mut(len..).unwrap_or(&mut [])) {
             Ok(0) => break,
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
@@ -244,7 +244,7 @@ pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
 
 fn write_whole(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
     while !text.is_empty() {
-        match rustix::io::write(file, text) {
+        match rustix::io::write(file.as_fd(), text) {
             Ok(n) => text = text.get(n..).unwrap_or(&[]),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),

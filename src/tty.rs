@@ -90,7 +90,8 @@ impl Raw {
         if tcgetpgrp(stdio.input) != Ok(getpgrp()) {
             return Ok(Raw { terminal: None });
         }
-        let terminal = fcntl_dupfd_cloexec(stdio.input, 3).doing(t!("keep the terminal"), ())?;
+        let terminal =
+            fcntl_dupfd_cloexec(stdio.input.as_fd(), 3).doing(t!("keep the terminal"), ())?;
         set_settings(terminal.as_fd(), &before.raw()).doing(t!("set the terminal raw"), ())?;
         Ok(Raw { terminal: Some((terminal, before)) })
     }
@@ -132,7 +133,7 @@ impl Lane {
 
     /// Reads once into the empty buffer; the end of the source closes the lane.
     fn fill(&mut self, from: BorrowedFd) {
-        match read(from, &mut self.buf) {
+        match read(from.as_fd(), &mut self.buf) {
             Ok(0) => self.open = false,
             Ok(n) => (self.start, self.end) = (0, n),
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -144,7 +145,7 @@ impl Lane {
 
     /// Writes once; a target that is gone swallows what was for it.
     fn drain(&mut self, to: BorrowedFd) {
-        match write(to, &self.buf[self.start..self.end]) {
+        match write(to.as_fd(), &self.buf[self.start..self.end]) {
             Ok(n) => self.start += n,
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => self.start = self.end,
@@ -179,9 +180,9 @@ impl<'a> Pump<'a> {
         let input = want(self.keyboard.open && self.keyboard.is_empty(), PollFlags::IN);
         let output = want(!self.screen.is_empty(), PollFlags::OUT);
         [
-            PollFd::new(&self.stdio.input, input),
-            PollFd::new(&self.stdio.output, output),
-            PollFd::new(&self.master, master),
+            PollFd::from_borrowed_fd(self.stdio.input.as_fd(), input),
+            PollFd::from_borrowed_fd(self.stdio.output.as_fd(), output),
+            PollFd::from_borrowed_fd(self.master.as_fd(), master),
         ]
     }
 

@@ -13,6 +13,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::mounts;
 use super::names::{Path, path};
 use crate::say;
+use crate::syscall::fd::AsFd;
 use crate::syscall::fd::stdio;
 
 /// Most consoles that are written to.
@@ -55,7 +56,7 @@ impl Consoles {
     pub fn inherited() -> Consoles {
         let mut consoles = Consoles::default();
         let [_, _, stderr] = stdio();
-        match fcntl_dupfd_cloexec(stderr, 3) {
+        match fcntl_dupfd_cloexec(stderr.as_fd(), 3) {
             // The first fits.
             Ok(fd) => drop(consoles.fds.push(fd)),
             // Closed.
@@ -89,12 +90,12 @@ impl Consoles {
             }
         }
         let null = || open(c"/dev/null").or_else(|_| open_path());
-        let main = self.fds.first().map_or_else(null, |fd| fcntl_dupfd_cloexec(fd, 3));
+        let main = self.fds.first().map_or_else(null, |fd| fcntl_dupfd_cloexec(fd.as_fd(), 3));
         if let Ok(main) = main {
             become_stdio(&main);
         }
         for other in self.fds.iter().skip(1) {
-            if let Ok(other) = fcntl_dupfd_cloexec(other, 3) {
+            if let Ok(other) = fcntl_dupfd_cloexec(other.as_fd(), 3) {
                 say::log_to(other);
             }
         }
@@ -129,7 +130,7 @@ impl Consoles {
 
 fn become_stdio(main: &OwnedFd) {
     // Three valid numbers; and there is nobody to tell.
-    let _ = dup2_stdin(main).and(dup2_stdout(main)).and(dup2_stderr(main));
+    let _ = dup2_stdin(main.as_fd()).and(dup2_stdout(main.as_fd())).and(dup2_stderr(main.as_fd()));
 }
 
 /// A serial line may wait for its carrier already in open(2).
@@ -153,7 +154,7 @@ fn kmsg() -> io::Result<OwnedFd> {
 
 fn nonblocking(fd: BorrowedFd) -> io::Result<OwnedFd> {
     rustix::io::ioctl_fionbio(fd, true)?;
-    fcntl_dupfd_cloexec(fd, 3)
+    fcntl_dupfd_cloexec(fd.as_fd(), 3)
 }
 
 /// A descriptor that is open, and takes nothing.

@@ -125,7 +125,7 @@ pub fn open(path: &CStr, flags: OFlags) -> io::Result<OwnedFd> {
 /// Reads a small file of proc or sysfs. EOVERFLOW where it does not fit.
 pub fn read<'a>(path: &CStr, buf: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let file = open(path, OFlags::RDONLY)?;
-    let n = rustix::io::read(&file, &mut *buf)?;
+    let n = rustix::io::read(file.as_fd(), &mut *buf)?;
     buf.get(..n).filter(|text| text.len() < buf.len()).ok_or(Errno::OVERFLOW)
 }
 
@@ -137,5 +137,5 @@ pub fn read_at<'a>(pattern: &str, name: &[u8], buf: &'a mut [u8]) -> io::Result<
 /// Writes to a file of proc or sysfs.
 pub fn write(path: &CStr, text: &[u8]) -> io::Result<()> {
     let file = open(path, OFlags::WRONLY)?;
-    rustix::io::write(&file, text).map(drop)
+    rustix::io::write(file.as_fd(), text).map(drop)
 }

@@ -10,6 +10,7 @@ use super::mounts::{open, read_at};
 use super::names::path;
 use super::{Action, names, shutdown};
 use crate::bytes::number;
+use crate::syscall::fd::AsFd;
 use crate::syscall::lock::Lock;
 use crate::syscall::signal::sigtimedwait;
 use crate::syscall::time::monotonic;
@@ -129,7 +130,7 @@ fn pressed(file: &OwnedFd) -> bool {
     const EVENT: usize = TIME + 8;
     let mut buf = [0; EVENT * 16];
     let mut pressed = false;
-    while let Ok(n @ 1..) = rustix::io::read(file, &mut buf) {
+    while let Ok(n @ 1..) = rustix::io::read(file.as_fd(), &mut buf[..]) {
         for event in buf.get(..n).unwrap_or(&[]).chunks_exact(EVENT) {
             let kind = u16::from_ne_bytes([event[TIME], event[TIME + 1]]);
             let code = u16::from_ne_bytes([event[TIME + 2], event[TIME + 3]]);

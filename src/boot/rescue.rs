@@ -82,7 +82,7 @@ fn execute(shell: &'static CStr, terminal: &CStr) -> rustix::io::Result<()> {
     // One that is not there, or another's, is no reason for having no shell at all.
     if let Ok(file) = openat(CWD, terminal, OFlags::RDWR, Mode::empty()) {
         let _ = ioctl_tiocsctty(file.as_fd());
-        dup2_stdin(&file).and(dup2_stdout(&file)).and(dup2_stderr(&file))?;
+        dup2_stdin(file.as_fd()).and(dup2_stdout(file.as_fd())).and(dup2_stderr(file.as_fd()))?;
     }
     let [path, home, term] =
         list([c"PATH=/sbin:/bin:/usr/sbin:/usr/bin", c"HOME=/", c"TERM=linux"]);

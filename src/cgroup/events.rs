@@ -56,7 +56,7 @@ impl Oom {
     pub fn interest(&self) -> PollFd<'_> {
         // A change of a v2 file is an "exceptional condition" (kernfs_generic_poll in fs/kernfs/file.c).
         let flags = if self.control.is_some() { PollFlags::IN } else { PollFlags::PRI };
-        PollFd::new(&self.fd, flags)
+        PollFd::from_borrowed_fd(self.fd.as_fd(), flags)
     }
 
     /// How many events there were since the last call. ENODEV: the group is gone.

@@ -150,7 +150,7 @@ pub fn enter(tasks: BorrowedFd) -> Result<()> {
 
 #[inline(never)]
 fn enter_by(tasks: BorrowedFd) -> Result<()> {
-    let error = match write(tasks, b"0") {
+    let error = match write(tasks.as_fd(), b"0") {
         Ok(_) => return Ok(()),
         Err(errno) => Error::errno(t!("enter the control group"), (), errno),
     };

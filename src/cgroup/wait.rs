@@ -39,7 +39,7 @@ impl Pause {
         }
         (self.next, self.left) = ((self.next * 2).min(64), self.left - ms);
         let time = Timespec { tv_sec: 0, tv_nsec: ms as i64 * 1_000_000 };
-        let mut fds = events.map(|events| PollFd::new(events, PollFlags::PRI));
+        let mut fds = events.map(|events| PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI));
         // Without an event, or with every signal blocked a real error, the next try tells.
         let _ = poll(fds.as_mut_slice(), Some(&time));
         true

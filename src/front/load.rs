@@ -225,7 +225,7 @@ pub fn read_into(path: &'static CStr, buf: &mut [u8]) -> Result<usize, Error> {
             let why = t!("it is larger than 1 MiB (1048576 bytes)");
             return Err(Error::refused(t!("read"), path, why));
         }
-        match rustix::io::read(&file, &mut buf[len..]) {
+        match rustix::io::read(file.as_fd(), &mut buf[len..]) {
             Ok(0) => return Ok(len),
             Ok(n) => len += n,
             Err(Errno::INTR) => {}

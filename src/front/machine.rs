@@ -13,6 +13,7 @@ use crate::boot::names::path;
 use crate::bytes::Show;
 use crate::error::{Context as _, Error, Result};
 use crate::say::{self, Output};
+use crate::syscall::fd::AsFd;
 
 /// A verb that changes how one of them is.
 macro_rules! change {
@@ -193,7 +194,7 @@ fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {
     let file = openat(CWD, path, flags, Mode::empty())?;
     let mut buf = [0; 4096];
     loop {
-        match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut buf))? {
+        match rustix::io::retry_on_intr(|| rustix::io::read(file.as_fd(), &mut buf[..]))? {
             0 => return Ok(()),
             n => out.write_bytes(buf.get(..n).unwrap_or(&[])),
         }

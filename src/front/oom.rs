@@ -12,6 +12,7 @@ use super::{Context, Verb, Words, answer};
 use crate::cgroup::Oom;
 use crate::error::{Context as _, Result};
 use crate::say;
+use crate::syscall::fd::AsFd;
 
 /// See the help.
 pub const VERB: Verb = Verb {
@@ -38,7 +39,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             // Asked first: what came before the end is told.
             alive = match &pidfd {
                 Some(pidfd) => {
-                    let end = PollFd::new(pidfd, PollFlags::IN);
+                    let end = PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN);
                     wait(container, &mut [oom.interest(), end], None)?
                 }
                 None => wait(container, &mut [oom.interest()], Some(1))?,

@@ -177,7 +177,7 @@ impl Process<'_> {
 /// See `Process`.
 fn command(pid: Pid, buf: &mut [u8; COMMAND]) -> Option<(&[u8], bool)> {
     let file = open("/proc", pid, "cmdline").ok()?;
-    let len = rustix::io::read(&file, &mut *buf).ok().filter(|len| *len > 0)?;
+    let len = rustix::io::read(file.as_fd(), &mut *buf).ok().filter(|len| *len > 0)?;
     let text = buf.get(..len)?;
     Some((text.strip_suffix(b"\0").unwrap_or(text), len < COMMAND))
 }

@@ -16,6 +16,7 @@ use crate::launch::Running;
 use crate::net::stats::{COUNTERS, Statistics, statistics};
 use crate::proc::lines::decimal;
 use crate::say;
+use crate::syscall::fd::AsFd;
 use crate::syscall::fd::stdio;
 use crate::syscall::process::NewNamespaces;
 
@@ -54,7 +55,8 @@ fn watch(container: &Running, groups: &Groups, arena: &Arena, every: u64) -> Res
     let [_, stdout, _] = stdio();
     let mut table = isatty(stdout).then(Watch::default);
     let pidfd = pidfd_open(container.init.pid, PidfdFlags::empty()).ok();
-    let mut end = pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN));
+    let mut end =
+        pidfd.as_ref().map(|pidfd| PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN));
     let mut alive = container.init.is_alive()?;
     while alive {
         let shown = match &mut table {

@@ -18,7 +18,7 @@ use crate::syscall::terminal::ioctl_tiocnotty;
 pub fn controlling() -> Option<OwnedFd> {
     let standard = stdio().into_iter().find(|fd| is_controlling(*fd));
     match standard {
-        Some(fd) => fcntl_dupfd_cloexec(fd, 3).ok(),
+        Some(fd) => fcntl_dupfd_cloexec(fd.as_fd(), 3).ok(),
         None => {
             let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
             open(c"/dev/tty", flags, Mode::empty()).ok().filter(|fd| is_controlling(fd.as_fd()))
@@ -36,7 +36,7 @@ fn is_controlling(fd: BorrowedFd) -> bool {
 /// where the groups are outside of this PID namespace, and have no number here
 /// (drivers/tty/tty_jobctrl.c, __tty_check_change).
 pub fn is_foreground(tty: &OwnedFd) -> bool {
-    read(tty, &mut [0u8; 0]).is_ok()
+    read(tty.as_fd(), &mut [0u8; 0][..]).is_ok()
 }
 
 /// Makes the group that `leader` leads its foreground. TTOU is blocked, so that a process in the

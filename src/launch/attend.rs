@@ -42,7 +42,8 @@ fn with_terminal(child: Pid, signals: &OwnedFd, terminal: Terminal) -> Result<u8
     let mut pump = Pump::new(terminal.stdio, terminal.master)?;
     loop {
         let [input, output, master] = pump.interest();
-        let mut fds = [PollFd::new(signals, PollFlags::IN), input, output, master];
+        let mut fds =
+            [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN), input, output, master];
         wait_any(&mut fds)?;
         let events = [fds[1].revents(), fds[2].revents(), fds[3].revents()];
         let signal = !fds[0].revents().is_empty();

@@ -8,6 +8,7 @@ use super::{Launch, Running};
 use crate::cgroup::{Freezer, Groups};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 use crate::syscall::signal::{SigSet, read_signalfd, signalfd};
 
 impl Running {
@@ -35,7 +36,7 @@ pub fn await_thaw(launch: &Launch, running: &Running, groups: &Groups) -> Result
     let set = ends.into_iter().fold(SigSet::EMPTY, SigSet::with);
     let signals = signalfd(set).doing(t!("make a signalfd"), ())?;
     while freezer.is_on()? && running.init.is_alive()? {
-        match poll(&mut [PollFd::new(&signals, PollFlags::IN)], Some(&EVERY)) {
+        match poll(&mut [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)], Some(&EVERY)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).doing(t!("wait for signals"), ()),
         }

@@ -64,7 +64,8 @@ fn survive(
     const DOING: Text = t!("become the process that outlives the launcher");
     // First of all: the launcher waits for it.
     setsid().doing(DOING, ())?;
-    let namespace = namespace.map(|fd| fcntl_dupfd_cloexec(fd, 3)).transpose().doing(DOING, ())?;
+    let namespace =
+        namespace.map(|fd| fcntl_dupfd_cloexec(fd.as_fd(), 3)).transpose().doing(DOING, ())?;
     let kept = namespace.as_ref().unwrap_or(notes).as_raw_fd();
     close_all_but(&[notes.as_raw_fd() as u32, kept as u32])?;
     // Who reads what the launcher writes sees its end when that ends; its directory is not kept either.
@@ -75,7 +76,7 @@ fn survive(
     chdir(c"/").doing(DOING, ())?;
     set_name(c"nsinit-network").doing(DOING, ())?;
     // POLLHUP comes unasked, when nobody can write any more.
-    let mut ended = [PollFd::new(notes, PollFlags::empty())];
+    let mut ended = [PollFd::from_borrowed_fd(notes.as_fd(), PollFlags::empty())];
     while rest_in_poll(&mut ended, None).is_err() {}
     init.outlive();
     net::take_over(notes.as_fd(), namespace, arena)

@@ -113,7 +113,7 @@ impl Child {
     /// Whether the launcher has died: after PR_SET_PDEATHSIG, which comes too late for a parent
     /// that is dead already (and getppid(2) says 0 for one outside the PID namespace).
     pub fn is_orphaned(&self) -> rustix::io::Result<bool> {
-        let mut fds = [PollFd::new(&self.0, PollFlags::empty())];
+        let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::empty())];
         poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }))?;
         Ok(fds[0].revents().contains(PollFlags::HUP))
     }

@@ -72,7 +72,7 @@ fn become_workload(
 /// Nothing is ever written to the pipe: a read ends when its other end is closed.
 fn await_end(pipe: &OwnedFd) -> Result<()> {
     loop {
-        match rustix::io::read(pipe, &mut [0]) {
+        match rustix::io::read(pipe.as_fd(), &mut [0]) {
             Err(Errno::INTR) => {}
             end => return end.map(drop).doing(t!("wait for PID 1"), ()),
         }
@@ -89,9 +89,9 @@ fn session(slave: Option<&OwnedFd>) -> Result<()> {
     }
     let Some(slave) = slave else { return Ok(()) };
     ioctl_tiocsctty(slave).doing(t!("make the pseudo-terminal the controlling terminal"), ())?;
-    dup2_stdin(slave)
-        .and_then(|()| dup2_stdout(slave))
-        .and_then(|()| dup2_stderr(slave))
+    dup2_stdin(slave.as_fd())
+        .and_then(|()| dup2_stdout(slave.as_fd()))
+        .and_then(|()| dup2_stderr(slave.as_fd()))
         .doing(t!("make the pseudo-terminal standard input and output"), ())
 }
 

@@ -11,6 +11,7 @@ use super::look::Settings;
 use crate::bytes::{Arena, until_nul};
 use crate::error::{Context, Error, Result};
 use crate::plan::{FEW, NAME_MAX};
+use crate::syscall::fd::AsFd;
 use crate::syscall::memory::bytes_of;
 
 /// A link, and how it goes.
@@ -100,7 +101,9 @@ impl Links {
                 to.copy_from_slice(name);
             }
         }
-        retry_on_intr(|| write(pipe, bytes)).doing(t!("note interface"), link.host).map(drop)
+        retry_on_intr(|| write(pipe.as_fd(), bytes))
+            .doing(t!("note interface"), link.host)
+            .map(drop)
     }
 
     fn set(&mut self, link: &Link) -> Result<()> {
@@ -123,7 +126,10 @@ impl Links {
     pub fn read(pipe: BorrowedFd, arena: &Arena) -> Result<Links> {
         let mut links = Links::default();
         let mut words = [0; WORDS];
-        while retry_on_intr(|| read(pipe, bytes_of(&mut words))).doing(t!("read notes"), ())? != 0 {
+        while retry_on_intr(|| read(pipe.as_fd(), bytes_of(&mut words)))
+            .doing(t!("read notes"), ())?
+            != 0
+        {
             let [how, index, mtu, txqueuelen, up, ..] = words;
             let bytes = bytes_of(&mut words);
             let how = How::ALL.get(how as usize).ok_or(Errno::INVAL).doing(t!("read notes"), ())?;

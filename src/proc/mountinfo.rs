@@ -92,7 +92,7 @@ impl<'a> Lines<'a> {
         self.end -= self.start;
         self.start = 0;
         let n = rustix::io::retry_on_intr(|| {
-            rustix::io::read(self.file, self.buf.get_mut(self.end..).unwrap_or(&mut []))
+            rustix::io::read(self.file.as_fd(), self.buf.get_mut(self.end..).unwrap_or(&mut []))
         })?;
         self.end += n;
         Ok(n)
@@ -163,7 +163,7 @@ pub fn id_of(fd: BorrowedFd) -> io::Result<u32> {
         Short::<40>::new(format_args!("/proc/self/fdinfo/{}", i64::from(fd.as_fd().as_raw_fd())));
     let info = open(path.as_cstr())?;
     let mut buf = [0; 256];
-    let n = rustix::io::retry_on_intr(|| rustix::io::read(&info, &mut buf))?;
+    let n = rustix::io::retry_on_intr(|| rustix::io::read(info.as_fd(), &mut buf[..]))?;
     let text = buf.get(..n).unwrap_or(&[]);
     split_by(text, b'\n')
         .find_map(|line| line.strip_prefix(b"mnt_id:"))

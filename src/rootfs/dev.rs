@@ -250,7 +250,7 @@ pub fn is_null(stat: &Stat) -> bool {
 
 /// Makes a link. What is in its place goes, as in 2014, unless it is a directory or another's.
 fn link(dev: &Dev, name: &CStr, text: &CStr) -> io::Result<()> {
-    match rustix::fs::symlinkat(text, &dev.fd, name) {
+    match rustix::fs::symlinkat(text, dev.fd.as_fd(), name) {
         Err(Errno::EXIST) => {}
         // A /dev of others that lacks it, and is read-only: theirs to decide.
         Err(Errno::ROFS) if dev.whose == Whose::Others => return Ok(()),
@@ -267,7 +267,7 @@ fn link(dev: &Dev, name: &CStr, text: &CStr) -> io::Result<()> {
         return Ok(());
     }
     rustix::fs::unlinkat(dev.fd.as_fd(), name, AtFlags::empty())?;
-    rustix::fs::symlinkat(text, &dev.fd, name)
+    rustix::fs::symlinkat(text, dev.fd.as_fd(), name)
 }
 
 fn open_here(dir: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {

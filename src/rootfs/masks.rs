@@ -119,13 +119,13 @@ fn empty_dir() -> io::Result<OwnedFd> {
         return Err(Errno::NOSYS);
     }
     let fs = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    rustix::mount::fsconfig_set_string(&fs, c"mode", c"755")?;
-    rustix::mount::fsconfig_create(&fs)?;
+    rustix::mount::fsconfig_set_string(fs.as_fd(), c"mode", c"755")?;
+    rustix::mount::fsconfig_create(fs.as_fd())?;
     let attr = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attr)
+    rustix::mount::fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attr)
 }
 
 /// Binds a mask that is mounted already; the copy has its flags.

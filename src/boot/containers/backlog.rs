@@ -9,6 +9,7 @@ use rustix::fd::OwnedFd;
 
 use crate::boot::console::{CONSOLES, Consoles};
 use crate::boot::watchdog;
+use crate::syscall::fd::AsFd;
 use crate::syscall::time::monotonic;
 
 /// Bytes that are kept for a console that is behind.
@@ -64,7 +65,7 @@ impl Backlog {
         };
         if *lost {
             let text = b"\r\nnsinit: this console is slow: lines are lost\r\n";
-            if rustix::io::write(console, text).is_err() {
+            if rustix::io::write(console.as_fd(), text).is_err() {
                 return false;
             }
             *lost = false;
@@ -74,7 +75,7 @@ impl Backlog {
         let text = self.ring.get(at..at + len).unwrap_or(&[]);
         // Whole lines: each piece is a record of the kernel's log, where that is the console.
         let end = text.iter().rposition(|byte| *byte == b'\n').map_or(len, |last| last + 1);
-        match rustix::io::write(console, text.get(..end).unwrap_or(&[])) {
+        match rustix::io::write(console.as_fd(), text.get(..end).unwrap_or(&[])) {
             Ok(n) => *printed = printed.wrapping_add(n),
             // It hangs up, or was never one: nothing will come of it.
             Err(errno) if errno != rustix::io::Errno::AGAIN => *printed = self.said,
@@ -90,7 +91,7 @@ impl Backlog {
         for (n, console) in consoles.fds().iter().enumerate() {
             while self.is_behind(n) && monotonic() < end {
                 watchdog::kick();
-                let mut fds = [PollFd::new(console, consoles.ready())];
+                let mut fds = [PollFd::from_borrowed_fd(console.as_fd(), consoles.ready())];
                 let wait = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
                 match poll(&mut fds, Some(&wait)) {
                     Ok(1..) if self.print(n, console) => {}

@@ -74,7 +74,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     rustix::io::write(talk.as_fd(), bytes_of(&mut record(after, &plan.service.keep)))
         .doing(t!("tell the settings"), ())?;
     let mut go = [0];
-    match rustix::io::retry_on_intr(|| rustix::io::read(talk.as_fd(), &mut go)) {
+    match rustix::io::retry_on_intr(|| rustix::io::read(talk.as_fd(), &mut go[..])) {
         Ok(1) => {}
         // It is not wanted any more.
         _ => exit_group(STATUS_NSINIT),
@@ -163,7 +163,7 @@ pub fn after(
 fn standard(output: BorrowedFd) -> rustix::io::Result<()> {
     let (nothing, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     drop(writer);
-    dup2_stdin(&nothing)?;
-    dup2_stdout(output)?;
-    dup2_stderr(output)
+    dup2_stdin(nothing.as_fd())?;
+    dup2_stdout(output.as_fd())?;
+    dup2_stderr(output.as_fd())
 }

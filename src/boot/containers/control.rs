@@ -90,11 +90,12 @@ pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
             _ => error,
         },
     )?;
-    send(&socket, request, SendFlags::NOSIGNAL).doing(t!("ask"), SOCKET)?;
+    send(socket.as_fd(), request, SendFlags::NOSIGNAL).doing(t!("ask"), SOCKET)?;
     let mut buf = [0; PACKET];
     loop {
-        let (n, _) = rustix::io::retry_on_intr(|| recv(&socket, &mut buf[..], RecvFlags::empty()))
-            .doing(t!("wait for the answer of"), SOCKET)?;
+        let (n, _) =
+            rustix::io::retry_on_intr(|| recv(socket.as_fd(), &mut buf[..], RecvFlags::empty()))
+                .doing(t!("wait for the answer of"), SOCKET)?;
         let packet = buf.get(..n).unwrap_or(&[]);
         if packet.is_empty() {
             return Err(Errno::CONNRESET).doing(t!("wait for the answer of"), SOCKET);
@@ -128,7 +129,7 @@ impl Client {
     /// One packet. It fails where nobody reads: then there is nobody to tell.
     fn tell(&self, text: fmt::Arguments) {
         let text = Short::<PACKET>::new(text);
-        let _ = send(&self.fd, text.as_str().as_bytes(), SendFlags::NOSIGNAL);
+        let _ = send(self.fd.as_fd(), text.as_str().as_bytes(), SendFlags::NOSIGNAL);
     }
 }
 
@@ -139,7 +140,7 @@ impl Room<'_, '_> {
     pub fn request(&mut self, n: usize) {
         let Some(client) = self.control.clients.get(n) else { return };
         let mut buf = [0; PACKET];
-        let len = match recv(&client.fd, &mut buf[..], RecvFlags::empty()) {
+        let len = match recv(client.fd.as_fd(), &mut buf[..], RecvFlags::empty()) {
             Ok((len @ 1.., _)) => len,
             Err(Errno::AGAIN | Errno::INTR) => return,
             _ => {

@@ -12,6 +12,7 @@ use rustix::process::geteuid;
 use super::image::loop_device;
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
+use crate::syscall::fd::AsFd;
 
 /// The root of the image that `file` is, mounted read-only and nowhere: it goes with its descriptor, and
 /// the loop device with it (fsopen and fsmount, Linux 5.2).
@@ -27,8 +28,8 @@ pub fn open(file: &OwnedFd, path: &'static CStr, fstype: &'static CStr) -> Resul
 
 fn mounted(source: &CStr, fstype: &CStr) -> rustix::io::Result<OwnedFd> {
     let fs = fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&fs, c"source", source)?;
-    fsconfig_set_flag(&fs, c"ro")?;
-    fsconfig_create(&fs)?;
-    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV)
+    fsconfig_set_string(fs.as_fd(), c"source", source)?;
+    fsconfig_set_flag(fs.as_fd(), c"ro")?;
+    fsconfig_create(fs.as_fd())?;
+    fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV)
 }

@@ -78,7 +78,7 @@ impl<'a> Sinks<'a> {
         let Unit { output: Some(output), keep, name, .. } = unit else { return false };
         let name = name.to_str().unwrap_or("?");
         let mut piece = [0; PIECE];
-        let n = match rustix::io::read(output.read.as_fd(), &mut piece) {
+        let n = match rustix::io::read(output.read.as_fd(), &mut piece[..]) {
             Ok(n @ 1..) => n,
             _ => return false,
         };
@@ -160,7 +160,7 @@ impl<'a> Sinks<'a> {
             && let Some(kmsg) = self.kmsg()
         {
             // EAGAIN, EINVAL: the kernel does not want it, and the console may have it.
-            let _ = rustix::io::write(kmsg, whole);
+            let _ = rustix::io::write(kmsg.as_fd(), whole);
         }
     }
 

@@ -147,7 +147,7 @@ impl Room<'_, '_> {
         let Some(unit) = self.units.get_mut(n) else { return };
         let Some(talk) = &unit.talk else { return };
         let mut record: Record = [0; _];
-        match (rustix::io::read(talk, bytes_of(&mut record)), unit.state) {
+        match (rustix::io::read(talk.as_fd(), bytes_of(&mut record)), unit.state) {
             (Ok(n), State::Reading) if n == size_of_val(&record) => {
                 (unit.after, unit.keep) = from_record(&record);
                 unit.state = State::Waiting;

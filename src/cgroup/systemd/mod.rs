@@ -172,7 +172,7 @@ impl Bus<'_> {
 
     fn send(&self, mut bytes: &[u8]) -> rustix::io::Result<()> {
         while !bytes.is_empty() {
-            let n = send(&self.socket, bytes, SendFlags::NOSIGNAL)?;
+            let n = send(self.socket.as_fd(), bytes, SendFlags::NOSIGNAL)?;
             bytes = bytes.get(n..).unwrap_or(&[]);
         }
         Ok(())

@@ -81,7 +81,7 @@ impl<'a> Socket<'a> {
         let first = self.sequence.wrapping_add(1);
         self.sequence = self.sequence.wrapping_add(last as u32 + 1);
         let outcome = match self.requests.finish(first) {
-            Ok(bytes) => retry_on_intr(|| send(&self.fd, bytes, SendFlags::empty()))
+            Ok(bytes) => retry_on_intr(|| send(self.fd.as_fd(), bytes, SendFlags::empty()))
                 .and_then(|_| self.receive(first, last, seen)),
             Err(errno) => Err(errno),
         };
@@ -110,7 +110,7 @@ impl<'a> Socket<'a> {
         let mut refusal = None;
         let mut buf = [const { MaybeUninit::<u8>::uninit() }; ANSWER];
         loop {
-            let received = recv(&self.fd, &mut buf[..], RecvFlags::TRUNC);
+            let received = recv(self.fd.as_fd(), &mut buf[..], RecvFlags::TRUNC);
             let ((datagram, _), len) = match received {
                 Err(Errno::INTR) => continue,
                 received => received?,
