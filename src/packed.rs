@@ -14,13 +14,13 @@ use crate::syscall::cstr::ThinCStr;
 /// What the bytes from 128 on and then those below the space stand for: the pairs that make the texts
 /// shortest, each of older ones. A test says when others do better.
 const PAIRS: &[u8; 2 * CODES] = b"\
-e s tht ineron\x82\x80ord , roan  a i\x83esi\x81o tetaofen: c\x86nait\x95 reun\x88 pa\x85 l ch\"\x97\
-y maa\x81\x99mneilupa\x83o\x83mose\x8c\x89\x98\x94\xb0\x84g\x8b\xb2\xaap\x8bco\x8a\"i\x82depesin\x92\
-\x8d\x8dloe\x81\xb4cum\x86  \x87s\x84w\xb7f\xa9oun\xack exwhal\xc0bopart\x92\xbf\x90n\xcc\xb5mt\x85\
-\xa2 \x8c \x93\x89\xb1\x85n\xc3s\x94ce\x9a\x81h\xa6us\x80\x87\x9cati\x84 \xad\x9disD ke--\x8f\x91le'\
-\x81g \xd1\x85syc\x80\xd2m\x82\xabm\x84\xa7\x80\xd8\x8fvito\xecstyONf\x9edit\x88\xbagm\x88\xc5\x80\
-\x88_\xfe\xeb    \xff\xa3\xc4 \x82\x85\xfb\x99EN\xa7\x90\x82\x91r\x9d  stmeowPIbewa\x93m\x07\x9fc\
-\xd6\xb1\xa0d\x81li\xf5\x11su\xc9\xb9\x19\x13v\x85c\xb3\x8a\xaf\x9cc\x1e\xfa";
+e s tht ineron\x82\x80ord , roan  a esi\x83i\x81o tetaofen: c\x86itna\x95 reunpa\x85 l \x88 chmay il\
+\"\x97\x9ama\x81upnemoo\x83a\x83se\x98\x94\xaf\x84g\x8b\xb1\xa9\x8c\x89codep\x8bsi\x8a\"i\x82pelon\
+\x92\x8d\x8d\x86 e\x81umk \xb6cf\xa5s\x84\x84 ouw\xb9n\xacex\x80\x87whalt\x92\x8c \xc0bopar\xb4m\xc2\
+\x8f\x99\x81n\xcft\x85\xa2 \xb0\x85us\x93\x89n\xc4\xab\x9ds\x94ceh\xa8tili\x9ca'\x81D g lekesy--c\
+\x80\x90\x91\xc7 \xd2m\xd5\x85m\x84stt\x88\xe8s\x82\xadvi\xc3\x80\x96 \xa7\x80\xdb\x90di\xb7gtom\x88\
+ONf\xa1ty    \xa7\x8f\xfa\x9a\x88_\x04\xee\x05\xa6\x82\x85me\x93m  \x02\x9eEN\xa3k\x82\x91r\x9dPIbew\
+a\xf2\t\x8cdow\x96tc\xda\xb0\x9fc\xb2su\xc9\xba\x1b\x17v\x85is\x9cc";
 
 /// Bytes that are no characters.
 const CODES: usize = 128 + b' ' as usize;
@@ -40,7 +40,7 @@ const fn is_plain(byte: u8) -> bool {
 
 /// A packed text, which `Display` unpacks.
 #[derive(Clone, Copy)]
-pub struct Packed(pub &'static [u8]);
+pub struct Packed<'a>(pub &'a [u8]);
 
 /// Packs a constant text, when nsinit is built.
 #[macro_export]
@@ -86,6 +86,11 @@ impl Text {
         arena.cstr(format_args!("{COMPOSED}{text}")).map(|text| Text(text.into()))
     }
 
+    /// As it is kept: `Packed` shows one that `t!` has made.
+    pub fn packed(self) -> &'static [u8] {
+        self.0.bytes()
+    }
+
     /// Whether there are no words in it.
     pub fn is_empty(self) -> bool {
         self.0.bytes().is_empty()
@@ -127,14 +132,14 @@ impl PartialEq for Text {
 
 impl Eq for Text {}
 
-impl Packed {
+impl<'a> Packed<'a> {
     /// Its lines, without what ends them.
-    pub fn lines(self) -> impl Iterator<Item = Packed> {
+    pub fn lines(self) -> impl Iterator<Item = Packed<'a>> {
         split_by(self.0, b'\n').map(Packed)
     }
 }
 
-impl fmt::Display for Packed {
+impl fmt::Display for Packed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         self.0.iter().try_for_each(|byte| unpack(*byte, f))
     }

@@ -4,10 +4,11 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::bytes::Short;
+use crate::packed::{Packed, Text};
 use crate::syscall::lock::Lock;
 use crate::syscall::memory::{PAGE, shared_page};
 
-/// Longest step text.
+/// Longest step text, packed.
 const TEXT: usize = 120;
 
 /// The page, once there is one: every process that is forked from here on has it.
@@ -21,10 +22,9 @@ pub fn share() -> rustix::io::Result<()> {
 }
 
 /// "I am about to …". A few bytes in memory: no system call.
-pub fn at(step: &'static str) {
+pub fn at(step: Text) {
     let Some(page) = PLACE.with(|place| *place) else { return };
-    let text = &step.as_bytes()[..step.len().min(TEXT)];
-    for (to, from) in page.iter().zip(text.iter().chain(&[0])) {
+    for (to, from) in page.iter().zip(step.packed().iter().take(TEXT).chain(&[0])) {
         to.store(*from, Ordering::Relaxed);
     }
 }
@@ -40,5 +40,5 @@ pub fn last() -> Short<128> {
         }
         len += 1;
     }
-    Short::new(format_args!("{}", core::str::from_utf8(&text[..len]).unwrap_or("")))
+    Short::new(format_args!("{}", Packed(&text[..len])))
 }

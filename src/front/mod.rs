@@ -59,7 +59,7 @@ pub struct Verb {
     pub words: Words,
     /// Its help. The first line is what may follow the verb, the second one its line in the list of
     /// verbs.
-    pub text: Packed,
+    pub text: Packed<'static>,
     /// The options that it takes.
     pub options: Set,
     /// Carries it out; the exit status.
@@ -261,7 +261,7 @@ fn verb_help(verb: &Verb) -> Result<u8> {
 
 /// All texts that are packed, for the test of how well they are.
 #[cfg(test)]
-pub fn texts() -> Vec<Packed> {
+pub fn texts() -> Vec<Packed<'static>> {
     let verbs = VERBS.iter().map(|verb| verb.text);
     let others = [options::HELP, crate::errno::LINES, packed!(libct::MINIMAL)];
     verbs.chain(others).chain(dropin::usages()).collect()

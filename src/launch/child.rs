@@ -61,29 +61,29 @@ fn build(launch: &mut Launch, first: &First) -> Result<Late> {
     let kept = [&first.slave, &first.console].into_iter().flatten();
     part(launch, signal, &first.sync, &mut kept.map(AsFd::as_fd))?;
     // PID 1 in a session of its own: Ctrl-C at the caller's terminal reaches the launcher alone.
-    step::at("make a session");
+    step::at(t!("make a session"));
     setsid().doing(t!("make a session"), ())?;
-    step::at("join namespaces");
+    step::at(t!("join namespaces"));
     join_namespaces(launch)?;
     if let Some(name) = launch.plan.hostname {
-        step::at("set the host name");
+        step::at(t!("set the host name"));
         sethostname(name.to_bytes()).doing(t!("set the host name to"), name)?;
     }
     if launch.plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
-        step::at("bring lo up");
+        step::at(t!("bring lo up"));
         net::loopback_up(launch.arena)?;
     }
     if launch.plan.namespaces.is_new(Kind::Mount) {
         with_root(launch, first)
     } else {
         let fds = wait_go(first)?;
-        step::at("enter its control groups");
+        step::at(t!("enter its control groups"));
         enter(launch, fds, false).map(|(late, _)| late)
     }
 }
 
 fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
-    step::at("wait for the launcher");
+    step::at(t!("wait for the launcher"));
     if first.tells {
         first.sync.built()?;
     }
@@ -93,33 +93,33 @@ fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
 /// The root file system, with the cgroups in between: their directories are mounted into it.
 fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     let plan = &launch.plan.rootfs;
-    step::at("make the root file system a mount");
+    step::at(t!("make the root file system a mount"));
     let mut root = Root::open(plan)?;
-    step::at("mount what the file lists");
+    step::at(t!("mount what the file lists"));
     root.mounts()?;
     if !plan.devices.is_empty() {
-        step::at("make the device nodes");
+        step::at(t!("make the device nodes"));
         root.devices()?;
     }
     if plan.dev_links {
-        step::at("make the links in /dev");
+        step::at(t!("make the links in /dev"));
         root.links()?;
     }
     if let Some(console) = &first.console {
-        step::at("mount the terminal on /dev/console");
+        step::at(t!("mount the terminal on /dev/console"));
         root.console(console.as_fd())?;
     }
-    step::at("mask paths");
+    step::at(t!("mask paths"));
     root.masks()?;
     // The launcher has saved state.json by then: `finish` hides it.
     let fds = wait_go(first)?;
-    step::at("enter its control groups");
+    step::at(t!("enter its control groups"));
     let (late, own) = enter(launch, fds, plan.wants_cgroups())?;
     if let Some(own) = own {
-        step::at("mount its control groups");
+        step::at(t!("mount its control groups"));
         mount_cgroups(&root, &own)?;
     }
-    step::at("make the root file system its root");
+    step::at(t!("make the root file system its root"));
     root.finish()?;
     Ok(late)
 }
@@ -196,7 +196,7 @@ fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
 
 /// Forks the workload and becomes its reaper.
 fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
-    step::at("fork the command");
+    step::at(t!("fork the command"));
     // PID 1's end of it closes with the last of PID 1's descriptors. The command waits for that: it
     // may be allowed to look into PID 1, and must find nothing there.
     let (quiet, noisy) = match pipe_with(PipeFlags::CLOEXEC).doing(t!("make a pipe"), ()) {

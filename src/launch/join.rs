@@ -111,7 +111,7 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
             crate::syscall::fd::close(fd as u32);
         }
     }
-    step::at("fork the command");
+    step::at(t!("fork the command"));
     match forked(fork_sibling(), launch.plan) {
         Ok(Fork::Child) => {
             let signal = launch.plan.process.parent_death_signal;
@@ -143,11 +143,11 @@ fn go_inside<'a>(
     let kept = inside.slave.iter().map(AsFd::as_fd);
     let kept = kept.chain(inside.tasks.fds()).chain(inside.target.fds());
     part(launch, linux_raw_sys::general::SIGKILL, &inside.sync, &mut { kept })?;
-    step::at("enter the container's control groups");
+    step::at(t!("enter the container's control groups"));
     let count = inside.tasks.fds().count();
     let late = if inside.tasks.has_memory() { count - 1 } else { count };
     inside.tasks.fds().take(late).try_for_each(cgroup::enter)?;
-    step::at("enter the container's namespaces");
+    step::at(t!("enter the container's namespaces"));
     inside.target.enter(running)?;
     // setns(2) into a mount namespace leaves the directory at its root; without one it is still
     // the caller's, and the command starts from the root in any case.

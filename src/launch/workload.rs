@@ -47,17 +47,17 @@ fn become_workload(
     inherited: &Inherited,
 ) -> Result<core::convert::Infallible> {
     let process = &mut launch.plan.process;
-    step::at("make the command's session");
+    step::at(t!("make the command's session"));
     session(inherited.slave)?;
     security::finalize(process, launch.original, launch.arena)?;
     if let Some(quiet) = inherited.quiet {
-        step::at("wait until PID 1 has closed its descriptors");
+        step::at(t!("wait until PID 1 has closed its descriptors"));
         await_end(quiet)?;
     }
     // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
     // looks at the rights of whoever opened the file, so it works as any user.
     if let Some(memory) = inherited.memory {
-        step::at("enter the memory cgroup");
+        step::at(t!("enter the memory cgroup"));
         cgroup::enter(memory)?;
     }
     // The launcher is gone: its death came when the parent-death signal was off, as a change of
@@ -103,9 +103,9 @@ pub fn part<'a>(
     sync: &'a Child,
     kept: &mut dyn Iterator<Item = BorrowedFd<'a>>,
 ) -> Result<()> {
-    step::at("tie its life to the launcher's");
+    step::at(t!("tie its life to the launcher's"));
     die_with_launcher(sync, death_signal)?;
-    step::at("close the launcher's descriptors");
+    step::at(t!("close the launcher's descriptors"));
     let mut keep = heapless::Vec::<u32, 32>::new();
     for fd in kept.chain([sync.fd().as_fd()]) {
         let full = |_| Error::refused(t!("keep descriptors"), (), t!("more than 32"));
@@ -113,7 +113,7 @@ pub fn part<'a>(
     }
     close_all_but(&keep)?;
     // Nobody inside may look into this process, whose memory is the launcher's.
-    step::at("become undumpable");
+    step::at(t!("become undumpable"));
     security::be_undumpable()?;
     if let Some(env) = launch.env.take() {
         env.erase();

@@ -11,6 +11,7 @@ use super::attach::{self, NewMount};
 use super::change::Change;
 use super::{PROC_SUPER_MAGIC, Root, SYSFS_MAGIC, magic};
 use crate::beneath;
+use crate::bytes::Names;
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::plan::Mount;
@@ -140,16 +141,18 @@ fn is_of(mount: &Mount, source: Option<BorrowedFd>, fstype: &[u8], number: u32) 
 
 /// The step's words for a file system type.
 pub fn doing(fstype: &CStr) -> Text {
-    match fstype.to_bytes() {
-        b"proc" => t!("mount proc on"),
-        b"sysfs" => t!("mount sysfs on"),
-        b"tmpfs" => t!("mount tmpfs on"),
-        b"devtmpfs" => t!("mount devtmpfs on"),
-        b"devpts" => t!("mount devpts on"),
-        b"mqueue" => t!("mount mqueue on"),
-        b"overlay" => t!("mount overlay on"),
-        _ => t!("mount a file system on"),
-    }
+    const TYPES: Names = Names("proc sysfs tmpfs devtmpfs devpts mqueue overlay");
+    const DOING: [Text; 7] = [
+        t!("mount proc on"),
+        t!("mount sysfs on"),
+        t!("mount tmpfs on"),
+        t!("mount devtmpfs on"),
+        t!("mount devpts on"),
+        t!("mount mqueue on"),
+        t!("mount overlay on"),
+    ];
+    let known = TYPES.place(fstype.to_bytes()).and_then(|place| DOING.get(place));
+    known.copied().unwrap_or(t!("mount a file system on"))
 }
 
 fn no_mount_point(mount: &Mount, errno: Errno) -> Error {

@@ -56,56 +56,56 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
 /// descriptors in place; its working directory is "/" and its parent-death signal is set.
 pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Result<()> {
     let parent = getppid();
-    step::at("leave the session keyring");
+    step::at(t!("leave the session keyring"));
     leave_session_keyring()?;
     // Processes of a container that is joined can see this one already: from here on they can
     // neither trace it nor open what /proc shows of it (CVE-2016-9962).
-    step::at("become undumpable");
+    step::at(t!("become undumpable"));
     be_undumpable()?;
-    step::at("check the capabilities");
+    step::at(t!("check the capabilities"));
     caps::check(process.capabilities)?;
     // Before the limits, which may forbid opening files, and with every right to read them.
-    step::at("look up the user");
+    step::at(t!("look up the user"));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root =
         openat(CWD, c"/", flags, Mode::empty()).doing(t!("open the root of the container"), ())?;
     let ids = look_up_user(process, root.as_fd(), arena)?;
     // Raising a hard limit takes CAP_SYS_RESOURCE.
-    step::at("set resource limits");
+    step::at(t!("set resource limits"));
     rlimits::set(&process.rlimits)?;
-    step::at("mark descriptors close-on-exec");
+    step::at(t!("mark descriptors close-on-exec"));
     close_on_exec()?;
     if process.no_new_privs {
-        step::at("set no_new_privs");
+        step::at(t!("set no_new_privs"));
         set_no_new_privs()?;
     }
     // Takes CAP_SETPCAP, which a change of user takes away.
-    step::at("limit the bounding set");
+    step::at(t!("limit the bounding set"));
     caps::bound(process.capabilities)?;
     // Its owner may open it again by name, as /dev/console or /dev/stdout.
     if process.tty && ids.uid != 0 {
-        step::at("give the terminal to the user");
+        step::at(t!("give the terminal to the user"));
         let owner = Some(rustix::fs::Uid::from_raw(ids.uid));
         let [stdin, ..] = fd::stdio();
         rustix::fs::fchown(stdin, owner, None).doing(t!("give the terminal to"), process.user)?;
     }
-    step::at("change the user");
+    step::at(t!("change the user"));
     become_user(&ids)?;
     // An execve as another user than root leaves no capability, so there is none to keep; working
     // directory and command are then reached with the user's own rights.
-    step::at("limit the capabilities");
+    step::at(t!("limit the capabilities"));
     caps::limit(if ids.uid == 0 { process.capabilities } else { 0 })?;
     // The change of user has cleared it (kernel/cred.c, commit_creds).
-    step::at("set the parent-death signal");
+    step::at(t!("set the parent-death signal"));
     die_with_parent(process.parent_death_signal, parent)?;
-    step::at("enter the working directory");
+    step::at(t!("enter the working directory"));
     directory::enter(process.cwd)?;
     environment::complete(process, ids.home, arena)?;
     // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
-    step::at("restore the signals");
+    step::at(t!("restore the signals"));
     sigaction(signal::CHLD, original.sigchld).doing(t!("restore SIGCHLD"), ())?;
     sigprocmask(original.mask).doing(t!("restore the signal mask"), ())?;
-    step::at("execute the command");
+    step::at(t!("execute the command"));
     Ok(())
 }
 

@@ -37,7 +37,7 @@ pub struct Peer {
     /// Its answer to --version, with nsinit's own.
     version: &'static str,
     /// Its answer to -h.
-    usage: Packed,
+    usage: Packed<'static>,
     /// Its answers are on standard error, which is part of what callers rely on.
     version_on_stderr: bool,
     usage_on_stderr: bool,
@@ -179,7 +179,7 @@ fn tell(peer: &Peer, question: u8) -> Result<u8> {
 }
 
 #[cfg(test)]
-pub fn usages() -> impl Iterator<Item = Packed> {
+pub fn usages() -> impl Iterator<Item = Packed<'static>> {
     PEERS.into_iter().map(|peer| peer.usage)
 }
 
