@@ -321,7 +321,8 @@ fn a_parent_that_is_dead_already_is_told_too() {
     let mut pid = 0;
     until("it is about to ask for the signal", || {
         let call = |pid| fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-        let prctl = format!("{} ", libc::SYS_prctl);
+        // The first names the process.
+        let prctl = format!("{} {:#x} ", libc::SYS_prctl, libc::PR_SET_PDEATHSIG);
         let found = children(parent).into_iter().find(|pid| call(*pid).starts_with(&prctl));
         pid = found.filter(|pid| is_nsinit(*pid)).unwrap_or(0);
         pid != 0
