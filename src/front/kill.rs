@@ -60,8 +60,11 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             send(container.init, n)?;
         }
         match &freezer {
-            // On v1 not even KILL reaches what is frozen.
-            Some(freezer) if paused && n == KILL => freezer.thaw()?,
+            // On v1 not even KILL reaches what is frozen; on v2 it does, and the group may be gone by now.
+            Some(freezer) if paused && n == KILL => match freezer.thaw() {
+                Err(error) if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) => {}
+                thawed => thawed?,
+            },
             Some(_) if paused && n != 0 => {
                 say::warning(format_args!("it is paused: the signal waits"))
             }

@@ -122,6 +122,12 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
         }
         return Err(usage("boot", t!("only PID 1 can; --check DIR looks at what it would find")));
     };
+    if let [Some(word), ..] = options.command {
+        return Err(usage(
+            super::shown(word.bytes(), context.arena),
+            t!("--check takes one directory"),
+        ));
+    }
     let machine = match options.arch {
         None => MACHINES.get(OWN),
         Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),

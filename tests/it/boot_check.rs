@@ -208,5 +208,6 @@ fn the_machine_may_be_another_than_this_one() {
     run.says(&["services/web: execute /bin/sh: it is a program for another kind of machine"]);
     check(&system, &["--arch", "pdp11"]).fails(&["--arch: no such machine"]);
     system.place.run(&["boot", "--check", "/nowhere"]).fails(&["/nowhere"]);
+    check(&system, &["more"]).fails(&["nsinit: more: --check takes one directory"]);
     assert_eq!(system.place.run(&["boot"]).status, FAILED);
 }

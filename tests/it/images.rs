@@ -156,6 +156,11 @@ fn what_is_no_image_is_told_and_tried_again_later() {
     fs::write(dir.join("rootfs.img"), bytes).unwrap();
     booted
         .says("web: nsinit: mount the image rootfs.img: Invalid argument (EINVAL): it is damaged");
+    let containers = dir.parent().unwrap().parent().unwrap();
+    let run = system.place.run(&["boot", "--check", containers.to_str().unwrap()]);
+    run.says(&[
+        "services/web: look into the image rootfs.img: Invalid argument (EINVAL): it is damaged",
+    ]);
     booted.is("web", "back-off");
 }
 

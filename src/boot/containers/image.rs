@@ -127,15 +127,18 @@ fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
     let device = loop_device(&file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
-    mount(source, on, fstype, flags, None).doing(t!("mount the image"), path).map_err(|error| {
-        match error.raw() {
-            Some(Errno::NODEV) => error.hint(t!("this kernel does not know its file system")),
-            Some(Errno::INVAL) => {
-                error.hint(t!("it is damaged, or of a kind that this kernel does not know"))
-            }
-            _ => error,
+    mount(source, on, fstype, flags, None).doing(t!("mount the image"), path).map_err(explained)
+}
+
+/// With what the kernel means, where an image could not be mounted.
+pub fn explained(error: Error) -> Error {
+    match error.raw() {
+        Some(Errno::NODEV) => error.hint(t!("this kernel does not know its file system")),
+        Some(Errno::INVAL) => {
+            error.hint(t!("it is damaged, or of a kind that this kernel does not know"))
         }
-    })
+        _ => error,
+    }
 }
 
 /// The type of an image by its magic number. `None`: none of those.
@@ -197,9 +200,7 @@ fn tmpfs(on: &'static CStr, size: Option<&'static CStr>, arena: &Arena) -> Resul
     if is_mounted(on) {
         return Ok(());
     }
-    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data))
-        .doing(t!("mount tmpfs on"), on)
-        .map_err(|error| error.hint(t!("\"overlay_size\" says how large")))
+    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data)).doing(t!("mount tmpfs on"), on)
 }
 
 /// `layer` above `lower`, on `on`.

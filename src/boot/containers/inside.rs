@@ -9,7 +9,7 @@ use rustix::mount::{
 };
 use rustix::process::geteuid;
 
-use super::image::loop_device;
+use super::image::{explained, loop_device};
 use crate::error::{Context, Error, Result};
 use crate::packed::Text;
 use crate::syscall::fd::AsFd;
@@ -23,7 +23,7 @@ pub fn open(file: &OwnedFd, path: &'static CStr, fstype: &'static CStr) -> Resul
     }
     let device = loop_device(file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
-    mounted(source, fstype).doing(DOING, path)
+    mounted(source, fstype).doing(DOING, path).map_err(explained)
 }
 
 fn mounted(source: &CStr, fstype: &CStr) -> rustix::io::Result<OwnedFd> {

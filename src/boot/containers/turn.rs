@@ -183,6 +183,9 @@ impl Room<'_, '_> {
         self.action = action;
         if !matches!(self.phase, Phase::Stopping | Phase::Onshutdown) {
             self.phase = Phase::Stopping;
+            if self.units.iter().any(|unit| unit.pid.is_some()) {
+                self.say(format_args!("the end is asked for: the containers are stopped"));
+            }
         }
     }
 

@@ -13,10 +13,7 @@ use crate::plan::service::{LOG_CONSOLE, LOG_FILE, LOG_KMSG, OnFailure, Restart, 
 use crate::signame;
 
 pub(super) const SERVICE: &Keys = &keys!(
-    [
-        all("restart_max", |f| Slot::U32(&mut f.plan.service.keep.restart_max)),
-        all("overlay_size", |f| Slot::Text(&mut f.plan.service.overlay_size)),
-    ],
+    [all("restart_max", |f| Slot::U32(&mut f.plan.service.keep.restart_max)),],
     [
         all("after", |f| {
             f.plan.service.after.clear();
@@ -36,6 +33,19 @@ pub(super) const SERVICE: &Keys = &keys!(
             f.list(|f| f.word(LOGS).map(|bit| f.plan.service.keep.log |= bit))
         }),
         all("log_size", |f| f.measure(SIZES).map(|n| f.plan.service.keep.log_size = n)),
+        all("overlay_size", |f| {
+            f.plan.service.overlay_size = f.text_or_none()?;
+            // What tmpfs takes as its size= (mm/shmem.c, shmem_parse_one).
+            let text = f.plan.service.overlay_size.map_or(&b"0"[..], CStr::to_bytes);
+            let digits = match text {
+                [digits @ .., b'k' | b'K' | b'm' | b'M' | b'g' | b'G' | b'%'] => digits,
+                digits => digits,
+            };
+            match number(digits, 10) {
+                Some(_) => Ok(()),
+                None => Err(f.fault(t!("expected a size such as \"16m\", \"1g\" or \"10%\""))),
+            }
+        }),
         all("overlay", |f| {
             f.plan.service.overlay = f.text_or_none()?;
             match f.plan.service.overlay.map(CStr::to_bytes) {
@@ -80,9 +90,10 @@ const SIZES: Words<u64> = &[("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 
 
 /// Prints all of it but its plain keys, with every default written out.
 pub(super) fn print(j: &mut Json, service: &Service) {
-    let Service { after, overlay, keep, .. } = service;
+    let Service { after, overlay, overlay_size, keep, .. } = service;
     j.strings("after", after.iter().copied());
     j.opt("overlay", *overlay);
+    j.opt("overlay_size", *overlay_size);
     j.key("restart");
     j.raw(format_args!("\"{}\"", name(RESTART, keep.restart)));
     j.key("on_failure");
