@@ -47,9 +47,6 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
     if machine.is_real {
         write_back(SYNC);
         unmount_all(machine.arena);
-        if action == Action::Halt {
-            watchdog::disarm();
-        }
     }
     now(action);
     // In a PID namespace whose owner may not even end that: PID 1 ends, and all with it.
@@ -152,6 +149,9 @@ fn each(arena: &Arena, f: &mut dyn FnMut(&CStr) -> rustix::io::Result<()>) -> u3
 /// (pid_namespaces(7)).
 pub fn now(action: Action) -> Option<Errno> {
     sync();
+    if action == Action::Halt {
+        watchdog::disarm();
+    }
     let command = match action {
         Action::PowerOff => RebootCommand::PowerOff,
         Action::Halt => RebootCommand::Halt,
