@@ -23,7 +23,7 @@ fn main() {
         "-Wl,-z,noseparate-code", // headers, read-only data and text share pages of the file
         "-Wl,-z,noexecstack",
         "-Wl,--hash-style=gnu",
-        "-Wl,-O2",
+        "-Wl,-O2", // a text that ends as another does lies in it
     ] {
         println!("cargo::rustc-link-arg-bins={arg}");
     }

@@ -24,7 +24,6 @@ pub const SHELL: &CStr = c"/bin/sh";
 /// machine. `None`: go on. The watchdog is kicked meanwhile.
 pub fn shell(machine: &Machine) -> Option<Action> {
     let shell = machine.cmdline.shell.unwrap_or(SHELL);
-    say::error(format_args!("a shell on the console; it ends with \"exit\""));
     attend(shell, machine.consoles.terminal())
 }
 
@@ -43,6 +42,7 @@ fn attend(shell: &'static CStr, terminal: &CStr) -> Option<Action> {
             return None;
         }
     };
+    say::error(format_args!("a shell is on the console; it ends with \"exit\""));
     loop {
         watchdog::kick();
         while let Ok(Some((ended, _))) = wait_any(false) {

@@ -49,8 +49,10 @@ pub fn kick() {
 pub fn disarm() {
     // Without the magic close it goes on, and resets the machine: as below.
     tell(b"V");
-    // Without a device that is standard input, of which there is no more need.
-    fd::close(FD.swap(0, Ordering::Relaxed) as u32);
+    let device = FD.swap(0, Ordering::Relaxed);
+    if device != 0 {
+        fd::close(device as u32);
+    }
 }
 
 fn tell(word: &[u8]) {

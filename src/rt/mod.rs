@@ -31,7 +31,6 @@ struct Statics {
 // The section is put behind the small statics (discard.ld), which then share a page with the data.
 #[unsafe(link_section = ".bss.large")]
 static mut STATICS: Statics = Statics { arena: [0; ARENA], plan: MaybeUninit::uninit() };
-
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 unsafe extern "C" {

@@ -1,6 +1,5 @@
-//! What refers to an unwinder, which is never called: `panic = "abort"`.
+//! The unwinder, which is never called: `panic = "abort"`. But the precompiled core library refers to it.
 
-// The precompiled core library refers to the unwinder, though `panic = "abort"` never calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
