@@ -152,7 +152,7 @@ mod tests {
         // An offset of 0, and one to before the begin.
         for offset in [0, 2] {
             let compressed = [0x10, b'a', offset, 0, 0];
-            assert_eq!(Block { compressed: &compressed, len }.decompress(&mut out), None);
+            assert_eq!(Block { compressed: &compressed, len: 5 }.decompress(&mut [0; 5]), None);
         }
         // A length that no word can hold would need more bytes than there is memory for.
         let endless = [0xf0].into_iter().chain([0xff; 1000]).collect::<Vec<u8>>();
