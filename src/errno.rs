@@ -5,32 +5,25 @@ use core::fmt;
 use linux_raw_sys::errno as e;
 use rustix::io::Errno;
 
-use crate::packed::Packed;
-
 /// Shows an errno as "text (NAME)".
 pub struct Text(pub Errno);
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let number = self.0.raw_os_error();
-        let row = NUMBERS.iter().position(|known| i32::from(*known) == number);
-        let mut lines = LINES.lines().skip(row.unwrap_or(NUMBERS.len()) * 2);
-        match (lines.next(), lines.next()) {
-            (Some(text), Some(name)) => write!(f, "{text} ({name})"),
-            _ => write!(f, "errno {}", i64::from(number)),
+        match ROWS.iter().find(|(known, ..)| i64::from(*known) == i64::from(number)) {
+            Some((_, name, text)) => write!(f, "{text} ({name})"),
+            None => write!(f, "errno {}", i64::from(number)),
         }
     }
 }
 
-/// The table: a byte a number, and one text with two lines an errno, which together take a sixth of
-/// what pairs of strings would. Numbers differ between architectures: they are the kernel headers'
-/// own. Those of STREAMS, XENIX, shared libraries, robust mutexes and the like
-/// are left out: no call of nsinit gives them.
+/// A row for each: number, name, text. Numbers differ between architectures: they are the kernel
+/// headers' own. Those of STREAMS, XENIX, shared libraries, robust mutexes and the like are not here:
+/// no call of nsinit gives them.
 macro_rules! table {
     ($($name:ident $text:literal)*) => {
-        const NUMBERS: &[u8] = &[$(e::$name as u8),*];
-        /// A line with the text and one with the name for each.
-        pub const LINES: Packed = packed!(concat!($($text, "\n", stringify!($name), "\n"),*));
+        const ROWS: &[(u32, &str, &str)] = &[$((e::$name, stringify!($name), $text)),*];
     };
 }
 
@@ -122,7 +115,6 @@ mod tests {
     fn text_and_name() {
         assert_eq!(Text(Errno::NOENT).to_string(), "No such file or directory (ENOENT)");
         assert_eq!(Text(Errno::HWPOISON).to_string(), "Memory page has hardware error (EHWPOISON)");
-        assert_eq!(NUMBERS.len() * 2 + 1, LINES.lines().count());
         assert_eq!(Text(Errno::from_raw_os_error(4000)).to_string(), "errno 4000");
     }
 }

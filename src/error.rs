@@ -15,7 +15,6 @@ use rustix::process::Pid;
 
 use crate::bytes::{Full, Show};
 use crate::errno;
-use crate::packed::Text;
 use crate::syscall::cstr::ThinCStr;
 use crate::syscall::lock::Lock;
 
@@ -39,7 +38,7 @@ pub struct Error(NonZeroU32);
 #[derive(Clone, Copy)]
 struct Story {
     /// The step, as an infinitive: "mount proc".
-    doing: Text,
+    doing: &'static str,
     on: Object,
     why: Why,
     status: u8,
@@ -67,14 +66,14 @@ pub enum Why {
     /// The kernel's.
     Errno(Errno),
     /// The kernel's, and what it means here.
-    Hint(Errno, Text),
+    Hint(Errno, &'static str),
     /// nsinit's own: what was asked can't be right.
-    Refused(Text),
+    Refused(&'static str),
 }
 
-/// So many errors can be told: the youngest. One is told or dropped before a handful of others is
-/// made. The tests' threads share the ring.
-const STORIES: usize = if cfg!(test) { 1 << 16 } else { 32 };
+/// How many errors can be reported: the youngest. One is reported or dropped before a handful of others
+/// is made.
+const STORIES: usize = 1024;
 
 struct Ring {
     stories: HistoryBuf<Story, STORIES>,
@@ -103,21 +102,21 @@ impl Error {
     /// nsinit refuses to do this.
     #[cold]
     #[inline(never)]
-    pub fn refused(doing: Text, on: impl Into<Object>, why: Text) -> Error {
+    pub fn refused(doing: &'static str, on: impl Into<Object>, why: &'static str) -> Error {
         Story { doing, on: on.into(), why: Why::Refused(why), status: STATUS_NSINIT }.begin()
     }
 
     /// The kernel refused.
     #[cold]
     #[inline(never)]
-    pub fn errno(doing: Text, on: impl Into<Object>, errno: Errno) -> Error {
+    pub fn errno(doing: &'static str, on: impl Into<Object>, errno: Errno) -> Error {
         Story { doing, on: on.into(), why: Why::Errno(errno), status: STATUS_NSINIT }.begin()
     }
 
     /// The same, with what the errno means here.
     #[cold]
     #[inline(never)]
-    pub fn hint(self, hint: Text) -> Error {
+    pub fn hint(self, hint: &'static str) -> Error {
         let story = self.story();
         match story.why {
             Why::Errno(errno) | Why::Hint(errno, _) => {
@@ -156,24 +155,25 @@ impl Error {
 
     /// nsinit's own words: what the errno means here, or why it refuses; an empty text where there are none.
     #[cold]
-    pub fn words(self) -> Text {
+    pub fn words(self) -> &'static str {
         match self.story().why {
             Why::Hint(_, words) | Why::Refused(words) => words,
-            Why::Errno(_) => t!(""),
+            Why::Errno(_) => "",
         }
     }
 
     fn story(self) -> Story {
         const LOST: Story = Story {
-            doing: t!(""),
+            doing: "",
             on: Object::None,
-            why: Why::Refused(t!("an error that was not told in time")),
+            why: Why::Refused("an error that was not told in time"),
             status: STATUS_NSINIT,
         };
         RING.with(|ring| {
             let age = ring.count.wrapping_sub(self.0.get());
             let place = (self.0.get() - 1) as usize % STORIES;
             let story = ring.stories.as_slice().get(place).filter(|_| (age as usize) < STORIES);
+            debug_assert!(story.is_some(), "an error was overwritten before it was reported");
             story.copied().unwrap_or(LOST)
         })
     }
@@ -257,20 +257,18 @@ impl From<()> for Object {
 /// Adds words to an errno, at the edge of a room.
 pub trait Context<T> {
     /// What was being done, to what.
-    fn doing(self, doing: Text, on: impl Into<Object>) -> Result<T>;
+    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T>;
 }
 
 impl<T> Context<T> for rustix::io::Result<T> {
-    fn doing(self, doing: Text, on: impl Into<Object>) -> Result<T> {
+    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T> {
         self.map_err(|errno| Error::errno(doing, on, errno))
     }
 }
 
 impl<T> Context<T> for core::result::Result<T, Full> {
-    fn doing(self, doing: Text, on: impl Into<Object>) -> Result<T> {
-        self.map_err(|Full| {
-            Error::refused(doing, on, t!("nsinit's memory for texts (4 MiB) is full"))
-        })
+    fn doing(self, doing: &'static str, on: impl Into<Object>) -> Result<T> {
+        self.map_err(|Full| Error::refused(doing, on, "nsinit's memory for texts (4 MiB) is full"))
     }
 }
 
@@ -282,22 +280,22 @@ mod tests {
     fn every_form_reads_as_step_object_reason() {
         let show = |e: Error| e.to_string();
         assert_eq!(
-            show(Error::errno(t!("mount proc on"), c"/proc", Errno::BUSY)),
+            show(Error::errno("mount proc on", c"/proc", Errno::BUSY)),
             "mount proc on /proc: Device or resource busy (EBUSY)"
         );
         assert_eq!(
-            show(Error::errno(t!("fork"), (), Errno::NOMEM).hint(t!("the PID namespace is dying"))),
+            show(Error::errno("fork", (), Errno::NOMEM).hint("the PID namespace is dying")),
             "fork: Cannot allocate memory (ENOMEM): the PID namespace is dying"
         );
         assert_eq!(
-            show(Error::refused(t!(""), "container.json:1:2: tty", t!("expected a boolean"))),
+            show(Error::refused("", "container.json:1:2: tty", "expected a boolean")),
             "container.json:1:2: tty: expected a boolean"
         );
         assert_eq!(
-            show(Error::errno(t!("open"), (c"/r", "dev"), Errno::LOOP)),
+            show(Error::errno("open", (c"/r", "dev"), Errno::LOOP)),
             "open /r/dev: Too many levels of symbolic links (ELOOP)"
         );
-        assert_eq!(show(Error::refused(t!(""), (), t!("all is said"))), "all is said");
-        assert_eq!(show(Error::refused(t!("signal"), 7, t!("no"))), "signal 7: no");
+        assert_eq!(show(Error::refused("", (), "all is said")), "all is said");
+        assert_eq!(show(Error::refused("signal", 7, "no")), "signal 7: no");
     }
 }

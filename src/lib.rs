@@ -6,7 +6,7 @@
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
 //! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`,
-//! `errno`, `say`, `signame`, `step`, `json`, `packed`, `lz4`), and `syscall`, the only `unsafe` here.
+//! `errno`, `say`, `signame`, `step`, `json`), and `syscall`, the only `unsafe` here.
 //!
 //! As the first process of a machine it is `boot` that runs, and starts each container by `exec`.
 //!
@@ -14,8 +14,6 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
-#[macro_use] // `packed!` and `t!` are in every room
-pub mod packed;
 pub mod beneath;
 pub mod boot;
 pub mod bytes;
@@ -29,7 +27,6 @@ pub mod init;
 pub mod json;
 pub mod jsonmin;
 pub mod launch;
-pub mod lz4;
 pub mod net;
 pub mod plan;
 pub mod proc;

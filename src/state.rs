@@ -13,7 +13,6 @@ use crate::bytes::{Arena, Names};
 use crate::error::{Context, Error, Result};
 use crate::json::Json;
 use crate::jsonmin::{Reader, Stop, Value};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 
 /// Its name.
@@ -125,17 +124,17 @@ pub fn read(dir: BorrowedFd<'_>, arena: &Arena) -> Result<Option<State<'static>>
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match openat(dir, FILE, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
-        file => file.doing(t!("open"), FILE)?,
+        file => file.doing("open", FILE)?,
     };
     crate::trust::check(file.as_fd(), FILE)?;
     let text = read_whole(&file, arena)?;
     match parse(&mut Reader::new(text)) {
         Ok(state) if state.init_pid > 0 => Ok(Some(state)),
-        _ => Err(Error::refused(t!("read"), FILE, NOT_OURS)),
+        _ => Err(Error::refused("read", FILE, NOT_OURS)),
     }
 }
 
-const NOT_OURS: Text = t!("not what nsinit writes; if no container runs here, remove it");
+const NOT_OURS: &str = "not what nsinit writes; if no container runs here, remove it";
 
 /// Keys of another nsinit are passed over; a file without process is none of ours.
 fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Stop> {
@@ -195,14 +194,14 @@ fn pid(value: Value) -> core::result::Result<i32, Stop> {
 }
 
 fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
-    let buf = arena.take(SIZE).doing(t!("read"), FILE)?;
+    let buf = arena.take(SIZE).doing("read", FILE)?;
     let mut len = 0;
     while len < SIZE {
         match rustix::io::read(file.as_fd(), buf.get_mut(len..).unwrap_or(&mut [])) {
             Ok(0) => break,
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).doing(t!("read"), FILE),
+            Err(errno) => return Err(errno).doing("read", FILE),
         }
     }
     Ok(buf.get_mut(..len).unwrap_or(&mut []))
@@ -212,29 +211,24 @@ fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
 pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
     for (_, text) in state.network_state.iter().chain(state.cgroup_paths.iter()) {
         if text.to_str().is_err() {
-            return Err(Error::refused(t!("write to state.json"), text, t!("it is not UTF-8")));
+            return Err(Error::refused("write to state.json", text, "it is not UTF-8"));
         }
     }
-    let text = arena.str(format_args!("{state}")).doing(t!("write"), FILE)?;
+    let text = arena.str(format_args!("{state}")).doing("write", FILE)?;
     if text.len() > SIZE {
-        return Err(Error::refused(
-            t!("write"),
-            FILE,
-            t!("its cgroup paths are longer than 64 KiB"),
-        ));
+        return Err(Error::refused("write", FILE, "its cgroup paths are longer than 64 KiB"));
     }
     // Left behind by a launcher that was killed, or planted in the root file system.
     match unlinkat(dir, TEMPORARY, AtFlags::empty()) {
         // EROFS comes whether there is one or not: creating it tells.
         Ok(()) | Err(Errno::NOENT | Errno::ROFS) => {}
-        Err(errno) => return Err(errno).doing(t!("remove the old"), TEMPORARY),
+        Err(errno) => return Err(errno).doing("remove the old", TEMPORARY),
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file =
-        openat(dir, TEMPORARY, flags, Mode::RUSR | Mode::WUSR).doing(t!("create"), TEMPORARY)?;
+    let file = openat(dir, TEMPORARY, flags, Mode::RUSR | Mode::WUSR).doing("create", TEMPORARY)?;
     let written = write_whole(&file, text.as_bytes())
         .and_then(|()| renameat(dir, TEMPORARY, dir, FILE))
-        .doing(t!("write"), FILE);
+        .doing("write", FILE);
     if written.is_err() {
         // The write's error is the one to tell.
         let _ = unlinkat(dir, TEMPORARY, AtFlags::empty());
@@ -257,7 +251,7 @@ fn write_whole(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
 pub fn remove(dir: BorrowedFd<'_>) -> Result<()> {
     match unlinkat(dir, FILE, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(errno).doing(t!("remove"), FILE),
+        Err(errno) => Err(errno).doing("remove", FILE),
     }
 }
 

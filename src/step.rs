@@ -4,11 +4,10 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::bytes::Short;
-use crate::packed::{Packed, Text};
 use crate::syscall::lock::Lock;
 use crate::syscall::memory::{PAGE, shared_page};
 
-/// Longest step text, packed.
+/// Longest step text, in bytes.
 const TEXT: usize = 120;
 
 /// The page, once there is one: every process that is forked from here on has it.
@@ -22,10 +21,10 @@ pub fn share() -> rustix::io::Result<()> {
 }
 
 /// "I am about to …". A few bytes in memory: no system call.
-pub fn at(step: Text) {
+pub fn at(step: &'static str) {
     let Some(page) = PLACE.with(|place| *place) else { return };
-    for (to, from) in page.iter().zip(step.packed().iter().take(TEXT).chain(&[0])) {
-        to.store(*from, Ordering::Relaxed);
+    for (to, from) in page.iter().zip(step.bytes().take(TEXT).chain([0])) {
+        to.store(from, Ordering::Relaxed);
     }
 }
 
@@ -40,5 +39,5 @@ pub fn last() -> Short<128> {
         }
         len += 1;
     }
-    Short::new(format_args!("{}", Packed(&text[..len])))
+    Short::new(format_args!("{}", str::from_utf8(&text[..len]).unwrap_or("")))
 }

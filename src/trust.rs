@@ -10,16 +10,16 @@ use crate::error::{Context, Error, Object, Result};
 /// to it.
 pub fn check(file: BorrowedFd<'_>, name: impl Into<Object>) -> Result<()> {
     let name = name.into();
-    let stat = fstat(file).doing(t!("stat"), name)?;
+    let stat = fstat(file).doing("stat", name)?;
     let owner = stat.st_uid;
     let why = if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        t!("not a regular file")
+        "not a regular file"
     } else if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        t!("it belongs to neither root nor the caller, who would decide what root does")
+        "it belongs to neither root nor the caller, who would decide what root does"
     } else if stat.st_mode & 0o022 != 0 {
-        t!("others can write to it (chmod go-w), and would decide what root does")
+        "others can write to it (chmod go-w), and would decide what root does"
     } else {
         return Ok(());
     };
-    Err(Error::refused(t!("trust"), name, why))
+    Err(Error::refused("trust", name, why))
 }

@@ -38,11 +38,11 @@ impl Pty {
     /// command that asks for the size as its first act gets the right answer.
     pub fn open(stdio: &Stdio) -> Result<Pty> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).doing(t!("open a pseudo-terminal"), c"/dev/ptmx")?;
-        unlockpt(master.as_fd()).doing(t!("unlock the pseudo-terminal"), ())?;
+        let master = openpt(flags).doing("open a pseudo-terminal", c"/dev/ptmx")?;
+        unlockpt(master.as_fd()).doing("unlock the pseudo-terminal", ())?;
         // By the master's descriptor, not by the name /dev/pts/N: nobody can swap a name.
-        let slave = ioctl_tiocgptpeer(master.as_fd(), flags)
-            .doing(t!("open the slave of"), c"/dev/ptmx")?;
+        let slave =
+            ioctl_tiocgptpeer(master.as_fd(), flags).doing("open the slave of", c"/dev/ptmx")?;
         // A mount is made from a descriptor only in the mount namespace where it was opened, which
         // the container has left by the time that it wants its console: so it is made here.
         let tree = OpenTreeFlags::OPEN_TREE_CLONE
@@ -52,7 +52,7 @@ impl Pty {
             Err(errno) if is_absent(errno) => fcntl_dupfd_cloexec(slave.as_fd(), 3),
             console => console,
         }
-        .doing(t!("clone the mount of the console"), ())?;
+        .doing("clone the mount of the console", ())?;
         let pty = Pty { master, slave, console };
         pty.resize(stdio);
         Ok(pty)
@@ -91,8 +91,8 @@ impl Raw {
             return Ok(Raw { terminal: None });
         }
         let terminal =
-            fcntl_dupfd_cloexec(stdio.input.as_fd(), 3).doing(t!("keep the terminal"), ())?;
-        set_settings(terminal.as_fd(), &before.raw()).doing(t!("set the terminal raw"), ())?;
+            fcntl_dupfd_cloexec(stdio.input.as_fd(), 3).doing("keep the terminal", ())?;
+        set_settings(terminal.as_fd(), &before.raw()).doing("set the terminal raw", ())?;
         Ok(Raw { terminal: Some((terminal, before)) })
     }
 
@@ -167,7 +167,7 @@ impl<'a> Pump<'a> {
     pub fn new(stdio: &'a Stdio, master: OwnedFd) -> Result<Pump<'a>> {
         // Written only when poll says so, yet a full line buffer would block the whole launcher.
         rustix::fs::fcntl_setfl(master.as_fd(), OFlags::RDWR | OFlags::NONBLOCK)
-            .doing(t!("make the pseudo-terminal non-blocking"), ())?;
+            .doing("make the pseudo-terminal non-blocking", ())?;
         let (keyboard, screen) = (Lane::new(), Lane::new());
         Ok(Pump { stdio, master, keyboard, screen, last_typed: b'\n' })
     }

@@ -13,12 +13,12 @@ macro_rules! verb {
         Verb {
             name: $name,
             words: Words::None,
-            text: packed!(concat!(
+            text: concat!(
                 "[--force]\n",
                 $summary,
                 "\nAsks PID 1, by a signal that nsinit and systemd understand. Services are stopped and file\n\
                  systems unmounted first. A link of this name to nsinit does the same."
-            )),
+            ),
             options: of("force"),
             run: |_, options| ask(options, Action::$action),
         }
@@ -34,10 +34,10 @@ pub const HALT: Verb = verb!("halt", "stop the machine, with the power on", Halt
 
 fn ask(options: &Options, action: Action) -> Result<u8> {
     if options.force {
-        shutdown::now(action).map_or(Ok(()), Err).doing(t!("reboot"), ())?;
+        shutdown::now(action).map_or(Ok(()), Err).doing("reboot", ())?;
     }
     if let (Some(pid), Some(signal)) = (Pid::from_raw(1), power::signal_for(action)) {
-        kill(pid, signal).doing(t!("signal PID"), 1)?;
+        kill(pid, signal).doing("signal PID", 1)?;
     }
     Ok(0)
 }

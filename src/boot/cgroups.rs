@@ -34,16 +34,16 @@ fn v2() -> Result<()> {
         // The second is Linux 5.7's.
         mount(c"cgroup2", TOP, c"cgroup2", flags(), c"nsdelegate,memory_recursiveprot")
             .or_else(|_| mount(c"cgroup2", TOP, c"cgroup2", flags(), c""))
-            .doing(t!("mount cgroup2 on"), TOP)?;
+            .doing("mount cgroup2 on", TOP)?;
     }
     // A group with processes in it may have no controllers for the groups below it, but for the
     // machine's root: that of a container's hierarchy is an ordinary one.
     make_dir(c"/sys/fs/cgroup/init");
     const PROCS: &CStr = c"/sys/fs/cgroup/init/cgroup.procs";
-    write(PROCS, b"0").doing(t!("write to"), PROCS)?;
+    write(PROCS, b"0").doing("write to", PROCS)?;
     let mut buf = [0; 512];
     const CONTROLLERS: &CStr = c"/sys/fs/cgroup/cgroup.controllers";
-    let controllers = read(CONTROLLERS, &mut buf).doing(t!("read"), CONTROLLERS)?;
+    let controllers = read(CONTROLLERS, &mut buf).doing("read", CONTROLLERS)?;
     for name in split_by(controllers.trim_ascii(), b' ') {
         // One by one: a controller that can't be had takes no other with it. A container that asks
         // for it hears of it.
@@ -58,11 +58,10 @@ fn v1() -> Result<()> {
     if is_mounted(TOP) {
         return Ok(());
     }
-    mount(c"tmpfs", TOP, c"tmpfs", flags(), c"mode=0755,size=1m")
-        .doing(t!("mount tmpfs on"), TOP)?;
+    mount(c"tmpfs", TOP, c"tmpfs", flags(), c"mode=0755,size=1m").doing("mount tmpfs on", TOP)?;
     let mut buf = [0; 2048];
     const LIST: &CStr = c"/proc/cgroups";
-    let list = read(LIST, &mut buf).doing(t!("read"), LIST)?;
+    let list = read(LIST, &mut buf).doing("read", LIST)?;
     // name, hierarchy, number of groups, enabled
     for line in
         split_by(list, b'\n').filter(|line| !line.starts_with(b"#") && line.ends_with(b"\t1"))

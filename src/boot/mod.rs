@@ -138,8 +138,8 @@ fn wanted(machine: &Machine) -> Option<Action> {
 #[inline(never)]
 fn prepare(machine: &mut Machine, early: Result<()>) -> Result<()> {
     // All signals wait for the loop, but those that a fault of our own raises.
-    sigprocmask(crash::WAITED).doing(t!("block signals"), ())?;
-    sigaction(CHLD, Disposition::Default).doing(t!("reset SIGCHLD"), ())?;
+    sigprocmask(crash::WAITED).doing("block signals", ())?;
+    sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
     let warn = |result: Result<()>| {
         if let Err(error) = result {
             say::warning(format_args!("{error}"));
@@ -151,7 +151,7 @@ fn prepare(machine: &mut Machine, early: Result<()>) -> Result<()> {
     warn(mounts::one(sys));
     if machine.is_real {
         // Ctrl-Alt-Del is a signal to PID 1, and no reset.
-        warn(reboot(RebootCommand::CadOff).doing(t!("ask for Ctrl-Alt-Del"), ()));
+        warn(reboot(RebootCommand::CadOff).doing("ask for Ctrl-Alt-Del", ()));
         modules::load(machine.arena);
         nodes::fill();
         machine.mark("modules");
@@ -167,7 +167,7 @@ fn prepare(machine: &mut Machine, early: Result<()>) -> Result<()> {
     warn(cgroups::make(machine.cmdline.cgroup, machine.is_real));
     warn(crate::net::loopback_up(machine.arena));
     if let Some(name) = machine.cmdline.hostname {
-        warn(sethostname(name.to_bytes()).doing(t!("set the host name to"), name));
+        warn(sethostname(name.to_bytes()).doing("set the host name to", name));
     }
     if machine.is_real {
         // As their comment says.

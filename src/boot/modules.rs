@@ -33,21 +33,17 @@ pub fn load(arena: &Arena) {
         }
     }
     for error in names.iter().filter_map(|name| one(name, arena).err()) {
-        say::warning(format_args!(
-            "{}",
-            error.hint(t!("it needs another module, or another kernel"))
-        ));
+        say::warning(format_args!("{}", error.hint("it needs another module, or another kernel")));
     }
 }
 
 fn one(name: &CStr, arena: &Arena) -> Result<()> {
-    let path =
-        arena.concat(&[DIR.to_bytes(), b"/", name.to_bytes()]).doing(t!("name"), "a module")?;
+    let path = arena.concat(&[DIR.to_bytes(), b"/", name.to_bytes()]).doing("name", "a module")?;
     match insert(path) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno @ Errno::NOENT) => Err(errno).doing(t!("load the module"), path),
+        Err(errno @ Errno::NOENT) => Err(errno).doing("load the module", path),
         Err(errno) => {
-            say::warning(format_args!("{}", Error::errno(t!("load the module"), path, errno)));
+            say::warning(format_args!("{}", Error::errno("load the module", path, errno)));
             Ok(())
         }
     }

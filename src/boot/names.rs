@@ -36,8 +36,8 @@ pub type Names = Vec<&'static CStr, NAMES>;
 pub fn sorted(dir: &'static CStr, arena: &Arena, names: &mut Names) -> Result<()> {
     let mut result = Ok(());
     each(dir, &mut |_, name| {
-        let name = arena.concat(&[name.to_bytes()]).doing(t!("keep a name in"), dir);
-        let full = |_| Error::refused(t!("read"), dir, t!("there are more than 128 names in it"));
+        let name = arena.concat(&[name.to_bytes()]).doing("keep a name in", dir);
+        let full = |_| Error::refused("read", dir, "there are more than 128 names in it");
         result = result.and_then(|()| {
             let name = name?;
             // They are few, and a sort would be two kilobytes.
@@ -45,7 +45,7 @@ pub fn sorted(dir: &'static CStr, arena: &Arena, names: &mut Names) -> Result<()
             names.insert(place, name).map_err(full)
         });
     })
-    .doing(t!("read the directory"), dir)?;
+    .doing("read the directory", dir)?;
     result
 }
 

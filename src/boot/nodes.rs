@@ -26,7 +26,7 @@ const NUMBERS: [(u8, u8); 6] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)];
 pub fn make(is_real: bool) -> Result<()> {
     if !mounts::is_mounted(DEV) {
         let flags = rustix::mount::MountFlags::NOSUID;
-        mount(c"tmpfs", DEV, c"tmpfs", flags, c"mode=0755").doing(t!("mount tmpfs on"), DEV)?;
+        mount(c"tmpfs", DEV, c"tmpfs", flags, c"mode=0755").doing("mount tmpfs on", DEV)?;
     }
     // With the modes of the kernel, where sysfs tells of them.
     OURS.store(is_real, Ordering::Relaxed);

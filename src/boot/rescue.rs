@@ -59,8 +59,8 @@ fn attend(shell: &'static CStr, terminal: &CStr) -> Option<Action> {
 
 /// Begins a shell on this terminal.
 pub fn start(shell: &'static CStr, terminal: &CStr) -> Result<Pid> {
-    access(shell, Access::EXEC_OK).doing(t!("start the shell"), shell)?;
-    match fork(NewNamespaces::empty()).doing(t!("fork"), shell)? {
+    access(shell, Access::EXEC_OK).doing("start the shell", shell)?;
+    match fork(NewNamespaces::empty()).doing("fork", shell)? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
             let errno = execute(shell, terminal).err();

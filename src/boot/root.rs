@@ -15,7 +15,6 @@ use super::names::Path;
 use super::{Machine, mounts, names, nodes, power, shutdown, superblock};
 use crate::bytes::{Show, split_by};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
 use crate::syscall::cstr::{List, ThinCStr};
@@ -42,7 +41,7 @@ pub fn is_initramfs() -> bool {
 /// root, out of reach, and lifts the kernel's rule for user namespaces (mount_too_revealing() in
 /// fs/namespace.c).
 pub fn make_exchangeable() -> Result<()> {
-    const DOING: Text = t!("make the initramfs a root that can be exchanged:");
+    const DOING: &str = "make the initramfs a root that can be exchanged:";
     const MOUNT: &CStr = c"/proc";
     if has_parent().unwrap_or(true) {
         return Ok(());
@@ -84,9 +83,8 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
     mount_root(machine, spec, device.as_cstr())?;
     for point in [c"dev", c"proc", c"sys"] {
         let path = |dir: &CStr| machine.arena.concat(&[dir.to_bytes(), b"/", point.to_bytes()]);
-        let (from, to) =
-            (path(c"").doing(t!("name"), point)?, path(SYSROOT).doing(t!("name"), point)?);
-        if let Err(error) = mount_move(from, to).doing(t!("move a mount to"), to) {
+        let (from, to) = (path(c"").doing("name", point)?, path(SYSROOT).doing("name", point)?);
+        if let Err(error) = mount_move(from, to).doing("move a mount to", to) {
             // The real root has no such directory: it does without.
             say::warning(format_args!("{error}"));
             let _ = unmount(from, UnmountFlags::DETACH);
@@ -94,18 +92,18 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
     }
     let old =
         openat(CWD, c"/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .doing(t!("open"), "the initramfs")?;
-    chdir(SYSROOT).doing(t!("change directory to"), SYSROOT)?;
+            .doing("open", "the initramfs")?;
+    chdir(SYSROOT).doing("change directory to", SYSROOT)?;
     // The old root is stacked on the new one (pivot_root(2), NOTES).
     match pivot_root(c".", c".") {
         Ok(()) => {
-            fchdir(old.as_fd()).doing(t!("change directory to"), "the initramfs")?;
+            fchdir(old.as_fd()).doing("change directory to", "the initramfs")?;
             empty(old.as_fd(), 0);
-            unmount(c".", UnmountFlags::DETACH).doing(t!("unmount"), "the initramfs")?;
-            chdir(c"/").doing(t!("change directory to"), "/")?;
+            unmount(c".", UnmountFlags::DETACH).doing("unmount", "the initramfs")?;
+            chdir(c"/").doing("change directory to", "/")?;
         }
         Err(_) => {
-            move_here().doing(t!("move to / the root"), spec)?;
+            move_here().doing("move to / the root", spec)?;
             empty(old.as_fd(), 0);
         }
     }
@@ -114,7 +112,7 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
 
 /// The path of the device, once it is there.
 fn wait_for(spec: &'static CStr, seconds: u32) -> Result<Path> {
-    const WHY: Text = t!("no device of that name, label or UUID");
+    const WHY: &str = "no device of that name, label or UUID";
     let for_ever = seconds == FOR_EVER;
     let end = monotonic() + u64::from(seconds) * 1000;
     let mut told = false;
@@ -131,7 +129,7 @@ fn wait_for(spec: &'static CStr, seconds: u32) -> Result<Path> {
         }
         told = true;
         if !for_ever && monotonic() > end {
-            return Err(Error::refused(t!("find the root"), spec, WHY));
+            return Err(Error::refused("find the root", spec, WHY));
         }
         // Nothing runs yet, and nothing is written to: it ends at once.
         if let Some(action) = power::wait(Some(PAUSE)) {
@@ -146,7 +144,7 @@ fn mount_root(machine: &Machine, spec: &'static CStr, device: &CStr) -> Result<(
     let flags = if cmdline.rw { MountFlags::empty() } else { MountFlags::RDONLY };
     let data = cmdline.rootflags.unwrap_or(c"");
     let found = device::open(device).and_then(|device| superblock::kind(device.as_fd()));
-    let doing = t!("mount the root file system");
+    let doing = "mount the root file system";
     let mut result = Err(Errno::NODEV);
     match (cmdline.rootfstype, found) {
         (Some(list), _) => {
@@ -161,16 +159,15 @@ fn mount_root(machine: &Machine, spec: &'static CStr, device: &CStr) -> Result<(
         }
         (None, Some(kind)) => result = mount(device, SYSROOT, kind, flags, data),
         (None, None) => {
-            let why =
-                t!("no file system that nsinit knows is on it (rootfstype= may name its type)");
+            let why = "no file system that nsinit knows is on it (rootfstype= may name its type)";
             return Err(Error::refused(doing, spec, why));
         }
     }
     result.doing(doing, spec).map_err(|error| match error.raw() {
         // The latter where a module that the file system needs is missing: ext4 without crc32c, for one.
-        Some(Errno::NODEV | Errno::NOENT) => error.hint(t!(
-            "the kernel has no such file system, or lacks what it needs (modules in /modules?)"
-        )),
+        Some(Errno::NODEV | Errno::NOENT) => error.hint(
+            "the kernel has no such file system, or lacks what it needs (modules in /modules?)",
+        ),
         _ => error,
     })
 }
@@ -207,8 +204,8 @@ fn execute(machine: &Machine) -> Result<()> {
         (None, Some(_), _) => return Ok(()),
         (None, None, None) if access(c"/containers", Access::EXISTS).is_ok() => return Ok(()),
         (None, None, None) => {
-            let why = t!("it has neither /sbin/init nor /containers");
-            return Err(Error::refused(t!("start"), "the real root", why));
+            let why = "it has neither /sbin/init nor /containers";
+            return Err(Error::refused("start", "the real root", why));
         }
     };
     let mut words = heapless::Vec::<Option<ThinCStr>, 64>::new();
@@ -216,10 +213,10 @@ fn execute(machine: &Machine) -> Result<()> {
     let _ = words.push(Some(init.into()));
     let _ = words.extend_from_slice(machine.args.get(1..).unwrap_or(&[None]));
     machine.consoles.make_blocking();
-    sigprocmask(SigSet::EMPTY).doing(t!("unblock signals"), ())?;
+    sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
     let argv: List = &words;
     let errno = execve(init, argv, machine.env.list());
     // Whoever waits for the shell that follows waits for them.
-    sigprocmask(WAITED).doing(t!("block signals"), ())?;
-    Err(Error::errno(t!("execute"), init, errno))
+    sigprocmask(WAITED).doing("block signals", ())?;
+    Err(Error::errno("execute", init, errno))
 }

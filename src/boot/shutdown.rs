@@ -115,7 +115,7 @@ fn unmount_all(arena: &Arena) {
         }
     }
     each(arena, &mut |point| mount_remount(point, MountFlags::RDONLY, c""));
-    if let Err(error) = mount_remount(c"/", MountFlags::RDONLY, c"").doing(t!("make read-only"), c"/")
+    if let Err(error) = mount_remount(c"/", MountFlags::RDONLY, c"").doing("make read-only", c"/")
         // The root of an initramfs can't be, and holds nothing.
         && error.raw() != Some(Errno::INVAL)
     {

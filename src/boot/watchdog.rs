@@ -25,8 +25,8 @@ pub fn arm(seconds: u32) -> Result<()> {
     if seconds == 0 {
         return Ok(());
     }
-    let device = open(DEVICE, OFlags::WRONLY).doing(t!("open"), DEVICE)?;
-    let timeout = set_timeout(device.as_fd(), seconds).doing(t!("set the timeout of"), DEVICE);
+    let device = open(DEVICE, OFlags::WRONLY).doing("open", DEVICE)?;
+    let timeout = set_timeout(device.as_fd(), seconds).doing("set the timeout of", DEVICE);
     // It runs since it is open, whether its timeout is this or its own.
     SECONDS.store(*timeout.as_ref().unwrap_or(&OWN), Ordering::Relaxed);
     FD.store(device.into_raw_fd(), Ordering::Relaxed);

@@ -71,7 +71,7 @@ fn find(
     if groups.is_empty() {
         return Ok(());
     }
-    let file = mountinfo::open(mounts).doing(t!("open"), mounts)?;
+    let file = mountinfo::open(mounts).doing("open", mounts)?;
     let mut lines = Lines::rest(file.as_fd());
     loop {
         match lines.next_mount() {
@@ -79,7 +79,7 @@ fn find(
             Ok(None) => return Ok(()),
             // Of a path too long for a hierarchy's.
             Err(Errno::NAMETOOLONG) => {}
-            Err(errno) => return Err(Error::errno(t!("read"), mounts, errno)),
+            Err(errno) => return Err(Error::errno("read", mounts, errno)),
         }
     }
 }
@@ -99,7 +99,7 @@ fn add(found: &mut Hierarchies, mount: &Mount, groups: &Groups, arena: &Arena) -
         return Ok(());
     }
     let Some((subsystems, path)) = groups.iter().find(|group| same(group.0)) else { return Ok(()) };
-    let doing = t!("keep the path of a control group");
+    let doing = "keep the path of a control group";
     let top = arena.concat(&[mount.point.to_bytes()]).doing(doing, ())?;
     let below = below(path.to_bytes(), mount.root.to_bytes());
     let own = below.map(|below| arena.concat(&[top.to_bytes(), below])).transpose();
@@ -140,16 +140,16 @@ fn own_groups(
     arena: &Arena,
 ) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(CWD, path, flags, Mode::empty()).doing(t!("open"), path)?;
+    let file = openat(CWD, path, flags, Mode::empty()).doing("open", path)?;
     let mut buf = [0; LINE];
     let mut pieces = Pieces::new(file.as_fd(), &mut buf);
-    while let Some(line) = pieces.line().doing(t!("read"), path)? {
+    while let Some(line) = pieces.line().doing("read", path)? {
         let mut fields = split_by(line, b':');
         let (Some(_), Some(list)) = (fields.next(), fields.next()) else { continue };
         let Some(group) = fields.rest() else { continue };
         let subsystems = Subsystems::parse(list);
         if (!subsystems.is_empty() || list.is_empty()) && wanted(subsystems, group) {
-            let group = arena.concat(&[group]).doing(t!("keep a line of"), path)?;
+            let group = arena.concat(&[group]).doing("keep a line of", path)?;
             groups.push((subsystems, group)).map_err(|_| too_many())?;
         }
     }
@@ -157,7 +157,7 @@ fn own_groups(
 }
 
 fn too_many() -> Error {
-    Error::refused(t!("find the control groups"), (), t!("there are more than 16"))
+    Error::refused("find the control groups", (), "there are more than 16")
 }
 
 #[cfg(test)]

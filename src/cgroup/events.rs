@@ -10,7 +10,6 @@ use super::groups::{Group, Groups};
 use super::memory::kills_in;
 use super::subsystem::Subsystem;
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 
 /// Out-of-memory events of a container.
@@ -26,11 +25,11 @@ pub struct Oom {
 impl Oom {
     /// Watches the memory group of `groups`.
     pub fn watch(groups: &Groups) -> Result<Oom> {
-        const DOING: Text = t!("watch for lack of memory");
+        const DOING: &str = "watch for lack of memory";
         let group = groups.of(Subsystem::Memory);
         let oom = group.map_or(Err(Errno::NOENT), Oom::of);
         if oom.as_ref().err() == Some(&Errno::NOENT) {
-            let why = t!("the container has no control group with the memory controller");
+            let why = "the container has no control group with the memory controller";
             return Err(Error::refused(DOING, (), why));
         }
         oom.doing(DOING, ())

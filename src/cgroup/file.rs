@@ -9,7 +9,6 @@ use rustix::io::{Errno, read as read_fd, write as write_fd};
 
 use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 
 /// Longest path (PATH_MAX), and longest value: no file that is read as a whole shows more than a
@@ -36,7 +35,7 @@ impl Dir {
     /// Opens the directory at `path`.
     pub fn open(path: &'static CStr) -> Result<Dir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = openat(CWD, path, flags, Mode::empty()).doing(t!("open control group"), path)?;
+        let fd = openat(CWD, path, flags, Mode::empty()).doing("open control group", path)?;
         Ok(Dir { fd, path })
     }
 
@@ -45,12 +44,10 @@ impl Dir {
     /// link would have let it write to any file of the host, a pipe have held it up for ever.
     pub fn named(path: &'static CStr) -> Result<(Dir, Version)> {
         let dir = Dir::open(path)?;
-        let stat = fstatfs(dir.fd.as_fd()).doing(t!("look at"), path)?;
+        let stat = fstatfs(dir.fd.as_fd()).doing("look at", path)?;
         match version(stat.f_type as u64) {
             Some(version) => Ok((dir, version)),
-            None => {
-                Err(Error::refused(t!("use"), path, t!("it is not in a control group hierarchy")))
-            }
+            None => Err(Error::refused("use", path, "it is not in a control group hierarchy")),
         }
     }
 
@@ -79,10 +76,10 @@ impl Dir {
     pub fn read<'a>(&self, file: &'static str, buf: &'a mut [u8]) -> Result<&'a [u8]> {
         let read = |fd: OwnedFd| read_fd(fd.as_fd(), &mut *buf);
         let len = self.file(file, OFlags::RDONLY).and_then(read);
-        let len = len.doing(t!("read"), (self.path, file))?;
+        let len = len.doing("read", (self.path, file))?;
         match buf.get(..len) {
             Some(text) if len < buf.len() => Ok(text.trim_ascii_end()),
-            _ => Err(Error::errno(t!("read"), (self.path, file), Errno::OVERFLOW)),
+            _ => Err(Error::errno("read", (self.path, file), Errno::OVERFLOW)),
         }
     }
 
@@ -124,14 +121,14 @@ pub fn failed(
     errno: Errno,
     arena: &Arena,
 ) -> Error {
-    let doing = Text::composed(format_args!("write {value} to"), arena);
-    Error::errno(doing.unwrap_or(t!("write to")), (dir, file), errno)
+    let doing = arena.str(format_args!("write {value} to"));
+    Error::errno(doing.unwrap_or("write to"), (dir, file), errno)
 }
 
 /// The directory of which `path` is inside, or the same: its first `end` bytes.
 #[inline(never)]
 pub fn above(path: &'static CStr, end: usize, arena: &Arena) -> Result<&'static CStr> {
-    arena.concat(&[path.to_bytes().get(..end).unwrap_or(b"")]).doing(t!("name a group above"), path)
+    arena.concat(&[path.to_bytes().get(..end).unwrap_or(b"")]).doing("name a group above", path)
 }
 
 /// Where the directory above the one that ends at `end` of `path` ends.

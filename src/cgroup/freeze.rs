@@ -60,21 +60,21 @@ impl Freezer<'_> {
         let mut pause = Pause::until(FREEZE_MS);
         loop {
             // Again and again: on v1 one that was just forked may have been missed.
-            self.write(self.words.stop).doing(t!("freeze"), self.on())?;
+            self.write(self.words.stop).doing("freeze", self.on())?;
             if self.stands_still()? {
                 return Ok(());
             }
             if !pause.wait(None) {
                 self.thaw()?;
-                let why = t!("its processes did not stop within ten seconds, and go on");
-                return Err(Error::refused(t!("freeze"), self.dir.path, why));
+                let why = "its processes did not stop within ten seconds, and go on";
+                return Err(Error::refused("freeze", self.dir.path, why));
             }
         }
     }
 
     /// Lets them go on.
     pub fn thaw(&self) -> Result<()> {
-        self.write(self.words.go).doing(t!("thaw"), self.on())
+        self.write(self.words.go).doing("thaw", self.on())
     }
 
     /// Whether they stand still, or are about to.

@@ -74,7 +74,7 @@ impl Groups {
     /// Adds one.
     pub fn push(&mut self, group: Group) -> Result<()> {
         let path = group.dir.path;
-        let full = |_| Error::refused(t!("use"), path, t!("there are more than 16 hierarchies"));
+        let full = |_| Error::refused("use", path, "there are more than 16 hierarchies");
         self.0.push(group).map_err(full)
     }
 

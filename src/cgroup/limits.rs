@@ -8,7 +8,6 @@ use super::file::Dir;
 use super::subsystem::Subsystems;
 use crate::bytes::{Arena, Names, Show, split_by};
 use crate::error::{Context, Error, Object, Result};
-use crate::packed::Text;
 use crate::plan::Cgroup;
 
 /// A number; "max" where it is negative.
@@ -80,27 +79,25 @@ pub fn write(group: &Limited, files: Names, values: &[Option<i64>]) -> Result<()
 pub fn hugetlb(group: &Limited, ending: &str) -> Result<()> {
     group.plan.hugetlb_limit.iter().try_for_each(|(size, limit)| {
         let size = Show(size.to_bytes());
-        let file = group
-            .arena
-            .str(format_args!("hugetlb.{size}.{ending}"))
-            .doing(t!("name a file"), ())?;
+        let file =
+            group.arena.str(format_args!("hugetlb.{size}.{ending}")).doing("name a file", ())?;
         group.put_number(file, limit)
     })
 }
 
 /// What an errno of a file means.
-const HINTS: [(&str, Errno, Text); 8] = [
+const HINTS: [(&str, Errno, &str); 8] = [
     ("memory.memsw.limit_in_bytes", Errno::NOENT, SWAP),
     ("memory.memsw.limit_in_bytes", Errno::ACCESS, SWAP),
     ("memory.swap.max", Errno::NOENT, SWAP),
-    ("memory.limit_in_bytes", Errno::BUSY, t!("what runs in the group uses more")),
-    ("cpu.cfs_quota_us", Errno::INVAL, t!("no greater part of the period than the parent's")),
+    ("memory.limit_in_bytes", Errno::BUSY, "what runs in the group uses more"),
+    ("cpu.cfs_quota_us", Errno::INVAL, "no greater part of the period than the parent's"),
     ("cpu.cfs_quota_us", Errno::NOENT, BANDWIDTH),
     ("cpu.cfs_period_us", Errno::NOENT, BANDWIDTH),
     ("cpu.max", Errno::NOENT, BANDWIDTH),
 ];
-const SWAP: Text = t!("the kernel does not count swap (swapaccount=1 on its command line)");
-const BANDWIDTH: Text = t!("the kernel has no CONFIG_CFS_BANDWIDTH");
+const SWAP: &str = "the kernel does not count swap (swapaccount=1 on its command line)";
+const BANDWIDTH: &str = "the kernel has no CONFIG_CFS_BANDWIDTH";
 
 /// The error of a write, with what it means.
 pub fn explain(error: Error) -> Error {

@@ -11,7 +11,6 @@ use super::refuse::refused;
 use super::remove;
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
-use crate::packed::Text;
 use crate::plan::Cgroup;
 
 /// How often a group, or a parent, may vanish before it is opened: other containers that share it
@@ -19,9 +18,9 @@ use crate::plan::Cgroup;
 pub const VANISH: usize = 16;
 
 /// Why a name can't be had.
-pub const TAKEN: Text = t!("the kernel has a file of that name in every group");
+pub const TAKEN: &str = "the kernel has a file of that name in every group";
 /// Why a parent can't be had.
-pub const TOO_LONG: Text = t!("the group's path is longer than 4095 bytes");
+pub const TOO_LONG: &str = "the group's path is longer than 4095 bytes";
 
 /// `base`/parent/name, without empty parts and ".".
 #[inline(never)]
@@ -42,7 +41,7 @@ pub fn place(
             }
         }
     }
-    arena.concat(&[&path]).doing(t!("name control group"), base)
+    arena.concat(&[&path]).doing("name control group", base)
 }
 
 /// mkdir -p. The first try is for the usual case, that only the last directory is missing. One that
@@ -60,7 +59,7 @@ pub fn make(path: &'static CStr, arena: &Arena) -> Result<bool> {
                 (end, tries) = (parent(bytes, end), tries - 1);
                 continue;
             }
-            Err(errno) => return Err(errno).doing(t!("make control group"), path),
+            Err(errno) => return Err(errno).doing("make control group", path),
         };
         if end == bytes.len() {
             return Ok(fresh);

@@ -8,7 +8,6 @@ use super::file::Version;
 use super::groups::Groups;
 use super::subsystem::Subsystem;
 use crate::bytes::{Arena, Show, number, split_by};
-use crate::packed::Text;
 
 /// The attribute of a group in which whoever joined leaves what `kills` said at the end of a command
 /// that was killed, and has been told: the container's own end, later, has another reason. No process
@@ -18,7 +17,7 @@ const TOLD: &CStr = c"trusted.nsinit.oom";
 /// Names the limit that a process of these groups was killed for since `before`, which is what `kills`
 /// said; `None` if none was. Without one only a group that nobody had before tells, and only of what
 /// has not been told.
-pub fn out_of_memory(groups: &Groups, before: Option<u64>, arena: &Arena) -> Option<Text> {
+pub fn out_of_memory(groups: &Groups, before: Option<u64>, arena: &Arena) -> Option<&'static str> {
     let group = groups.of(Subsystem::Memory)?;
     let before = before.or_else(|| {
         let mut told = [0; 8];
@@ -34,7 +33,7 @@ pub fn out_of_memory(groups: &Groups, before: Option<u64>, arena: &Arena) -> Opt
     let mut buf = [0; 32];
     let limit = Show(group.dir.read(file, &mut buf).ok()?);
     let dir = Show(group.dir.path.to_bytes());
-    Text::composed(format_args!("out of memory: {dir}/{file} is {limit}"), arena).ok()
+    arena.str(format_args!("out of memory: {dir}/{file} is {limit}")).ok()
 }
 
 /// Notes that all kills so far have been told, if there were some since `before`.

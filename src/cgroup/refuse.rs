@@ -1,7 +1,6 @@
 //! Keys that can't be carried out: refused, with their place in the file, or left out with a warning.
 
 use crate::error::{Error, Object, Result};
-use crate::packed::Text;
 use crate::plan::Cgroup;
 use crate::plan::check::Finding;
 use crate::say;
@@ -9,8 +8,8 @@ use crate::say;
 /// Refuses a key.
 #[cold]
 #[inline(never)]
-pub fn refused(key: &'static str, why: Text) -> Error {
-    Error::refused(t!(""), key, why)
+pub fn refused(key: &'static str, why: &'static str) -> Error {
+    Error::refused("", key, why)
 }
 
 /// The key that was refused.
@@ -37,7 +36,7 @@ pub const KERNEL_MEMORY: &str = "cgroups.kernel_memory";
 pub fn limits_kernel_memory(plan: &Cgroup) -> Result<()> {
     let limited = plan.memory.is_some_and(|limit| limit > 0);
     if !limited && plan.kernel_memory > Some(0) {
-        let why = t!("this kernel limits it with all other memory: give a cgroups.memory");
+        let why = "this kernel limits it with all other memory: give a cgroups.memory";
         return Err(refused(KERNEL_MEMORY, why));
     }
     Ok(())

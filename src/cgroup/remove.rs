@@ -14,7 +14,6 @@ use super::file::{Dir, above, parent, version};
 use super::wait::{Pause, events};
 use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::proc::lines::{Pieces, decimal};
 use crate::proc::process::{self, Identity, namespace, stat};
 use crate::syscall::fd::AsFd;
@@ -41,9 +40,9 @@ pub const MARKED: Mode = Mode::SVTX.union(Mode::from_raw_mode(0o755));
 /// group with another container's processes in it is that one's too, and stays; any other process
 /// that does not go is an error that names it, at once unless there is `patience`.
 pub fn remove(dir: &'static CStr, own: bool, patience: bool, arena: &Arena) -> Result<()> {
-    const DOING: Text = t!("remove control group");
+    const DOING: &str = "remove control group";
     let fault = |errno| match (errno, Error::errno(DOING, dir, errno)) {
-        (Errno::LOOP, error) => error.hint(t!("more than 256 groups within each other")),
+        (Errno::LOOP, error) => error.hint("more than 256 groups within each other"),
         (_, error) => error,
     };
     if !own && is_marked(dir).map_err(fault)? != Some(true) {
@@ -88,7 +87,7 @@ pub fn remove_parents(dir: &'static CStr, arena: &Arena) -> Result<()> {
     loop {
         end = parent(path, end);
         let above = above(dir, end, arena)?;
-        match is_marked(above).doing(t!("look at the parent of control group"), dir)? {
+        match is_marked(above).doing("look at the parent of control group", dir)? {
             Some(true) => {}
             // It was never made, but what is above it was.
             None if end > 0 => continue,
@@ -97,15 +96,15 @@ pub fn remove_parents(dir: &'static CStr, arena: &Arena) -> Result<()> {
         match rmdir(above) {
             // Another container has its group there, or was faster.
             Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => return Ok(()),
-            result => result.doing(t!("remove the parent of control group"), dir)?,
+            result => result.doing("remove the parent of control group", dir)?,
         }
     }
 }
 
 /// Names the processes that keep a group: the first few.
-fn remaining(dir: &CStr, arena: &Arena) -> Text {
+fn remaining(dir: &CStr, arena: &Arena) -> &'static str {
     const MOST: usize = 8;
-    let (mut text, mut count) = (t!(""), 0);
+    let (mut text, mut count) = ("", 0);
     // What can't be read is not there to be named.
     let _ = for_each_process(dir, &mut |pid| {
         let mut comm = [0; 32];
@@ -116,12 +115,12 @@ fn remaining(dir: &CStr, arena: &Arena) -> Text {
         let comma = if count == 0 { "it still has process" } else { "," };
         count += 1;
         let comm = Show(comm.trim_ascii_end());
-        let longer = Text::composed(format_args!("{text}{comma} {pid} ({comm})"), arena);
+        let longer = arena.str(format_args!("{text}{comma} {pid} ({comm})"));
         text = longer.unwrap_or(text);
         count < MOST
     });
     // Processes that have no business there, or none and the kernel holds it all the same.
-    if text.is_empty() { t!("it is empty, but the kernel holds it") } else { text }
+    if text.is_empty() { "it is empty, but the kernel holds it" } else { text }
 }
 
 /// Whether nsinit made it; `None` if there is no group.
@@ -142,10 +141,10 @@ pub fn remove_stale(paths: impl Iterator<Item = &'static CStr>, arena: &Arena) -
             Err(Errno::NOENT) => {}
             Ok(stat) if version(stat.f_type as u64).is_some() => remove(dir, false, true, arena)?,
             Ok(_) => {
-                let why = t!("it is not in a control group hierarchy");
-                return Err(Error::refused(t!("remove stale control group"), dir, why));
+                let why = "it is not in a control group hierarchy";
+                return Err(Error::refused("remove stale control group", dir, why));
             }
-            Err(errno) => return Err(Error::errno(t!("remove stale control group"), dir, errno)),
+            Err(errno) => return Err(Error::errno("remove stale control group", dir, errno)),
         }
     }
     Ok(())
@@ -227,10 +226,10 @@ fn kill_those(
             }
             true
         })
-        .doing(t!("kill the processes of control group"), dir)?;
+        .doing("kill the processes of control group", dir)?;
         let Some(pid) = left else { return Ok(()) };
         if !pause.wait(None) {
-            return Err(Error::refused(t!("kill process"), pid, t!("it does not die of SIGKILL")));
+            return Err(Error::refused("kill process", pid, "it does not die of SIGKILL"));
         }
     }
 }
@@ -245,7 +244,7 @@ pub fn thaw(dir: &'static CStr) -> Result<()> {
     match dir.write(FILE, b"THAWED") {
         // It was removed meanwhile.
         Err(Errno::NODEV) => Ok(()),
-        result => result.doing(t!("thaw"), (dir.path, FILE)),
+        result => result.doing("thaw", (dir.path, FILE)),
     }
 }
 

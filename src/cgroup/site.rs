@@ -16,7 +16,6 @@ use super::subsystem::{Subsystem, Subsystems};
 use super::v2;
 use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Error, Result};
-use crate::packed::Text;
 use crate::plan::check::Finding;
 use crate::plan::limits::{page_size, range};
 use crate::plan::{BLKIO, Cgroup, DeviceValue};
@@ -264,7 +263,7 @@ fn is_missing(path: fmt::Arguments) -> bool {
 
 /// Refuses a key in words put together.
 fn refuse(key: &'static str, why: fmt::Arguments, arena: &Arena) -> Error {
-    refused(key, Text::composed(why, arena).unwrap_or(t!("this host does not have it")))
+    refused(key, arena.str(why).unwrap_or("this host does not have it"))
 }
 
 /// Refuses sizes of huge pages that the machine does not have.

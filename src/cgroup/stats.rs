@@ -291,7 +291,7 @@ fn each_line(group: &Group, file: &str, each: &mut dyn FnMut(&[u8])) -> Result<(
     match read(each) {
         // EOPNOTSUPP: pressure where the kernel was started without.
         Ok(()) | Err(Errno::NOENT | Errno::OPNOTSUPP) => Ok(()),
-        Err(errno) => Err(errno).doing(t!("read a file of control group"), group.dir.path),
+        Err(errno) => Err(errno).doing("read a file of control group", group.dir.path),
     }
 }
 

@@ -80,13 +80,12 @@ impl Tasks {
     pub fn add(&mut self, dir: &Dir, version: Version, subsystems: Subsystems) -> Result<()> {
         let unified = version == Version::V2;
         let name = if unified { "cgroup.procs" } else { "tasks" };
-        let file = dir.file(name, OFlags::WRONLY).doing(t!("open"), (dir.path, name))?;
+        let file = dir.file(name, OFlags::WRONLY).doing("open", (dir.path, name))?;
         if unified {
             self.unified = Some(self.files.len());
         }
         self.memory |= unified || subsystems.has(Subsystem::Memory);
-        let full =
-            |_| Error::refused(t!("enter"), dir.path, t!("there are more than 16 hierarchies"));
+        let full = |_| Error::refused("enter", dir.path, "there are more than 16 hierarchies");
         self.files.push(file).map_err(full)
     }
 
@@ -115,7 +114,7 @@ impl Tasks {
 fn groups_of(found: &mut Hierarchies, pid: Pid, wanted: Wanted, arena: &Arena) -> Result<()> {
     let number = i64::from(pid.as_raw_pid());
     let cgroup = arena.cstr(format_args!("/proc/{number}/cgroup"));
-    let cgroup = cgroup.doing(t!("look at process"), pid)?;
+    let cgroup = cgroup.doing("look at process", pid)?;
     detect::hierarchies(found, cgroup, wanted, arena)
 }
 
@@ -152,13 +151,11 @@ pub fn enter(tasks: BorrowedFd) -> Result<()> {
 fn enter_by(tasks: BorrowedFd) -> Result<()> {
     let error = match write(tasks.as_fd(), b"0") {
         Ok(_) => return Ok(()),
-        Err(errno) => Error::errno(t!("enter the control group"), (), errno),
+        Err(errno) => Error::errno("enter the control group", (), errno),
     };
     Err(match error.raw() {
-        Some(Errno::NODEV) => error.hint(t!("it was removed meanwhile")),
-        Some(Errno::NOSPC) => {
-            error.hint(t!("it has no cpu or memory node (cpuset.cpus, cpuset.mems)"))
-        }
+        Some(Errno::NODEV) => error.hint("it was removed meanwhile"),
+        Some(Errno::NOSPC) => error.hint("it has no cpu or memory node (cpuset.cpus, cpuset.mems)"),
         _ => error,
     })
 }

@@ -9,8 +9,6 @@ use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
-use crate::packed::Packed;
-use crate::packed::Text;
 use crate::proc::process::Identity;
 use crate::syscall::fd::AsFd;
 
@@ -28,16 +26,16 @@ pub fn exists(path: &CStr) -> bool {
 /// it can't be executed. `own` is nsinit's own program, which was refused.
 pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: &Arena) -> Error {
     let absent = matches!(errno, Errno::NOENT | Errno::NOTDIR) && !exists(path);
-    let error = Error::errno(t!("execute"), path, errno);
+    let error = Error::errno("execute", path, errno);
     let hint = match errno {
         _ if absent => None,
         Errno::NOENT => interpreter(path, arena),
         Errno::NOEXEC => format(path, arena),
         Errno::ACCESS => access(path),
         Errno::PERM if own.is_some() && Identity::of(path).ok() == own => {
-            Some(t!("it is nsinit's own program file"))
+            Some("it is nsinit's own program file")
         }
-        Errno::TOOBIG => Some(t!("arguments and environment are more than the kernel takes")),
+        Errno::TOOBIG => Some("arguments and environment are more than the kernel takes"),
         _ => None,
     };
     let status = if absent { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE };
@@ -55,28 +53,25 @@ pub fn is_text(path: &CStr) -> bool {
 }
 
 /// EACCES: what exactly is in the way.
-fn access(path: &CStr) -> Option<Text> {
+fn access(path: &CStr) -> Option<&'static str> {
     let stat = statat(CWD, path, AtFlags::empty()).ok()?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
-        FileType::Directory => return Some(t!("it is a directory")),
-        _ => return Some(t!("it is not a regular file")),
+        FileType::Directory => return Some("it is a directory"),
+        _ => return Some("it is not a regular file"),
     }
     if stat.st_mode & 0o111 == 0 {
-        return Some(t!("it has no permission to be executed"));
+        return Some("it has no permission to be executed");
     }
     let mount = statvfs(path).ok()?;
-    mount
-        .f_flag
-        .contains(StatVfsMountFlags::NOEXEC)
-        .then_some(t!("its file system is mounted noexec"))
+    mount.f_flag.contains(StatVfsMountFlags::NOEXEC).then_some("its file system is mounted noexec")
 }
 
 /// ENOENT of a file that exists: what it needs to be run does not.
-fn interpreter(path: &CStr, arena: &Arena) -> Option<Text> {
+fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
     let mut buf = [0; INTERPRETER];
     let name = program(path, &mut buf)?.interpreter?;
-    Text::composed(format_args!("its interpreter {} does not exist", Show(name)), arena).ok()
+    arena.str(format_args!("its interpreter {} does not exist", Show(name))).ok()
 }
 
 /// What a file is that can be executed.
@@ -115,32 +110,37 @@ fn script_interpreter(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// ENOEXEC: no format that this kernel runs.
-fn format(path: &CStr, arena: &Arena) -> Option<Text> {
+fn format(path: &CStr, arena: &Arena) -> Option<&'static str> {
     let mut head = [0; HEAD];
     let head = read(path, 0, &mut head)?;
     if head.is_empty() {
-        return Some(t!("it is empty"));
+        return Some("it is empty");
     }
     if !head.starts_with(b"\x7fELF") {
-        return Some(t!("it is neither a program nor a script with a #! line"));
+        return Some("it is neither a program nor a script with a #! line");
     }
-    let Some(machine) = elf_machine(head) else { return Some(t!("its ELF header is cut short")) };
-    let known = MACHINES.iter().position(|known| u16::from(*known) == machine);
-    match known.and_then(|row| MACHINE_NAMES.lines().nth(row)) {
-        Some(name) => Text::composed(format_args!("it is an ELF file for {name}"), arena).ok(),
+    let Some(machine) = elf_machine(head) else { return Some("its ELF header is cut short") };
+    match MACHINES.iter().find(|(known, _)| *known == machine) {
+        Some((_, name)) => arena.str(format_args!("it is an ELF file for {name}")).ok(),
         None => {
             let machine = i64::from(machine);
-            Text::composed(format_args!("it is an ELF file for machine {machine}"), arena).ok()
+            arena.str(format_args!("it is an ELF file for machine {machine}")).ok()
         }
     }
 }
 
 /// e_machine of the architectures that one meets (include/uapi/linux/elf-em.h).
-const MACHINES: [u8; 9] = [3, 8, 20, 21, 22, 40, 62, 183, 243];
-/// What they are called, a line each.
-const MACHINE_NAMES: Packed = packed!(
-    "32-bit x86\nMIPS\n32-bit PowerPC\nPowerPC\nS/390\n32-bit ARM\nx86-64\naarch64\nRISC-V"
-);
+const MACHINES: [(u16, &str); 9] = [
+    (3, "32-bit x86"),
+    (8, "MIPS"),
+    (20, "32-bit PowerPC"),
+    (21, "PowerPC"),
+    (22, "S/390"),
+    (40, "32-bit ARM"),
+    (62, "x86-64"),
+    (183, "aarch64"),
+    (243, "RISC-V"),
+];
 
 fn elf_machine(head: &[u8]) -> Option<u16> {
     Elf::new(head)?.u16(18)

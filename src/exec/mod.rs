@@ -9,7 +9,6 @@ use rustix::io::Errno;
 
 use crate::bytes::{Arena, split_by};
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
-use crate::packed::Text;
 use crate::proc::process::Identity;
 use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::execve;
@@ -87,18 +86,16 @@ pub fn attempt(command: &Command, arena: &Arena) -> Failed {
 impl Failed {
     /// Why. `own` is that of the command.
     pub fn error(self, own: Option<Identity>, arena: &Arena) -> Error {
-        const DOING: Text = t!("execute");
+        const DOING: &str = "execute";
         match self {
-            Failed::None => Error::refused(DOING, "the command", t!("none was given")),
-            Failed::Name(name) => {
-                Error::refused(DOING, name, t!("executable file not found in $PATH"))
-                    .with_status(STATUS_NOT_FOUND)
-            }
+            Failed::None => Error::refused(DOING, "the command", "none was given"),
+            Failed::Name(name) => Error::refused(DOING, name, "executable file not found in $PATH")
+                .with_status(STATUS_NOT_FOUND),
             Failed::File(path, errno) => explain(path, errno, own, arena),
             Failed::Shell(path, errno) => Error::errno(DOING, path, errno)
                 .hint(match errno {
-                    Errno::TOOBIG => t!("/bin/sh was to run it, with at most 8192 arguments"),
-                    _ => t!("/bin/sh was to run it: it has no #! line"),
+                    Errno::TOOBIG => "/bin/sh was to run it, with at most 8192 arguments",
+                    _ => "/bin/sh was to run it: it has no #! line",
                 })
                 .with_status(STATUS_NOT_EXECUTABLE),
         }

@@ -11,12 +11,10 @@ use crate::say;
 pub const VERB: Verb = Verb {
     name: "config",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    check container.json and print it as understood, or a new one\n\
                    Prints the configuration as nsinit understands it, as JSON with every default written\n\
-                   out, or all its faults. With --new, prints the built-in one: nsinit config --new > container.json"
-    ),
+                   out, or all its faults. With --new, prints the built-in one: nsinit config --new > container.json",
     options: of("root id config rootfs no-init strict new"),
     run,
 };
@@ -25,7 +23,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let mut out = say::answer();
     if options.new {
         // The first error of `out` is told by `answer`.
-        let _ = write!(out, "{}", packed!(libct::MINIMAL));
+        let _ = write!(out, "{}", libct::MINIMAL);
         return answer(&mut out);
     }
     let data_path = load::data_path(&context, options)?;

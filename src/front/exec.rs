@@ -23,14 +23,12 @@ use crate::tty::Stdio;
 pub const VERB: Verb = Verb {
     name: "exec",
     words: Words::Any,
-    text: packed!(
-        "[OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
+    text: "[OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
                    start the container of this directory and run a command in it, or join it\n\
                    Starts the container that container.json describes, with the current directory as its\n\
                    root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
                    it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
-                   When PID 1 ends, everything inside ends. state.json tells that it runs."
-    ),
+                   When PID 1 ends, everything inside ends. state.json tells that it runs.",
     options: of("root id config rootfs no-init strict wait systemd ready-fd"),
     run,
 };
@@ -52,7 +50,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         load::hide(plan, &place, config, arena)?;
     }
     let hidden = !plan.rootfs.hidden.is_empty();
-    let before = Identity::of(config).doing(t!("look at"), config)?;
+    let before = Identity::of(config).doing("look at", config)?;
     let (wait, systemd) = (options.wait, options.systemd);
     let (stdio, env, finding) = (stdio(), Some(env), None);
     // PID 1's own child says when it is ready.
@@ -74,7 +72,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
 fn ready_fd(number: &CStr) -> Result<u32> {
     let fd = decimal(number.to_bytes()).and_then(|fd| u32::try_from(fd).ok());
     fd.filter(|fd| *fd > 2)
-        .ok_or_else(|| usage("--ready-fd", t!("expected the number of a descriptor above 2")))
+        .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))
 }
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in
@@ -87,17 +85,17 @@ const REPLACED: &str = "it was replaced while the container ran, and from then o
 /// SIGCHLD would make the kernel throw exit statuses away.
 pub fn take_signals() -> Result<Original> {
     let Signals { mask, sigchld } = init::take_signals()?;
-    let program = Identity::of(c"/proc/self/exe").doing(t!("look at"), "/proc/self/exe")?;
+    let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
     Ok(Original { mask, sigchld, program: Some(program) })
 }
 
 /// `log=FILE` in the environment: messages are added to that file too.
 pub fn log_to(context: &Context) -> Result<()> {
     let Some(path) = context.env.get("log") else { return Ok(()) };
-    let path = context.arena.concat(&[path.to_bytes()]).doing(t!("keep"), "log")?;
+    let path = context.arena.concat(&[path.to_bytes()]).doing("keep", "log")?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
-    say::log_to(open(path, flags, mode).doing(t!("open the log"), path)?);
+    say::log_to(open(path, flags, mode).doing("open the log", path)?);
     Ok(())
 }
 
@@ -113,7 +111,7 @@ pub fn fill_stdio() -> Result<()> {
     for fd in syscall::fd::stdio() {
         if rustix::io::fcntl_getfd(fd) == Err(Errno::BADF) {
             let null =
-                open(c"/dev/null", OFlags::RDWR, Mode::empty()).doing(t!("open"), "/dev/null")?;
+                open(c"/dev/null", OFlags::RDWR, Mode::empty()).doing("open", "/dev/null")?;
             // open(2) takes the lowest number that is free: this one, and it stays open for good.
             core::mem::forget(null);
         }

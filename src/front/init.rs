@@ -9,22 +9,19 @@ use super::{Context, Verb, Words};
 use crate::bytes::{number, split_by};
 use crate::error::{Error, Result};
 use crate::init;
-use crate::packed::Text;
 use crate::signame;
 
 /// See the help.
 pub const VERB: Verb = Verb {
     name: "init",
     words: Words::Any,
-    text: packed!(
-        "[OPTION…] [--] COMMAND [ARGUMENT…]\n\
+    text: "[OPTION…] [--] COMMAND [ARGUMENT…]\n\
                    run a command as PID 1 would have to: reap, pass signals on, end with its status\n\
                    Runs COMMAND, passes every signal but CHLD on to it, reaps what becomes an orphan, and ends\n\
                    with its status. Where it is not PID 1 it becomes a subreaper. The command has a process\n\
                    group of its own, with the terminal if nsinit had it, and stops and goes on with nsinit as\n\
                    one job. A text without a #! line is run by /bin/sh. Signals are named as for kill(1), or\n\
-                   are numbers. Standard error stays open, all else that was inherited is the command's alone."
-    ),
+                   are numbers. Standard error stays open, all else that was inherited is the command's alone.",
     options: of(
         "group setsid rewrite exit-status grace kill-orphans parent-death-signal subreaper \
                  no-subreaper pause verbose warn-on-reap explain-zombies",
@@ -45,18 +42,16 @@ pub fn begin(asked: &init::Options, context: Context) -> Result<u8> {
     let signals = signals.map_or_else(init::take_signals, Ok)?;
     let given = !matches!(asked.argv, [] | [None]);
     if given == asked.pause {
-        let why =
-            if given { t!("takes no command with --pause") } else { t!("no command was given") };
-        return Err(Error::refused(t!(""), "init", why));
+        let why = if given { "takes no command with --pause" } else { "no command was given" };
+        return Err(Error::refused("", "init", why));
     }
     Err(init::run(asked, env, signals, arena))
 }
 
 /// `--explain-zombies [PID]`.
 fn explain(options: &Options) -> Result<u8> {
-    let wrong = || {
-        Error::refused(t!(""), "--explain-zombies", t!("at most the number of a process follows"))
-    };
+    let wrong =
+        || Error::refused("", "--explain-zombies", "at most the number of a process follows");
     let pid = match options.command {
         [] | [None] => None,
         [Some(word), None] => {
@@ -69,16 +64,16 @@ fn explain(options: &Options) -> Result<u8> {
 }
 
 /// What a setter of the option table says of a value: it is well, or why not.
-pub type Verdict = core::result::Result<(), Text>;
+pub type Verdict = core::result::Result<(), &'static str>;
 
 /// --rewrite FROM:TO.
 pub fn rewrite(options: &mut init::Options, value: &CStr) -> Verdict {
-    let (from, to) = pair(value).ok_or(t!("FROM:TO has one colon"))?;
+    let (from, to) = pair(value).ok_or("FROM:TO has one colon")?;
     let to = if to == b"0" { 0 } else { signame::parse(to).ok_or(NO_SIGNAL)? };
     options.rewrite(signame::parse(from).ok_or(NO_SIGNAL)?, to)
 }
 
-const NO_SIGNAL: Text = t!("no such signal");
+const NO_SIGNAL: &str = "no such signal";
 
 /// --parent-death-signal SIGNAL.
 pub fn parent_death_signal(options: &mut init::Options, value: &CStr) -> Verdict {
@@ -90,15 +85,14 @@ pub fn parent_death_signal(options: &mut init::Options, value: &CStr) -> Verdict
 pub fn exit_status(options: &mut init::Options, value: &CStr) -> Verdict {
     let (from, to) = pair(value).unwrap_or((value.to_bytes(), b"0"));
     let status = |text| number(text, 10).and_then(|n| u8::try_from(n).ok());
-    let (from, to) =
-        status(from).zip(status(to)).ok_or(t!("a status is a number from 0 to 255"))?;
+    let (from, to) = status(from).zip(status(to)).ok_or("a status is a number from 0 to 255")?;
     options.status[usize::from(from)] = to;
     Ok(())
 }
 
 /// --grace TIME.
 pub fn grace(options: &mut init::Options, value: &CStr) -> Verdict {
-    const WHY: Text = t!("a time is a number with ms, s, m or h, below 24 days");
+    const WHY: &str = "a time is a number with ms, s, m or h, below 24 days";
     let text = value.to_bytes();
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (n, unit) = text.split_at(digits);

@@ -18,13 +18,11 @@ use crate::signame;
 pub const VERB: Verb = Verb {
     name: "kill",
     words: Words::One,
-    text: packed!(
-        "[OPTION…] [SIGNAL]\n\
+    text: "[OPTION…] [SIGNAL]\n\
                    send the container a signal\n\
                    Sends SIGNAL, a name or a number, TERM without one, to PID 1 of the container, which passes\n\
                    it on to the command; KILL ends PID 1, and with it everything inside. With --all it goes to\n\
-                   each process itself."
-    ),
+                   each process itself.",
     options: of("root id all"),
     run,
 };
@@ -42,7 +40,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             } else {
                 signame::parse(word.strip_prefix(b"-").unwrap_or(word))
             };
-            let wrong = || usage(shown(word, context.arena), t!("no such signal"));
+            let wrong = || usage(shown(word, context.arena), "no such signal");
             known.map(u32::from).ok_or_else(wrong)?
         }
     };
@@ -75,7 +73,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
 }
 
 fn told(sent: rustix::io::Result<()>, pid: Pid) -> Result<()> {
-    sent.doing(t!("signal process"), pid)
+    sent.doing("signal process", pid)
 }
 
 fn send(process: Process, n: u32) -> Result<()> {

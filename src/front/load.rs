@@ -32,24 +32,21 @@ pub fn data_path(context: &Context, options: &Options) -> Result<&'static CStr, 
         (Some(root), Some(id)) => {
             let bytes = id.to_bytes();
             if bytes.is_empty() || bytes.starts_with(b".") || bytes.contains(&b'/') {
-                let why = t!("expected a name without \"/\", not starting with \".\"");
-                return Err(Error::refused(t!("use the id"), id, why));
+                let why = "expected a name without \"/\", not starting with \".\"";
+                return Err(Error::refused("use the id", id, why));
             }
-            context
-                .arena
-                .concat(&[root.to_bytes(), b"/", bytes])
-                .doing(t!("name the data path"), id)
+            context.arena.concat(&[root.to_bytes(), b"/", bytes]).doing("name the data path", id)
         }
         // Empty it says nothing, as in 2014.
         (None, None) => match context.env.get("data_path").filter(|path| !path.is_empty()) {
-            Some(path) => context.arena.concat(&[path.to_bytes()]).doing(t!("keep"), "data_path"),
+            Some(path) => context.arena.concat(&[path.to_bytes()]).doing("keep", "data_path"),
             None => Ok(c"."),
         },
-        (Some(_), None) => Err(Error::refused(t!("use"), "--root", t!("--id is missing"))),
+        (Some(_), None) => Err(Error::refused("use", "--root", "--id is missing")),
         (None, Some(_)) => Err(Error::refused(
-            t!("use"),
+            "use",
             "--id",
-            t!("--root is missing, and no container of this name was booted"),
+            "--root is missing, and no container of this name was booted",
         )),
     }
 }
@@ -68,9 +65,7 @@ pub fn booted(options: &mut Options, arena: &Arena) -> Result<(), Error> {
         return Ok(());
     }
     let below = |name: &[u8]| {
-        arena
-            .concat(&[RUN.to_bytes(), b"/", id.to_bytes(), name])
-            .doing(t!("name the container"), id)
+        arena.concat(&[RUN.to_bytes(), b"/", id.to_bytes(), name]).doing("name the container", id)
     };
     // Relative paths in container.json are relative to it.
     if rustix::process::chdir(below(b"/dir")?).is_ok() {
@@ -97,7 +92,7 @@ pub fn config_path(
         None if data_path == c"." => Ok(CONFIG),
         None => arena
             .concat(&[data_path.to_bytes(), b"/", CONFIG.to_bytes()])
-            .doing(t!("name the configuration in"), data_path),
+            .doing("name the configuration in", data_path),
     }
 }
 
@@ -119,7 +114,7 @@ pub fn plan(
     wanted: Use,
     arena: &Arena,
 ) -> Result<(), Error> {
-    let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing(t!("name"), path)?;
+    let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
     fill(plan, read(path, arena)?, (name, Some(path)), options, wanted, arena)
 }
 
@@ -132,7 +127,7 @@ pub fn plan_of_text(
 ) -> Result<(), Error> {
     const NAME: &str = "--containerjson";
     let bytes = text.to_bytes();
-    let copy = arena.take(bytes.len()).doing(t!("keep"), NAME)?;
+    let copy = arena.take(bytes.len()).doing("keep", NAME)?;
     copy.copy_from_slice(bytes);
     fill(plan, copy, (NAME, None), options, Use::Build, arena)
 }
@@ -186,15 +181,15 @@ pub fn finding(
     finding: Finding,
     arena: &Arena,
 ) -> Result<Error, Error> {
-    let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing(t!("name"), path)?;
+    let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
     Ok(in_file(libct::place(plan, name, finding, arena), path))
 }
 
 /// A command must come from somewhere.
 pub fn has_command(plan: &Plan) -> Result<(), Error> {
     if plan.process.argv.is_empty() && plan.process.command.is_empty() {
-        let why = t!("give a command, or a \"command\" in the configuration");
-        return Err(Error::refused(t!("start"), "nothing", why));
+        let why = "give a command, or a \"command\" in the configuration";
+        return Err(Error::refused("start", "nothing", why));
     }
     Ok(())
 }
@@ -222,14 +217,14 @@ pub fn read_into(path: &'static CStr, buf: &mut [u8]) -> Result<usize, Error> {
     let mut len = 0;
     loop {
         if len == buf.len() || len > CONFIG_MAX {
-            let why = t!("it is larger than 1 MiB (1048576 bytes)");
-            return Err(Error::refused(t!("read"), path, why));
+            let why = "it is larger than 1 MiB (1048576 bytes)";
+            return Err(Error::refused("read", path, why));
         }
         match rustix::io::read(file.as_fd(), &mut buf[len..]) {
             Ok(0) => return Ok(len),
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).doing(t!("read"), path),
+            Err(errno) => return Err(errno).doing("read", path),
         }
     }
 }
@@ -240,15 +235,13 @@ fn open(path: &'static CStr) -> Result<OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
     match openat(CWD, path, flags, Mode::empty()) {
         Err(Errno::NOENT) => {
-            let why = t!(
-                "there is no such file; \"nsinit config --new > container.json\" makes one to start from"
-            );
-            Err(Error::refused(t!("open"), path, why))
+            let why = "there is no such file; \"nsinit config --new > container.json\" makes one to start from";
+            Err(Error::refused("open", path, why))
         }
         Err(errno @ Errno::LOOP) => {
-            Err(Error::errno(t!("open"), path, errno).hint(t!("a symbolic link is not followed")))
+            Err(Error::errno("open", path, errno).hint("a symbolic link is not followed"))
         }
-        file => file.doing(t!("open"), path),
+        file => file.doing("open", path),
     }
 }
 
@@ -261,8 +254,7 @@ pub fn hide(
 ) -> error::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let path = plan.rootfs.path.unwrap_or(c".");
-    let root =
-        openat(CWD, path, flags, Mode::empty()).doing(t!("open the root file system"), path)?;
+    let root = openat(CWD, path, flags, Mode::empty()).doing("open the root file system", path)?;
     let state = place.inside(root.as_fd(), state::FILE, arena)?;
     let (dir, name) = place_of(config, arena)?;
     let config = Place::open(dir)?.inside(root.as_fd(), name, arena)?;
@@ -272,15 +264,15 @@ pub fn hide(
             place.inside(root.as_fd(), CONFIG, arena)?
         }
         Ok(_) | Err(Errno::NOENT) => None,
-        Err(errno) => return Err(errno).doing(t!("look at"), CONFIG),
+        Err(errno) => return Err(errno).doing("look at", CONFIG),
     };
     for path in [state, config, other.filter(|_| other != config)].into_iter().flatten() {
         // The name of a mount point can't be changed, but that of a directory above it can: root
         // inside would put another in its place, with files of its own choice.
         if path.to_bytes().iter().filter(|byte| **byte == b'/').count() > 1 {
-            let why = t!("it lies below a directory of the container, which the container could \
-                       exchange: put it outside of the root file system, or at its top");
-            return Err(Error::refused(t!("hide"), path, why));
+            let why = "it lies below a directory of the container, which the container could \
+                       exchange: put it outside of the root file system, or at its top";
+            return Err(Error::refused("hide", path, why));
         }
         // Four fit.
         let _ = plan.rootfs.hidden.push(path);
@@ -295,6 +287,6 @@ fn place_of(path: &'static CStr, arena: &Arena) -> error::Result<(&'static CStr,
         return Ok((c".", path));
     };
     let (dir, name) = bytes.split_at(slash + 1);
-    let dir = arena.concat(&[dir]).doing(t!("name the directory of"), path)?;
+    let dir = arena.concat(&[dir]).doing("name the directory of", path)?;
     Ok((dir, CStr::from_bytes_with_nul(name).unwrap_or(c"")))
 }

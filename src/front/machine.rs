@@ -21,12 +21,12 @@ macro_rules! change {
         Verb {
             name: $name,
             words: Words::Any,
-            text: packed!(concat!(
+            text: concat!(
                 "NAME\n",
                 $summary,
                 "\nAsks the machine's PID 1, and waits until it is done. The exit status is 1 if it could not\n\
                  be done."
-            )),
+            ),
             options: of(""),
             run: change,
         }
@@ -46,12 +46,10 @@ pub const RESTART: Verb =
 pub const LIST_VERB: Verb = Verb {
     name: "list",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    list the containers of the booted machine\n\
                    Lists them with what they are for, how they are, the process of their launcher, how they\n\
-                   ended the last time, how often they were started again, and for how long they have been so."
-    ),
+                   ended the last time, how often they were started again, and for how long they have been so.",
     options: of("json"),
     run: list,
 };
@@ -60,13 +58,11 @@ pub const LIST_VERB: Verb = Verb {
 pub const BLAME: Verb = Verb {
     name: "blame",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    tell what took how long since the machine was switched on\n\
                    Tells in milliseconds when each step of the boot and each container was begun, counted from\n\
                    the kernel's own begin, how long it took until its command ran, and how long that ran if it\n\
-                   has ended."
-    ),
+                   has ended.",
     options: of("json"),
     run: blame,
 };
@@ -75,12 +71,10 @@ pub const BLAME: Verb = Verb {
 pub const LOGS: Verb = Verb {
     name: "logs",
     words: Words::Any,
-    text: packed!(
-        "NAME\n\
+    text: "NAME\n\
                    print what a container of the booted machine has said\n\
                    Prints the log file of the container, the older part first. There is one unless \"log\" in\n\
-                   the container's \"service\" leaves \"file\" out."
-    ),
+                   the container's \"service\" leaves \"file\" out.",
     options: of(""),
     run: logs,
 };
@@ -89,14 +83,12 @@ pub const LOGS: Verb = Verb {
 pub const BOOT: Verb = Verb {
     name: "boot",
     words: Words::Any,
-    text: packed!(
-        "[--check DIR [--arch ARCH]] [nsinit.OPTION=VALUE…]\n\
+    text: "[--check DIR [--arch ARCH]] [nsinit.OPTION=VALUE…]\n\
                    be the first process of a machine, or say what would go wrong then\n\
                    As PID 1, which nsinit also is as /init or /sbin/init: mounts what a system needs and runs\n\
                    the containers of /containers. With --check, looks at those of DIR, where the machine is\n\
                    built: configurations, commands and their interpreters, working directories, users, the\n\
-                   names in \"after\". All that is wrong is told in one run. The exit status is 1 then."
-    ),
+                   names in \"after\". All that is wrong is told in one run. The exit status is 1 then.",
     options: of("check arch"),
     run: boot,
 };
@@ -120,19 +112,19 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
         if rustix::process::getpid().is_init() {
             crate::boot::run(context);
         }
-        return Err(usage("boot", t!("only PID 1 can; --check DIR looks at what it would find")));
+        return Err(usage("boot", "only PID 1 can; --check DIR looks at what it would find"));
     };
     if let [Some(word), ..] = options.command {
         return Err(usage(
             super::shown(word.bytes(), context.arena),
-            t!("--check takes one directory"),
+            "--check takes one directory",
         ));
     }
     let machine = match options.arch {
         None => MACHINES.get(OWN),
         Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
     };
-    let machine = machine.ok_or_else(|| usage("--arch", t!("no such machine (see --help)")))?.1;
+    let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
     Ok(u8::from(!check(dir, machine, context.plan, context.arena)?))
 }
 
@@ -140,16 +132,15 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
 fn name(options: &Options) -> Result<&'static CStr> {
     match options.command {
         [Some(name), None] => Ok(name.get()),
-        [Some(_), Some(_), ..] => Err(usage("the names", t!("one container at a time"))),
-        _ => Err(usage("a container", t!("its name is missing (see nsinit list)"))),
+        [Some(_), Some(_), ..] => Err(usage("the names", "one container at a time")),
+        _ => Err(usage("a container", "its name is missing (see nsinit list)")),
     }
 }
 
 fn change(context: Context, options: &Options) -> Result<u8> {
     let name = name(options)?;
     let verb = context.args.get(1).copied().flatten().map_or(&b""[..], |word| word.bytes());
-    let request =
-        context.arena.concat(&[verb, b" ", name.to_bytes()]).doing(t!("ask for"), name)?;
+    let request = context.arena.concat(&[verb, b" ", name.to_bytes()]).doing("ask for", name)?;
     let mut status = 0;
     ask(request.to_bytes(), &mut |packet| {
         status = packet.first().map_or(1, |digit| digit - b'0');
@@ -184,13 +175,11 @@ fn logs(_: Context, options: &Options) -> Result<u8> {
         match copy(path(pattern, name.to_bytes()).as_cstr(), &mut out) {
             Ok(()) => found = true,
             Err(Errno::NOENT) => {}
-            Err(errno) => return Err(Error::errno(t!("read the log of"), name, errno)),
+            Err(errno) => return Err(Error::errno("read the log of", name, errno)),
         }
     }
     if !found {
-        return Err(
-            Error::refused(t!("print the log of"), name, t!("there is none")).with_status(1)
-        );
+        return Err(Error::refused("print the log of", name, "there is none").with_status(1));
     }
     answer(&mut out)
 }

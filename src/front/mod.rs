@@ -28,8 +28,6 @@ use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::{Error, Result};
 use crate::init::{Signals, take_signals};
-use crate::packed::Packed;
-use crate::packed::Text;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
@@ -59,7 +57,7 @@ pub struct Verb {
     pub words: Words,
     /// Its help. The first line is what may follow the verb, the second one its line in the list of
     /// verbs.
-    pub text: Packed<'static>,
+    pub text: &'static str,
     /// The options that it takes.
     pub options: Set,
     /// Carries it out; the exit status.
@@ -117,8 +115,8 @@ fn verb(verbs: &'static [Verb], name: &[u8]) -> Option<&'static Verb> {
 pub fn ready() -> Result<()> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
-        let why = t!("nsinit must not be set-user-ID or set-group-ID");
-        return Err(Error::refused(t!("start"), (), why));
+        let why = "nsinit must not be set-user-ID or set-group-ID";
+        return Err(Error::refused("start", (), why));
     }
     exec::fill_stdio()
 }
@@ -137,12 +135,12 @@ pub fn run(context: Context) -> u8 {
     }
     let mut words = context.args.iter().flatten().skip(1);
     let result = match words.next().map(|word| word.bytes()) {
-        None => Err(Error::refused(t!(""), (), t!("no verb was given (try nsinit --help)"))),
+        None => Err(Error::refused("", (), "no verb was given (try nsinit --help)")),
         Some(word) if ASKS_HELP.contains(&word) => help(),
         Some(word) if word == b"--version" => version(),
         Some(word) => match verb(VERBS, word) {
             Some(verb) => run_verb(verb, context, 2),
-            None => Err(usage(shown(word, arena), t!("no such verb (try nsinit --help)"))),
+            None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
         },
     };
     result.unwrap_or_else(|error| tell(error, arena))
@@ -175,15 +173,15 @@ fn shown(word: &[u8], arena: &Arena) -> &'static str {
 }
 
 /// nsinit was asked wrongly.
-fn usage(on: &'static str, why: Text) -> Error {
-    Error::refused(t!(""), on, why)
+fn usage(on: &'static str, why: &'static str) -> Error {
+    Error::refused("", on, why)
 }
 
 /// Ends an answer on standard output: one that could not be written is a failure.
 fn answer(out: &mut say::Output) -> Result<u8> {
     match out.flush() {
         Ok(()) => Ok(0),
-        Err(errno) => Err(Error::errno(t!("write"), "to standard output", errno)),
+        Err(errno) => Err(Error::errno("write", "to standard output", errno)),
     }
 }
 
@@ -199,26 +197,19 @@ fn version() -> Result<u8> {
 fn help() -> Result<u8> {
     let mut out = say::answer();
     // As above.
-    let _ = write!(
-        out,
-        "{}",
-        packed!(
-            "nsinit - put a process into a Linux container\n\
+    let _ = out.write_str(
+        "nsinit - put a process into a Linux container\n\
          \n\
          usage: nsinit VERB [OPTION…] [--] [COMMAND [ARGUMENT…]]\n\
          \n\
-         verbs:\n"
-        )
+         verbs:\n",
     );
     for verb in VERBS {
-        let summary = verb.text.lines().nth(1).unwrap_or(Packed(b""));
+        let summary = verb.text.lines().nth(1).unwrap_or("");
         let _ = writeln!(out, "  {:9}{summary}", verb.name);
     }
-    let _ = write!(
-        out,
-        "{}",
-        packed!(
-            "\n\
+    let _ = out.write_str(
+        "\n\
          nsinit VERB --help tells more. nsinit --version prints the version.\n\
          \n\
          environment:\n\
@@ -226,8 +217,7 @@ fn help() -> Result<u8> {
          \x20 log=FILE        messages are added to this file too\n\
          \n\
          exit status: the command's own; 128 + n if signal n killed it; 127 if it was not\n\
-         found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n"
-        )
+         found, 126 if it could not be executed, 125 if nsinit failed or was asked wrongly.\n",
     );
     answer(&mut out)
 }
@@ -257,12 +247,4 @@ fn verb_help(verb: &Verb) -> Result<u8> {
     }
     let _ = writeln!(out, "      --help{:24}this text", "");
     answer(&mut out)
-}
-
-/// All texts that are packed, for the test of how well they are.
-#[cfg(test)]
-pub fn texts() -> Vec<Packed<'static>> {
-    let verbs = VERBS.iter().map(|verb| verb.text);
-    let others = [options::HELP, crate::errno::LINES, packed!(libct::MINIMAL)];
-    verbs.chain(others).chain(dropin::usages()).collect()
 }

@@ -14,13 +14,11 @@ use crate::proc::lines::decimal;
 pub const VERB: Verb = Verb {
     name: "nsenter",
     words: Words::Any,
-    text: packed!(
-        "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]\n\
+    text: "--nspid PID --containerjson JSON [--] COMMAND [ARGUMENT…]\n\
                    run a command in the namespaces of a process\n\
                    Enters every namespace in which process PID differs from this one and runs COMMAND\n\
                    there, with the rights, user and environment that the configuration JSON says. Control\n\
-                   groups stay as they are."
-    ),
+                   groups stay as they are.",
     options: of("nspid containerjson strict"),
     run,
 };
@@ -31,12 +29,11 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     log_to(&context)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    let pid = options.nspid.ok_or_else(|| usage("--nspid", t!("it is missing")))?;
+    let pid = options.nspid.ok_or_else(|| usage("--nspid", "it is missing"))?;
     let pid = decimal(pid.to_bytes())
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
-        .ok_or_else(|| usage("--nspid", t!("expected the number of a process")))?;
-    let json =
-        options.containerjson.ok_or_else(|| usage("--containerjson", t!("it is missing")))?;
+        .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
+    let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
     load::plan_of_text(plan, json, options, arena)?;
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
@@ -47,5 +44,5 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let mut launch =
         Launch { plan, arena, stdio, original, env, wait, systemd, kept, finding, follows, ready };
     let status = launch::join(&mut launch, &running)?;
-    status.ok_or_else(|| usage("the process", t!("it ended before it could be joined")))
+    status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
 }

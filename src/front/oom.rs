@@ -18,12 +18,10 @@ use crate::syscall::fd::AsFd;
 pub const VERB: Verb = Verb {
     name: "oom",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    say when the container runs out of memory\n\
                    Prints a line each time that the kernel kills a process of the container because its\n\
-                   memory limit is reached, or with oom_kill_disable stops one, and ends with the container."
-    ),
+                   memory limit is reached, or with oom_kill_disable stops one, and ends with the container.",
     options: of("root id json"),
     run,
 };
@@ -46,7 +44,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             };
             let more = match oom.more() {
                 Err(Errno::NODEV) => (0, alive = false).0,
-                more => more.doing(t!("read"), "the memory events")?,
+                more => more.doing("read", "the memory events")?,
             };
             for _ in 0..more {
                 count += 1;

@@ -10,13 +10,11 @@ use crate::error::{Error, Result};
 pub const PAUSE: Verb = Verb {
     name: "pause",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    stop every process of the container\n\
                    Freezes the container and ends when every process of it stands still, wherever it was.\n\
                    None of them can tell or prevent it. Who joins is refused, or waits with exec --wait; a\n\
-                   signal waits too, except for kill KILL, which ends a paused container."
-    ),
+                   signal waits too, except for kill KILL, which ends a paused container.",
     options: of("root id"),
     run: |context, options| with_freezer(context, options, |freezer| freezer.freeze()),
 };
@@ -25,11 +23,9 @@ pub const PAUSE: Verb = Verb {
 pub const UNPAUSE: Verb = Verb {
     name: "unpause",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    let a paused container go on\n\
-                   Lets the processes of a paused container go on. One that is not paused stays as it is."
-    ),
+                   Lets the processes of a paused container go on. One that is not paused stays as it is.",
     options: of("root id"),
     run: |context, options| with_freezer(context, options, |freezer| freezer.thaw()),
 };
@@ -40,11 +36,10 @@ fn with_freezer(
     act: fn(&Freezer) -> Result<()>,
 ) -> Result<u8> {
     with_groups(&context, options, &mut |_, groups| {
-        let none = t!(
-            "it has no control group with a freezer: cgroups.name in the configuration makes one"
-        );
-        let freezer = Freezer::of(groups)
-            .ok_or_else(|| Error::refused(t!("pause the container"), (), none))?;
+        let none =
+            "it has no control group with a freezer: cgroups.name in the configuration makes one";
+        let freezer =
+            Freezer::of(groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
         act(&freezer).map(|()| 0)
     })
 }

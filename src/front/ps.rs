@@ -23,13 +23,11 @@ use crate::syscall::fd::AsFd;
 pub const VERB: Verb = Verb {
     name: "ps",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    list the processes of the container\n\
                    Prints every process with its pid on the host and inside, the user, the state (R running,\n\
                    S sleeping, D in the kernel, T stopped, Z zombie) and the command. Of a zombie it says who\n\
-                   has to reap it, and what keeps that from being done."
-    ),
+                   has to reap it, and what keeps that from being done.",
     options: of("root id json"),
     run,
 };
@@ -58,7 +56,7 @@ impl Users<'_> {
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     let container = running(&context, options)?;
-    let init = status("/proc", container.init.pid).doing(t!("look at PID 1"), ())?;
+    let init = status("/proc", container.init.pid).doing("look at PID 1", ())?;
     // The container's own level is PID 1's last.
     let level = init.pids.len().saturating_sub(1);
     let root = root_of(container.init.pid).ok();

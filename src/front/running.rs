@@ -40,7 +40,7 @@ pub fn each_member(
 ) -> Result<()> {
     Members::of("/proc", container.init.pid, container.cgroup_paths.iter(), arena)
         .and_then(|members| members.for_each(each))
-        .doing(t!("look at the container's processes"), ())
+        .doing("look at the container's processes", ())
 }
 
 /// Whether it still runs, after an event of `fds` or so many seconds.
@@ -48,7 +48,7 @@ pub fn wait(container: &Running, fds: &mut [PollFd], seconds: Option<u64>) -> Re
     let time = seconds.map(|seconds| Timespec { tv_sec: seconds as _, tv_nsec: 0 });
     match poll(fds, time.as_ref()) {
         Ok(_) | Err(Errno::INTR) => container.init.is_alive(),
-        Err(errno) => Err(errno).doing(t!("wait for"), "events"),
+        Err(errno) => Err(errno).doing("wait for", "events"),
     }
 }
 

@@ -12,12 +12,10 @@ use crate::say;
 pub const VERB: Verb = Verb {
     name: "state",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    print state.json and whether the container runs\n\
                    Prints what state.json says as one JSON object, with \"running\": whether that process is\n\
-                   alive. The exit status is 0 if it is, 1 if there is no container or it has ended."
-    ),
+                   alive. The exit status is 0 if it is, 1 if there is no container or it has ended.",
     options: of("root id json"),
     run,
 };
@@ -31,8 +29,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             let _ = out.write_str("{\"running\":false}\n");
             answer(&mut out)?;
         }
-        let error =
-            Error::refused(t!(""), "state.json", t!("there is none: no container runs here"));
+        let error = Error::refused("", "state.json", "there is none: no container runs here");
         return if options.json { Ok(1) } else { Err(error.with_status(1)) };
     };
     let mut out = say::answer();

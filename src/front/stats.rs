@@ -24,13 +24,11 @@ use crate::syscall::process::NewNamespaces;
 pub const VERB: Verb = Verb {
     name: "stats",
     words: Words::None,
-    text: packed!(
-        "[OPTION…]\n\
+    text: "[OPTION…]\n\
                    print what the container uses\n\
                    Prints as JSON what the container has used: cgroup_stats (cpu_stats, memory_stats,\n\
                    blkio_stats, pids_stats, pressure) and network_stats, by the names of libcontainer. With\n\
-                   --watch on a terminal a table is drawn anew each time; elsewhere each time is a line."
-    ),
+                   --watch on a terminal a table is drawn anew each time; elsewhere each time is a line.",
     options: of("root id watch"),
     run,
 };
@@ -41,7 +39,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         Some(b"") => Some(1),
         Some(text) => {
             let seconds = decimal(text).filter(|n| (1..=86_400).contains(n));
-            Some(seconds.ok_or_else(|| usage("--watch", t!("expected 1 to 86400 seconds")))?)
+            Some(seconds.ok_or_else(|| usage("--watch", "expected 1 to 86400 seconds"))?)
         }
     };
     with_groups(&context, options, &mut |container, groups| match every {

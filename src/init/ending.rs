@@ -9,7 +9,6 @@ use rustix::process::{Pid, getpid};
 
 use super::{Reaper, exit_status, terminal};
 use crate::error::{Context, Error, STATUS_NSINIT};
-use crate::packed::Text;
 use crate::proc::lines::decimal;
 use crate::proc::process::{all, descends};
 use crate::say;
@@ -97,7 +96,7 @@ impl Reaper<'_> {
     /// consumed, and no other may come: a time does instead.
     #[cold]
     pub fn look_again(&mut self, errno: Errno) {
-        say::failure(Err(errno).doing(t!("wait for children"), ()));
+        say::failure(Err(errno).doing("wait for children", ()));
         self.due = Some(self.due.unwrap_or(u64::MAX).min(now() + POLL));
     }
 
@@ -236,13 +235,13 @@ static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Every process in /proc, if that is this PID namespace's.
 fn each_process(each: &mut dyn FnMut(Pid, &crate::proc::process::Stat)) {
-    const DOING: Text = t!("find processes in");
+    const DOING: &str = "find processes in";
     let mut buf = [core::mem::MaybeUninit::uninit(); 16];
     let result = match readlinkat_raw(CWD, c"/proc/self", &mut buf) {
         Ok((own, _)) if decimal(own) == Some(getpid().as_raw_pid() as u64) => {
             all("/proc", each).doing(DOING, "/proc")
         }
-        Ok(_) => Err(Error::refused(DOING, "/proc", t!("it is another PID namespace's"))),
+        Ok(_) => Err(Error::refused(DOING, "/proc", "it is another PID namespace's")),
         Err(errno) => Err(errno).doing(DOING, "/proc"),
     };
     if result.is_err() && !TOLD.swap(true, Ordering::Relaxed) {

@@ -41,8 +41,8 @@ pub struct Signals {
 /// Blocks every signal, so that none is lost from here on. A caller that ignores SIGCHLD would make
 /// the kernel throw exit statuses away. Each front end begins with it.
 pub fn take_signals() -> Result<Signals> {
-    let mask = sigprocmask(SigSet::ALL).doing(t!("block signals"), ())?;
-    let sigchld = sigaction(CHLD, Disposition::Default).doing(t!("reset SIGCHLD"), ())?;
+    let mask = sigprocmask(SigSet::ALL).doing("block signals", ())?;
+    let sigchld = sigaction(CHLD, Disposition::Default).doing("reset SIGCHLD", ())?;
     Ok(Signals { mask, sigchld })
 }
 
@@ -174,7 +174,7 @@ impl Reaper<'_> {
             Some(_) => kill_own_group(STOP),
             None => kill(getpid(), STOP),
         };
-        say::failure(result.doing(t!("stop with the command"), ()));
+        say::failure(result.doing("stop with the command", ()));
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the reaper may be asked to do: the fields that every front end of it fills.
 
-use crate::packed::Text;
 use crate::syscall::cstr::List;
 use crate::syscall::signal::{CHLD, KILL, STOP, TSTP, TTIN, TTOU};
 
@@ -93,16 +92,16 @@ impl Default for Options {
 
 impl Options {
     /// Signal `from` goes on as `to`, or not at all if that is 0. Both are 0 to 64.
-    pub fn rewrite(&mut self, from: u8, to: u8) -> Result<(), Text> {
+    pub fn rewrite(&mut self, from: u8, to: u8) -> Result<(), &'static str> {
         match u32::from(from) {
-            KILL | STOP => Err(t!("KILL and STOP can't be caught, and so not rewritten")),
-            CHLD => Err(t!("CHLD is never passed on")),
+            KILL | STOP => Err("KILL and STOP can't be caught, and so not rewritten"),
+            CHLD => Err("CHLD is never passed on"),
             _ => match self.rewrite.get_mut(usize::from(from)) {
                 Some(place) if from > 0 && to <= 64 => {
                     *place = to;
                     Ok(())
                 }
-                _ => Err(t!("no such signal")),
+                _ => Err("no such signal"),
             },
         }
     }

@@ -28,7 +28,7 @@ pub fn run(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Erro
 fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result<Infallible> {
     let pid_1 = getpid() == Pid::INIT;
     if options.subreaper == Subreaper::On || options.subreaper == Subreaper::Auto && !pid_1 {
-        prctl(Prctl::SetChildSubreaper, 1).doing(t!("become a subreaper"), ())?;
+        prctl(Prctl::SetChildSubreaper, 1).doing("become a subreaper", ())?;
     }
     die_with_parent(options.parent_death_signal.into())?;
     let mut tty = if options.pause { None } else { terminal::controlling() };
@@ -51,7 +51,7 @@ fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result
                     Fork::Parent(pid) => pid,
                 }),
             };
-            let pid = pid.doing(t!("fork the command"), ())?;
+            let pid = pid.doing("fork the command", ())?;
             if let Some(n) = first.stopped {
                 // ESRCH: it has ended.
                 let _ = kill(pid, n);
@@ -73,9 +73,9 @@ fn die_with_parent(signal: u32) -> Result<()> {
         return Ok(());
     }
     let parent = getppid();
-    prctl(Prctl::SetPdeathsig, signal).doing(t!("set the parent-death signal"), signal)?;
+    prctl(Prctl::SetPdeathsig, signal).doing("set the parent-death signal", signal)?;
     if getppid() != parent {
-        kill(getpid(), signal).doing(t!("raise the parent-death signal"), signal)?;
+        kill(getpid(), signal).doing("raise the parent-death signal", signal)?;
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ fn settle(tty: Option<&OwnedFd>) {
     for fd in [0, 1] {
         fd::close(fd);
     }
-    say::failure(chdir(c"/").doing(t!("change directory to"), "/"));
+    say::failure(chdir(c"/").doing("change directory to", "/"));
     give_back();
 }
 
@@ -111,13 +111,13 @@ fn become_command(first: &mut First) -> ! {
         Placement::Stay => {}
         Placement::Group => {
             let foreground = first.tty.filter(|tty| terminal::is_foreground(tty));
-            say::failure(setpgid(None, None).doing(t!("make a process group"), ()));
+            say::failure(setpgid(None, None).doing("make a process group", ()));
             if let Some(tty) = foreground {
                 terminal::give(tty, getpid());
             }
         }
         Placement::Session => {
-            say::failure(setsid().map(drop).doing(t!("make a session"), ()));
+            say::failure(setsid().map(drop).doing("make a session", ()));
             let [stdin, ..] = fd::stdio();
             // No terminal, or another session's, which keeps it.
             let _ = ioctl_tiocsctty(stdin);
@@ -136,7 +136,7 @@ fn become_command(first: &mut First) -> ! {
 /// waits for it and could not pass on what continues it: the parent sends it anew.
 fn prepare(first: &mut First) -> Result<()> {
     listen(&mut first.env, first.arena)?;
-    sigaction(CHLD, first.signals.sigchld).doing(t!("restore SIGCHLD"), ())?;
+    sigaction(CHLD, first.signals.sigchld).doing("restore SIGCHLD", ())?;
     let stops = SigSet::EMPTY.with(TSTP).with(TTIN).with(TTOU);
     // EAGAIN: there is none.
     while first.tty.is_none()
@@ -144,7 +144,7 @@ fn prepare(first: &mut First) -> Result<()> {
     {
         first.stopped = Some(info.signo());
     }
-    sigprocmask(first.signals.mask).doing(t!("restore the signal mask"), ())?;
+    sigprocmask(first.signals.mask).doing("restore the signal mask", ())?;
     Ok(())
 }
 
@@ -166,7 +166,7 @@ fn listen(env: &mut Env, arena: &Arena) -> Result<()> {
     let ours = env.get("LISTEN_PID").and_then(|pid| crate::bytes::number(pid.to_bytes(), 10));
     if ours.is_some_and(|pid| parent.is_some_and(|p| pid == p.as_raw_pid() as u64)) {
         let entry = arena.cstr(format_args!("LISTEN_PID={}", i64::from(own.as_raw_pid())));
-        env.replace("LISTEN_PID", Some(entry.doing(t!("keep"), "LISTEN_PID")?));
+        env.replace("LISTEN_PID", Some(entry.doing("keep", "LISTEN_PID")?));
         env.replace("LISTEN_PIDFDID", None);
     }
     Ok(())

@@ -45,7 +45,7 @@ pub fn give(tty: &OwnedFd, leader: Pid) {
     match tcsetpgrp(tty, leader) {
         // It was hung up meanwhile, or is another session's.
         Err(Errno::NOTTY | Errno::NXIO | Errno::BADF | Errno::IO) => {}
-        result => say::failure(result.doing(t!("hand the terminal over"), ())),
+        result => say::failure(result.doing("hand the terminal over", ())),
     }
 }
 

@@ -15,7 +15,7 @@ const PROC: &str = "/proc";
 /// Prints every zombie and why it is one; of those below `ancestor` only, if there is one.
 pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
     if let Some(pid) = ancestor {
-        process::stat(PROC, pid).doing(t!("look at process"), pid)?;
+        process::stat(PROC, pid).doing("look at process", pid)?;
     }
     let mut out = say::answer();
     let mut none = true;
@@ -26,11 +26,11 @@ pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
             let _ = zombie(&mut out, pid, stat);
         }
     })
-    .doing(t!("find processes in"), PROC)?;
+    .doing("find processes in", PROC)?;
     if none {
         let _ = out.write_str("no zombies\n");
     }
-    out.flush().doing(t!("write"), "to standard output")?;
+    out.flush().doing("write", "to standard output")?;
     Ok(0)
 }
 

@@ -9,7 +9,6 @@ mod line;
 mod number;
 mod string;
 
-use crate::packed::Text;
 use core::ffi::CStr;
 use core::fmt;
 
@@ -45,7 +44,7 @@ pub struct Fault {
     /// The first byte that is wrong, or the start of the token that is.
     pub pos: Pos,
     /// What is wrong.
-    pub why: Text,
+    pub why: &'static str,
 }
 
 /// A value: whole, or an array or object that was opened.
@@ -139,7 +138,7 @@ impl<'a> Reader<'a> {
     /// Ends it, with a fault of the caller's finding.
     #[cold]
     #[inline(never)]
-    pub fn stop(&mut self, pos: Pos, why: Text) -> Stop {
+    pub fn stop(&mut self, pos: Pos, why: &'static str) -> Stop {
         self.fault = Fault { pos, why };
         Stop
     }
@@ -166,8 +165,8 @@ impl<'a> Reader<'a> {
             b't' => self.word(b"true", Value::Bool(true))?,
             b'f' => self.word(b"false", Value::Bool(false))?,
             b'n' => self.word(b"null", Value::Null)?,
-            b'/' => return Err(self.wrong(t!("JSON has no comments"))),
-            _ => return Err(self.wrong(t!("expected a value"))),
+            b'/' => return Err(self.wrong("JSON has no comments")),
+            _ => return Err(self.wrong("expected a value")),
         };
         self.fresh = false;
         Ok(value)
@@ -180,20 +179,20 @@ impl<'a> Reader<'a> {
 
     /// The next key of the object that `value` opened; `None` at its end.
     pub fn key(&mut self) -> Result<Option<&'a CStr>, Stop> {
-        if !self.member(b'}', t!("expected a comma or }"))? {
+        if !self.member(b'}', "expected a comma or }")? {
             return Ok(None);
         }
         match self.peek() {
             Some(b'"') => {}
             None => return Err(self.ends()),
-            Some(_) => return Err(self.wrong(t!("expected a key in double quotes"))),
+            Some(_) => return Err(self.wrong("expected a key in double quotes")),
         }
         let token = self.token;
         let key = self.string()?;
         match self.peek() {
             Some(b':') => self.at += 1,
             None => return Err(self.ends()),
-            Some(_) => return Err(self.wrong(t!("expected a colon after the key"))),
+            Some(_) => return Err(self.wrong("expected a colon after the key")),
         }
         self.token = token;
         Ok(Some(key))
@@ -201,7 +200,7 @@ impl<'a> Reader<'a> {
 
     /// Whether the array that `value` opened has another element; `false` at its end.
     pub fn more(&mut self) -> Result<bool, Stop> {
-        self.member(b']', t!("expected a comma or ]"))
+        self.member(b']', "expected a comma or ]")
     }
 
     /// How many arrays and objects are open.
@@ -228,7 +227,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes to the next member of the innermost level, or closes it.
-    fn member(&mut self, close: u8, expected: Text) -> Result<bool, Stop> {
+    fn member(&mut self, close: u8, expected: &'static str) -> Result<bool, Stop> {
         let Some(byte) = self.peek() else { return Err(self.ends()) };
         if byte == close {
             self.at += 1;
@@ -246,16 +245,14 @@ impl<'a> Reader<'a> {
         let comma = self.token;
         self.at += 1;
         match self.peek() {
-            Some(byte) if byte == close => {
-                Err(self.stop(comma, t!("a comma with nothing after it")))
-            }
+            Some(byte) if byte == close => Err(self.stop(comma, "a comma with nothing after it")),
             _ => Ok(true),
         }
     }
 
     fn open(&mut self, object: bool) -> Result<(), Stop> {
         if self.depth == DEPTH {
-            return Err(self.wrong(t!("nested more than 64 deep")));
+            return Err(self.wrong("nested more than 64 deep"));
         }
         self.at += 1;
         self.depth += 1;
@@ -267,7 +264,7 @@ impl<'a> Reader<'a> {
     fn word(&mut self, word: &[u8], value: Value<'a>) -> Result<Value<'a>, Stop> {
         let rest = self.rest.get(self.at..).unwrap_or(&[]);
         if !rest.starts_with(word) || rest.get(word.len()).is_some_and(u8::is_ascii_alphanumeric) {
-            return Err(self.wrong(t!("expected a value")));
+            return Err(self.wrong("expected a value"));
         }
         self.at += word.len();
         Ok(value)
@@ -303,17 +300,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A fault of the token at hand.
-    fn wrong(&mut self, why: Text) -> Stop {
+    fn wrong(&mut self, why: &'static str) -> Stop {
         self.stop(self.token, why)
     }
 
     /// A fault of byte `at` of `rest`.
-    fn wrong_at(&mut self, at: usize, why: Text) -> Stop {
+    fn wrong_at(&mut self, at: usize, why: &'static str) -> Stop {
         self.stop(self.pos_of(at), why)
     }
 
     fn ends(&mut self) -> Stop {
-        self.wrong(t!("the text ends before the value does"))
+        self.wrong("the text ends before the value does")
     }
 }
 

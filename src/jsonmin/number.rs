@@ -78,7 +78,7 @@ impl Reader<'_> {
         let leading_zero = self.rest.get(self.at) == Some(&b'0');
         let whole = self.digits(&mut decimal)?;
         if leading_zero && whole > 1 {
-            return Err(self.wrong(t!("a number can't begin with 0")));
+            return Err(self.wrong("a number can't begin with 0"));
         }
         let mut exponent = 0;
         if self.byte_is(b'.') {
@@ -99,7 +99,7 @@ impl Reader<'_> {
             exponent += power;
         }
         if self.rest.get(self.at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.') {
-            return Err(self.wrong_at(self.at, t!("not a part of a number")));
+            return Err(self.wrong_at(self.at, "not a part of a number"));
         }
         Ok(decimal.value(negative, exponent))
     }
@@ -119,7 +119,7 @@ impl Reader<'_> {
             self.at += 1;
         }
         match self.at - start {
-            0 => Err(self.wrong_at(self.at, t!("expected a digit"))),
+            0 => Err(self.wrong_at(self.at, "expected a digit")),
             n => Ok(n as i64),
         }
     }

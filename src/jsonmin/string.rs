@@ -1,6 +1,5 @@
 //! Strings: found, checked and decoded where they stand.
 
-use crate::packed::Text;
 use core::ffi::CStr;
 
 use super::{Reader, Stop};
@@ -14,7 +13,7 @@ impl<'a> Reader<'a> {
             let raw = self.rest.get(start..end).unwrap_or(&[]);
             if let Err(error) = core::str::from_utf8(raw) {
                 let at = start + error.valid_up_to();
-                return Err(self.wrong_at(at, t!("not UTF-8")));
+                return Err(self.wrong_at(at, "not UTF-8"));
             }
         }
         let len = if escaped { self.decode(start, end)? } else { end - start };
@@ -42,11 +41,11 @@ impl<'a> Reader<'a> {
                 }
                 Some(0..=0x1f) => {
                     return Err(
-                        self.wrong_at(at, t!("a control character in a string must be escaped"))
+                        self.wrong_at(at, "a control character in a string must be escaped")
                     );
                 }
                 Some(byte) => high |= byte,
-                None => return Err(self.wrong(t!("the string has no end"))),
+                None => return Err(self.wrong("the string has no end")),
             }
             at += 1;
         }
@@ -65,7 +64,7 @@ impl<'a> Reader<'a> {
                 }
                 Some([b'\\', escape, ..]) => {
                     let decoded = simple(*escape);
-                    utf8[0] = decoded.ok_or_else(|| self.wrong_at(from, t!("no such escape")))?;
+                    utf8[0] = decoded.ok_or_else(|| self.wrong_at(from, "no such escape"))?;
                     (&utf8[..1], 2)
                 }
                 Some([byte, ..]) => {
@@ -111,12 +110,12 @@ impl<'a> Reader<'a> {
         let value = digits.and_then(|digits| {
             digits.iter().try_fold(0, |n, digit| Some(n << 4 | (*digit as char).to_digit(16)?))
         });
-        value.ok_or_else(|| self.wrong_at(at, t!("\\u needs four hexadecimal digits")))
+        value.ok_or_else(|| self.wrong_at(at, "\\u needs four hexadecimal digits"))
     }
 }
 
-const NUL: Text = t!("a string can't have a NUL inside: no path, name or argument has");
-const LONE: Text = t!("half of a surrogate pair: not a character");
+const NUL: &str = "a string can't have a NUL inside: no path, name or argument has";
+const LONE: &str = "half of a surrogate pair: not a character";
 
 /// The escapes of one letter.
 fn simple(escape: u8) -> Option<u8> {

@@ -25,7 +25,7 @@ pub struct Terminal<'a> {
 /// Waits for `child` to end and returns its exit status. All signals must be blocked: they arrive
 /// here and go on to the child, which is PID 1 of the container or the command itself.
 pub fn attend(child: Pid, terminal: Option<Terminal>) -> Result<u8> {
-    let signals = signalfd(SigSet::ALL).doing(t!("make a signalfd"), ())?;
+    let signals = signalfd(SigSet::ALL).doing("make a signalfd", ())?;
     match terminal {
         None => loop {
             wait_readable(&signals)?;
@@ -74,7 +74,7 @@ fn with_terminal(child: Pid, signals: &OwnedFd, terminal: Terminal) -> Result<u8
 
 /// Takes every pending signal: passes it on, or, for SIGCHLD, looks whether the child has ended.
 fn signalled(signals: &OwnedFd, child: Pid, seen: &mut dyn FnMut(u32)) -> Result<Option<u8>> {
-    while let Some(n) = read_signalfd(signals).doing(t!("read the signalfd"), ())? {
+    while let Some(n) = read_signalfd(signals).doing("read the signalfd", ())? {
         seen(n);
         if n != CHLD {
             // ESRCH: it has just ended, which the next SIGCHLD tells. The pid can't be another's:
@@ -89,8 +89,7 @@ fn signalled(signals: &OwnedFd, child: Pid, seen: &mut dyn FnMut(u32)) -> Result
 
 /// The child's exit status, if it has ended.
 fn ended(child: Pid) -> Result<Option<u8>> {
-    let status =
-        waitpid(Some(child), WaitOptions::NOHANG).doing(t!("wait for the container"), ())?;
+    let status = waitpid(Some(child), WaitOptions::NOHANG).doing("wait for the container", ())?;
     Ok(status.map(|(_, status)| exit_status(status.as_raw() as u32)))
 }
 
@@ -101,6 +100,6 @@ fn wait_readable(fd: &OwnedFd) -> Result<()> {
 fn wait_any(fds: &mut [PollFd]) -> Result<()> {
     match poll(fds, None) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(errno) => Err(errno).doing(t!("wait for signals"), ()),
+        Err(errno) => Err(errno).doing("wait for signals", ()),
     }
 }

@@ -61,29 +61,29 @@ fn build(launch: &mut Launch, first: &First) -> Result<Late> {
     let kept = [&first.slave, &first.console].into_iter().flatten();
     part(launch, signal, &first.sync, &mut kept.map(AsFd::as_fd))?;
     // PID 1 in a session of its own: Ctrl-C at the caller's terminal reaches the launcher alone.
-    step::at(t!("make a session"));
-    setsid().doing(t!("make a session"), ())?;
-    step::at(t!("join namespaces"));
+    step::at("make a session");
+    setsid().doing("make a session", ())?;
+    step::at("join namespaces");
     join_namespaces(launch)?;
     if let Some(name) = launch.plan.hostname {
-        step::at(t!("set the host name"));
-        sethostname(name.to_bytes()).doing(t!("set the host name to"), name)?;
+        step::at("set the host name");
+        sethostname(name.to_bytes()).doing("set the host name to", name)?;
     }
     if launch.plan.networks.iter().any(|network| network.kind == NetworkKind::Loopback) {
-        step::at(t!("bring lo up"));
+        step::at("bring lo up");
         net::loopback_up(launch.arena)?;
     }
     if launch.plan.namespaces.is_new(Kind::Mount) {
         with_root(launch, first)
     } else {
         let fds = wait_go(first)?;
-        step::at(t!("enter its control groups"));
+        step::at("enter its control groups");
         enter(launch, fds, false).map(|(late, _)| late)
     }
 }
 
 fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
-    step::at(t!("wait for the launcher"));
+    step::at("wait for the launcher");
     if first.tells {
         first.sync.built()?;
     }
@@ -93,33 +93,33 @@ fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
 /// The root file system, with the cgroups in between: their directories are mounted into it.
 fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     let plan = &launch.plan.rootfs;
-    step::at(t!("make the root file system a mount"));
+    step::at("make the root file system a mount");
     let mut root = Root::open(plan)?;
-    step::at(t!("mount what the file lists"));
+    step::at("mount what the file lists");
     root.mounts()?;
     if !plan.devices.is_empty() {
-        step::at(t!("make the device nodes"));
+        step::at("make the device nodes");
         root.devices()?;
     }
     if plan.dev_links {
-        step::at(t!("make the links in /dev"));
+        step::at("make the links in /dev");
         root.links()?;
     }
     if let Some(console) = &first.console {
-        step::at(t!("mount the terminal on /dev/console"));
+        step::at("mount the terminal on /dev/console");
         root.console(console.as_fd())?;
     }
-    step::at(t!("mask paths"));
+    step::at("mask paths");
     root.masks()?;
     // The launcher has saved state.json by then: `finish` hides it.
     let fds = wait_go(first)?;
-    step::at(t!("enter its control groups"));
+    step::at("enter its control groups");
     let (late, own) = enter(launch, fds, plan.wants_cgroups())?;
     if let Some(own) = own {
-        step::at(t!("mount its control groups"));
+        step::at("mount its control groups");
         mount_cgroups(&root, &own)?;
     }
-    step::at(t!("make the root file system its root"));
+    step::at("make the root file system its root");
     root.finish()?;
     Ok(late)
 }
@@ -132,8 +132,7 @@ fn mount_cgroups(root: &Root, own: &OwnDirs) -> Result<()> {
     let mut list = heapless::Vec::<CgroupDir, FDS>::new();
     // On a hybrid host the v2 hierarchy has no part in it: the container may have no group there.
     for (_, hierarchy, path) in own.iter().filter(|(version, ..)| *version == Version::V1) {
-        let full =
-            |_| Error::refused(t!("mount the control groups"), (), t!("more than 16 hierarchies"));
+        let full = |_| Error::refused("mount the control groups", (), "more than 16 hierarchies");
         list.push(CgroupDir { hierarchy, path }).map_err(full)?;
     }
     root.mount_cgroups(Cgroups::V1(&list))
@@ -156,7 +155,7 @@ fn enter(
     }
     let own = if mounted { Some(cgroup::own_dirs(launch.arena)?) } else { None };
     if new_namespace {
-        unshare(NewNamespaces::NEWCGROUP).doing(t!("unshare the cgroup namespace"), ())?;
+        unshare(NewNamespaces::NEWCGROUP).doing("unshare the cgroup namespace", ())?;
     }
     Ok((memory, own))
 }
@@ -177,14 +176,10 @@ fn join_namespaces(launch: &Launch) -> Result<()> {
 /// Enters the namespace of this kind that `path` names.
 pub fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = openat(CWD, path, flags, Mode::empty()).doing(t!("open the namespace"), path)?;
-    setns(file.as_fd(), kind.flag()).doing(t!("enter the namespace"), path).map_err(|error| {
+    let file = openat(CWD, path, flags, Mode::empty()).doing("open the namespace", path)?;
+    setns(file.as_fd(), kind.flag()).doing("enter the namespace", path).map_err(|error| {
         let wrong = error.raw() == Some(rustix::io::Errno::INVAL);
-        if wrong {
-            error.hint(t!("is it a namespace of the kind that the file says?"))
-        } else {
-            error
-        }
+        if wrong { error.hint("is it a namespace of the kind that the file says?") } else { error }
     })
 }
 
@@ -196,10 +191,10 @@ fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
 
 /// Forks the workload and becomes its reaper.
 fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
-    step::at(t!("fork the command"));
+    step::at("fork the command");
     // PID 1's end of it closes with the last of PID 1's descriptors. The command waits for that: it
     // may be allowed to look into PID 1, and must find nothing there.
-    let (quiet, noisy) = match pipe_with(PipeFlags::CLOEXEC).doing(t!("make a pipe"), ()) {
+    let (quiet, noisy) = match pipe_with(PipeFlags::CLOEXEC).doing("make a pipe", ()) {
         Ok(pipe) => pipe,
         Err(error) => fail(&first.sync, &error),
     };
@@ -222,9 +217,9 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
 
 /// PID 1 keeps nothing: no descriptor, no capability but KILL, no directory but the root.
 fn quieten(memory: Option<&OwnedFd>) -> Result<()> {
-    rustix::thread::set_name(c"nsinit").doing(t!("name PID 1"), ())?;
+    rustix::thread::set_name(c"nsinit").doing("name PID 1", ())?;
     security::become_reaper()?;
-    rustix::process::chdir(c"/").doing(t!("change directory to"), "/")?;
+    rustix::process::chdir(c"/").doing("change directory to", "/")?;
     memory::give_back();
     // After all that could be charged to it: see `cgroup::Tasks::has_memory`.
     if let Some(memory) = memory {

@@ -38,8 +38,8 @@ pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
 
 fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     if running.apart.contains(NewNamespaces::NEWUSER) {
-        let why = t!("it is in another user namespace, which nsinit can't enter yet");
-        return Err(Error::refused(t!("join process"), running.init.pid, why));
+        let why = "it is in another user namespace, which nsinit can't enter yet";
+        return Err(Error::refused("join process", running.init.pid, why));
     }
     let groups = running.groups()?;
     paused::await_thaw(launch, running, &groups)?;
@@ -47,7 +47,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let kills = if limited { cgroup::kills(&groups) } else { None };
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
-    step::share().doing(t!("map a page to share"), ())?;
+    step::share().doing("map a page to share", ())?;
     let target = Target::open(running)?;
     let scope = running.with_groups && systemd::is_there();
     let tasks = Tasks::open(&groups, running.init.pid, scope, launch.arena)?;
@@ -55,7 +55,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),
     };
-    let messenger = match fork(NewNamespaces::empty()).doing(t!("fork"), ())? {
+    let messenger = match fork(NewNamespaces::empty()).doing("fork", ())? {
         Fork::Child => {
             let inside = Inside { sync: child, slave, target, tasks };
             enter(launch, running, inside)
@@ -71,7 +71,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         }
         Ok(())
     })?;
-    waitpid(guard.0, WaitOptions::empty()).doing(t!("wait for the messenger"), ())?;
+    waitpid(guard.0, WaitOptions::empty()).doing("wait for the messenger", ())?;
     guard.disarm();
     let Some(pid) = workload.0.filter(|_| report) else { return Err(died(launch.arena)) };
     drop(parent);
@@ -111,7 +111,7 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
             crate::syscall::fd::close(fd as u32);
         }
     }
-    step::at(t!("fork the command"));
+    step::at("fork the command");
     match forked(fork_sibling(), launch.plan) {
         Ok(Fork::Child) => {
             let signal = launch.plan.process.parent_death_signal;
@@ -128,7 +128,7 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
         }
         Err(error) => {
             let dying = error.raw() == Some(Errno::NOMEM);
-            let hint = t!("PID 1 of the container has just ended");
+            let hint = "PID 1 of the container has just ended";
             fail(&inside.sync, &if dying { error.hint(hint) } else { error })
         }
     }
@@ -143,15 +143,15 @@ fn go_inside<'a>(
     let kept = inside.slave.iter().map(AsFd::as_fd);
     let kept = kept.chain(inside.tasks.fds()).chain(inside.target.fds());
     part(launch, linux_raw_sys::general::SIGKILL, &inside.sync, &mut { kept })?;
-    step::at(t!("enter the container's control groups"));
+    step::at("enter the container's control groups");
     let count = inside.tasks.fds().count();
     let late = if inside.tasks.has_memory() { count - 1 } else { count };
     inside.tasks.fds().take(late).try_for_each(cgroup::enter)?;
-    step::at(t!("enter the container's namespaces"));
+    step::at("enter the container's namespaces");
     inside.target.enter(running)?;
     // setns(2) into a mount namespace leaves the directory at its root; without one it is still
     // the caller's, and the command starts from the root in any case.
-    rustix::process::chdir(c"/").doing(t!("change directory to"), "/")?;
+    rustix::process::chdir(c"/").doing("change directory to", "/")?;
     Ok(inside.tasks.fds().nth(late))
 }
 
@@ -170,7 +170,7 @@ impl Target {
         let target = match pidfd_open(running.init.pid, PidfdFlags::empty()) {
             Ok(pidfd) => Target::Pidfd(pidfd),
             Err(errno) if is_absent(errno) => Target::files(running)?,
-            Err(errno) => return Err(errno).doing(t!("open process"), on),
+            Err(errno) => return Err(errno).doing("open process", on),
         };
         check_alive(running)?;
         Ok(target)
@@ -183,7 +183,7 @@ impl Target {
                 let path = namespace_file("/proc", running.init.pid, kind.file());
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let opened = openat(CWD, path.as_cstr(), flags, Mode::empty());
-                *file = Some(opened.doing(t!("open the namespace"), kind.name())?);
+                *file = Some(opened.doing("open the namespace", kind.name())?);
             }
         }
         Ok(Target::Files(files))
@@ -207,13 +207,13 @@ impl Target {
                     check_alive(running)?;
                     target.enter(running)
                 }
-                result => result.doing(t!("enter the namespaces of process"), running.init.pid),
+                result => result.doing("enter the namespaces of process", running.init.pid),
             },
             Target::Files(files) => {
                 for (file, kind) in files.iter().zip(Kind::ALL) {
                     if let Some(file) = file {
                         setns(file.as_fd(), kind.flag())
-                            .doing(t!("enter the namespace"), kind.name())?;
+                            .doing("enter the namespace", kind.name())?;
                     }
                 }
                 Ok(())
@@ -225,6 +225,6 @@ impl Target {
 fn check_alive(running: &Running) -> Result<()> {
     match running.init.is_alive()? {
         true => Ok(()),
-        false => Err(Error::refused(t!("join process"), running.init.pid, t!("it has ended"))),
+        false => Err(Error::refused("join process", running.init.pid, "it has ended")),
     }
 }

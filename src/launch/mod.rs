@@ -27,7 +27,6 @@ use rustix::io::Errno;
 use crate::bytes::Arena;
 use crate::cgroup::{self, Groups};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
-use crate::packed::Text;
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::proc::fd_path;
@@ -89,8 +88,8 @@ pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
             (Some(running), _) => running,
             (None, None) => return start::start(launch, place, lock),
             (None, Some(name)) => {
-                let why = t!("it does not run, and is PID 1's to start (nsinit start NAME)");
-                return Err(Error::refused(t!("join"), name, why));
+                let why = "it does not run, and is PID 1's to start (nsinit start NAME)";
+                return Err(Error::refused("join", name, why));
             }
         };
         drop(lock);
@@ -98,7 +97,7 @@ pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
             return Ok(status);
         }
     }
-    Err(Error::refused(t!("join the container"), (), t!("it ends as often as it is looked at")))
+    Err(Error::refused("join the container", (), "it ends as often as it is looked at"))
 }
 
 /// Runs the command in the namespaces of `running`; `None` if that ended before the command began.
@@ -112,8 +111,8 @@ fn died(arena: &Arena) -> Error {
     let step = step.as_str();
     let step = if step.is_empty() { "take its first step" } else { step };
     let why = format_args!("a process of it was killed when it was about to {step}");
-    let why = Text::composed(why, arena).unwrap_or(t!("a process of it was killed"));
-    Error::refused(t!("start the container"), (), why)
+    let why = arena.str(why).unwrap_or("a process of it was killed");
+    Error::refused("start the container", (), why)
 }
 
 /// Says that it was the limit of memory that has killed the command.
@@ -127,11 +126,11 @@ fn say_killed(status: u8, groups: &Groups, before: Option<u64>, arena: &Arena) {
 
 /// Why a process of the container could not be forked.
 fn forked<T>(result: rustix::io::Result<T>, plan: &Plan) -> Result<T> {
-    result.doing(t!("fork the command"), ()).map_err(|error| {
+    result.doing("fork the command", ()).map_err(|error| {
         let limited = plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.pids_limit.is_some());
         match error.raw() {
             Some(Errno::AGAIN) if limited => {
-                error.hint(t!("the container has all the processes of cgroups.pids_limit"))
+                error.hint("the container has all the processes of cgroups.pids_limit")
             }
             _ => error,
         }
@@ -143,6 +142,6 @@ fn path_of(fd: BorrowedFd, arena: &Arena) -> Result<&'static CStr> {
     let link = fd_path(fd);
     let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
     let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)
-        .doing(t!("find the path of a directory"), ())?;
-    arena.concat(&[path]).doing(t!("keep the path of a directory"), ())
+        .doing("find the path of a directory", ())?;
+    arena.concat(&[path]).doing("keep the path of a directory", ())
 }

@@ -11,7 +11,6 @@ use super::guard::ChildGuard;
 use super::survivor;
 use crate::error::{Context, Object, Result};
 use crate::net::{self, Made};
-use crate::packed::Text;
 use crate::plan::check::Finding;
 use crate::plan::{Kind, Source};
 use crate::proc::process::{namespace_file, stat};
@@ -44,8 +43,8 @@ pub fn connect(
         Err(error) => Err(error),
     };
     if let (Err(error), Some((part, index, key))) = (&connected, made.at) {
-        let why = Text::composed(format_args!("{error}"), launch.arena);
-        let why = why.unwrap_or(t!("no memory for texts is left"));
+        let why = launch.arena.str(format_args!("{error}"));
+        let why = why.unwrap_or("no memory for texts is left");
         launch.finding = Some(Finding { part, index: Some(index), key, text: c"", why });
     }
     connected
@@ -60,7 +59,7 @@ fn namespace(launch: &Launch, pid: Pid) -> Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     match openat(CWD, path, flags, Mode::empty()) {
         Err(Errno::NOENT) if new && stat("/proc", pid).is_ok_and(|stat| stat.exiting) => Ok(None),
-        namespace => namespace.doing(t!("open the network namespace of"), on).map(Some),
+        namespace => namespace.doing("open the network namespace of", on).map(Some),
     }
 }
 

@@ -66,7 +66,7 @@ impl Place {
     /// The place at `path`.
     pub fn open(path: &'static CStr) -> Result<Place> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = openat(CWD, path, flags, Mode::empty()).doing(t!("open the data path"), path)?;
+        let dir = openat(CWD, path, flags, Mode::empty()).doing("open the data path", path)?;
         Ok(Place { dir, path })
     }
 
@@ -79,23 +79,22 @@ impl Place {
     /// until its container runs. The container can lock its own root too, if that is the place, but
     /// only to keep others from joining it: a wait without end would let it hold them up.
     pub fn lock(&self) -> Result<Lock> {
-        let why = t!("another process has held its lock for 20 seconds");
+        let why = "another process has held its lock for 20 seconds";
         let lock = self.lock_within(2000)?;
-        lock.ok_or_else(|| Error::refused(t!("lock the data path"), self.path, why))
+        lock.ok_or_else(|| Error::refused("lock the data path", self.path, why))
     }
 
     /// The same within so many hundredths of a second; `None` if another has it all the time.
     pub fn lock_within(&self, rounds: u32) -> Result<Option<Lock>> {
         const PAUSE_NS: u32 = 10_000_000;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let file =
-            openat(self.dir.as_fd(), c".", flags, Mode::empty()).doing(t!("open"), self.path)?;
+        let file = openat(self.dir.as_fd(), c".", flags, Mode::empty()).doing("open", self.path)?;
         let mut pause = 200_000;
         for _ in 0..rounds {
             match flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Some(Lock(file))),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-                Err(errno) => return Err(errno).doing(t!("lock"), self.path),
+                Err(errno) => return Err(errno).doing("lock", self.path),
             }
             sleep(pause);
             pause = (pause * 2).min(PAUSE_NS);
@@ -137,7 +136,7 @@ impl Place {
     /// cleaned away, and no plan tells what it must be like. A forged state.json could name any
     /// process: one that neither has a namespace of its own nor is in a group of nsinit's is refused.
     pub fn current(&self, arena: &Arena) -> Result<Running> {
-        let none = || Error::refused(t!("use the container of"), self.path, t!("none runs there"));
+        let none = || Error::refused("use the container of", self.path, "none runs there");
         let (state, alive) = self.state(arena)?.ok_or_else(none)?;
         let init = Process::named(&state).filter(|_| alive).ok_or_else(none)?;
         let running = Running { cgroup_paths: state.cgroup_paths, ..Running::by_pid(init.pid)? };
@@ -145,10 +144,9 @@ impl Place {
             return Err(none());
         }
         if running.apart.is_empty() && !running.groups()?.hold(init.pid) {
-            let why =
-                t!("state.json names it, but it is in no namespace and no control group of its \
-                       own; if no container runs here, remove state.json");
-            return Err(Error::refused(t!("use process"), init.pid, why));
+            let why = "state.json names it, but it is in no namespace and no control group of its \
+                       own; if no container runs here, remove state.json";
+            return Err(Error::refused("use process", init.pid, why));
         }
         Ok(running)
     }
@@ -197,7 +195,7 @@ impl Place {
             return Ok(None);
         };
         let below = if below == b"/" { b"" } else { below };
-        arena.concat(&[below, b"/", name.to_bytes()]).doing(t!("hide"), name).map(Some)
+        arena.concat(&[below, b"/", name.to_bytes()]).doing("hide", name).map(Some)
     }
 }
 
@@ -211,24 +209,24 @@ impl Running {
     /// A forged state.json could name any process of the host: this one must have what the plan
     /// makes, and its root must be the plan's.
     fn check(&self, plan: &Plan) -> Result<()> {
-        let refused = |why| Err(Error::refused(t!("join process"), self.init.pid, why));
+        let refused = |why| Err(Error::refused("join process", self.init.pid, why));
         for kind in Kind::ALL {
             if plan.namespaces.is_new(kind) && !self.apart.contains(kind.flag()) {
-                return refused(t!(
+                return refused(
                     "state.json names it, but it is not in namespaces of its own; if no container \
-                     runs here, remove state.json"
-                ));
+                     runs here, remove state.json",
+                );
             }
         }
         if plan.namespaces.is_new(Kind::Mount) {
             let theirs = root_of(self.init.pid);
-            let theirs = theirs.doing(t!("look at the root of process"), self.init.pid)?;
+            let theirs = theirs.doing("look at the root of process", self.init.pid)?;
             let path = plan.rootfs.path.unwrap_or(c".");
-            if theirs != Identity::of(path).doing(t!("look at the root file system"), path)? {
-                return refused(t!(
+            if theirs != Identity::of(path).doing("look at the root file system", path)? {
+                return refused(
                     "state.json names it, but its root is another; if no container runs here, \
-                     remove state.json"
-                ));
+                     remove state.json",
+                );
             }
         }
         Ok(())
@@ -250,7 +248,7 @@ enum Life {
 impl Process {
     /// That which has this pid now.
     pub fn by_pid(pid: Pid) -> Result<Process> {
-        let start_time = stat(PROC, pid).doing(t!("look at process"), pid)?.start_time;
+        let start_time = stat(PROC, pid).doing("look at process", pid)?.start_time;
         Ok(Process { pid, start_time })
     }
 
@@ -275,7 +273,7 @@ impl Process {
             Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
             Ok(_) => Ok(Life::Runs),
             Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
-            Err(errno) => Err(errno).doing(t!("look at process"), self.pid),
+            Err(errno) => Err(errno).doing("look at process", self.pid),
         }
     }
 
@@ -288,8 +286,8 @@ impl Process {
             }
             sleep(1_000_000);
         }
-        let why = t!("it has been ending for ten seconds");
-        Err(Error::refused(t!("wait for the end of process"), self.pid, why))
+        let why = "it has been ending for ten seconds";
+        Err(Error::refused("wait for the end of process", self.pid, why))
     }
 
     /// Waits for its end, however long it lives on. An error is no answer.
@@ -311,7 +309,7 @@ fn apart(pid: Pid) -> Result<NewNamespaces> {
             // ENOENT here: the kernel has no such kind.
             (_, Err(Errno::NOENT)) | (Ok(_), Ok(_)) => {}
             (Err(errno), _) | (_, Err(errno)) => {
-                return Err(errno).doing(t!("look at the namespaces of process"), pid);
+                return Err(errno).doing("look at the namespaces of process", pid);
             }
         }
     }
@@ -326,7 +324,7 @@ fn kill_left_behind(dirs: &mut dyn Iterator<Item = &'static CStr>, plan: &Plan) 
         return Ok(());
     }
     let path = plan.rootfs.path.unwrap_or(c".");
-    let root = Identity::of(path).doing(t!("look at the root file system"), path)?;
+    let root = Identity::of(path).doing("look at the root file system", path)?;
     let ours = |pid: Pid| root_of(pid) == Ok(root);
     for dir in dirs {
         cgroup::kill_stale(dir, &ours)?;

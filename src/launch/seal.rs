@@ -25,16 +25,15 @@ const SELF: &core::ffi::CStr = c"/proc/self/exe";
 /// would lose.
 pub fn seal(args: List, env: &Env) -> Result<()> {
     let read_only = statvfs(SELF)
-        .map_err(|errno| Error::errno(t!("look at"), SELF, errno).hint(t!("is /proc mounted?")))?
+        .map_err(|errno| Error::errno("look at", SELF, errno).hint("is /proc mounted?"))?
         .f_flag
         .contains(StatVfsMountFlags::RDONLY);
     if read_only || is_sealed() {
         return Ok(());
     }
-    let file = read_only_mount()
-        .or_else(|_| sealed_copy())
-        .doing(t!("copy nsinit's file into memory"), ())?;
-    Err(Error::errno(t!("execute nsinit from"), SELF, execveat(file.as_fd(), args, env.list())))
+    let file =
+        read_only_mount().or_else(|_| sealed_copy()).doing("copy nsinit's file into memory", ())?;
+    Err(Error::errno("execute nsinit from", SELF, execveat(file.as_fd(), args, env.list())))
 }
 
 /// A clone of the mount of the running file alone, read-only.
@@ -46,7 +45,7 @@ fn read_only_mount() -> rustix::io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Whether this is the sealed copy, or was unpacked into one (src/compressed.rs).
+/// Whether this is the sealed copy.
 fn is_sealed() -> bool {
     let file = open(SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     file.is_ok_and(|file| memfd::is_sealed(file.as_fd()))

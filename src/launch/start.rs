@@ -18,7 +18,6 @@ use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
 use crate::error::{Context, Error, Result};
 use crate::net::Made;
-use crate::packed::Text;
 use crate::plan::{Kind, Plan, Source};
 use crate::say;
 use crate::state::{State, Strings};
@@ -43,7 +42,7 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     }
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
-    step::share().doing(t!("map a page to share"), ())?;
+    step::share().doing("map a page to share", ())?;
     prepare_children(launch.plan)?;
     let (master, slave, console) = match pty {
         Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
@@ -99,7 +98,7 @@ fn judge(report: Result<bool>, groups: &Created, launch: &Launch) -> Result<()> 
         Err(error) => error,
     };
     Err(match cgroup::out_of_memory(groups.groups(), None, launch.arena) {
-        Some(why) => Error::refused(t!("start the container"), (), why),
+        Some(why) => Error::refused("start the container", (), why),
         None => error,
     })
 }
@@ -121,14 +120,14 @@ fn prepare_children(plan: &Plan) -> Result<()> {
         child::join_namespace(Kind::Pid, path)?;
     }
     if plan.namespaces.is_new(Kind::Time) {
-        unshare(NewNamespaces::NEWTIME).doing(t!("unshare the time namespace"), ())?;
+        unshare(NewNamespaces::NEWTIME).doing("unshare the time namespace", ())?;
     }
     Ok(())
 }
 
 /// Clones it, and whether it is in its v2 group from the start.
 fn clone_first(plan: &Plan, groups: &Groups) -> Result<(Fork, bool)> {
-    const DOING: Text = t!("clone the container's first process");
+    const DOING: &str = "clone the container's first process";
     // What is mounted of the groups, and the root of a new namespace, is where it is then.
     let early = plan.rootfs.wants_cgroups() || plan.namespaces.is_new(Kind::Cgroup);
     if let Some(group) = groups.clone_into(early) {
@@ -182,8 +181,7 @@ fn make_cgroups(launch: &mut Launch, site: &Site, groups: &mut Created) -> Resul
 fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
     let mut fds = heapless::Vec::new();
     for fd in groups.tasks().fds() {
-        let full =
-            |_| Error::refused(t!("hand over the cgroups"), (), t!("more than 16 hierarchies"));
+        let full = |_| Error::refused("hand over the cgroups", (), "more than 16 hierarchies");
         fds.push(fd).map_err(full)?;
     }
     Ok(fds)
@@ -197,11 +195,7 @@ fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
     for group in traces.groups.groups().iter() {
         for subsystem in group.names() {
             if !cgroup_paths.set(subsystem, group.dir.path) {
-                return Err(Error::refused(
-                    t!("write to state.json"),
-                    subsystem,
-                    t!("no such subsystem"),
-                ));
+                return Err(Error::refused("write to state.json", subsystem, "no such subsystem"));
             }
         }
     }
@@ -237,5 +231,5 @@ fn longer(arena: &Arena, list: &'static CStr, name: &'static CStr) -> Result<&'s
     if list.is_empty() {
         return Ok(name);
     }
-    arena.concat(&[list.to_bytes(), b",", name.to_bytes()]).doing(t!("keep the name"), name)
+    arena.concat(&[list.to_bytes(), b",", name.to_bytes()]).doing("keep the name", name)
 }

@@ -16,7 +16,6 @@ use super::place::Process;
 use crate::bytes::Arena;
 use crate::error::{Context, Result};
 use crate::net;
-use crate::packed::Text;
 use crate::plan::{Kind, Plan, Source};
 use crate::proc::fds::close_all_but;
 use crate::syscall::fd::AsFd;
@@ -40,8 +39,8 @@ pub fn survivor(
     }
     // It is read only once this process has ended: rather than wait there, a note is refused.
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-    let (notes, end) = pipe_with(flags).doing(t!("make a pipe"), ())?;
-    match fork(NewNamespaces::empty()).doing(t!("fork a process to outlive this one"), ())? {
+    let (notes, end) = pipe_with(flags).doing("make a pipe", ())?;
+    match fork(NewNamespaces::empty()).doing("fork a process to outlive this one", ())? {
         Fork::Parent(child) => {
             await_session(child);
             guard.0 = Some(child);
@@ -61,7 +60,7 @@ fn survive(
     namespace: Option<BorrowedFd>,
     arena: &Arena,
 ) -> Result<()> {
-    const DOING: Text = t!("become the process that outlives the launcher");
+    const DOING: &str = "become the process that outlives the launcher";
     // First of all: the launcher waits for it.
     setsid().doing(DOING, ())?;
     let namespace =

@@ -13,7 +13,6 @@ use rustix::process::Pid;
 
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 use crate::syscall::socket;
 pub use crate::syscall::socket::FDS;
@@ -37,7 +36,7 @@ pub struct Child(OwnedFd);
 pub fn channel() -> Result<(Parent, Child)> {
     let flags = SocketFlags::CLOEXEC;
     let (parent, child) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-        .doing(t!("make a socketpair for the container"), ())?;
+        .doing("make a socketpair for the container", ())?;
     Ok((Parent(parent), Child(child)))
 }
 
@@ -55,7 +54,7 @@ impl Parent {
         match socket::send(self.0.as_fd(), &[IoSlice::new(&[GO])], fds) {
             // Whoever does not listen any more has failed, and its reason is on the way up.
             Ok(()) | Err(Errno::PIPE) => Ok(()),
-            Err(errno) => Err(errno).doing(t!("tell the container to go on"), ()),
+            Err(errno) => Err(errno).doing("tell the container to go on", ()),
         }
     }
 
@@ -76,7 +75,7 @@ impl Parent {
                 // before what it has sent: its reason is still to come.
                 Err(Errno::INTR | Errno::CONNRESET) => continue,
                 Ok(0) => return report,
-                n => n.doing(t!("wait for the container to start"), ())?,
+                n => n.doing("wait for the container to start", ())?,
             };
             match buf[..n] {
                 // PID 1 may have failed while the workload went on.
@@ -94,9 +93,8 @@ impl Parent {
                 }
                 [FAILED, status, ref text @ ..] => {
                     let text = core::str::from_utf8(text).unwrap_or("the container failed");
-                    let text = Text::composed(format_args!("{text}"), arena)
-                        .doing(t!("keep its error"), ())?;
-                    report = Err(Error::refused(t!(""), (), text).with_status(status));
+                    let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
+                    report = Err(Error::refused("", (), text).with_status(status));
                 }
                 _ => {}
             }
@@ -128,8 +126,8 @@ impl Child {
             return match socket::receive(self.0.as_fd(), &mut buf, &mut take) {
                 Err(Errno::INTR) => continue,
                 Ok(1) if buf == [GO] => Ok(fds),
-                Ok(_) => Err(Error::refused(t!("wait for the launcher"), (), t!("it is gone"))),
-                Err(errno) => Err(errno).doing(t!("wait for the launcher"), ()),
+                Ok(_) => Err(Error::refused("wait for the launcher", (), "it is gone")),
+                Err(errno) => Err(errno).doing("wait for the launcher", ()),
             };
         }
     }
@@ -145,8 +143,7 @@ impl Child {
     }
 
     fn tell(&self, what: u8) -> Result<()> {
-        socket::send(self.0.as_fd(), &[IoSlice::new(&[what])], &[])
-            .doing(t!("tell the launcher"), ())
+        socket::send(self.0.as_fd(), &[IoSlice::new(&[what])], &[]).doing("tell the launcher", ())
     }
 
     /// "The workload is your child `pid`." If it does not arrive, the launcher is gone, and with it

@@ -47,17 +47,17 @@ fn become_workload(
     inherited: &Inherited,
 ) -> Result<core::convert::Infallible> {
     let process = &mut launch.plan.process;
-    step::at(t!("make the command's session"));
+    step::at("make the command's session");
     session(inherited.slave)?;
     security::finalize(process, launch.original, launch.arena)?;
     if let Some(quiet) = inherited.quiet {
-        step::at(t!("wait until PID 1 has closed its descriptors"));
+        step::at("wait until PID 1 has closed its descriptors");
         await_end(quiet)?;
     }
     // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
     // looks at the rights of whoever opened the file, so it works as any user.
     if let Some(memory) = inherited.memory {
-        step::at(t!("enter the memory cgroup"));
+        step::at("enter the memory cgroup");
         cgroup::enter(memory)?;
     }
     // The launcher is gone: its death came when the parent-death signal was off, as a change of
@@ -74,7 +74,7 @@ fn await_end(pipe: &OwnedFd) -> Result<()> {
     loop {
         match rustix::io::read(pipe.as_fd(), &mut [0]) {
             Err(Errno::INTR) => {}
-            end => return end.map(drop).doing(t!("wait for PID 1"), ()),
+            end => return end.map(drop).doing("wait for PID 1", ()),
         }
     }
 }
@@ -85,14 +85,14 @@ fn session(slave: Option<&OwnedFd>) -> Result<()> {
     match setsid() {
         // EPERM: it leads a session already, as PID 1 that becomes the workload does.
         Ok(_) | Err(Errno::PERM) => {}
-        Err(errno) => return Err(errno).doing(t!("make a session"), ()),
+        Err(errno) => return Err(errno).doing("make a session", ()),
     }
     let Some(slave) = slave else { return Ok(()) };
-    ioctl_tiocsctty(slave).doing(t!("make the pseudo-terminal the controlling terminal"), ())?;
+    ioctl_tiocsctty(slave).doing("make the pseudo-terminal the controlling terminal", ())?;
     dup2_stdin(slave.as_fd())
         .and_then(|()| dup2_stdout(slave.as_fd()))
         .and_then(|()| dup2_stderr(slave.as_fd()))
-        .doing(t!("make the pseudo-terminal standard input and output"), ())
+        .doing("make the pseudo-terminal standard input and output", ())
 }
 
 /// The first that a forked process does: it parts with what is the launcher's, but for the channel and
@@ -103,17 +103,17 @@ pub fn part<'a>(
     sync: &'a Child,
     kept: &mut dyn Iterator<Item = BorrowedFd<'a>>,
 ) -> Result<()> {
-    step::at(t!("tie its life to the launcher's"));
+    step::at("tie its life to the launcher's");
     die_with_launcher(sync, death_signal)?;
-    step::at(t!("close the launcher's descriptors"));
+    step::at("close the launcher's descriptors");
     let mut keep = heapless::Vec::<u32, 32>::new();
     for fd in kept.chain([sync.fd().as_fd()]) {
-        let full = |_| Error::refused(t!("keep descriptors"), (), t!("more than 32"));
+        let full = |_| Error::refused("keep descriptors", (), "more than 32");
         keep.push(fd.as_raw_fd() as u32).map_err(full)?;
     }
     close_all_but(&keep)?;
     // Nobody inside may look into this process, whose memory is the launcher's.
-    step::at(t!("become undumpable"));
+    step::at("become undumpable");
     security::be_undumpable()?;
     if let Some(env) = launch.env.take() {
         env.erase();
@@ -124,9 +124,9 @@ pub fn part<'a>(
 /// A process of the container dies with the launcher. Called first thing in each: a launcher that
 /// was killed before it is found by the closed channel.
 pub fn die_with_launcher(sync: &Child, signal: u32) -> Result<()> {
-    prctl(Prctl::SetPdeathsig, signal).doing(t!("set parent-death signal"), signal)?;
-    if sync.is_orphaned().doing(t!("look whether the launcher lives"), ())? {
-        return Err(Error::refused(t!("start"), (), t!("the launcher is gone")));
+    prctl(Prctl::SetPdeathsig, signal).doing("set parent-death signal", signal)?;
+    if sync.is_orphaned().doing("look whether the launcher lives", ())? {
+        return Err(Error::refused("start", (), "the launcher is gone"));
     }
     Ok(())
 }

@@ -31,11 +31,11 @@ impl<'a> Lock<'a> {
             match flock(namespace, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Lock(namespace)),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => sleep(5_000_000),
-                Err(errno) => return Err(errno).doing(t!("lock the network namespace"), ()),
+                Err(errno) => return Err(errno).doing("lock the network namespace", ()),
             }
         }
-        let why = t!("another process has held its lock for 20 seconds");
-        Err(Error::refused(t!("lock the network namespace"), (), why))
+        let why = "another process has held its lock for 20 seconds";
+        Err(Error::refused("lock the network namespace", (), why))
     }
 }
 
@@ -51,7 +51,7 @@ impl Drop for Lock<'_> {
 #[inline(never)]
 pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
     let name = network.name;
-    let missing = t!("make it, or add \"create\": true to its entry");
+    let missing = "make it, or add \"create\": true to its entry";
     if network.create {
         link::bridge(&mut host.requests, network, random_mac());
         match host.send() {
@@ -62,14 +62,10 @@ pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
     let mut link = Seen::default();
     look(host, 0, name, &mut link)?;
     if link.index == 0 {
-        return Err(Error::errno(t!("use bridge"), name, Errno::NODEV).hint(missing));
+        return Err(Error::errno("use bridge", name, Errno::NODEV).hint(missing));
     }
     if !link.is_bridge {
-        return Err(Error::refused(
-            t!("use bridge"),
-            name,
-            t!("it is an interface of another kind"),
-        ));
+        return Err(Error::refused("use bridge", name, "it is an interface of another kind"));
     }
     if network.create && link.is_ours() {
         let requests = &mut host.requests;
@@ -77,7 +73,7 @@ pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
         addresses(requests, network, link.index, CREATE | REPLACE);
         if network.mtu != 0 {
             // Not while it is made: that one would follow its ports (br_mtu_auto_adjust).
-            requests.link((RTM_NEWLINK, 0), link.index, t!("set the mtu of"), name);
+            requests.link((RTM_NEWLINK, 0), link.index, "set the mtu of", name);
             number(requests, IFLA_MTU, network.mtu);
         }
         host.send()?;
@@ -100,12 +96,12 @@ pub fn remove_unused(host: &mut Socket, namespace: BorrowedFd, name: &'static CS
         }
         lock = Some(Lock::take(namespace)?);
     };
-    host.requests.link((RTM_GETLINK, DUMP), 0, t!("list the ports of"), name);
+    host.requests.link((RTM_GETLINK, DUMP), 0, "list the ports of", name);
     // The kernel leaves out all others; one that can't (before Linux 3.14?) does not.
     number(&mut host.requests, IFLA_MASTER, bridge);
     let mut used = false;
     host.exchange(&mut |message| {
         used |= parse(&message).is_some_and(|link| link.master == bridge);
     })?;
-    if used { Ok(()) } else { delete(host, bridge, t!("remove bridge"), name) }
+    if used { Ok(()) } else { delete(host, bridge, "remove bridge", name) }
 }

@@ -20,9 +20,9 @@ const LIST: &str = "routes";
 #[inline(never)]
 pub fn configure(socket: &mut Socket, network: &Network) -> Result<u32> {
     let name = network.name;
-    let index = index(socket.fd(), name).doing(t!("find interface"), name)?;
+    let index = index(socket.fd(), name).doing("find interface", name)?;
     let requests = &mut socket.requests;
-    requests.link((RTM_NEWLINK, 0), index, t!("bring up"), name);
+    requests.link((RTM_NEWLINK, 0), index, "bring up", name);
     requests.flags(IFF_UP);
     addresses(requests, network, index, NEW);
     let mut route = Route { on_link: network.on_link, ..Route::NOTHING };
@@ -33,7 +33,7 @@ pub fn configure(socket: &mut Socket, network: &Network) -> Result<u32> {
         }
     }
     let sent = socket.send().map_err(|error| match error.raw() {
-        Some(Errno::NETDOWN) => error.hint(t!("what it is made on is down")),
+        Some(Errno::NETDOWN) => error.hint("what it is made on is down"),
         _ => error,
     });
     sent.map(|()| index)
@@ -58,7 +58,7 @@ pub fn routes(
         *at = Some((LIST, n, ""));
         let index = match route.interface_name {
             Some(name) => index(socket.fd(), name)
-                .doing(t!("add a route by interface"), name)
+                .doing("add a route by interface", name)
                 // Those before it must not go with what is sent next.
                 .inspect_err(|_| socket.requests.clear())?,
             None => 0,
@@ -93,7 +93,7 @@ pub fn addresses(requests: &mut Requests, network: &Network, index: u32, flags: 
         let [a, b, c, d] = index.to_ne_bytes();
         let nodad = if ip.is_v4() { 0 } else { IFA_F_NODAD };
         let fixed = [ip.family(), *prefix, nodad, RT_SCOPE_UNIVERSE, a, b, c, d];
-        requests.add((RTM_NEWADDR, flags), &fixed, t!("add address"), *text);
+        requests.add((RTM_NEWADDR, flags), &fixed, "add address", *text);
         requests.attribute(IFA_LOCAL, ip.bytes());
         requests.attribute(IFA_ADDRESS, ip.bytes());
     }
@@ -111,7 +111,7 @@ fn route(requests: &mut Requests, route: &Route, index: u32) {
     let (table, protocol, kind) = (RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST);
     let fixed = [family, prefix, 0, 0, table, protocol, scope, kind, a, b, c, d];
     let on = destination.map_or(Object::Str("default"), |destination| destination.text.into());
-    requests.add((RTM_NEWROUTE, NEW), &fixed, t!("add route"), on);
+    requests.add((RTM_NEWROUTE, NEW), &fixed, "add route", on);
     for (attribute, address) in
         [(RTA_DST, destination), (RTA_GATEWAY, gateway), (RTA_PREFSRC, source)]
     {

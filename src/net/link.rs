@@ -32,10 +32,10 @@ pub fn make(requests: &mut Requests, network: &Network, origin: &Origin) {
     match network.kind {
         NetworkKind::Veth => return veth(requests, network, origin),
         NetworkKind::Phys => {
-            let doing = t!("move the interface in as");
+            let doing = "move the interface in as";
             requests.link((RTM_NEWLINK, 0), origin.index, doing, network.name);
         }
-        _ => requests.link((RTM_NEWLINK, NEW), 0, t!("make interface"), network.name),
+        _ => requests.link((RTM_NEWLINK, NEW), 0, "make interface", network.name),
     }
     own(requests, network, origin.name);
     number(requests, IFLA_NET_NS_FD, origin.namespace.as_raw_fd() as u32);
@@ -60,7 +60,7 @@ pub fn make(requests: &mut Requests, network: &Network, origin: &Origin) {
 /// looks at its flags (veth_newlink in drivers/net/veth.c).
 fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
     let (name, mac) = origin.host.unwrap_or_default();
-    requests.link((RTM_NEWLINK, NEW), 0, t!("make interface"), network.name);
+    requests.link((RTM_NEWLINK, NEW), 0, "make interface", network.name);
     requests.flags(IFF_UP);
     on_host(requests, network, name, mac);
     // A bridge has the least MTU of its ports (br_mtu_auto_adjust), and would lose its IPv6 addresses.
@@ -79,7 +79,7 @@ fn veth(requests: &mut Requests, network: &Network, origin: &Origin) {
 /// The request that makes a bridge on the host, up, with a MAC address that it keeps: one that the
 /// kernel chose would change with its ports.
 pub fn bridge(requests: &mut Requests, network: &Network, mac: [u8; 6]) {
-    requests.link((RTM_NEWLINK, NEW), 0, t!("make bridge"), network.name);
+    requests.link((RTM_NEWLINK, NEW), 0, "make bridge", network.name);
     requests.flags(IFF_UP);
     on_host(requests, network, network.name, network.mac_address.unwrap_or(mac));
     let nest = kind(requests, network.kind);
@@ -88,7 +88,7 @@ pub fn bridge(requests: &mut Requests, network: &Network, mac: [u8; 6]) {
 
 /// The request that sets the mode of bridge port `index`.
 pub fn hairpin(requests: &mut Requests, index: u32, name: &'static CStr) {
-    requests.link((RTM_NEWLINK, 0), index, t!("set hairpin mode of"), name);
+    requests.link((RTM_NEWLINK, 0), index, "set hairpin mode of", name);
     let nest = requests.begin(IFLA_LINKINFO);
     requests.attribute(IFLA_INFO_SLAVE_KIND, b"bridge");
     let data = requests.begin(IFLA_INFO_SLAVE_DATA);

@@ -65,7 +65,7 @@ pub fn parse(message: &Message) -> Option<Seen> {
 /// this name.
 pub fn look(socket: &mut Socket, index: u32, name: &'static CStr, seen: &mut Seen) -> Result<()> {
     let requests = &mut socket.requests;
-    requests.link((RTM_GETLINK, 0), index, t!("look at interface"), name);
+    requests.link((RTM_GETLINK, 0), index, "look at interface", name);
     if index == 0 {
         requests.attribute(IFLA_IFNAME, name.to_bytes_with_nul());
     }

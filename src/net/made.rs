@@ -14,7 +14,6 @@ use super::notes::{How, Link, Links};
 use super::uapi::*;
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
-use crate::packed::Text;
 use crate::say;
 use crate::syscall::fd::AsFd;
 use crate::syscall::namespace::setns;
@@ -54,14 +53,13 @@ impl<'a> Made<'a> {
     pub(super) fn open(&mut self, namespace: Option<BorrowedFd>) -> Result<()> {
         const PATH: &CStr = c"/proc/thread-self/ns/net";
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let here = openat(CWD, PATH, flags, Mode::empty()).doing(t!("open"), PATH)?;
+        let here = openat(CWD, PATH, flags, Mode::empty()).doing("open", PATH)?;
         let host = self.host.insert(Host { namespace: here, socket: Socket::open(self.arena)? });
         if let Some(namespace) = namespace {
             let enter = |namespace| setns(namespace, NewNamespaces::NEWNET);
-            enter(namespace).doing(t!("enter the container's network namespace"), ())?;
+            enter(namespace).doing("enter the container's network namespace", ())?;
             let socket = Socket::open(self.arena);
-            enter(host.namespace.as_fd())
-                .doing(t!("return to the host's network namespace"), ())?;
+            enter(host.namespace.as_fd()).doing("return to the host's network namespace", ())?;
             self.inside = Some(socket?);
         }
         Ok(())
@@ -92,7 +90,7 @@ impl<'a> Made<'a> {
         for link in links.list.iter().rev().filter(|link| link.how == How::Veth) {
             let done = match link.index {
                 0 => remove_ours(socket, link.host, Some(link.was.mac)),
-                index if self.kept => delete(socket, index, t!("remove"), link.host),
+                index if self.kept => delete(socket, index, "remove", link.host),
                 index => await_end(socket, index, link.host),
             };
             result = result.and(done);
@@ -132,7 +130,7 @@ fn remove_inside(inside: &mut Socket, link: &Link) -> Result<()> {
     let mut seen = Seen::default();
     look(inside, link.index, link.host, &mut seen)?;
     // 0: it was never made.
-    if seen.index == 0 { Ok(()) } else { delete(inside, seen.index, t!("remove"), link.child) }
+    if seen.index == 0 { Ok(()) } else { delete(inside, seen.index, "remove", link.child) }
 }
 
 /// Moves an interface back to the host, under the name that it had there, and as it was. The kernel
@@ -145,7 +143,7 @@ fn move_back(inside: &mut Socket, link: &Link, namespace: u32) -> Result<()> {
         return Ok(());
     }
     let (requests, was) = (&mut inside.requests, &link.was);
-    requests.link((RTM_NEWLINK, 0), seen.index, t!("give back to the host"), link.host);
+    requests.link((RTM_NEWLINK, 0), seen.index, "give back to the host", link.host);
     requests.flags(was.up);
     requests.attribute(IFLA_IFNAME, link.host.to_bytes_with_nul());
     number(requests, IFLA_NET_NS_FD, namespace);
@@ -165,7 +163,7 @@ fn move_back(inside: &mut Socket, link: &Link, namespace: u32) -> Result<()> {
 pub fn remove_stale(names: &CStr, arena: &Arena) -> Result<()> {
     let mut host = Socket::open(arena)?;
     for name in split_by(names.to_bytes(), b',') {
-        let name = arena.concat(&[name]).doing(t!("look at an interface"), ())?;
+        let name = arena.concat(&[name]).doing("look at an interface", ())?;
         remove_ours(&mut host, name, None)?;
     }
     Ok(())
@@ -190,11 +188,16 @@ fn await_end(host: &mut Socket, index: u32, name: &'static CStr) -> Result<()> {
         }
         sleep(400_000);
     }
-    delete(host, index, t!("remove"), name)
+    delete(host, index, "remove", name)
 }
 
 /// Deletes a link; one that is gone is no error.
-pub fn delete(socket: &mut Socket, index: u32, doing: Text, name: &'static CStr) -> Result<()> {
+pub fn delete(
+    socket: &mut Socket,
+    index: u32,
+    doing: &'static str,
+    name: &'static CStr,
+) -> Result<()> {
     socket.requests.link((RTM_DELLINK, 0), index, doing, name);
     match socket.send() {
         Err(error) if error.raw() == Some(Errno::NODEV) => Ok(()),

@@ -36,7 +36,6 @@ use self::notes::{How, Link, Links};
 use self::uapi::*;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
 use crate::syscall::fd::AsFd;
 use crate::syscall::netdevice::index;
@@ -53,7 +52,7 @@ pub fn loopback_up(arena: &Arena) -> Result<()> {
 }
 
 fn loopback(socket: &mut Socket) -> Result<()> {
-    socket.requests.link((RTM_NEWLINK, 0), LOOPBACK_IFINDEX, t!("bring up"), c"lo");
+    socket.requests.link((RTM_NEWLINK, 0), LOOPBACK_IFINDEX, "bring up", c"lo");
     socket.requests.flags(IFF_UP);
     socket.send()
 }
@@ -110,8 +109,8 @@ pub fn connect(
         mark(&mut made.at, n, "name");
         // Whatever has its name later was made here.
         if index(inside.fd(), network.name).is_ok() {
-            let error = Error::errno(t!("make interface"), network.name, Errno::EXIST);
-            return Err(error.hint(t!("there is one of this name already")));
+            let error = Error::errno("make interface", network.name, Errno::EXIST);
+            return Err(error.hint("there is one of this name already"));
         }
         let (key, name) = origin(network);
         mark(&mut made.at, n, key);
@@ -172,7 +171,7 @@ fn is_link(network: &Network) -> bool {
 fn wrong_namespace(error: Error, plan: &Plan) -> Error {
     match (error.raw(), plan.namespaces.get(Kind::Net)) {
         (Some(errno @ Errno::INVAL), Source::Join(path)) => {
-            Error::errno(t!("join"), path, errno).hint(t!("it is no network namespace"))
+            Error::errno("join", path, errno).hint("it is no network namespace")
         }
         _ => error,
     }
@@ -193,13 +192,13 @@ fn find(
     name: Option<&'static CStr>,
     seen: &mut Seen,
 ) -> Result<()> {
-    let missing = t!("make the bridge, or list it as a network of its own with \"create\": true");
+    let missing = "make the bridge, or list it as a network of its own with \"create\": true";
     let Some(name) = name else { return Ok(()) };
     look(host, 0, name, seen)?;
     if seen.index != 0 {
         return Ok(());
     }
-    let error = Error::errno(t!("find the host's interface"), name, Errno::NODEV);
+    let error = Error::errno("find the host's interface", name, Errno::NODEV);
     Err(if network.kind == NetworkKind::Veth { error.hint(missing) } else { error })
 }
 
@@ -227,7 +226,7 @@ fn make(
             // In Linux 6.1 (no more in 6.18) a new link must not be called like one of the sender's
             // namespace, wherever it goes: eth0 could not be made on a host that has one.
             let pid = rustix::process::getpid().as_raw_pid();
-            link.host = host.arena.cstr(format_args!("ns{pid}")).doing(t!("name"), network.name)?;
+            link.host = host.arena.cstr(format_args!("ns{pid}")).doing("name", network.name)?;
             origin.name = link.host;
         }
     };
@@ -235,10 +234,10 @@ fn make(
     link::make(&mut host.requests, network, &origin);
     host.send().map_err(|error| explain(error, network, host))?;
     if link.how == How::Inside {
-        link.index = index(inside.fd(), link.host).doing(t!("find interface"), network.name)?;
+        link.index = index(inside.fd(), link.host).doing("find interface", network.name)?;
         links.note(&link)?;
         let requests = &mut inside.requests;
-        requests.link((RTM_NEWLINK, 0), link.index, t!("name interface"), network.name);
+        requests.link((RTM_NEWLINK, 0), link.index, "name interface", network.name);
         requests.attribute(IFLA_IFNAME, network.name.to_bytes_with_nul());
         inside.send()?;
     }
@@ -256,14 +255,14 @@ fn explain(error: Error, network: &Network, socket: &Socket) -> Error {
     let words = error.words();
     match error.raw() {
         Some(Errno::OPNOTSUPP) if words.is_empty() && network.bridge.is_some() => {
-            error.hint(t!("what it shall be a port of is no bridge"))
+            error.hint("what it shall be a port of is no bridge")
         }
-        Some(Errno::OPNOTSUPP) if words.is_empty() || words.is("Unknown device type") => {
-            Text::composed(why, socket.arena).map_or(error, |why| error.hint(why))
+        Some(Errno::OPNOTSUPP) if words.is_empty() || words == "Unknown device type" => {
+            socket.arena.str(why).map_or(error, |why| error.hint(why))
         }
         // Drivers have no words for it.
         Some(Errno::INVAL) if words.is_empty() && network.mtu != 0 => {
-            error.hint(t!("does it take such an mtu?"))
+            error.hint("does it take such an mtu?")
         }
         _ => error,
     }

@@ -101,9 +101,7 @@ impl Links {
                 to.copy_from_slice(name);
             }
         }
-        retry_on_intr(|| write(pipe.as_fd(), bytes))
-            .doing(t!("note interface"), link.host)
-            .map(drop)
+        retry_on_intr(|| write(pipe.as_fd(), bytes)).doing("note interface", link.host).map(drop)
     }
 
     fn set(&mut self, link: &Link) -> Result<()> {
@@ -115,7 +113,7 @@ impl Links {
         match self.list.iter_mut().find(same) {
             Some(old) => *old = *link,
             None => {
-                let full = |_| Error::refused(t!("note interface"), link.host, t!("too many"));
+                let full = |_| Error::refused("note interface", link.host, "too many");
                 self.list.push(*link).map_err(full)?;
             }
         }
@@ -126,17 +124,16 @@ impl Links {
     pub fn read(pipe: BorrowedFd, arena: &Arena) -> Result<Links> {
         let mut links = Links::default();
         let mut words = [0; WORDS];
-        while retry_on_intr(|| read(pipe.as_fd(), bytes_of(&mut words)))
-            .doing(t!("read notes"), ())?
+        while retry_on_intr(|| read(pipe.as_fd(), bytes_of(&mut words))).doing("read notes", ())?
             != 0
         {
             let [how, index, mtu, txqueuelen, up, ..] = words;
             let bytes = bytes_of(&mut words);
-            let how = How::ALL.get(how as usize).ok_or(Errno::INVAL).doing(t!("read notes"), ())?;
+            let how = How::ALL.get(how as usize).ok_or(Errno::INVAL).doing("read notes", ())?;
             let mac = bytes[MAC..][..6].try_into().unwrap_or_default();
             let name = |at: usize| {
                 let name = bytes.get(at..at + NAME).and_then(until_nul).unwrap_or(c"");
-                arena.concat(&[name.to_bytes()]).doing(t!("read notes"), ())
+                arena.concat(&[name.to_bytes()]).doing("read notes", ())
             };
             let (host, child) = (name(NAMES)?, name(NAMES + NAME)?);
             let was = Settings { mtu, txqueuelen, up, mac };

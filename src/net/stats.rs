@@ -38,11 +38,11 @@ pub fn statistics(
 ) -> Result<Statistics> {
     let path = namespace_file("/proc", pid, c"net");
     let namespace = openat(CWD, path.as_cstr(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let namespace = namespace.doing(t!("open the network namespace of process"), pid)?;
+    let namespace = namespace.doing("open the network namespace of process", pid)?;
     let mut made = Made::new(arena);
     made.open(Some(namespace.as_fd()))?;
     let Some(inside) = &mut made.inside else { return Ok(Statistics::default()) };
-    inside.requests.link((RTM_GETLINK, DUMP), 0, t!("list the interfaces of process"), pid);
+    inside.requests.link((RTM_GETLINK, DUMP), 0, "list the interfaces of process", pid);
     let mut sums = Statistics::default();
     inside.exchange(&mut |message| {
         let attributes = message.payload.get(LINK..).unwrap_or(&[]);

@@ -44,7 +44,7 @@ pub fn make(
         link::make(&mut host.requests, network, &origin);
         match host.send() {
             Ok(()) => {
-                link.index = index(host.fd(), name).doing(t!("find"), name)?;
+                link.index = index(host.fd(), name).doing("find", name)?;
                 links.note(&link)?;
                 if network.hairpin_mode {
                     link::hairpin(&mut host.requests, link.index, name);
@@ -53,8 +53,8 @@ pub fn make(
             }
             Err(error) if error.raw() == Some(Errno::EXIST) => {
                 if tries == TRIES {
-                    let error = Error::errno(t!("make interface"), name, Errno::EXIST);
-                    return Err(error.hint(t!("the host has one of this name already")));
+                    let error = Error::errno("make interface", name, Errno::EXIST);
+                    return Err(error.hint("the host has one of this name already"));
                 }
                 if network.host_interface_name.is_some() {
                     sleep(2_000_000);
@@ -72,5 +72,5 @@ fn made_up(prefix: &'static CStr, arena: &Arena) -> Result<&'static CStr> {
     let digits = Short::<8>::new(format_args!("{:07x}", u32::from_le_bytes([a, b, c, d & 15])));
     let digits = digits.as_cstr().to_bytes();
     let fitting = digits.get(..NAME_MAX.saturating_sub(prefix.count_bytes())).unwrap_or(digits);
-    arena.concat(&[prefix.to_bytes(), fitting]).doing(t!("make up a name after"), prefix)
+    arena.concat(&[prefix.to_bytes(), fitting]).doing("make up a name after", prefix)
 }

@@ -5,7 +5,6 @@ use core::ffi::CStr;
 
 use super::{Init, Kind, Mount, Plan, Rootfs, check_network, limits};
 use crate::bytes::{Names, split_by};
-use crate::packed::Text;
 
 /// Longest host name (include/uapi/linux/utsname.h, __NEW_UTS_LEN).
 pub const HOSTNAME_MAX: usize = 64;
@@ -22,7 +21,7 @@ pub struct Finding {
     /// The text that is meant, or "".
     pub text: &'static CStr,
     /// Why not.
-    pub why: Text,
+    pub why: &'static str,
 }
 
 /// Where findings go.
@@ -32,13 +31,13 @@ impl Findings<'_> {
     /// Refuses a part.
     #[cold]
     #[inline(never)]
-    pub fn refuse(&mut self, part: &'static str, why: Text) {
+    pub fn refuse(&mut self, part: &'static str, why: &'static str) {
         (self.0)(Finding { part, index: None, key: "", text: c"", why });
     }
 
     /// Refuses a part, or the first one of a list, that is there and should not be.
     #[inline(never)]
-    pub fn refuse_if(&mut self, there: bool, part: &'static str, why: Text) {
+    pub fn refuse_if(&mut self, there: bool, part: &'static str, why: &'static str) {
         if there {
             self.refuse(part, why);
         }
@@ -47,7 +46,13 @@ impl Findings<'_> {
     /// Refuses a key of a member of a list.
     #[cold]
     #[inline(never)]
-    pub fn refuse_in(&mut self, part: &'static str, index: usize, key: &'static str, why: Text) {
+    pub fn refuse_in(
+        &mut self,
+        part: &'static str,
+        index: usize,
+        key: &'static str,
+        why: &'static str,
+    ) {
         (self.0)(Finding { part, index: Some(index), key, text: c"", why });
     }
 }
@@ -65,7 +70,7 @@ pub fn check(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
             false => no_rootfs(&plan.rootfs, found),
         }
         if plan.init == Init::Reap && !plan.namespaces.is_new(Kind::Pid) {
-            found.refuse("init", t!("only PID 1 of a new PID namespace can reap"));
+            found.refuse("init", "only PID 1 of a new PID namespace can reap");
         }
         for (n, (name, _)) in plan.sysctls.iter().enumerate() {
             if let Err(why) = sysctl(plan, name.to_bytes()) {
@@ -75,7 +80,7 @@ pub fn check(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
     }
     for (n, entry) in plan.process.env.iter().flatten().enumerate() {
         if !matches!(entry.bytes().iter().position(|byte| *byte == b'='), Some(1..)) {
-            found.refuse_in("environment", n, "", t!("expected NAME=VALUE"));
+            found.refuse_in("environment", n, "", "expected NAME=VALUE");
         }
     }
     if let Some(why) = plan.process.cwd.and_then(working_dir) {
@@ -83,7 +88,7 @@ pub fn check(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
     }
     let Some(cgroup) = &plan.cgroup else { return };
     if plan.init == Init::Reap && cgroup.pids_limit == Some(1) {
-        found.refuse("cgroups.pids_limit", t!("PID 1, which reaps, and the command are two"));
+        found.refuse("cgroups.pids_limit", "PID 1, which reaps, and the command are two");
     }
     limits::check(cgroup, !plan.is_faulty("cgroups"), found);
 }
@@ -91,33 +96,26 @@ pub fn check(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
 fn uts(plan: &Plan, found: &mut Findings) {
     let Some(name) = plan.hostname else { return };
     if !plan.namespaces.is_apart(Kind::Uts) {
-        found.refuse(
-            "hostname",
-            t!("without a UTS namespace it would rename the host (add NEWUTS)"),
-        );
+        found.refuse("hostname", "without a UTS namespace it would rename the host (add NEWUTS)");
     }
     if name.count_bytes() > HOSTNAME_MAX {
-        found.refuse("hostname", t!("longer than the 64 bytes that the kernel takes"));
+        found.refuse("hostname", "longer than the 64 bytes that the kernel takes");
     }
 }
 
 fn user(plan: &Plan, found: &mut Findings) {
     let new = plan.namespaces.is_new(Kind::User);
     for (part, maps) in [("uid_mappings", &plan.uid_maps), ("gid_mappings", &plan.gid_maps)] {
-        found.refuse_if(
-            !new && !maps.is_empty(),
-            part,
-            t!("without a new user namespace (NEWUSER)"),
-        );
+        found.refuse_if(!new && !maps.is_empty(), part, "without a new user namespace (NEWUSER)");
         if new && !maps.iter().any(|map| map.container_id == 0) && !plan.is_faulty(part) {
-            found.refuse(part, t!("NEWUSER needs a mapping of id 0: nobody would be root inside"));
+            found.refuse(part, "NEWUSER needs a mapping of id 0: nobody would be root inside");
         }
     }
 }
 
 /// Without a new mount namespace, every one of these would be done to the caller's own tree.
 fn no_rootfs(rootfs: &Rootfs, found: &mut Findings) {
-    let why = t!("needs a new mount namespace (NEWNS)");
+    let why = "needs a new mount namespace (NEWNS)";
     found.refuse_if(!rootfs.mounts.is_empty(), "mounts", why);
     found.refuse_if(!rootfs.devices.is_empty(), "devices", why);
     found.refuse_if(!rootfs.masked.is_empty(), "mask_paths", why);
@@ -156,17 +154,17 @@ fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A path below the root that does not climb. (That no link leads it away is seen to when it is
 /// opened.)
-fn inside(path: &CStr) -> Result<(), Text> {
+fn inside(path: &CStr) -> Result<(), &'static str> {
     let path = path.to_bytes();
     if !path.starts_with(b"/") {
-        return Err(t!("expected an absolute path"));
+        return Err("expected an absolute path");
     }
     if parts(path).any(|part| part == b"..") {
-        return Err(t!("\"..\" in a path of the container"));
+        return Err("\"..\" in a path of the container");
     }
     match parts(path).next() {
         Some(_) => Ok(()),
-        None => Err(t!("it is the root itself")),
+        None => Err("it is the root itself"),
     }
 }
 
@@ -178,7 +176,7 @@ pub const PROC_FILES: Names = Names(
 
 /// Where a mount may be: nothing may stand in for /proc and /sys, or what is written there by
 /// those who trust them goes nowhere (CVE-2015-3631, CVE-2019-16884).
-fn mount_target(mount: &Mount) -> Result<(), Text> {
+fn mount_target(mount: &Mount) -> Result<(), &'static str> {
     inside(mount.target)?;
     let target = || parts(mount.target.to_bytes());
     let is = |path: &[u8]| target().eq(parts(path));
@@ -187,38 +185,38 @@ fn mount_target(mount: &Mount) -> Result<(), Text> {
     if is(b"/proc") {
         return match mount.fstype == c"proc" || itself(c"/proc") {
             true => Ok(()),
-            false => Err(t!("only a mount of type proc can be on /proc")),
+            false => Err("only a mount of type proc can be on /proc"),
         };
     }
     if is(b"/sys") {
         return match mount.fstype == c"sysfs" || itself(c"/sys") {
             true => Ok(()),
-            false => Err(t!("only a mount of type sysfs can be on /sys")),
+            false => Err("only a mount of type sysfs can be on /sys"),
         };
     }
     let in_proc = target().next() == Some(b"proc");
     if in_proc && !(bind && PROC_FILES.into_iter().any(|file| is(file.as_bytes()))) {
-        return Err(t!("a mount inside /proc"));
+        return Err("a mount inside /proc");
     }
     Ok(())
 }
 
 /// A working directory that is a directory of the container, not one that a descriptor or process
 /// leads to (CVE-2024-21626). If not, why.
-fn working_dir(path: &CStr) -> Option<Text> {
+fn working_dir(path: &CStr) -> Option<&'static str> {
     let path = path.to_bytes();
     if !path.starts_with(b"/") {
-        return Some(t!("expected an absolute path"));
+        return Some("expected an absolute path");
     }
     if parts(path).any(|part| part == b"..") {
-        return Some(t!("\"..\" in a path of the container"));
+        return Some("\"..\" in a path of the container");
     }
     let mut parts = parts(path);
     let process = |part: &[u8]| {
         part == b"self" || part == b"thread-self" || part.iter().all(u8::is_ascii_digit)
     };
     if parts.next() == Some(b"proc") && parts.next().is_some_and(process) {
-        return Some(t!("a directory of a process leads out of the container"));
+        return Some("a directory of a process leads out of the container");
     }
     None
 }
@@ -237,20 +235,20 @@ const SYSCTLS: [(Kind, Names); 3] = [
 ];
 
 /// Refuses a value that would be the host's (CVE-2022-0811).
-fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), Text> {
+fn sysctl(plan: &Plan, name: &[u8]) -> Result<(), &'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     if !name.iter().all(plain) || split_by(name, b'.').any(<[u8]>::is_empty) {
-        return Err(t!("no name of a value in /proc/sys, with dots"));
+        return Err("no name of a value in /proc/sys, with dots");
     }
     let own = |known: &str| match known.as_bytes() {
         [prefix @ .., b'*'] => name.starts_with(prefix),
         whole => name == whole,
     };
     let Some((kind, _)) = SYSCTLS.into_iter().find(|(_, names)| names.into_iter().any(own)) else {
-        return Err(t!("it belongs to the whole machine, not to a namespace"));
+        return Err("it belongs to the whole machine, not to a namespace");
     };
     match plan.namespaces.is_apart(kind) {
         true => Ok(()),
-        false => Err(t!("without its namespace it would change the host")),
+        false => Err("without its namespace it would change the host"),
     }
 }

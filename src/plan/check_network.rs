@@ -6,7 +6,6 @@ use super::check::{Finding, Findings};
 use super::{IPV6_MIN_MTU, Kind, Network, NetworkKind as Is, Plan, Route, VETH_PREFIX_MAX};
 use crate::bytes::Names;
 use crate::inet::Ip;
-use crate::packed::Text;
 
 /// The network or route that is looked at, and where it is told what can't be about it.
 struct Member<'a, 'b> {
@@ -20,7 +19,7 @@ impl Member<'_, '_> {
     /// Refuses a key, with its text.
     #[cold]
     #[inline(never)]
-    fn wrong(&mut self, key: &'static str, text: &'static CStr, why: Text) {
+    fn wrong(&mut self, key: &'static str, text: &'static CStr, why: &'static str) {
         let (part, index) = (self.part, Some(self.index));
         (self.found.0)(Finding { part, index, key, text, why });
     }
@@ -30,7 +29,7 @@ impl Member<'_, '_> {
 /// would take in silence and do nothing with.
 pub(super) fn net(plan: &Plan, found: &mut Findings) {
     if !plan.namespaces.is_apart(Kind::Net) {
-        let why = t!("without a network namespace it would change the host's network (add NEWNET)");
+        let why = "without a network namespace it would change the host's network (add NEWNET)";
         found.refuse_if(!plan.networks.is_empty(), "networks", why);
         found.refuse_if(!plan.routes.is_empty(), "routes", why);
     }
@@ -111,18 +110,18 @@ fn network(member: &mut Member, net: &Network) {
     }
     names(member, net);
     if net.mac_address.is_some() && net.is_passthru() {
-        member.wrong("mac_address", c"passthru", t!("is a mode in which it has its parent's"));
+        member.wrong("mac_address", c"passthru", "is a mode in which it has its parent's");
     }
     if net.mac_address.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
-        member.wrong("mac_address", c"", t!("not the address of one interface"));
+        member.wrong("mac_address", c"", "not the address of one interface");
     }
     // include/net/ip.h, IPV4_MIN_MTU
     let least = if net.ipv6_address.or(net.ipv6_gateway).is_some() { IPV6_MIN_MTU } else { 68 };
     if net.mtu != 0 && !(least..=0xffff).contains(&net.mtu) {
-        member.wrong("mtu", c"", t!("it can be 68 to 65535, with IPv6 from 1280"));
+        member.wrong("mtu", c"", "it can be 68 to 65535, with IPv6 from 1280");
     }
     if net.on_link && net.gateway.is_none() && net.ipv6_gateway.is_none() {
-        member.wrong("on_link", c"", t!("there is no gateway"));
+        member.wrong("on_link", c"", "there is no gateway");
     }
     family(member, net, true);
     family(member, net, false);
@@ -134,15 +133,15 @@ fn keys(member: &mut Member, net: &Network) -> bool {
     let (needs, can) = keys_of(net.kind);
     let first = |keys: u16| KEYS.at(keys.trailing_zeros() as usize);
     if let Some(key) = first(given & !(needs | can)) {
-        member.wrong(key, net.kind.name(), t!("is a type that has none"));
+        member.wrong(key, net.kind.name(), "is a type that has none");
     } else if let Some(key) = first(needs & !given) {
-        member.wrong(key, net.kind.name(), t!("is a type that needs one"));
+        member.wrong(key, net.kind.name(), "is a type that needs one");
     } else if net.kind == Is::Veth && given & (PREFIX | HOST) == 0 {
-        member.wrong("veth_prefix", c"veth", t!("needs one, or a host_interface_name"));
+        member.wrong("veth_prefix", c"veth", "needs one, or a host_interface_name");
     } else if let Some(key) =
         first(given & SETTINGS).filter(|_| net.kind == Is::Bridge && !net.create)
     {
-        member.wrong(key, net.name, t!("is left as it is without \"create\": true"));
+        member.wrong(key, net.name, "is left as it is without \"create\": true");
     } else {
         return true;
     }
@@ -151,23 +150,23 @@ fn keys(member: &mut Member, net: &Network) -> bool {
 
 fn names(member: &mut Member, net: &Network) {
     if net.name == c"lo" {
-        member.wrong("name", net.name, t!("is the loopback's name"));
+        member.wrong("name", net.name, "is the loopback's name");
     }
     // In /proc/sys/net/ipv4/conf (net/ipv4/devinet.c, sysctl_dev_name_is_allowed).
     if net.name == c"all" || net.name == c"default" {
-        member.wrong("name", net.name, t!("is a name that stands for all interfaces"));
+        member.wrong("name", net.name, "is a name that stands for all interfaces");
     }
     if net.veth_prefix.is_some_and(|prefix| prefix.count_bytes() > VETH_PREFIX_MAX) {
-        member.wrong("veth_prefix", c"", t!("11 bytes at most: nsinit completes it"));
+        member.wrong("veth_prefix", c"", "11 bytes at most: nsinit completes it");
     }
     for other in member.plan.networks.iter().take(member.index) {
         // A bridge's name is one of the host.
         if other.name == net.name && (other.kind == Is::Bridge) == (net.kind == Is::Bridge) {
-            member.wrong("name", net.name, t!("is the name of another network"));
+            member.wrong("name", net.name, "is the name of another network");
         }
         match net.host_interface_name {
             Some(host) if other.host_interface_name == Some(host) => {
-                member.wrong("host_interface_name", host, t!("is that of another network"));
+                member.wrong("host_interface_name", host, "is that of another network");
             }
             _ => {}
         }
@@ -178,25 +177,24 @@ fn family(member: &mut Member, net: &Network, v4: bool) {
     let (address, gateway) = net.ends(v4);
     let keys = if v4 { ["address", "gateway"] } else { ["ipv6_address", "ipv6_gateway"] };
     if let Some(address) = address.filter(|address| !is_unicast(&address.ip)) {
-        return member.wrong(keys[0], address.text, t!("is not the address of one interface"));
+        return member.wrong(keys[0], address.text, "is not the address of one interface");
     }
     let Some(gateway) = gateway else { return };
     let mut before = member.plan.networks.iter().take(member.index);
     let why = if !is_unicast(&gateway.ip) || address.is_some_and(|own| own.ip == gateway.ip) {
-        t!("can't be a gateway")
+        "can't be a gateway"
     } else if !net.on_link && !is_neighbour(member.plan, &gateway.ip, Some(net.name), 0) {
         UNREACHABLE
     } else if before.any(|other| other.ends(v4).1.is_some()) {
-        t!("is one too many: another network has the default route")
+        "is one too many: another network has the default route"
     } else {
         return;
     };
     member.wrong(keys[1], gateway.text, why);
 }
 
-const UNREACHABLE: Text = t!(
-    "is in no network of its interface (with \"on_link\": true, it is a neighbour nevertheless)"
-);
+const UNREACHABLE: &str =
+    "is in no network of its interface (with \"on_link\": true, it is a neighbour nevertheless)";
 
 /// One that a single interface can have.
 fn is_unicast(ip: &Ip) -> bool {
@@ -235,28 +233,28 @@ fn route(member: &mut Member, route: &Route) {
     let (plan, v4) = (member.plan, route.is_v4());
     let mut ends = route.ends();
     let Some(first) = ends.next() else {
-        return member.wrong("", c"", t!("a route needs a destination, a source or a gateway"));
+        return member.wrong("", c"", "a route needs a destination, a source or a gateway");
     };
     if ends.any(|end| end.ip.is_v4() != first.ip.is_v4()) {
-        return member.wrong("", c"", t!("a route can't mix IPv4 and IPv6"));
+        return member.wrong("", c"", "a route can't mix IPv4 and IPv6");
     }
     let unclear = match &route.gateway {
         Some(gateway) => route.on_link || is_link_local(&gateway.ip),
-        None if route.on_link => return member.wrong("on_link", c"", t!("there is no gateway")),
+        None if route.on_link => return member.wrong("on_link", c"", "there is no gateway"),
         None => true,
     };
     if route.interface_name.is_none() && unclear {
-        let why = t!("this route needs one: nothing else tells where it goes");
+        let why = "this route needs one: nothing else tells where it goes";
         return member.wrong("interface_name", c"", why);
     }
     let network = route.network();
     let same = |other: &Route| other.is_v4() == v4 && other.network() == network;
     if plan.routes.iter().take(member.index).any(same) {
-        member.wrong("destination", c"", t!("another route has the same"));
+        member.wrong("destination", c"", "another route has the same");
     }
     let other = |net: &Network| net.ends(v4).1.is_some() && !net.makes(route);
     if network.is_none() && plan.networks.iter().any(other) {
-        member.wrong("", c"", t!("a second default route: a network has a gateway"));
+        member.wrong("", c"", "a second default route: a network has a gateway");
     }
     // In a namespace of its own nothing is but what the plan has.
     if plan.namespaces.is_new(Kind::Net) {
@@ -268,7 +266,7 @@ fn known(member: &mut Member, route: &Route) {
     let (plan, interface) = (member.plan, route.interface_name);
     let there = |name: &CStr| inside(plan).any(|net| net.name == name);
     if let Some(name) = interface.filter(|name| !there(name)) {
-        return member.wrong("interface_name", name, t!("is no network of this container"));
+        return member.wrong("interface_name", name, "is no network of this container");
     }
     let is_own = |ip: &Ip| {
         let own = |net: &Network| net.ends(ip.is_v4()).0.is_some_and(|own| own.ip == *ip);
@@ -277,12 +275,12 @@ fn known(member: &mut Member, route: &Route) {
     if let Some(source) = &route.source {
         let loopback = matches!(source.ip, Ip::V4([127, ..])) || is_link_local(&source.ip);
         if !loopback && !is_own(&source.ip) {
-            member.wrong("source", source.text, t!("is no address of this container"));
+            member.wrong("source", source.text, "is no address of this container");
         }
     }
     let Some(gateway) = &route.gateway else { return };
     if is_own(&gateway.ip) {
-        member.wrong("gateway", gateway.text, t!("can't be a gateway"));
+        member.wrong("gateway", gateway.text, "can't be a gateway");
     } else if !route.on_link && !is_neighbour(plan, &gateway.ip, interface, member.index) {
         member.wrong("gateway", gateway.text, UNREACHABLE);
     }

@@ -5,7 +5,6 @@ use core::ffi::CStr;
 use super::Cgroup;
 use super::check::Findings;
 use crate::bytes::{number, split_by};
-use crate::packed::Text;
 
 /// Longest and shortest period, and shortest quota, in microseconds (kernel/sched/core.c,
 /// tg_set_cfs_bandwidth).
@@ -18,7 +17,7 @@ const SHARES: u64 = 1 << 18;
 const PIDS: i64 = 1 << 22;
 /// Longest name of a file (include/uapi/linux/limits.h).
 const NAME_MAX: usize = 255;
-const NAME: Text = t!("a name is at most 255 bytes long");
+const NAME: &str = "a name is at most 255 bytes long";
 
 /// Refuses a group that can't be, or limits that can't be met; of an incomplete one not that something
 /// is missing.
@@ -26,20 +25,20 @@ pub(super) fn check(cgroup: &Cgroup, complete: bool, found: &mut Findings) {
     place(cgroup, found);
     if complete {
         if cgroup.name.or(cgroup.parent).is_none() {
-            found.refuse("cgroups", t!("limits need a name: they would be those of the caller"));
+            found.refuse("cgroups", "limits need a name: they would be those of the caller");
         }
         memory(cgroup, found);
     }
     cpu(cgroup, found);
     if matches!(cgroup.blkio_weight, Some(0..10 | 1001..)) {
-        found.refuse("cgroups.blkio_weight", t!("expected an integer from 10 to 1000"));
+        found.refuse("cgroups.blkio_weight", "expected an integer from 10 to 1000");
     }
     if cgroup.pids_limit > Some(PIDS) {
-        found.refuse("cgroups.pids_limit", t!("expected at most 4194304"));
+        found.refuse("cgroups.pids_limit", "expected at most 4194304");
     }
     for (n, (size, _)) in cgroup.hugetlb_limit.iter().enumerate() {
         if page_size(size.to_bytes()).is_none() {
-            let why = t!("expected a size such as \"2MB\"");
+            let why = "expected a size such as \"2MB\"";
             found.refuse_in("cgroups.hugetlb_limit", n, "page_size", why);
         }
     }
@@ -52,22 +51,22 @@ fn place(cgroup: &Cgroup, found: &mut Findings) {
     let has_newline = |text: &[u8]| text.contains(&b'\n');
     let too_long = |name: &[u8]| name.len() > NAME_MAX;
     match bytes(cgroup.name) {
-        b"." | b".." => found.refuse("cgroups.name", t!("\".\" and \"..\" are no names")),
-        name if name.contains(&b'/') => found.refuse("cgroups.name", t!("it contains a '/'")),
-        name if has_newline(name) => found.refuse("cgroups.name", t!("it contains a newline")),
+        b"." | b".." => found.refuse("cgroups.name", "\".\" and \"..\" are no names"),
+        name if name.contains(&b'/') => found.refuse("cgroups.name", "it contains a '/'"),
+        name if has_newline(name) => found.refuse("cgroups.name", "it contains a newline"),
         name if too_long(name) => found.refuse("cgroups.name", NAME),
         _ => {}
     }
     let slice = bytes(cgroup.slice.or(Some(c".slice")));
     if !slice.ends_with(b".slice") || slice.contains(&b'/') {
-        found.refuse("cgroups.slice", t!("expected the name of a slice: \"….slice\""));
+        found.refuse("cgroups.slice", "expected the name of a slice: \"….slice\"");
     }
     let parent = bytes(cgroup.parent);
     if split_by(parent, b'/').any(|part| part == b"..") {
-        found.refuse("cgroups.parent", t!("\"..\" would leave the caller's own group"));
+        found.refuse("cgroups.parent", "\"..\" would leave the caller's own group");
     }
     if has_newline(parent) {
-        found.refuse("cgroups.parent", t!("it contains a newline"));
+        found.refuse("cgroups.parent", "it contains a newline");
     }
     if split_by(parent, b'/').any(too_long) {
         found.refuse("cgroups.parent", NAME);
@@ -80,13 +79,13 @@ fn memory(cgroup: &Cgroup, found: &mut Findings) {
         (_, None | Some(-1)) => {}
         (Some(limit), Some(swap)) if swap >= limit => {}
         _ => {
-            let why = t!("it is memory and swap together: not less than cgroups.memory");
+            let why = "it is memory and swap together: not less than cgroups.memory";
             found.refuse("cgroups.memory_swap", why);
         }
     }
     match (limit, cgroup.memory_reservation) {
         (Some(limit), Some(reservation)) if reservation > limit => {
-            found.refuse("cgroups.memory_reservation", t!("more than the limit, cgroups.memory"));
+            found.refuse("cgroups.memory_reservation", "more than the limit, cgroups.memory");
         }
         _ => {}
     }
@@ -94,16 +93,16 @@ fn memory(cgroup: &Cgroup, found: &mut Findings) {
 
 fn cpu(cgroup: &Cgroup, found: &mut Findings) {
     if cgroup.cpu_period.is_some_and(|period| !PERIODS.contains(&period)) {
-        found.refuse("cgroups.cpu_period", t!("expected 1000 to 1000000 microseconds"));
+        found.refuse("cgroups.cpu_period", "expected 1000 to 1000000 microseconds");
     }
     if matches!(cgroup.cpu_quota, Some(0..1000)) {
-        found.refuse("cgroups.cpu_quota", t!("expected -1, or at least 1000 microseconds"));
+        found.refuse("cgroups.cpu_quota", "expected -1, or at least 1000 microseconds");
     }
     if cgroup.cpu_quota > Some(QUOTA) {
-        found.refuse("cgroups.cpu_quota", t!("expected at most 17592186044415 microseconds"));
+        found.refuse("cgroups.cpu_quota", "expected at most 17592186044415 microseconds");
     }
     if cgroup.cpu_shares.is_some_and(|shares| shares > SHARES) {
-        found.refuse("cgroups.cpu_shares", t!("expected 2 to 262144"));
+        found.refuse("cgroups.cpu_shares", "expected 2 to 262144");
     }
     for (part, list) in
         [("cgroups.cpuset_cpus", cgroup.cpuset_cpus), ("cgroups.cpuset_mems", cgroup.cpuset_mems)]
@@ -111,7 +110,7 @@ fn cpu(cgroup: &Cgroup, found: &mut Findings) {
         let ranges =
             |list: &CStr| split_by(list.to_bytes(), b',').all(|part| range(part).is_some());
         if list.is_some_and(|list| !ranges(list)) {
-            found.refuse(part, t!("not a list of numbers and ranges like 0-3,8"));
+            found.refuse(part, "not a list of numbers and ranges like 0-3,8");
         }
     }
 }

@@ -2,17 +2,16 @@
 
 use super::check::{Finding, Findings};
 use super::{Kind, MountCommands, Plan, Relabel, Source};
-use crate::packed::Text;
 
 /// What a plan says of something that this version does not do.
-const LATER: Text = t!("this version of nsinit can't do that yet");
+const LATER: &str = "this version of nsinit can't do that yet";
 
 /// Refuses what a plan can say and nsinit does not do yet: nothing is left out in silence.
 pub fn unbuilt(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
     let found = &mut Findings(tell);
     let process = &plan.process;
     if plan.namespaces.get(Kind::User) != Source::Keep {
-        found.refuse("namespaces", t!("nsinit can't use user namespaces yet (NEWUSER)"));
+        found.refuse("namespaces", "nsinit can't use user namespaces yet (NEWUSER)");
     }
     found.refuse_if(!plan.uid_maps.is_empty(), "uid_mappings", LATER);
     found.refuse_if(!plan.gid_maps.is_empty(), "gid_mappings", LATER);
@@ -27,7 +26,7 @@ pub fn unbuilt(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
             found.refuse_in("mounts", n, "relabel", LATER);
         }
         if mount.commands != MountCommands::default() {
-            let why = t!("nsinit runs no commands of a configuration around a mount");
+            let why = "nsinit runs no commands of a configuration around a mount";
             found.refuse_in("mounts", n, "premount_cmds", why);
         }
     }

@@ -33,7 +33,7 @@ pub fn close_all_but(keep: &[u32]) -> Result<()> {
 fn range(first: u32, last: u32) -> Result<bool> {
     match close_range(first, last) {
         Err(errno) if is_absent(errno) => Ok(false),
-        result => result.doing(t!("close descriptors"), ()).map(|()| true),
+        result => result.doing("close descriptors", ()).map(|()| true),
     }
 }
 
@@ -41,12 +41,12 @@ fn range(first: u32, last: u32) -> Result<bool> {
 fn one_by_one(keep: &dyn Fn(u32) -> bool) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = openat(CWD, c"/proc/self/fd", flags, Mode::empty())
-        .doing(t!("list descriptors in"), "/proc/self/fd")?;
+        .doing("list descriptors in", "/proc/self/fd")?;
     let own = rustix::fd::AsRawFd::as_raw_fd(&dir);
     let mut buf = [MaybeUninit::<u8>::uninit(); 2048];
     let mut entries = RawDir::new(&dir, &mut buf);
     while let Some(entry) = entries.next() {
-        let entry = entry.doing(t!("list descriptors in"), "/proc/self/fd")?;
+        let entry = entry.doing("list descriptors in", "/proc/self/fd")?;
         // "." and ".." are no numbers.
         let number = decimal(entry.file_name().to_bytes()).and_then(|n| u32::try_from(n).ok());
         if let Some(fd) = number

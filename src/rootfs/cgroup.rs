@@ -53,11 +53,11 @@ impl Root<'_> {
     }
 
     fn one_hierarchy(&self, target: BorrowedFd, mount: &Mount, path: &'static CStr) -> Result<()> {
-        let source = open_dir(self.cwd.as_fd(), path).doing(t!("open the cgroup"), path)?;
+        let source = open_dir(self.cwd.as_fd(), path).doing("open the cgroup", path)?;
         let change = Change { flags: mount.flags | FLAGS, propagation: mount.propagation };
         attach::bind(source.as_fd(), target, true, change)
             .map(drop)
-            .doing(t!("mount the cgroup on"), mount.target)
+            .doing("mount the cgroup on", mount.target)
     }
 
     fn hierarchies(&self, target: BorrowedFd, mount: &Mount, dirs: &[CgroupDir]) -> Result<()> {
@@ -76,8 +76,8 @@ impl Root<'_> {
             })
         })
         .map_err(|errno| match failed {
-            Some(path) => Error::errno(t!("mount the cgroup"), path, errno),
-            None => Error::errno(t!("mount the cgroups on"), mount.target, errno),
+            Some(path) => Error::errno("mount the cgroup", path, errno),
+            None => Error::errno("mount the cgroups on", mount.target, errno),
         })
     }
 

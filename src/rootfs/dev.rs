@@ -14,7 +14,6 @@ use super::{DEVPTS_SUPER_MAGIC, Root, TMPFS_MAGIC, magic};
 use crate::beneath::{self, NAME};
 use crate::bytes::{CNames, Short};
 use crate::error::{Context, Error, Object, Result};
-use crate::packed::Text;
 use crate::plan::{Device, DeviceKind};
 use crate::proc::fd_path;
 use crate::syscall::fd::AsFd;
@@ -57,7 +56,7 @@ impl Root<'_> {
                 make(dev.fd.as_fd(), name, device, dev.whose == Whose::Ours)?;
             } else {
                 let (dir, name) = beneath::split(self.fd(), device.path, &mut buf)
-                    .doing(t!("make the directory of the device"), device.path)?;
+                    .doing("make the directory of the device", device.path)?;
                 make(dir.as_fd(), name, device, false)?;
             }
         }
@@ -77,7 +76,7 @@ impl Root<'_> {
             }
             // Every name here is text.
             let on = (DEV, name.to_str().unwrap_or(""));
-            link(dev, name, text).doing(t!("link"), on)?;
+            link(dev, name, text).doing("link", on)?;
         }
         Ok(())
     }
@@ -87,21 +86,21 @@ impl Root<'_> {
     /// the slave itself, opened in the host's /dev/pts.
     pub fn console(&self, console: BorrowedFd) -> Result<()> {
         let dev = self.dev()?;
-        let slave = rustix::fs::fstat(console).doing(t!("look at the terminal for"), CONSOLE)?;
+        let slave = rustix::fs::fstat(console).doing("look at the terminal for", CONSOLE)?;
         let is_slave = is_char(&slave)
             // Majors 136 to 143 are Unix98 slaves (Documentation/admin-guide/devices.txt).
             && matches!(rustix::fs::major(slave.st_rdev), 136..=143)
-            && magic(console).doing(t!("look at the terminal for"), CONSOLE)? == DEVPTS_SUPER_MAGIC;
+            && magic(console).doing("look at the terminal for", CONSOLE)? == DEVPTS_SUPER_MAGIC;
         if !is_slave {
-            return Err(Error::refused(t!("mount on"), CONSOLE, t!("this is no pseudo-terminal")));
+            return Err(Error::refused("mount on", CONSOLE, "this is no pseudo-terminal"));
         }
         let target = self.console_file(dev)?;
         match attach::move_to(console, target.as_fd()) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {}
-            result => return result.doing(t!("mount the terminal on"), CONSOLE),
+            result => return result.doing("mount the terminal on", CONSOLE),
         }
         // Not a mount of its own: find the same file in this namespace, and bind that.
-        let hint = t!("without open_tree(2), the terminal has to be in the host's /dev/pts");
+        let hint = "without open_tree(2), the terminal has to be in the host's /dev/pts";
         let path = Short::<32>::new(format_args!(
             "/dev/pts/{}",
             i64::from(rustix::fs::minor(slave.st_rdev))
@@ -113,7 +112,7 @@ impl Root<'_> {
             }
             attach::bind(source.as_fd(), target.as_fd(), false, Change::NONE).map(drop)
         });
-        bound.map_err(|errno| Error::errno(t!("mount the terminal on"), CONSOLE, errno).hint(hint))
+        bound.map_err(|errno| Error::errno("mount the terminal on", CONSOLE, errno).hint(hint))
     }
 
     /// The file that the terminal is mounted on: a fresh one, or what is there if it is a plain file
@@ -122,17 +121,13 @@ impl Root<'_> {
         let mode = Mode::from_raw_mode(0o600);
         match rustix::fs::mknodat(dev.fd.as_fd(), c"console", FileType::RegularFile, mode, 0) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(read_only(errno, t!("make"), CONSOLE)),
+            Err(errno) => return Err(read_only(errno, "make", CONSOLE)),
         }
-        let target = open_here(dev.fd.as_fd(), c"console").doing(t!("open"), CONSOLE)?;
-        let stat = rustix::fs::fstat(target.as_fd()).doing(t!("look at"), CONSOLE)?;
+        let target = open_here(dev.fd.as_fd(), c"console").doing("open", CONSOLE)?;
+        let stat = rustix::fs::fstat(target.as_fd()).doing("look at", CONSOLE)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile | FileType::CharacterDevice => Ok(target),
-            _ => Err(Error::refused(
-                t!("mount on"),
-                CONSOLE,
-                t!("it is neither a file nor a device"),
-            )),
+            _ => Err(Error::refused("mount on", CONSOLE, "it is neither a file nor a device")),
         }
     }
 
@@ -150,13 +145,9 @@ impl Root<'_> {
     fn open_dev(&self) -> Result<Dev> {
         let fd = match beneath::create_dir_here(self.fd(), DEV, Mode::from_raw_mode(0o755)) {
             Err(Errno::NOTDIR) => {
-                return Err(Error::refused(
-                    t!("use"),
-                    DEV,
-                    t!("it is a symbolic link or no directory"),
-                ));
+                return Err(Error::refused("use", DEV, "it is a symbolic link or no directory"));
             }
-            result => result.doing(t!("open"), DEV)?,
+            result => result.doing("open", DEV)?,
         };
         // The last one is on top.
         let mount = self.plan.mounts.iter().rfind(|m| beneath::is_exactly(m.target, b"dev"));
@@ -166,12 +157,8 @@ impl Root<'_> {
             Some(_) => Whose::Others,
         };
         // Between the mount and this the directory may have been exchanged.
-        if whose == Whose::Ours && magic(fd.as_fd()).doing(t!("look at"), DEV)? != TMPFS_MAGIC {
-            return Err(Error::refused(
-                t!("use"),
-                DEV,
-                t!("it is not the tmpfs that was mounted there"),
-            ));
+        if whose == Whose::Ours && magic(fd.as_fd()).doing("look at", DEV)? != TMPFS_MAGIC {
+            return Err(Error::refused("use", DEV, "it is not the tmpfs that was mounted there"));
         }
         Ok(Dev { fd, whose })
     }
@@ -196,19 +183,19 @@ fn make(dir: BorrowedFd, name: &CStr, device: &Device, ours: bool) -> Result<()>
         // On a fresh tmpfs, with umask 0, it is root's and has its mode. Elsewhere a directory can
         // pass on its group and its default access control list.
         Ok(()) if ours && device.uid == 0 && device.gid == 0 => Ok(()),
-        Ok(()) => own(dir, name, device).doing(t!("set owner and mode of the device"), device.path),
+        Ok(()) => own(dir, name, device).doing("set owner and mode of the device", device.path),
         Err(Errno::EXIST) => keep(dir, name, device),
-        Err(errno) => Err(read_only(errno, t!("make the device"), device.path)),
+        Err(errno) => Err(read_only(errno, "make the device", device.path)),
     }
 }
 
 /// Accepts what is there if it is that device.
 fn keep(dir: BorrowedFd, name: &CStr, device: &Device) -> Result<()> {
-    let found = open_here(dir, name).doing(t!("look at the device"), device.path)?;
-    if is_device(&found, device).doing(t!("look at the device"), device.path)? {
+    let found = open_here(dir, name).doing("look at the device", device.path)?;
+    if is_device(&found, device).doing("look at the device", device.path)? {
         return Ok(());
     }
-    Err(Error::refused(t!("make the device"), device.path, t!("something else is there")))
+    Err(Error::refused("make the device", device.path, "something else is there"))
 }
 
 fn is_device(found: &OwnedFd, device: &Device) -> io::Result<bool> {
@@ -276,12 +263,12 @@ fn open_here(dir: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
 }
 
 /// The error of making a node.
-fn read_only(errno: Errno, doing: Text, on: impl Into<Object>) -> Error {
+fn read_only(errno: Errno, doing: &'static str, on: impl Into<Object>) -> Error {
     let error = Error::errno(doing, on, errno);
     match errno {
-        Errno::ROFS => error.hint(t!("it is missing, and lies in a read-only mount")),
-        Errno::PERM => error.hint(t!("CAP_MKNOD is missing")),
-        Errno::NOTDIR => error.hint(t!("a directory on its path is a file")),
+        Errno::ROFS => error.hint("it is missing, and lies in a read-only mount"),
+        Errno::PERM => error.hint("CAP_MKNOD is missing"),
+        Errno::NOTDIR => error.hint("a directory on its path is a file"),
         _ => error,
     }
 }

@@ -43,20 +43,20 @@ impl Root<'_> {
     fn readonly_path(&self, path: &'static CStr) -> Result<()> {
         let target = match beneath::open(self.fd(), path, OFlags::PATH) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-            result => result.doing(t!("open the read-only path"), path)?,
+            result => result.doing("open the read-only path", path)?,
         };
         let change = Change { flags: MS_RDONLY, propagation: 0 };
         attach::bind(target.as_fd(), target.as_fd(), true, change)
             .map(drop)
-            .doing(t!("make read-only"), path)
+            .doing("make read-only", path)
     }
 
     /// Covers a file by the null device, a directory by an empty one. ENOENT or ENOTDIR only where
     /// `path` is not there.
     pub(super) fn mask(&mut self, path: &'static CStr) -> Result<()> {
-        let target = beneath::open(self.fd(), path, OFlags::PATH)
-            .doing(t!("open the path to mask,"), path)?;
-        if beneath::is_dir(target.as_fd()).doing(t!("look at"), path)? {
+        let target =
+            beneath::open(self.fd(), path, OFlags::PATH).doing("open the path to mask,", path)?;
+        if beneath::is_dir(target.as_fd()).doing("look at", path)? {
             self.mask_dir(target.as_fd()).map_err(|errno| not_missing(path, errno))
         } else {
             self.mask_file(target.as_fd(), path)
@@ -74,9 +74,9 @@ impl Root<'_> {
             null.as_ref().is_ok_and(|fd| rustix::fs::fstat(fd).is_ok_and(|s| is_null(&s)));
         let (Ok(null), true) = (null, is_right) else {
             return Err(Error::refused(
-                t!("mask"),
+                "mask",
                 path,
-                t!("the host's /dev/null is not the null device"),
+                "the host's /dev/null is not the null device",
             ));
         };
         // Read-only, or a chmod inside the container would reach the host's node.
@@ -137,8 +137,8 @@ fn again(mask: BorrowedFd, target: BorrowedFd) -> io::Result<()> {
 fn not_missing(path: &'static CStr, errno: Errno) -> Error {
     match errno {
         Errno::NOENT | Errno::NOTDIR => {
-            Error::refused(t!("mask"), path, t!("it was removed while it was being masked"))
+            Error::refused("mask", path, "it was removed while it was being masked")
         }
-        errno => Error::errno(t!("mask"), path, errno),
+        errno => Error::errno("mask", path, errno),
     }
 }

@@ -64,34 +64,28 @@ impl<'a> Root<'a> {
     ///
     /// The process must be in a mount namespace of its own.
     pub fn open(plan: &'a plan::Rootfs) -> Result<Root<'a>> {
-        if magic_of_path(c"/proc").doing(t!("look at"), "/proc")? != PROC_SUPER_MAGIC {
-            return Err(Error::refused(
-                t!("use"),
-                "/proc",
-                t!("the host's proc is not mounted there"),
-            ));
+        if magic_of_path(c"/proc").doing("look at", "/proc")? != PROC_SUPER_MAGIC {
+            return Err(Error::refused("use", "/proc", "the host's proc is not mounted there"));
         }
-        let cwd = open_dir(CWD, c".").doing(t!("open"), "the working directory")?;
+        let cwd = open_dir(CWD, c".").doing("open", "the working directory")?;
         // A bind that is to follow the host must still be a peer of it when it is cloned.
         let follows =
             plan.mounts.iter().any(|mount| mount.propagation & (MS_SLAVE | MS_SHARED) != 0);
         let promoted = follows && plan.propagation == MS_PRIVATE;
         let propagation = if promoted { MS_SLAVE } else { plan.propagation } | MS_REC;
         rustix::mount::mount_change(c"/", MountPropagationFlags::from_bits_retain(propagation))
-            .doing(t!("change the propagation of"), "/")
+            .doing("change the propagation of", "/")
             .map_err(|error| match error.raw() {
-                Some(Errno::INVAL) => {
-                    error.hint(t!("it is no mount point: is nsinit in a chroot?"))
-                }
+                Some(Errno::INVAL) => error.hint("it is no mount point: is nsinit in a chroot?"),
                 _ => error,
             })?;
         let source = open_dir(cwd.as_fd(), plan.path.unwrap_or(c"."))
-            .doing(t!("open the root file system"), plan.path.unwrap_or(c"."))?;
+            .doing("open the root file system", plan.path.unwrap_or(c"."))?;
         let plain = if promoted { MS_PRIVATE | MS_REC } else { 0 };
         let change = Change { flags: 0, propagation: plain };
         let fd = attach::bind(source.as_fd(), source.as_fd(), true, change)
-            .doing(t!("bind onto itself the root file system"), plan.path.unwrap_or(c"."))?;
-        let stat = rustix::fs::fstat(fd.as_fd()).doing(t!("look at the root file system"), ())?;
+            .doing("bind onto itself the root file system", plan.path.unwrap_or(c"."))?;
+        let stat = rustix::fs::fstat(fd.as_fd()).doing("look at the root file system", ())?;
         let umask = rustix::process::umask(Mode::empty());
         let masks = masks::Masks::default();
         Ok(Root { plan, fd, stat, cwd, plain, dev: OnceCell::new(), masks, umask })

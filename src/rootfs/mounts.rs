@@ -13,7 +13,6 @@ use super::{PROC_SUPER_MAGIC, Root, SYSFS_MAGIC, magic};
 use crate::beneath;
 use crate::bytes::Names;
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::plan::Mount;
 use crate::plan::check::PROC_FILES;
 use crate::syscall::fd::AsFd;
@@ -42,22 +41,22 @@ impl Root<'_> {
     fn bind(&self, mount: &Mount) -> Result<()> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let source = rustix::fs::openat(self.cwd.as_fd(), mount.source, flags, Mode::empty())
-            .doing(t!("open the source of a bind,"), mount.source)?;
-        let is_dir = beneath::is_dir(source.as_fd()).doing(t!("look at"), mount.source)?;
+            .doing("open the source of a bind,", mount.source)?;
+        let is_dir = beneath::is_dir(source.as_fd()).doing("look at", mount.source)?;
         let target = if is_dir { self.dir(mount)? } else { self.file(mount)? };
         self.guard(target.as_fd(), mount, Some(source.as_fd()))?;
         let propagation = if mount.propagation == 0 { self.plain } else { mount.propagation };
         let change = Change { flags: mount.flags, propagation };
         attach::bind(source.as_fd(), target.as_fd(), mount.flags & MS_REC != 0, change)
             .map(drop)
-            .map_err(|errno| explain(t!("bind to"), mount, errno))
+            .map_err(|errno| explain("bind to", mount, errno))
     }
 
     /// A new file system.
     fn file_system(&self, mount: &Mount) -> Result<()> {
         let doing = doing(mount.fstype);
         if mount.data.count_bytes() >= DATA_MAX {
-            return Err(Error::refused(doing, mount.target, t!("its options exceed 4095 bytes")));
+            return Err(Error::refused(doing, mount.target, "its options exceed 4095 bytes"));
         }
         // CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: what is mounted through a link is not
         // where labels and masks look for it.
@@ -88,7 +87,7 @@ impl Root<'_> {
             Err(Errno::NOTDIR) => Err(Error::refused(
                 doing(mount.fstype),
                 mount.target,
-                t!("it is a symbolic link or no directory"),
+                "it is a symbolic link or no directory",
             )),
             result => result.map_err(|errno| no_mount_point(mount, errno)),
         }
@@ -108,24 +107,24 @@ impl Root<'_> {
         mount: &Mount,
         source: Option<BorrowedFd>,
     ) -> Result<()> {
-        let refuse = |why| Err(Error::refused(t!("mount on"), mount.target, why));
-        let stat = rustix::fs::fstat(target).doing(t!("look at"), mount.target)?;
+        let refuse = |why| Err(Error::refused("mount on", mount.target, why));
+        let stat = rustix::fs::fstat(target).doing("look at", mount.target)?;
         if (stat.st_dev, stat.st_ino) == (self.stat.st_dev, self.stat.st_ino) {
-            return refuse(t!("it is the container's root"));
+            return refuse("it is the container's root");
         }
         let proc = beneath::is_exactly(mount.target, b"proc");
-        let on_proc = magic(target).doing(t!("look at"), mount.target)? == PROC_SUPER_MAGIC;
+        let on_proc = magic(target).doing("look at", mount.target)? == PROC_SUPER_MAGIC;
         if proc && !is_of(mount, source, b"proc", PROC_SUPER_MAGIC) {
-            return refuse(t!("only proc may be mounted there"));
+            return refuse("only proc may be mounted there");
         }
         let target = mount.target.to_bytes();
         let coverable = target == COVERABLE || PROC_FILES.place(target).is_some();
         if on_proc && !proc && !coverable {
-            return refuse(t!("it lies in proc, and is none of the files that may be covered"));
+            return refuse("it lies in proc, and is none of the files that may be covered");
         }
         let sys = beneath::is_exactly(mount.target, b"sys");
         if sys && !is_of(mount, source, b"sysfs", SYSFS_MAGIC) {
-            return refuse(t!("only sysfs may be mounted there"));
+            return refuse("only sysfs may be mounted there");
         }
         Ok(())
     }
@@ -140,41 +139,41 @@ fn is_of(mount: &Mount, source: Option<BorrowedFd>, fstype: &[u8], number: u32) 
 }
 
 /// The step's words for a file system type.
-pub fn doing(fstype: &CStr) -> Text {
+pub fn doing(fstype: &CStr) -> &'static str {
     const TYPES: Names = Names("proc sysfs tmpfs devtmpfs devpts mqueue overlay");
-    const DOING: [Text; 7] = [
-        t!("mount proc on"),
-        t!("mount sysfs on"),
-        t!("mount tmpfs on"),
-        t!("mount devtmpfs on"),
-        t!("mount devpts on"),
-        t!("mount mqueue on"),
-        t!("mount overlay on"),
+    const DOING: [&str; 7] = [
+        "mount proc on",
+        "mount sysfs on",
+        "mount tmpfs on",
+        "mount devtmpfs on",
+        "mount devpts on",
+        "mount mqueue on",
+        "mount overlay on",
     ];
     let known = TYPES.place(fstype.to_bytes()).and_then(|place| DOING.get(place));
-    known.copied().unwrap_or(t!("mount a file system on"))
+    known.copied().unwrap_or("mount a file system on")
 }
 
 fn no_mount_point(mount: &Mount, errno: Errno) -> Error {
-    let error = Error::errno(t!("make the mount point"), mount.target, errno);
+    let error = Error::errno("make the mount point", mount.target, errno);
     match errno {
-        Errno::NOTDIR => error.hint(t!("something on this path is no directory, but has to be")),
-        Errno::ISDIR => error.hint(t!("the source is a file, and this is a directory")),
-        Errno::ROFS => error.hint(t!("it is missing, and lies in a read-only mount")),
-        Errno::AGAIN => error.hint(t!("its directories are being renamed")),
+        Errno::NOTDIR => error.hint("something on this path is no directory, but has to be"),
+        Errno::ISDIR => error.hint("the source is a file, and this is a directory"),
+        Errno::ROFS => error.hint("it is missing, and lies in a read-only mount"),
+        Errno::AGAIN => error.hint("its directories are being renamed"),
         _ => error,
     }
 }
 
 /// What an errno of mount(2) means.
-fn explain(doing: Text, mount: &Mount, errno: Errno) -> Error {
+fn explain(doing: &'static str, mount: &Mount, errno: Errno) -> Error {
     let error = Error::errno(doing, mount.target, errno);
     match errno {
-        Errno::NOSPC => error.hint(t!("the namespace has as many mounts as fs.mount-max allows")),
-        Errno::NODEV => error.hint(t!("the kernel does not have this file system type")),
-        Errno::NOTBLK => error.hint(t!("the source is no block device")),
-        Errno::INVAL => error.hint(t!("an option that the kernel does not take, or a bad source")),
-        Errno::PERM => error.hint(t!("CAP_SYS_ADMIN is missing, or a mount's flags are locked")),
+        Errno::NOSPC => error.hint("the namespace has as many mounts as fs.mount-max allows"),
+        Errno::NODEV => error.hint("the kernel does not have this file system type"),
+        Errno::NOTBLK => error.hint("the source is no block device"),
+        Errno::INVAL => error.hint("an option that the kernel does not take, or a bad source"),
+        Errno::PERM => error.hint("CAP_SYS_ADMIN is missing, or a mount's flags are locked"),
         _ => error,
     }
 }

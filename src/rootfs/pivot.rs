@@ -37,7 +37,7 @@ impl Root<'_> {
             self.pivot()?;
         }
         if self.plan.readonly {
-            self.make_readonly().doing(t!("make read-only"), "/")?;
+            self.make_readonly().doing("make read-only", "/")?;
         }
         rustix::process::umask(self.umask);
         Ok(())
@@ -45,19 +45,19 @@ impl Root<'_> {
 
     fn pivot(&self) -> Result<()> {
         rustix::process::fchdir(self.fd.as_fd())
-            .doing(t!("change directory to the root file system"), ())?;
+            .doing("change directory to the root file system", ())?;
         // The old root is stacked on the new one, so that no directory has to be made for it
         // (pivot_root(2), NOTES).
         match rustix::process::pivot_root(c".", c".") {
             Ok(()) => {}
             Err(Errno::INVAL) if is_initramfs() => return self.move_root(),
             Err(errno) => {
-                let error = Error::errno(t!("pivot_root to"), "the root file system", errno);
-                return Err(error.hint(t!("is nsinit itself in a chroot?")));
+                let error = Error::errno("pivot_root to", "the root file system", errno);
+                return Err(error.hint("is nsinit itself in a chroot?"));
             }
         }
-        rustix::mount::unmount(c".", UnmountFlags::DETACH).doing(t!("unmount"), "the old root")?;
-        rustix::process::chdir(c"/").doing(t!("change directory to"), "/")
+        rustix::mount::unmount(c".", UnmountFlags::DETACH).doing("unmount", "the old root")?;
+        rustix::process::chdir(c"/").doing("change directory to", "/")
     }
 
     /// MS_MOVE onto "/" and chroot: where the plan says so, and on an initramfs, whose root can't be
@@ -67,12 +67,12 @@ impl Root<'_> {
     /// it is as good as a pivot, and its own pivot_root calls work. That needs "/" to be the root of
     /// a mount: in a chroot it is refused.
     fn move_root(&self) -> Result<()> {
-        self.leave_no_proc().doing(t!("take away the old root's proc and sysfs mounts"), ())?;
+        self.leave_no_proc().doing("take away the old root's proc and sysfs mounts", ())?;
         rustix::process::fchdir(self.fd.as_fd())
-            .doing(t!("change directory to the root file system"), ())?;
-        rustix::mount::mount_move(c".", c"/").doing(t!("move the root file system to"), "/")?;
-        rustix::process::chroot(c".").doing(t!("chroot to"), "the root file system")?;
-        rustix::process::chdir(c"/").doing(t!("change directory to"), "/")
+            .doing("change directory to the root file system", ())?;
+        rustix::mount::mount_move(c".", c"/").doing("move the root file system to", "/")?;
+        rustix::process::chroot(c".").doing("chroot to", "the root file system")?;
+        rustix::process::chdir(c"/").doing("change directory to", "/")
     }
 
     /// The old root's mounts stay in the namespace after a move. One of proc or sysfs, out of reach

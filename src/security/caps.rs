@@ -35,13 +35,13 @@ const MOST: u32 = u64::BITS;
 /// Refuses to keep what the caller does not have itself: an execve could not give it back, so the
 /// workload would silently get less than was asked for.
 pub fn check(keep: u64) -> Result<()> {
-    let own = capabilities(None).doing(t!("read the capabilities of nsinit"), ())?.permitted.bits();
+    let own = capabilities(None).doing("read the capabilities of nsinit", ())?.permitted.bits();
     let Some(n) = (0..MOST).find(|n| keep & !own & 1 << n != 0) else { return Ok(()) };
     let error = match prctl(Prctl::CapbsetRead, n) {
-        Ok(_) => Error::errno(t!("keep capability"), object(n), Errno::PERM)
-            .hint(t!("nsinit was started without it")),
-        Err(errno) => Error::errno(t!("keep capability"), object(n), errno)
-            .hint(t!("the kernel does not have this capability")),
+        Ok(_) => Error::errno("keep capability", object(n), Errno::PERM)
+            .hint("nsinit was started without it"),
+        Err(errno) => Error::errno("keep capability", object(n), errno)
+            .hint("the kernel does not have this capability"),
     };
     Err(error)
 }
@@ -56,8 +56,8 @@ pub fn bound(keep: u64) -> Result<()> {
             // Beyond the last capability (security/commoncap.c, cap_prctl_drop).
             Err(Errno::INVAL) => break,
             Err(errno) => {
-                return Err(Error::errno(t!("drop from the bounding set"), object(n), errno)
-                    .hint(t!("it takes CAP_SETPCAP")));
+                return Err(Error::errno("drop from the bounding set", object(n), errno)
+                    .hint("it takes CAP_SETPCAP"));
             }
         }
     }
@@ -69,7 +69,7 @@ pub fn bound(keep: u64) -> Result<()> {
 /// ambient set with it (security/commoncap.c, cap_capset), so that needs no call of its own.
 pub fn limit(keep: u64) -> Result<()> {
     capset(CapSets { effective: keep, permitted: keep, inheritable: 0 })
-        .doing(t!("set capabilities"), ())
+        .doing("set capabilities", ())
 }
 
 #[cfg(test)]

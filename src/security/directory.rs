@@ -7,7 +7,6 @@ use rustix::io::Errno;
 use rustix::process::{chdir, fchdir};
 
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::syscall::is_absent;
 use crate::syscall::process::getcwd;
 
@@ -23,11 +22,11 @@ pub fn enter(path: Option<&'static CStr>) -> Result<()> {
     let path = path.unwrap_or(c"/");
     let result = enter_without_magic(path);
     let hint = match result {
-        Err(Errno::LOOP) => Some(t!("a loop of links, or a link of /proc, which is refused")),
-        Err(Errno::MFILE) => Some(t!("the limit of open files leaves none to open it with")),
+        Err(Errno::LOOP) => Some("a loop of links, or a link of /proc, which is refused"),
+        Err(Errno::MFILE) => Some("the limit of open files leaves none to open it with"),
         _ => None,
     };
-    let result = result.doing(t!("enter working directory"), path);
+    let result = result.doing("enter working directory", path);
     let result = result.map_err(|error| hint.map_or(error, |hint| error.hint(hint)));
     result.and_then(|()| check_inside(path))
 }
@@ -45,13 +44,13 @@ fn enter_without_magic(path: &CStr) -> rustix::io::Result<()> {
 }
 
 pub fn check_inside(path: &'static CStr) -> Result<()> {
-    const DOING: Text = t!("enter working directory");
+    const DOING: &str = "enter working directory";
     let mut buf = [0; PATH_MAX];
     // ENOENT: it was removed; "(unreachable)/…": it lies outside of the root (getcwd(2)).
     let cwd = getcwd(&mut buf).doing(DOING, path)?;
     if cwd.to_bytes().first() == Some(&b'/') {
         Ok(())
     } else {
-        Err(Error::refused(DOING, path, t!("it lies outside of the container's root")))
+        Err(Error::refused(DOING, path, "it lies outside of the container's root"))
     }
 }

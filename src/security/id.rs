@@ -4,7 +4,6 @@ use core::ffi::CStr;
 
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::proc::lines::decimal;
 use crate::syscall::memory::words;
 
@@ -26,17 +25,17 @@ pub enum Id {
 impl Id {
     /// Reads `text`; an error shows `whole`.
     pub fn parse(text: &'static [u8], whole: &'static CStr) -> Result<Id> {
-        let refuse = |why| Err(Error::refused(t!("look up user or group"), whole, why));
+        let refuse = |why| Err(Error::refused("look up user or group", whole, why));
         match text.first() {
-            None => refuse(t!("a name is empty")),
+            None => refuse("a name is empty"),
             Some(_) if text.iter().all(u8::is_ascii_digit) => match in_file(text) {
                 Some(n) => Ok(Id::Number(n)),
-                None => refuse(t!("ids go from 0 to 2147483647")),
+                None => refuse("ids go from 0 to 2147483647"),
             },
             // What looks like a signed number must not become whom a hostile file says it is.
-            Some(b'-' | b'+') => refuse(t!("neither a name nor an id begins with a sign")),
+            Some(b'-' | b'+') => refuse("neither a name nor an id begins with a sign"),
             Some(_) if text.iter().any(|b| b":,\n".contains(b)) => {
-                refuse(t!("no name has a ':', a ',' or a newline"))
+                refuse("no name has a ':', a ',' or a newline")
             }
             Some(_) => Ok(Id::Name(text)),
         }
@@ -79,7 +78,7 @@ impl<'a> Groups<'a> {
 
     /// Appends a group, unless it repeats the one before.
     pub fn push(&mut self, gid: u32) -> Result<()> {
-        const DOING: Text = t!("collect the user's groups");
+        const DOING: &str = "collect the user's groups";
         if self.as_slice().last() == Some(&gid) {
             return Ok(());
         }
@@ -88,7 +87,7 @@ impl<'a> Groups<'a> {
             self.ids = words(self.arena.take(NGROUPS_MAX * size_of::<u32>() + 3).doing(DOING, ())?);
         }
         let slot = self.ids.get_mut(self.len).filter(|_| self.len < NGROUPS_MAX);
-        let full = || Error::refused(DOING, (), t!("there are more than 65536 (NGROUPS_MAX)"));
+        let full = || Error::refused(DOING, (), "there are more than 65536 (NGROUPS_MAX)");
         *slot.ok_or_else(full)? = gid;
         self.len += 1;
         Ok(())

@@ -56,66 +56,66 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
 /// descriptors in place; its working directory is "/" and its parent-death signal is set.
 pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Result<()> {
     let parent = getppid();
-    step::at(t!("leave the session keyring"));
+    step::at("leave the session keyring");
     leave_session_keyring()?;
     // Processes of a container that is joined can see this one already: from here on they can
     // neither trace it nor open what /proc shows of it (CVE-2016-9962).
-    step::at(t!("become undumpable"));
+    step::at("become undumpable");
     be_undumpable()?;
-    step::at(t!("check the capabilities"));
+    step::at("check the capabilities");
     caps::check(process.capabilities)?;
     // Before the limits, which may forbid opening files, and with every right to read them.
-    step::at(t!("look up the user"));
+    step::at("look up the user");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root =
-        openat(CWD, c"/", flags, Mode::empty()).doing(t!("open the root of the container"), ())?;
+        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
     let ids = look_up_user(process, root.as_fd(), arena)?;
     // Raising a hard limit takes CAP_SYS_RESOURCE.
-    step::at(t!("set resource limits"));
+    step::at("set resource limits");
     rlimits::set(&process.rlimits)?;
-    step::at(t!("mark descriptors close-on-exec"));
+    step::at("mark descriptors close-on-exec");
     close_on_exec()?;
     if process.no_new_privs {
-        step::at(t!("set no_new_privs"));
+        step::at("set no_new_privs");
         set_no_new_privs()?;
     }
     // Takes CAP_SETPCAP, which a change of user takes away.
-    step::at(t!("limit the bounding set"));
+    step::at("limit the bounding set");
     caps::bound(process.capabilities)?;
     // Its owner may open it again by name, as /dev/console or /dev/stdout.
     if process.tty && ids.uid != 0 {
-        step::at(t!("give the terminal to the user"));
+        step::at("give the terminal to the user");
         let owner = Some(rustix::fs::Uid::from_raw(ids.uid));
         let [stdin, ..] = fd::stdio();
-        rustix::fs::fchown(stdin, owner, None).doing(t!("give the terminal to"), process.user)?;
+        rustix::fs::fchown(stdin, owner, None).doing("give the terminal to", process.user)?;
     }
-    step::at(t!("change the user"));
+    step::at("change the user");
     become_user(&ids)?;
     // An execve as another user than root leaves no capability, so there is none to keep; working
     // directory and command are then reached with the user's own rights.
-    step::at(t!("limit the capabilities"));
+    step::at("limit the capabilities");
     caps::limit(if ids.uid == 0 { process.capabilities } else { 0 })?;
     // The change of user has cleared it (kernel/cred.c, commit_creds).
-    step::at(t!("set the parent-death signal"));
+    step::at("set the parent-death signal");
     die_with_parent(process.parent_death_signal, parent)?;
-    step::at(t!("enter the working directory"));
+    step::at("enter the working directory");
     directory::enter(process.cwd)?;
     environment::complete(process, ids.home, arena)?;
     // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
-    step::at(t!("restore the signals"));
-    sigaction(signal::CHLD, original.sigchld).doing(t!("restore SIGCHLD"), ())?;
-    sigprocmask(original.mask).doing(t!("restore the signal mask"), ())?;
-    step::at(t!("execute the command"));
+    step::at("restore the signals");
+    sigaction(signal::CHLD, original.sigchld).doing("restore SIGCHLD", ())?;
+    sigprocmask(original.mask).doing("restore the signal mask", ())?;
+    step::at("execute the command");
     Ok(())
 }
 
 /// Nobody without CAP_SYS_PTRACE traces the caller or opens what /proc shows of it.
 pub fn be_undumpable() -> Result<()> {
-    prctl(Prctl::SetDumpable, 0).doing(t!("clear dumpable"), ()).map(drop)
+    prctl(Prctl::SetDumpable, 0).doing("clear dumpable", ()).map(drop)
 }
 
 fn set_no_new_privs() -> Result<()> {
-    prctl(Prctl::SetNoNewPrivs, 1).doing(t!("set no_new_privs"), ()).map(drop)
+    prctl(Prctl::SetNoNewPrivs, 1).doing("set no_new_privs", ()).map(drop)
 }
 
 /// The keys of the caller's session must stay out of reach. Without keyctl there is nothing to
@@ -124,7 +124,7 @@ fn set_no_new_privs() -> Result<()> {
 fn leave_session_keyring() -> Result<()> {
     match key::join_session_keyring() {
         Err(errno) if is_absent(errno) => Ok(()),
-        result => result.doing(t!("join a new session keyring"), ()),
+        result => result.doing("join a new session keyring", ()),
     }
 }
 
@@ -145,27 +145,27 @@ pub fn look_up_user<'a>(process: &Process, root: BorrowedFd, arena: &'a Arena) -
 fn close_on_exec() -> Result<()> {
     match fd::close_range_cloexec(3) {
         Err(errno) if is_absent(errno) || errno == Errno::INVAL => Ok(()),
-        result => result.doing(t!("mark descriptors close-on-exec"), ()),
+        result => result.doing("mark descriptors close-on-exec", ()),
     }
 }
 
 /// Groups before the user, which is the right to change them.
 fn become_user(ids: &Ids) -> Result<()> {
-    cred::setgroups(ids.groups.as_slice()).doing(t!("set supplementary groups"), ())?;
+    cred::setgroups(ids.groups.as_slice()).doing("set supplementary groups", ())?;
     let gid = Gid::from_raw(ids.gid);
-    set_thread_res_gid(gid, gid, gid).doing(t!("become group"), ids.gid)?;
+    set_thread_res_gid(gid, gid, gid).doing("become group", ids.gid)?;
     let uid = Uid::from_raw(ids.uid);
-    set_thread_res_uid(uid, uid, uid).doing(t!("become user"), ids.uid)
+    set_thread_res_uid(uid, uid, uid).doing("become user", ids.uid)
 }
 
 /// The signal does not come for a parent that died before it was set: then this process has a new
 /// parent by now.
 fn die_with_parent(signal: u32, parent: Option<rustix::process::Pid>) -> Result<()> {
-    prctl(Prctl::SetPdeathsig, signal).doing(t!("set parent-death signal"), signal)?;
+    prctl(Prctl::SetPdeathsig, signal).doing("set parent-death signal", signal)?;
     if getppid() == parent {
         Ok(())
     } else {
-        Err(Error::refused(t!("start the command"), (), t!("nsinit, its parent, is gone")))
+        Err(Error::refused("start the command", (), "nsinit, its parent, is gone"))
     }
 }
 

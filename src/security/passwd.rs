@@ -10,7 +10,6 @@ use rustix::fd::BorrowedFd;
 use super::id::{Groups, Id, in_file};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::proc::lines::{Piece, Pieces};
 
 /// Bytes that are read at a time, and the longest field that is looked at.
@@ -44,8 +43,8 @@ pub fn find_user(
     asked: &'static CStr,
     arena: &Arena,
 ) -> Result<Option<Entry>> {
-    const MALFORMED: Text = t!("its line in the container's /etc/passwd is malformed");
-    let refuse = |why| Error::refused(t!("find user"), asked, why);
+    const MALFORMED: &str = "its line in the container's /etc/passwd is malformed";
+    let refuse = |why| Error::refused("find user", asked, why);
     let mut buf = [0; BUFFER];
     let mut pieces = Pieces::new(file, &mut buf);
     let mut entry = Entry { uid: 0, gid: 0, home: c"", name: Vec::new() };
@@ -66,7 +65,7 @@ pub fn find_user(
             if overlong || home.contains(&0) {
                 return Err(refuse(MALFORMED));
             }
-            entry.home = arena.concat(&[home]).doing(t!("keep the home directory of"), asked)?;
+            entry.home = arena.concat(&[home]).doing("keep the home directory of", asked)?;
             return Ok(Some(Entry { uid, gid, ..entry }));
         }
         skip_line(&mut pieces, last)?;
@@ -107,8 +106,8 @@ pub fn find_groups(file: BorrowedFd<'_>, wanted: &mut Wanted<'_, '_>) -> Result<
             None => false,
         };
         if primary || other.is_some() || member {
-            let malformed = t!("a needed line in the container's /etc/group is malformed");
-            let refuse = || Error::refused(t!("find the user's groups"), (), malformed);
+            let malformed = "a needed line in the container's /etc/group is malformed";
+            let refuse = || Error::refused("find the user's groups", (), malformed);
             let gid = gid.ok_or_else(refuse)?;
             wanted.gid = if primary { Some(gid) } else { wanted.gid };
             if let Some(found) = other.and_then(|n| wanted.found.get_mut(n)) {
@@ -150,5 +149,5 @@ fn skip_line(pieces: &mut Pieces, last: bool) -> Result<()> {
 }
 
 fn next<'a>(pieces: &'a mut Pieces, delimiter: u8) -> Result<Option<Piece<'a>>> {
-    pieces.next(delimiter).doing(t!("read the container's passwd and group files"), ())
+    pieces.next(delimiter).doing("read the container's passwd and group files", ())
 }

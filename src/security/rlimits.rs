@@ -28,14 +28,14 @@ pub fn set(limits: &[Rlimit]) -> Result<()> {
 fn explain(limit: &Rlimit, errno: Errno) -> Error {
     let name = NAMES.at(limit.resource as usize);
     let on = name.map_or(Object::Number(i64::from(limit.resource)), Object::Str);
-    let error = Error::errno(t!("set resource limit"), on, errno);
+    let error = Error::errno("set resource limit", on, errno);
     match errno {
         Errno::PERM if name == Some("RLIMIT_NOFILE") => {
-            error.hint(t!("raising it takes CAP_SYS_RESOURCE, and fs.nr_open is the highest"))
+            error.hint("raising it takes CAP_SYS_RESOURCE, and fs.nr_open is the highest")
         }
-        Errno::PERM => error.hint(t!("raising the hard limit takes CAP_SYS_RESOURCE")),
-        Errno::INVAL if name.is_none() => error.hint(t!("the kernel has no such resource")),
-        Errno::INVAL => error.hint(t!("the soft limit is above the hard limit")),
+        Errno::PERM => error.hint("raising the hard limit takes CAP_SYS_RESOURCE"),
+        Errno::INVAL if name.is_none() => error.hint("the kernel has no such resource"),
+        Errno::INVAL => error.hint("the soft limit is above the hard limit"),
         _ => error,
     }
 }

@@ -198,7 +198,7 @@ fn a_working_directory_outside_of_the_root_or_removed_is_refused() {
             prepare(root);
             // As where the kernel has no openat2: only the second check is left.
             match directory::check_inside(c"the way") {
-                Ok(()) => Error::refused(t!("nothing was found"), (), t!("")),
+                Ok(()) => Error::refused("nothing was found", (), ""),
                 Err(error) => error,
             }
         });

@@ -12,7 +12,6 @@ use super::passwd::{self, Entry, NAME, Wanted};
 use crate::beneath;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::plan::GROUPS;
 use crate::syscall::fd::AsFd;
 
@@ -62,7 +61,7 @@ pub fn user_name(uid: u32, root: BorrowedFd<'_>, arena: &Arena) -> Option<heaple
 /// Opens one of the two files; `None` where there is none. The root may hold anything under these
 /// names: opening a FIFO must not wait, and only a regular file has an end.
 fn open(root: BorrowedFd<'_>, path: &'static CStr) -> Result<Option<OwnedFd>> {
-    const DOING: Text = t!("open the container's");
+    const DOING: &str = "open the container's";
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match beneath::open(root, path, flags) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
@@ -71,7 +70,7 @@ fn open(root: BorrowedFd<'_>, path: &'static CStr) -> Result<Option<OwnedFd>> {
     let stat = fstat(file.as_fd()).doing(DOING, path)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(Some(file)),
-        _ => Err(Error::refused(DOING, path, t!("it is not a regular file"))),
+        _ => Err(Error::refused(DOING, path, "it is not a regular file")),
     }
 }
 
@@ -91,7 +90,7 @@ fn resolve<'a>(
         (Id::Name(_), Some(entry)) => entry.uid,
         (Id::Name(_), None) => {
             return Err(no_such(
-                t!("find user"),
+                "find user",
                 asked.user,
                 passwd.is_some(),
                 "user",
@@ -136,18 +135,18 @@ fn find_groups(
     }
     let (gid, arena) = (wanted.gid, wanted.groups.arena());
     if spec.group.is_some() && gid.is_none() {
-        return Err(no_such(t!("find"), asked.user, file.is_some(), "group", "group", arena));
+        return Err(no_such("find", asked.user, file.is_some(), "group", "group", arena));
     }
     match asked.groups.iter().zip(found).find(|(_, found)| !found) {
         Some((name, _)) => {
-            Err(no_such(t!("find group"), name, file.is_some(), "group", "group", arena))
+            Err(no_such("find group", name, file.is_some(), "group", "group", arena))
         }
         None => Ok(gid),
     }
 }
 
 fn no_such(
-    doing: Text,
+    doing: &'static str,
     on: &'static CStr,
     exists: bool,
     what: &str,
@@ -155,11 +154,11 @@ fn no_such(
     arena: &Arena,
 ) -> Error {
     let text = if exists {
-        Text::composed(format_args!("no such {what} in the container's /etc/{file}"), arena)
+        arena.str(format_args!("no such {what} in the container's /etc/{file}"))
     } else {
-        Text::composed(format_args!("no such {what}: the container has no /etc/{file}"), arena)
+        arena.str(format_args!("no such {what}: the container has no /etc/{file}"))
     };
-    Error::refused(doing, on, text.unwrap_or(t!("no such name")))
+    Error::refused(doing, on, text.unwrap_or("no such name"))
 }
 
 /// A parsed `user`.

@@ -29,7 +29,6 @@ mod cgroup;
 mod cgroup_limits;
 mod cgroup_v2;
 mod cli;
-mod compressed;
 mod dialects;
 mod dropin_catatonit;
 mod dropin_dumb_init;

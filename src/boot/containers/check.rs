@@ -19,7 +19,6 @@ use crate::error::{Context as _, Error, Result};
 use crate::exec::{DEFAULT_PATH, value};
 use crate::exec::{Program, program};
 use crate::front::{blank, tell};
-use crate::packed::Text;
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
 use crate::say;
@@ -44,17 +43,17 @@ pub fn check(
         say::error(text);
     });
     if units.is_empty() {
-        let why = t!("there is nothing in \"onboot\", \"services\" and \"onshutdown\" of it");
-        return Err(Error::refused(t!("check"), dir, why));
+        let why = "there is nothing in \"onboot\", \"services\" and \"onshutdown\" of it";
+        return Err(Error::refused("check", dir, why));
     }
     let here = openat(CWD, c".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .doing(t!("open"), "the working directory")?;
+        .doing("open", "the working directory")?;
     for n in 0..units.len() {
         match container(dir, machine, &mut units, n, plan, arena) {
             Ok(is_good) => good &= is_good,
             Err(error) => good = tell(error, arena) == 0,
         }
-        fchdir(here.as_fd()).doing(t!("go back to"), "the working directory")?;
+        fchdir(here.as_fd()).doing("go back to", "the working directory")?;
     }
     Ok(good & !goes_round(&units))
 }
@@ -85,7 +84,7 @@ fn container(
     if let Some(unit) = units.get_mut(n) {
         unit.after = set;
     }
-    chdir(place).doing(t!("change directory to"), place)?;
+    chdir(place).doing("change directory to", place)?;
     let mut tell = |result| {
         if let Err(error) = result {
             say::error(format_args!("{}: {error}", Show(place.to_bytes())));
@@ -110,13 +109,13 @@ fn rootfs(plan: &Plan, place: &CStr) -> Result<Option<OwnedFd>> {
     }
     let base = base(plan)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let root = openat(CWD, base.path, flags, Mode::empty()).doing(t!("open"), base.path)?;
+    let root = openat(CWD, base.path, flags, Mode::empty()).doing("open", base.path)?;
     if !base.image {
         return Ok(Some(root));
     }
-    let Some(fstype) = fstype(&root).doing(t!("read the image"), base.path)? else {
-        let why = t!("it is neither squashfs nor ext4 nor erofs");
-        return Err(Error::refused(t!("use the image"), base.path, why));
+    let Some(fstype) = fstype(&root).doing("read the image", base.path)? else {
+        let why = "it is neither squashfs nor ext4 nor erofs";
+        return Err(Error::refused("use the image", base.path, why));
     };
     // Not everybody can, and not every kernel knows what another does.
     let inside = inside::open(&root, base.path, fstype);
@@ -141,7 +140,7 @@ fn working_dir(plan: &Plan, root: BorrowedFd) -> Result<()> {
     match plan.process.cwd {
         Some(path) if !is_mounted(plan, path) => {
             let flags = OFlags::PATH | OFlags::DIRECTORY;
-            beneath::open(root, path, flags).doing(t!("change directory to"), path).map(drop)
+            beneath::open(root, path, flags).doing("change directory to", path).map(drop)
         }
         _ => Ok(()),
     }
@@ -166,11 +165,7 @@ fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result
             return runs(file, path, root, machine, arena);
         }
     }
-    Err(Error::refused(
-        t!("find the command"),
-        name,
-        t!("there is no such file in the root file system"),
-    ))
+    Err(Error::refused("find the command", name, "there is no such file in the root file system"))
 }
 
 /// Whether this machine runs it, and what it needs to be run.
@@ -181,35 +176,35 @@ fn runs(
     machine: u16,
     arena: &Arena,
 ) -> Result<()> {
-    let refused = |path, why| Err(Error::refused(t!("execute"), path, why));
+    let refused = |path, why| Err(Error::refused("execute", path, why));
     for _ in 0..DEPTH {
-        let stat = fstat(file.as_fd()).doing(t!("look at"), path)?;
+        let stat = fstat(file.as_fd()).doing("look at", path)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
             || stat.st_mode & 0o111 == 0
         {
-            return refused(path, t!("it is no file that may be executed"));
+            return refused(path, "it is no file that may be executed");
         }
         let mut buf = [0; 256];
         let needs = match program(fd_path(file.as_fd()).as_cstr(), &mut buf) {
             None => {
-                return refused(path, t!("it is neither a program nor a script with a #! line"));
+                return refused(path, "it is neither a program nor a script with a #! line");
             }
             Some(Program { machine: Some(other), .. }) if other != machine => {
-                return refused(path, t!("it is a program for another kind of machine"));
+                return refused(path, "it is a program for another kind of machine");
             }
             Some(program) => program.interpreter,
         };
         let Some(needs) = needs else { return Ok(()) };
         let interpreter = join(arena, &[needs])?;
         file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
-            .doing(t!("open"), interpreter)
+            .doing("open", interpreter)
             .map_err(|error| {
                 let hint = format_args!("the interpreter that {} needs", Show(path.to_bytes()));
-                Text::composed(hint, arena).map_or(error, |hint| error.hint(hint))
+                arena.str(hint).map_or(error, |hint| error.hint(hint))
             })?;
         path = interpreter;
     }
-    refused(path, t!("its interpreter needs an interpreter, and so on without end"))
+    refused(path, "its interpreter needs an interpreter, and so on without end")
 }
 
 /// Whether some of them wait for each other: those are said.

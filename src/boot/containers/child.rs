@@ -59,11 +59,11 @@ pub fn run(child: Child) -> ! {
 
 fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     let Child { containers, name, kind, units, output, log, talk, plan, arena } = child;
-    sigprocmask(SigSet::EMPTY).doing(t!("unblock signals"), ())?;
-    standard(output).doing(t!("make standard input and output"), ())?;
-    setsid().doing(t!("make a session"), ())?;
+    sigprocmask(SigSet::EMPTY).doing("unblock signals", ())?;
+    standard(output).doing("make standard input and output", ())?;
+    setsid().doing("make a session", ())?;
     let dir = directory(containers, kind, name, arena)?;
-    chdir(dir).doing(t!("change directory to"), dir)?;
+    chdir(dir).doing("change directory to", dir)?;
     let plan = blank(plan);
     read(plan, CONFIG, arena)?;
     if plan.mark("log", 0).is_none() {
@@ -72,7 +72,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
     let (after, _) = after(plan, units, (kind, name), CONFIG, arena);
     // PID 1 is there as long as this process.
     rustix::io::write(talk.as_fd(), bytes_of(&mut record(after, &plan.service.keep)))
-        .doing(t!("tell the settings"), ())?;
+        .doing("tell the settings", ())?;
     let mut go = [0];
     match rustix::io::retry_on_intr(|| rustix::io::read(talk.as_fd(), &mut go[..])) {
         Ok(1) => {}
@@ -80,9 +80,8 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
         _ => exit_group(STATUS_NSINIT),
     }
     image::prepare(dir, name, plan, arena)?;
-    fcntl_setfd(talk.as_fd(), FdFlags::empty()).doing(t!("keep the socket"), ())?;
-    let ready =
-        arena.cstr(format_args!("{}", talk.as_raw_fd())).doing(t!("name the socket"), ())?;
+    fcntl_setfd(talk.as_fd(), FdFlags::empty()).doing("keep the socket", ())?;
+    let ready = arena.cstr(format_args!("{}", talk.as_raw_fd())).doing("name the socket", ())?;
     let argv = [
         Some(c"nsinit".into()),
         Some(c"exec".into()),
@@ -93,7 +92,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
         None::<ThinCStr>,
     ];
     let errno = execve(c"/proc/self/exe", &argv, &[None]);
-    Err(Error::errno(t!("execute"), "/proc/self/exe", errno))
+    Err(Error::errno("execute", "/proc/self/exe", errno))
 }
 
 /// The directory of a container.
@@ -109,7 +108,7 @@ pub fn directory(
 /// A path, put together.
 #[inline(never)]
 pub fn join(arena: &Arena, parts: &[&[u8]]) -> Result<&'static CStr, Error> {
-    arena.concat(parts).doing(t!("keep a path"), ())
+    arena.concat(parts).doing("keep a path", ())
 }
 
 /// Its file, in the working directory.
@@ -124,7 +123,7 @@ pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), E
     if let Err(fault) = read {
         tell(fault, arena);
     }
-    Err(Error::refused(t!("use"), path, t!("there is no \"command\" in it")))
+    Err(Error::refused("use", path, "there is no \"command\" in it"))
 }
 
 /// The names in "after" as a set, and whether all can be waited for: others are said.
@@ -145,8 +144,8 @@ pub fn after(
             _ => {
                 known = false;
                 let why = match found {
-                    None => t!("there is no such container"),
-                    Some(_) => t!("only a service can wait for one whose turn comes later"),
+                    None => "there is no such container",
+                    Some(_) => "only a service can wait for one whose turn comes later",
                 };
                 let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
                 let file = path.to_str().unwrap_or("container.json");

@@ -17,7 +17,6 @@ use super::unit::State;
 use super::{Phase, Room};
 use crate::bytes::{Short, split_by};
 use crate::error::{Context, Result};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 use crate::syscall::time::boottime;
 
@@ -68,10 +67,10 @@ pub fn listen() -> Result<OwnedFd> {
     let _ = unlinkat(CWD, SOCKET, AtFlags::empty());
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-        .doing(t!("make the socket"), SOCKET)?;
-    let address = SocketAddrUnix::new(SOCKET).doing(t!("name the socket"), SOCKET)?;
-    bind(socket.as_fd(), &address).doing(t!("bind the socket"), SOCKET)?;
-    rustix::net::listen(socket.as_fd(), CLIENTS as i32).doing(t!("listen on"), SOCKET)?;
+        .doing("make the socket", SOCKET)?;
+    let address = SocketAddrUnix::new(SOCKET).doing("name the socket", SOCKET)?;
+    bind(socket.as_fd(), &address).doing("bind the socket", SOCKET)?;
+    rustix::net::listen(socket.as_fd(), CLIENTS as i32).doing("listen on", SOCKET)?;
     Ok(socket)
 }
 
@@ -80,25 +79,25 @@ pub fn listen() -> Result<OwnedFd> {
 pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
     let socket =
         socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .doing(t!("make a socket"), ())?;
-    let address = SocketAddrUnix::new(SOCKET).doing(t!("name the socket"), SOCKET)?;
-    connect(socket.as_fd(), &address).doing(t!("connect to"), SOCKET).map_err(
-        |error| match error.raw() {
+            .doing("make a socket", ())?;
+    let address = SocketAddrUnix::new(SOCKET).doing("name the socket", SOCKET)?;
+    connect(socket.as_fd(), &address).doing("connect to", SOCKET).map_err(|error| {
+        match error.raw() {
             Some(Errno::NOENT | Errno::CONNREFUSED) => {
-                error.hint(t!("nsinit is not this machine's PID 1, or runs no containers yet"))
+                error.hint("nsinit is not this machine's PID 1, or runs no containers yet")
             }
             _ => error,
-        },
-    )?;
-    send(socket.as_fd(), request, SendFlags::NOSIGNAL).doing(t!("ask"), SOCKET)?;
+        }
+    })?;
+    send(socket.as_fd(), request, SendFlags::NOSIGNAL).doing("ask", SOCKET)?;
     let mut buf = [0; PACKET];
     loop {
         let (n, _) =
             rustix::io::retry_on_intr(|| recv(socket.as_fd(), &mut buf[..], RecvFlags::empty()))
-                .doing(t!("wait for the answer of"), SOCKET)?;
+                .doing("wait for the answer of", SOCKET)?;
         let packet = buf.get(..n).unwrap_or(&[]);
         if packet.is_empty() {
-            return Err(Errno::CONNRESET).doing(t!("wait for the answer of"), SOCKET);
+            return Err(Errno::CONNRESET).doing("wait for the answer of", SOCKET);
         }
         each(packet);
         if packet.first().is_some_and(u8::is_ascii_digit) {
@@ -168,20 +167,20 @@ impl Room<'_, '_> {
     }
 
     /// Does what is asked of a container.
-    fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), Text> {
+    fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), &'static str> {
         if self.phase >= Phase::Stopping {
-            return Err(t!("the machine ends"));
+            return Err("the machine ends");
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
         let (rests, stop, restart) = (unit.pid.is_none(), word == b"stop", word == b"restart");
         match word {
             _ if stop && rests && unit.state != State::BackOff => {
-                return Err(t!("it does not run"));
+                return Err("it does not run");
             }
             _ if stop || restart => {}
             b"start" if rests => {}
-            b"start" => return Err(t!("it runs")),
-            _ => return Err(t!("nothing that can be asked for")),
+            b"start" => return Err("it runs"),
+            _ => return Err("nothing that can be asked for"),
         }
         unit.failures = 0;
         if rests && !stop {

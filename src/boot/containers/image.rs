@@ -40,19 +40,19 @@ pub struct Base {
 /// Finds it: the working directory is the container's.
 pub fn base(plan: &Plan) -> Result<Base> {
     let found = match plan.rootfs.path {
-        Some(path) => Some((path, stat(path).doing(t!("open the root file system"), path)?)),
+        Some(path) => Some((path, stat(path).doing("open the root file system", path)?)),
         None => NAMES.into_iter().find_map(|name| Some((name, stat(name).ok()?))),
     };
     let Some((path, found)) = found else {
-        let why = t!("there is neither a directory \"rootfs\" nor an image \"rootfs.img\"");
-        return Err(Error::refused(t!("find the root file system"), (), why));
+        let why = "there is neither a directory \"rootfs\" nor an image \"rootfs.img\"";
+        return Err(Error::refused("find the root file system", (), why));
     };
     let image = match FileType::from_raw_mode(found.st_mode) {
         FileType::Directory => false,
         FileType::RegularFile | FileType::BlockDevice => true,
         _ => {
-            let why = t!("it is neither a directory nor an image");
-            return Err(Error::refused(t!("use as root file system"), path, why));
+            let why = "it is neither a directory nor an image";
+            return Err(Error::refused("use as root file system", path, why));
         }
     };
     Ok(Base { path, image, writable: path == c"lower" && plan.rootfs.path.is_none() })
@@ -106,36 +106,36 @@ fn is_ready(rootfs: &CStr) -> bool {
 fn make(path: &'static CStr) -> Result<()> {
     match mkdir(path, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno).doing(t!("make the directory"), path),
+        Err(errno) => Err(errno).doing("make the directory", path),
     }
 }
 
 fn link(to: &'static CStr, path: &'static CStr) -> Result<()> {
     match unlinkat(CWD, path, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => symlink(to, path).doing(t!("make the link"), path),
-        Err(errno) => Err(errno).doing(t!("remove"), path),
+        Ok(()) | Err(Errno::NOENT) => symlink(to, path).doing("make the link", path),
+        Err(errno) => Err(errno).doing("remove", path),
     }
 }
 
 /// Mounts an image, read-only.
 fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
-    let file = open(path, OFlags::RDONLY).doing(t!("open the image"), path)?;
-    let fstype = fstype(&file).doing(t!("read the image"), path)?.ok_or_else(|| {
-        Error::refused(t!("mount the image"), path, t!("it is neither squashfs nor ext4 nor erofs"))
+    let file = open(path, OFlags::RDONLY).doing("open the image", path)?;
+    let fstype = fstype(&file).doing("read the image", path)?.ok_or_else(|| {
+        Error::refused("mount the image", path, "it is neither squashfs nor ext4 nor erofs")
     })?;
     // The device lives as long as somebody has it open: the mount has.
     let device = loop_device(&file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
-    mount(source, on, fstype, flags, None).doing(t!("mount the image"), path).map_err(explained)
+    mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(explained)
 }
 
 /// With what the kernel means, where an image could not be mounted.
 pub fn explained(error: Error) -> Error {
     match error.raw() {
-        Some(Errno::NODEV) => error.hint(t!("this kernel does not know its file system")),
+        Some(Errno::NODEV) => error.hint("this kernel does not know its file system"),
         Some(Errno::INVAL) => {
-            error.hint(t!("it is damaged, or of a kind that this kernel does not know"))
+            error.hint("it is damaged, or of a kind that this kernel does not know")
         }
         _ => error,
     }
@@ -159,22 +159,22 @@ pub fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<Option<(OwnedF
     }
     const CONTROL: &CStr = c"/dev/loop-control";
     let control = node(CONTROL, FileType::CharacterDevice, (10, 237)).map_err(|errno| {
-        let error = Error::errno(t!("open"), CONTROL, errno);
-        error.hint(t!("images need loop devices: is the module \"loop\" there?"))
+        let error = Error::errno("open", CONTROL, errno);
+        error.hint("images need loop devices: is the module \"loop\" there?")
     })?;
     // Others may take the one that is free.
     for _ in 0..16 {
-        let n = loopdev::free(control.as_fd()).doing(t!("find a loop device for"), path)?;
+        let n = loopdev::free(control.as_fd()).doing("find a loop device for", path)?;
         let name = Path::new(format_args!("/dev/loop{n}"));
         let device = node(name.as_cstr(), FileType::BlockDevice, (7, n))
-            .doing(t!("open a loop device for"), path)?;
+            .doing("open a loop device for", path)?;
         match loopdev::configure(device.as_fd(), file.as_fd()) {
             Ok(()) => return Ok(Some((device, name))),
             Err(Errno::BUSY) => {}
-            Err(errno) => return Err(errno).doing(t!("set up a loop device for"), path),
+            Err(errno) => return Err(errno).doing("set up a loop device for", path),
         }
     }
-    Err(Error::errno(t!("set up a loop device for"), path, Errno::BUSY))
+    Err(Error::errno("set up a loop device for", path, Errno::BUSY))
 }
 
 /// Opens a device node, made where /dev is not the kernel's own.
@@ -200,7 +200,7 @@ fn tmpfs(on: &'static CStr, size: Option<&'static CStr>, arena: &Arena) -> Resul
     if is_mounted(on) {
         return Ok(());
     }
-    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data)).doing(t!("mount tmpfs on"), on)
+    mount(c"tmpfs", on, c"tmpfs", MountFlags::NODEV, Some(data)).doing("mount tmpfs on", on)
 }
 
 /// `layer` above `lower`, on `on`.
@@ -225,12 +225,12 @@ fn overlay(
     ];
     let data = join(arena, &data)?;
     // What the root of an overlay is for others to see is what the upper directory is.
-    let mode = stat(lower).doing(t!("look at"), lower)?.st_mode;
-    rustix::fs::chmod(upper, Mode::from_raw_mode(mode)).doing(t!("change the mode of"), upper)?;
+    let mode = stat(lower).doing("look at", lower)?.st_mode;
+    rustix::fs::chmod(upper, Mode::from_raw_mode(mode)).doing("change the mode of", upper)?;
     mount(c"overlay", on, c"overlay", MountFlags::empty(), Some(data))
-        .doing(t!("mount overlay on"), on)
+        .doing("mount overlay on", on)
         .map_err(|error| match error.raw() {
-            Some(Errno::NODEV) => error.hint(t!("this kernel has no overlay file system")),
+            Some(Errno::NODEV) => error.hint("this kernel has no overlay file system"),
             _ => error,
         })
 }

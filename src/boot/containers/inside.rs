@@ -11,15 +11,14 @@ use rustix::process::geteuid;
 
 use super::image::{explained, loop_device};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 
 /// The root of the image that `file` is, mounted read-only and nowhere: it goes with its descriptor, and
 /// the loop device with it (fsopen and fsmount, Linux 5.2).
 pub fn open(file: &OwnedFd, path: &'static CStr, fstype: &'static CStr) -> Result<OwnedFd> {
-    const DOING: Text = t!("look into the image");
+    const DOING: &str = "look into the image";
     if !geteuid().is_root() {
-        return Err(Error::refused(DOING, path, t!("only root can")));
+        return Err(Error::refused(DOING, path, "only root can"));
     }
     let device = loop_device(file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());

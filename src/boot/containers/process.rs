@@ -15,7 +15,6 @@ use crate::boot::{Action, mounts};
 use crate::bytes::{Short, number, split_by};
 use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::init::exit_status;
-use crate::packed::Text;
 use crate::plan::service::{OnFailure, Restart};
 use crate::syscall::fd::AsFd;
 use crate::syscall::memory::bytes_of;
@@ -109,18 +108,18 @@ impl Room<'_, '_> {
     }
 
     fn fork(&mut self, n: usize) -> Result<(Pid, OwnedFd)> {
-        const DOING: Text = t!("start it");
+        const DOING: &str = "start it";
         let containers = self.containers();
         let Some(unit) = self.units.get_mut(n) else {
             return Err(Error::errno(DOING, (), Errno::NOENT));
         };
         if unit.output.is_none() {
-            unit.output = Some(Output::new().doing(t!("make its pipe"), ())?);
+            unit.output = Some(Output::new().doing("make its pipe", ())?);
         }
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-                .doing(t!("make its socket"), ())?;
-        rustix::io::ioctl_fionbio(ours.as_fd(), true).doing(t!("make its socket"), ())?;
+                .doing("make its socket", ())?;
+        rustix::io::ioctl_fionbio(ours.as_fd(), true).doing("make its socket", ())?;
         match fork(NewNamespaces::empty()).doing(DOING, ())? {
             Fork::Parent(pid) => Ok((pid, ours)),
             Fork::Child => {

@@ -15,7 +15,6 @@ use crate::bytes::{Arena, Show, is_among, split_by};
 use crate::error::Error;
 use crate::front::libct::LOGS;
 use crate::front::load::RUN;
-use crate::packed::Text;
 
 /// Where the containers are unless the command line says otherwise.
 pub const CONTAINERS: &CStr = c"/containers";
@@ -29,7 +28,7 @@ impl Room<'_, '_> {
             match mkdir(dir, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => {
-                    let error = Error::errno(t!("make the directory"), dir, errno);
+                    let error = Error::errno("make the directory", dir, errno);
                     self.say(format_args!("{error}"));
                 }
             }
@@ -111,9 +110,9 @@ pub fn find(
         for name in names {
             let why = match fault(name) {
                 None if units.iter().any(|unit| unit.name == name) => {
-                    Some(t!("another container has this name"))
+                    Some("another container has this name")
                 }
-                None if units.is_full() => Some(t!("there are more than 64 containers")),
+                None if units.is_full() => Some("there are more than 64 containers"),
                 None => {
                     // It is not full.
                     let _ = units.push(Unit::new(name, kind));
@@ -130,14 +129,14 @@ pub fn find(
 }
 
 /// Why a name can't be a container's.
-fn fault(name: &CStr) -> Option<Text> {
+fn fault(name: &CStr) -> Option<&'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+@".contains(byte);
     match name.to_bytes() {
-        name if name.len() > NAME => Some(t!("its name has more than 63 bytes")),
+        name if name.len() > NAME => Some("its name has more than 63 bytes"),
         name if !name.iter().all(plain) => {
-            Some(t!("its name has something else than letters, digits, and \"-_.+@\""))
+            Some("its name has something else than letters, digits, and \"-_.+@\"")
         }
-        name if name == b"log" || name == b"control" => Some(t!("nsinit needs this name itself")),
+        name if name == b"log" || name == b"control" => Some("nsinit needs this name itself"),
         _ => None,
     }
 }

@@ -22,7 +22,6 @@ use super::file::{Dir, Version};
 use super::site::Site;
 use crate::bytes::{Arena, Full, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::plan::Cgroup;
 use crate::say;
 use crate::syscall::fd::AsFd;
@@ -33,7 +32,7 @@ const BUS: &CStr = c"/run/dbus/system_bus_socket";
 const PRIVATE: &CStr = c"/run/systemd/private";
 /// How long systemd may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-const DOING: Text = t!("ask systemd for a scope");
+const DOING: &str = "ask systemd for a scope";
 
 /// Whether systemd rules this machine (sd_booted(3)).
 pub fn is_there() -> bool {
@@ -51,9 +50,9 @@ pub const IN_SCOPE: Wanted = |_, path| {
 #[inline(never)]
 pub fn enter_scope(plan: Option<&Cgroup>, arena: &Arena) -> Result<()> {
     let (socket, on) = connect()?;
-    let unit = unit(plan, arena).doing(t!("name a scope"), ())?.to_bytes();
+    let unit = unit(plan, arena).doing("name a scope", ())?.to_bytes();
     let mut bus = Bus { socket, serial: 0, buf: [0; SIZE], len: 0, unit, result: None, arena };
-    bus.authenticate().doing(t!("be let in by"), on)?;
+    bus.authenticate().doing("be let in by", on)?;
     // Where everybody has a name.
     if on == BUS {
         bus.call(&HELLO, "Hello", &|_| {})?;
@@ -92,10 +91,10 @@ fn unit(plan: Option<&Cgroup>, arena: &Arena) -> core::result::Result<&'static C
 pub fn step_down(site: &Site, arena: &Arena) -> Result<()> {
     let unified = site.places.iter().find(|place| place.hierarchy.version == Version::V2);
     let Some(own) = unified.and_then(|place| place.hierarchy.own) else { return Ok(()) };
-    let path = arena.concat(&[own.to_bytes(), b"/launcher"]).doing(t!("name a group in"), own)?;
-    mkdir(path, Mode::from_raw_mode(0o755)).doing(t!("make control group"), path)?;
+    let path = arena.concat(&[own.to_bytes(), b"/launcher"]).doing("name a group in", own)?;
+    mkdir(path, Mode::from_raw_mode(0o755)).doing("make control group", path)?;
     let dir = Dir::open(path)?;
-    dir.write("cgroup.procs", b"0").doing(t!("enter"), path)
+    dir.write("cgroup.procs", b"0").doing("enter", path)
 }
 
 const DBUS: Call =
@@ -131,7 +130,7 @@ fn connect() -> Result<(OwnedFd, &'static CStr)> {
         Err(Errno::NOENT | Errno::CONNREFUSED) => (to(PRIVATE), PRIVATE),
         socket => (socket, BUS),
     };
-    Ok((socket.doing(t!("connect to"), on)?, on))
+    Ok((socket.doing("connect to", on)?, on))
 }
 
 /// A connection.
@@ -143,7 +142,7 @@ struct Bus<'a> {
     len: usize,
     /// The unit whose job is awaited, and how that ended: it may be told before the answer.
     unit: &'static [u8],
-    result: Option<Text>,
+    result: Option<&'static str>,
     arena: &'a Arena,
 }
 
@@ -201,7 +200,7 @@ impl Bus<'_> {
         let mut message = Writer::call(call, self.serial);
         arguments(&mut message);
         let Some(bytes) = message.finish() else {
-            return Err(Error::refused(DOING, method, t!("the name is too long")));
+            return Err(Error::refused(DOING, method, "the name is too long"));
         };
         self.send(bytes).doing(DOING, method)?;
         while !self.next(self.serial)? {}
@@ -212,11 +211,10 @@ impl Bus<'_> {
     fn await_job(&mut self) -> Result<()> {
         loop {
             match self.result {
-                Some(result) if result.is("done") => return Ok(()),
+                Some("done") => return Ok(()),
                 Some(result) => {
-                    let why =
-                        Text::composed(format_args!("its job ended as \"{result}\""), self.arena);
-                    return Err(Error::refused(DOING, (), why.unwrap_or(t!("its job failed"))));
+                    let why = self.arena.str(format_args!("its job ended as \"{result}\""));
+                    return Err(Error::refused(DOING, (), why.unwrap_or("its job failed")));
                 }
                 // No message answers that.
                 None => self.next(0)?,
@@ -229,19 +227,19 @@ impl Bus<'_> {
         let len = loop {
             match length(self.pending()) {
                 Some(len) if len <= self.len => break len,
-                _ => self.fill().doing(t!("hear from"), "systemd")?,
+                _ => self.fill().doing("hear from", "systemd")?,
             }
         };
         let text = |text: Option<&[u8]>| {
             let text = Show(text.unwrap_or(b"it does not say why"));
-            Text::composed(format_args!("{text}"), self.arena)
+            self.arena.str(format_args!("{text}"))
         };
         let (mut answers, mut refused) = (false, None);
         if let Some(mut message) = self.buf.get(..len).and_then(parse) {
             let body = &mut message.body;
             answers = serial != 0 && message.reply == serial;
             if answers && message.kind == ERROR {
-                refused = Some(text(body.string()).unwrap_or(t!("it refuses")));
+                refused = Some(text(body.string()).unwrap_or("it refuses"));
             }
             // The job's id and path, the unit, and how it ended.
             if message.kind == SIGNAL

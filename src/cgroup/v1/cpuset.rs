@@ -37,7 +37,7 @@ fn set_file(
         if text.is_empty() {
             dir.put(file, value, arena)?;
         } else {
-            value = arena.concat(&[text]).doing(t!("keep a list"), ())?.to_bytes();
+            value = arena.concat(&[text]).doing("keep a list", ())?.to_bytes();
         }
     }
     Ok(())
@@ -45,10 +45,8 @@ fn set_file(
 
 fn explain(error: Error) -> Error {
     match error.raw() {
-        Some(Errno::ACCESS) => error.hint(t!("the parent group does not have all of them")),
-        Some(Errno::INVAL | Errno::RANGE) => {
-            error.hint(t!("the machine does not have all of them"))
-        }
+        Some(Errno::ACCESS) => error.hint("the parent group does not have all of them"),
+        Some(Errno::INVAL | Errno::RANGE) => error.hint("the machine does not have all of them"),
         _ => error,
     }
 }

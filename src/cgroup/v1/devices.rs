@@ -34,11 +34,11 @@ fn write_rules(group: &Limited, file: &'static str, rules: Option<&[DeviceRule]>
     if rules.is_some_and(<[_]>::is_empty) {
         return Ok(());
     }
-    let fd = dir.file(file, OFlags::WRONLY).doing(t!("open"), (dir.path, file))?;
+    let fd = dir.file(file, OFlags::WRONLY).doing("open", (dir.path, file))?;
     let put = |text: &[u8]| match write(fd.as_fd(), text) {
         Ok(_) => Ok(()),
         Err(errno) => Err(failed(dir.path, file, &Show(text), errno, arena)
-            .hint(t!("the parent group must be allowed what this one is"))),
+            .hint("the parent group must be allowed what this one is")),
     };
     let Some(rules) = rules else { return put(b"a") };
     rules.iter().try_for_each(|rule| match format(rule) {

@@ -132,8 +132,7 @@ fn wanted(rules: &[DeviceRule], n: usize) -> i32 {
 fn assemble(access: &DeviceAccess, arena: &Arena) -> Result<&'static [u8]> {
     let allows = !access.allow_all;
     let rules = if allows { allowed(access) } else { &access.denied };
-    let bytes =
-        arena.take((rules.len() + 1) * RULE * INSN).doing(t!("write a device program"), ())?;
+    let bytes = arena.take((rules.len() + 1) * RULE * INSN).doing("write a device program", ())?;
     let mut program = Program { bytes, len: 0 };
     program.begin();
     for (n, rule) in rules.iter().enumerate() {
@@ -150,10 +149,10 @@ pub fn load(access: &DeviceAccess, arena: &Arena) -> Result<Option<OwnedFd>> {
     if access.allow_all && access.denied.is_empty() {
         return Ok(None);
     }
-    let loaded = bpf::load(assemble(access, arena)?).doing(t!("load the program for"), PART);
+    let loaded = bpf::load(assemble(access, arena)?).doing("load the program for", PART);
     loaded.map(Some).map_err(|error| match error.raw() {
-        Some(Errno::NOSYS | Errno::INVAL) => error.hint(t!("the kernel has no CONFIG_CGROUP_BPF")),
-        Some(Errno::PERM) => error.hint(t!("it takes CAP_SYS_ADMIN, or a larger RLIMIT_MEMLOCK")),
+        Some(Errno::NOSYS | Errno::INVAL) => error.hint("the kernel has no CONFIG_CGROUP_BPF"),
+        Some(Errno::PERM) => error.hint("it takes CAP_SYS_ADMIN, or a larger RLIMIT_MEMLOCK"),
         _ => error,
     })
 }
@@ -167,9 +166,9 @@ pub fn attach(dir: &Dir, program: &OwnedFd, fresh: bool) -> Result<()> {
     let count = if fresh { 0 } else { bpf::attached(dir.fd(), &mut old).unwrap_or(0) };
     bpf::attach(dir.fd(), program.as_fd())
         .and_then(|()| detach(dir, old.get(..count).unwrap_or(&[])))
-        .doing(t!("attach the program for cgroups.allowed_devices to"), dir.path)
+        .doing("attach the program for cgroups.allowed_devices to", dir.path)
         .map_err(|error: Error| match error.raw() {
-            Some(Errno::PERM) => error.hint(t!("a group above has one that allows no other")),
+            Some(Errno::PERM) => error.hint("a group above has one that allows no other"),
             _ => error,
         })
 }

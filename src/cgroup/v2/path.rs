@@ -59,17 +59,15 @@ pub fn give_down(base: &CStr, path: &'static CStr, at: &Place, arena: &Arena) ->
 
 fn explain(error: Error) -> Error {
     match error.raw() {
-        Some(Errno::BUSY) => error.hint(t!(
+        Some(Errno::BUSY) => error.hint(
             "a group with processes can't limit the groups below it: start nsinit from another, or \
-             name an absolute cgroups.parent"
-        )),
-        Some(Errno::INVAL) => {
-            error.hint(t!("are there real-time processes outside the top group?"))
-        }
+             name an absolute cgroups.parent",
+        ),
+        Some(Errno::INVAL) => error.hint("are there real-time processes outside the top group?"),
         Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-            error.hint(t!("the caller's group was not delegated to it"))
+            error.hint("the caller's group was not delegated to it")
         }
-        Some(Errno::OPNOTSUPP) => error.hint(t!("the group is threaded")),
+        Some(Errno::OPNOTSUPP) => error.hint("the group is threaded"),
         _ => error,
     }
 }

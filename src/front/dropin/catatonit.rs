@@ -16,14 +16,12 @@ pub const PEER: Peer = Peer {
     finish,
     // Docker's form: podman does not ask, but whoever gives it to docker as init-path has it checked.
     version: concat!("tini version 0.2.1_catatonit (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
-    usage: packed!(
-        "usage: catatonit [OPTION…] [--] COMMAND [ARGUMENT…]
+    usage: "usage: catatonit [OPTION…] [--] COMMAND [ARGUMENT…]
 nsinit in the place of catatonit: runs COMMAND, passes signals on, reaps.
   -g  signals go to the command's process group
   -P  no command: reap, and end with TERM or INT
   -L  license    -h  this text    -V, --version
-environment: CATATONIT_DEBUG tell of each signal and each process that ends"
-    ),
+environment: CATATONIT_DEBUG tell of each signal and each process that ends",
     version_on_stderr: false,
     usage_on_stderr: true,
 };
@@ -32,7 +30,7 @@ environment: CATATONIT_DEBUG tell of each signal and each process that ends"
 fn finish(options: &mut Options, env: &Env) -> Result<()> {
     const RESERVED: &str = "CATATONIT_LOG";
     if env.get(RESERVED).is_some() {
-        return Err(usage(RESERVED, t!("catatonit reserves it")));
+        return Err(usage(RESERVED, "catatonit reserves it"));
     }
     if env.get("CATATONIT_DEBUG").is_some() {
         options.verbosity = 2;

@@ -15,15 +15,13 @@ pub const PEER: Peer = Peer {
     begin,
     finish,
     version: concat!("dumb-init v1.2.5 (nsinit ", env!("CARGO_PKG_VERSION"), ")"),
-    usage: packed!(
-        "usage: dumb-init [OPTION…] [--] COMMAND [ARGUMENT…]
+    usage: "usage: dumb-init [OPTION…] [--] COMMAND [ARGUMENT…]
 nsinit in the place of dumb-init: runs COMMAND in a session of its own, passes signals on, reaps.
   -c, --single-child  no session: signals go to COMMAND alone
   -r, --rewrite S:R   signal S goes on as R, by number or name; 0 drops it
   -v, --verbose       tell of each signal and each process that ends
   -h, --help, -V, --version
-environment: DUMB_INIT_DEBUG=1 -v, DUMB_INIT_SETSID=0 -c"
-    ),
+environment: DUMB_INIT_DEBUG=1 -v, DUMB_INIT_SETSID=0 -c",
     version_on_stderr: true,
     usage_on_stderr: true,
 };

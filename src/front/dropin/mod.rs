@@ -14,8 +14,6 @@ use super::{Context, answer, shown, usage};
 use crate::bytes::split_by;
 use crate::error::Result;
 use crate::init::{Options, Placement, Subreaper, take_signals};
-use crate::packed::Packed;
-use crate::packed::Text;
 use crate::say;
 use crate::syscall::cstr::{Env, List, ThinCStr};
 
@@ -37,7 +35,7 @@ pub struct Peer {
     /// Its answer to --version, with nsinit's own.
     version: &'static str,
     /// Its answer to -h.
-    usage: Packed<'static>,
+    usage: &'static str,
     /// Its answers are on standard error, which is part of what callers rely on.
     version_on_stderr: bool,
     usage_on_stderr: bool,
@@ -87,7 +85,7 @@ fn take(
     word: &'static CStr,
     rest: &mut List<'static>,
     options: &mut Options,
-) -> core::result::Result<Option<u8>, Text> {
+) -> core::result::Result<Option<u8>, &'static str> {
     let mut letters = word.to_bytes_with_nul().get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
     while let [first, after @ ..] = letters
@@ -105,7 +103,7 @@ fn take(
         };
         let option = find(peer, letter, name)?;
         let value = match (option.takes_value, value, *rest) {
-            (false, Some(_), _) if long.is_some() => return Err(t!("this option takes no value")),
+            (false, Some(_), _) if long.is_some() => return Err("this option takes no value"),
             (false, ..) => c"",
             (true, Some(value), _) => {
                 letters = b"";
@@ -115,7 +113,7 @@ fn take(
                 *rest = after;
                 next.get()
             }
-            (true, None, _) => return Err(t!("its value is missing")),
+            (true, None, _) => return Err("its value is missing"),
         };
         if matches!(option.letter, b'h' | b'l' | b'L' | b'V' | 0) {
             return Ok(Some(option.letter));
@@ -133,15 +131,15 @@ struct Opt {
 
 /// The option of this letter; or with a name that of this name, or the only one that begins so: no name
 /// begins another (see the tests).
-fn find(peer: &Peer, letter: u8, name: &[u8]) -> core::result::Result<Opt, Text> {
-    let mut found = Err(t!("no such option (try -h)"));
+fn find(peer: &Peer, letter: u8, name: &[u8]) -> core::result::Result<Opt, &'static str> {
+    let mut found = Err("no such option (try -h)");
     for text in split_by(peer.options.as_bytes(), b' ') {
         let (own, word) = text.split_first().unwrap_or((&0, b""));
         let (own, value) = (*own, word.strip_prefix(b":"));
         let word = value.unwrap_or(word);
         if if name.is_empty() { own == letter } else { word.starts_with(name) } {
             let option = Opt { letter: own, takes_value: value.is_some() };
-            found = found.map_or(Ok(option), |_| Err(t!("more than one option begins so")));
+            found = found.map_or(Ok(option), |_| Err("more than one option begins so"));
         }
     }
     found
@@ -176,11 +174,6 @@ fn tell(peer: &Peer, question: u8) -> Result<u8> {
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "{text}");
     answer(&mut out)
-}
-
-#[cfg(test)]
-pub fn usages() -> impl Iterator<Item = Packed<'static>> {
-    PEERS.into_iter().map(|peer| peer.usage)
 }
 
 #[cfg(test)]

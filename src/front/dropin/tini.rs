@@ -23,8 +23,7 @@ pub const PEER: Peer = Peer {
     begin: |_| {},
     finish,
     version: VERSION,
-    usage: packed!(
-        "usage: tini [OPTION…] [--] COMMAND [ARGUMENT…]
+    usage: "usage: tini [OPTION…] [--] COMMAND [ARGUMENT…]
 nsinit in the place of tini: runs COMMAND, passes signals on, reaps.
   -e N      status N of the command is answered with 0
   -g        signals go to the command's process group
@@ -32,8 +31,7 @@ nsinit in the place of tini: runs COMMAND, passes signals on, reaps.
   -s        be a subreaper; without being PID 1 it is one anyway
   -v, -w    tell more; tell of each orphan that is reaped
   -l        license    -h  this text    --version
-environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 + the number of -v"
-    ),
+environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 + the number of -v",
     version_on_stderr: false,
     usage_on_stderr: false,
 };
@@ -42,7 +40,7 @@ environment: TINI_SUBREAPER -s, TINI_KILL_PROCESS_GROUP -g, TINI_VERBOSITY=N 1 +
 pub fn expect(options: &mut Options, value: &CStr) -> Verdict {
     let n = number(value.to_bytes(), 10).and_then(|n| usize::try_from(n).ok());
     let status = n.and_then(|n| options.status.get_mut(n));
-    *status.ok_or(t!("a status from 0 to 255 is needed"))? = 0;
+    *status.ok_or("a status from 0 to 255 is needed")? = 0;
     Ok(())
 }
 

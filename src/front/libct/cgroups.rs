@@ -102,7 +102,7 @@ impl File<'_> {
     /// "major:minor value", one line: number `n` of `plan::BLKIO`.
     fn device_line(&mut self, n: usize, least: u64, most: u64) -> Read {
         let value = match self.text_or_none()?.map(|text| device_value(text.to_bytes())) {
-            Some(None) => return Err(self.fault(t!("expected \"major:minor value\""))),
+            Some(None) => return Err(self.fault("expected \"major:minor value\"")),
             Some(Some(line)) if !(least..=most).contains(&line.value) => {
                 return Err(self.composed(format_args!("the value is not {least} to {most}")));
             }
@@ -152,7 +152,7 @@ impl File<'_> {
         });
         match class {
             Some(None) => {
-                return Err(self.fault(t!("expected a number of 32 bits, as in \"0x100001\"")));
+                return Err(self.fault("expected a number of 32 bits, as in \"0x100001\""));
             }
             Some(class) => self.cgroup().net_cls_classid = class,
             None => {
@@ -172,7 +172,7 @@ impl File<'_> {
                     cgroup.frozen = false;
                 }
             }
-            Value::Str(_) => return Err(self.fault(t!("expected \"FROZEN\", \"THAWED\" or \"\""))),
+            Value::Str(_) => return Err(self.fault("expected \"FROZEN\", \"THAWED\" or \"\"")),
             found => return Err(self.expected("a string", found)),
         }
         Ok(())

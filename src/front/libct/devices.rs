@@ -219,8 +219,7 @@ impl File<'_> {
         match u8::try_from(kind) {
             Ok(kind @ (b'c' | b'b' | b'u' | b'p')) => Ok(kind),
             _ => {
-                Err(self
-                    .fault(t!("no kind of device: 99 or \"c\", 98 or \"b\", 117 \"u\", 112 \"p\"")))
+                Err(self.fault("no kind of device: 99 or \"c\", 98 or \"b\", 117 \"u\", 112 \"p\""))
             }
         }
     }
@@ -228,7 +227,7 @@ impl File<'_> {
     fn device_permissions(&mut self) -> Read {
         let text = self.text()?.to_bytes();
         if !text.iter().all(|letter| b"rwm".contains(letter)) {
-            return Err(self.fault(t!("expected some of r, w and m")));
+            return Err(self.fault("expected some of r, w and m"));
         }
         self.device.permissions = text;
         Ok(())

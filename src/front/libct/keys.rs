@@ -167,7 +167,7 @@ impl File<'_> {
     fn absolute_path(&mut self) -> Read<&'static core::ffi::CStr> {
         let path = self.text()?;
         if !path.to_bytes().starts_with(b"/") {
-            return Err(self.fault(t!("expected an absolute path")));
+            return Err(self.fault("expected an absolute path"));
         }
         Ok(path)
     }

@@ -80,7 +80,7 @@ pub fn parse_with(
     tell: &mut dyn FnMut(Fault),
 ) {
     if text.iter().all(u8::is_ascii_whitespace) {
-        let error = Error::refused(t!(""), name, t!("it is empty"));
+        let error = Error::refused("", name, "it is empty");
         return tell(Fault { error, pos: Pos::default() });
     }
     let mut file = File::new(Reader::new(text), name, plan, arena, warn, tell);

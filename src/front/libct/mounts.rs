@@ -117,7 +117,7 @@ impl File<'_> {
         let (fstype, flags, propagation) = match (device, flags, kind) {
             (None, None, Some(kind)) if kind == c"devtmpfs" => {
                 // libcontainer 1 looked at binds (and later tmpfs) alone; its own sample has this one.
-                let why = t!("a mount of type devtmpfs was never made, and is not now");
+                let why = "a mount of type devtmpfs was never made, and is not now";
                 self.warn_at(pos, format_args!("{why}"));
                 return Ok(());
             }
@@ -200,7 +200,7 @@ impl File<'_> {
     fn mount_flags(&mut self) -> Read {
         let flags = self.u32()?;
         if flags & (MS_REMOUNT | MS_MOVE) != 0 {
-            return Err(self.fault(t!("MS_REMOUNT and MS_MOVE are not for a new mount")));
+            return Err(self.fault("MS_REMOUNT and MS_MOVE are not for a new mount"));
         }
         let unknown = flags & !(MOUNT_FLAGS | PROPAGATION | MS_BIND | MS_REC);
         if unknown != 0 {
@@ -208,7 +208,7 @@ impl File<'_> {
         }
         if (flags & PROPAGATION).count_ones() > 1 {
             return Err(
-                self.fault(t!("more than one of MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE"))
+                self.fault("more than one of MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE")
             );
         }
         self.mount.flags = Some(flags);
@@ -220,7 +220,7 @@ impl File<'_> {
             b"" => Relabel::No,
             b"z" => Relabel::Shared,
             b"Z" => Relabel::Private,
-            _ => return Err(self.fault(t!("expected \"z\" (shared) or \"Z\" (private)"))),
+            _ => return Err(self.fault("expected \"z\" (shared) or \"Z\" (private)")),
         };
         Ok(())
     }
@@ -266,5 +266,5 @@ pub(super) fn absolute(file: &mut File, path: &'static CStr) -> Read<&'static CS
     }
     file.arena
         .concat(&[b"/", path.to_bytes()])
-        .map_err(|_| file.fault(t!("no memory for texts is left")))
+        .map_err(|_| file.fault("no memory for texts is left"))
 }

@@ -131,9 +131,8 @@ impl File<'_> {
             Some(kind) => self.interface_of(kind)?,
             None if name == c"netns" => return self.netns(),
             None => {
-                let why = t!(
-                    "loopback, veth, bridge, macvlan, macvtap, vlan, ipvlan, dummy, phys or netns"
-                );
+                let why =
+                    "loopback, veth, bridge, macvlan, macvtap, vlan, ipvlan, dummy, phys or netns";
                 return Err(self.at("type", format_args!("{} is not {why}", Quoted(name))));
             }
         }
@@ -239,7 +238,7 @@ impl File<'_> {
         let n = (0..).find(|n| !taken(n)).unwrap_or(0);
         self.arena
             .cstr(format_args!("eth{n}"))
-            .map_err(|_| self.fault(t!("no memory for texts is left")))
+            .map_err(|_| self.fault("no memory for texts is left"))
     }
 
     /// A fault of the value of `key` of the member at hand, which lies behind.

@@ -7,7 +7,6 @@ use super::path::Quoted;
 use crate::bytes::Arena;
 use crate::error::Error;
 use crate::jsonmin::Pos;
-use crate::packed::Text;
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::plan::mark::Mark;
@@ -38,10 +37,10 @@ pub fn place(plan: &Plan, name: &'static str, finding: Finding, arena: &Arena) -
         true => finding.why,
         false => {
             let why = format_args!("{} {}", Quoted(finding.text), finding.why);
-            Text::composed(why, arena).unwrap_or(finding.why)
+            arena.str(why).unwrap_or(finding.why)
         }
     };
-    Fault { error: Error::refused(t!(""), on, why), pos }
+    Fault { error: Error::refused("", on, why), pos }
 }
 
 /// What a finding is about, in the words of a message.

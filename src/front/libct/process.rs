@@ -56,7 +56,7 @@ impl File<'_> {
                     let source = if on { Source::New } else { Source::Keep };
                     match names::namespace(name.to_bytes()) {
                         Some(kind) => f.plan.namespaces.set(kind, source),
-                        None if on => return Err(f.fault(t!("no such namespace"))),
+                        None if on => return Err(f.fault("no such namespace")),
                         None => f.warn(format_args!("no such namespace")),
                     }
                     Ok(())
@@ -179,7 +179,7 @@ impl File<'_> {
         self.rlimit.resource = match self.json.value()? {
             Value::Number(number) => self.within(number, 0, names::RLIMIT_COUNT - 1)? as u32,
             Value::Str(name) => names::rlimit(name.to_bytes())
-                .ok_or_else(|| self.fault(t!("no such resource limit")))?,
+                .ok_or_else(|| self.fault("no such resource limit"))?,
             found => return Err(self.expected("an integer", found)),
         };
         Ok(())
@@ -232,9 +232,9 @@ impl File<'_> {
                 Value::Number(number) => {
                     let gid = f.within(number, 0, i64::from(u32::MAX))?;
                     let text = f.arena.cstr(format_args!("{gid}"));
-                    text.map_err(|_| f.fault(t!("no memory for texts is left")))?
+                    text.map_err(|_| f.fault("no memory for texts is left"))?
                 }
-                Value::Str(_) => return Err(f.fault(t!("a group needs a name or a number"))),
+                Value::Str(_) => return Err(f.fault("a group needs a name or a number")),
                 found => return Err(f.expected("a string or an integer", found)),
             };
             f.plan.process.groups.push(group).map_err(|_| f.full(GROUPS, "groups"))
@@ -272,7 +272,7 @@ impl File<'_> {
         self.plan.init = match self.text()?.to_bytes() {
             b"exec" => Init::Become,
             b"reap" | b"" => Init::Reap,
-            _ => return Err(self.fault(t!("expected \"reap\" or \"exec\""))),
+            _ => return Err(self.fault("expected \"reap\" or \"exec\"")),
         };
         Ok(())
     }

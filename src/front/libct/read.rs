@@ -118,9 +118,7 @@ impl File<'_> {
             }
             self.path.truncate(len);
             if self.faults >= FAULTS {
-                return Err(self
-                    .json
-                    .stop(pos, t!("more than 64 faults: what follows is not read")));
+                return Err(self.json.stop(pos, "more than 64 faults: what follows is not read"));
             }
             if self.json.next_pos() == pos {
                 self.json.skip()?;
@@ -170,7 +168,7 @@ impl File<'_> {
             Some(key) => self.warn(format_args!("read as {key}")),
             None => {
                 if self.strict {
-                    self.fault(t!("no such key"));
+                    self.fault("no such key");
                 } else {
                     self.warn(format_args!("no such key: ignored"));
                 }
@@ -255,7 +253,7 @@ impl File<'_> {
     pub fn within(&mut self, number: Number, min: i64, max: i64) -> Read<i64> {
         match number.as_i64() {
             Some(n) if n >= min && n <= max => Ok(n),
-            _ if number == Number::Fraction => Err(self.fault(t!("expected an integer"))),
+            _ if number == Number::Fraction => Err(self.fault("expected an integer")),
             _ => Err(self.composed(format_args!("expected an integer from {min} to {max}"))),
         }
     }
@@ -263,7 +261,7 @@ impl File<'_> {
     /// An integer of 64 bits without sign; 0 for `null`.
     pub fn u64(&mut self) -> Read<u64> {
         match self.json.value()? {
-            Value::Number(Number::Fraction) => Err(self.fault(t!("expected an integer"))),
+            Value::Number(Number::Fraction) => Err(self.fault("expected an integer")),
             Value::Number(number) => number.as_u64().ok_or_else(|| {
                 self.composed(format_args!("expected an integer from 0 to {}", u64::MAX))
             }),

@@ -23,10 +23,7 @@ pub(super) const SECCOMP_RULE: &Keys = &keys!(
             f.rule.conditions = 0;
             f.list(|f| f.seccomp_arg())
         }),
-        all(
-            "names",
-            |f| Err(f.fault(t!("nsinit knows system calls by number only, as \"value\"")))
-        ),
+        all("names", |f| Err(f.fault("nsinit knows system calls by number only, as \"value\""))),
     ]
 );
 

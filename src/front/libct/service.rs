@@ -43,7 +43,7 @@ pub(super) const SERVICE: &Keys = &keys!(
             };
             match number(digits, 10) {
                 Some(_) => Ok(()),
-                None => Err(f.fault(t!("expected a size such as \"16m\", \"1g\" or \"10%\""))),
+                None => Err(f.fault("expected a size such as \"16m\", \"1g\" or \"10%\"")),
             }
         }),
         all("overlay", |f| {
@@ -56,9 +56,9 @@ pub(super) const SERVICE: &Keys = &keys!(
                 {
                     Ok(())
                 }
-                _ => Err(f.fault(t!(
-                    "expected \"tmpfs\" or an absolute path without comma, colon and backslash"
-                ))),
+                _ => Err(f.fault(
+                    "expected \"tmpfs\" or an absolute path without comma, colon and backslash",
+                )),
             }
         }),
     ]
@@ -124,9 +124,7 @@ impl File<'_> {
     fn word<T: Copy>(&mut self, words: Words<T>) -> Read<T> {
         let text = self.text()?.to_bytes();
         let found = words.iter().find(|(word, _)| word.as_bytes() == text);
-        found
-            .map(|(_, meaning)| *meaning)
-            .ok_or_else(|| self.fault(t!("no such word for this key")))
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| self.fault("no such word for this key"))
     }
 
     /// A signal, by number or name.
@@ -135,7 +133,7 @@ impl File<'_> {
             Value::Number(number) => self.within(number, 1, 64).map(|n| n as u32),
             Value::Str(name) => signame::parse(name.to_bytes())
                 .map(u32::from)
-                .ok_or_else(|| self.fault(t!("expected the name or the number of a signal"))),
+                .ok_or_else(|| self.fault("expected the name or the number of a signal")),
             found => Err(self.expected("a string or an integer", found)),
         }
     }
@@ -156,9 +154,7 @@ impl File<'_> {
             found => return Err(self.expected("a number or a string", found)),
         };
         found.and_then(|(n, unit)| n.checked_mul(unit)?.try_into().ok()).ok_or_else(|| {
-            self.fault(t!(
-                "expected a number with its unit, as \"500ms\", \"5s\", \"2m\" or \"64k\""
-            ))
+            self.fault("expected a number with its unit, as \"500ms\", \"5s\", \"2m\" or \"64k\"")
         })
     }
 }

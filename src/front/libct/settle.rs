@@ -186,7 +186,7 @@ impl File<'_> {
         let Some(path) = self.kept.netns else { return Ok(()) };
         match self.plan.namespaces.get(Kind::Net) {
             Source::Join(other) if other != path => {
-                let why = t!("NEWNET has another path than the network of type netns");
+                let why = "NEWNET has another path than the network of type netns";
                 let pos = self.plan.mark("namespaces", 0).map_or(self.json.pos(), |mark| mark.pos);
                 Err(self.fault_of("namespaces", pos, format_args!("{why}")))
             }
@@ -230,10 +230,10 @@ impl File<'_> {
         let path = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let name =
             self.plan.hostname.map(|name| self.arena.concat(&[b"HOSTNAME=", name.to_bytes()]));
-        let name = name.transpose().map_err(|_| self.fault(t!("no memory for texts is left")))?;
+        let name = name.transpose().map_err(|_| self.fault("no memory for texts is left"))?;
         for entry in [Some(path), Some(c"TERM=xterm"), name].into_iter().flatten() {
             let pushed = self.plan.process.env.push(Some(entry.into()));
-            pushed.map_err(|_| self.fault(t!("the environment is full")))?;
+            pushed.map_err(|_| self.fault("the environment is full"))?;
         }
         Ok(())
     }

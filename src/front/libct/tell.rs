@@ -8,24 +8,23 @@ use super::read::{File, Read};
 use super::table::by;
 use crate::error::Error;
 use crate::jsonmin::{Pos, Stop, Value};
-use crate::packed::Text;
 use crate::plan::mark::{FAULTY, Mark};
 
 impl File<'_> {
     /// A fault at the last value.
-    pub fn fault(&mut self, why: Text) -> Stop {
+    pub fn fault(&mut self, why: &'static str) -> Stop {
         self.fault_at(self.json.pos(), why)
     }
 
     /// Tells a fault.
     #[inline(never)]
-    pub fn fault_at(&mut self, pos: Pos, why: Text) -> Stop {
+    pub fn fault_at(&mut self, pos: Pos, why: &'static str) -> Stop {
         let (name, path) = (self.name, Path(&self.path));
         let colon = if self.path.is_empty() { "" } else { ": " };
         let on = self.arena.str(format_args!("{name}:{pos}{colon}{path}")).unwrap_or(name);
         self.mark(FAULTY, 0, pos);
         self.faults += 1;
-        (self.tell)(Fault { error: Error::refused(t!(""), on, why), pos });
+        (self.tell)(Fault { error: Error::refused("", on, why), pos });
         Stop
     }
 
@@ -34,8 +33,8 @@ impl File<'_> {
         self.fault(self.words(why))
     }
 
-    fn words(&self, why: fmt::Arguments) -> Text {
-        Text::composed(why, self.arena).unwrap_or(t!("a value that can't be used"))
+    fn words(&self, why: fmt::Arguments) -> &'static str {
+        self.arena.str(why).unwrap_or("a value that can't be used")
     }
 
     /// The fault of a value of the wrong kind.
@@ -72,7 +71,7 @@ impl File<'_> {
 
     /// A step down.
     pub fn push(&mut self, step: Step) -> Read {
-        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), t!("too deep")))
+        self.path.push(step).map_err(|_| self.json.stop(self.json.pos(), "too deep"))
     }
 
     /// Notes that `part` of the plan, number `index`, came from the value at `pos`.

@@ -7,7 +7,6 @@ use core::ffi::CStr;
 use super::{ASKS_HELP, Verb, Words, init, shown, usage};
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Result};
-use crate::packed::Text;
 use crate::syscall::cstr::{List, ThinCStr};
 pub use table::HELP;
 use table::{LINES, NAMES, SETTERS, Setter};
@@ -115,7 +114,7 @@ pub struct Options {
     /// --explain-zombies.
     pub explain_zombies: bool,
     /// Why the value of the option that was just set is wrong.
-    fault: Option<Text>,
+    fault: Option<&'static str>,
     /// The words after the options, NULL-terminated.
     pub command: List<'static>,
 }
@@ -153,10 +152,7 @@ pub fn parse(
     if let [Some(word), ..] = rest
         && verb.words != Words::Any
     {
-        return Err(usage(
-            shown(word.bytes(), arena),
-            t!("this verb takes options only (try --help)"),
-        ));
+        return Err(usage(shown(word.bytes(), arena), "this verb takes options only (try --help)"));
     }
     options.command = rest;
     options.init.argv = rest;
@@ -183,12 +179,12 @@ fn option(
             None => by_letter(verb, letters),
         };
         let Some((set, called)) = known else {
-            return wrong(t!("no such option for this verb (try --help)"));
+            return wrong("no such option for this verb (try --help)");
         };
         let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
         match (called.is_empty(), value, after) {
             (true, Some(_), _) if long.is_some() => {
-                return wrong(t!("this option takes no value"));
+                return wrong("this option takes no value");
             }
             (true, ..) => set(options, c""),
             (false, Some(value), _) => {
@@ -208,7 +204,7 @@ fn option(
             }
             (false, None, _) => {
                 let why = format_args!("its {} is missing", Show(called));
-                let why = Text::composed(why, arena).doing(t!(""), ())?;
+                let why = arena.str(why).doing("", ())?;
                 return wrong(why);
             }
         }

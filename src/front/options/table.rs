@@ -4,19 +4,18 @@ use core::ffi::CStr;
 
 use super::{Options, init};
 use crate::init::Subreaper;
-use crate::packed::Packed;
 
 /// Does what an option says, with its value if it takes one.
 pub type Setter = fn(&mut Options, &'static CStr);
 
 /// A row: the option's letter, or ""; its name; what its value is called, or "" for a switch; a line of
-/// help; what it does. All names are one text and all help is one: a fifth of what pairs of strings take.
+/// help; what it does. All names are one text and all help is one.
 macro_rules! table {
     ($($letter:literal $name:literal $value:literal $help:literal $set:expr;)*) => {
         /// A line for each: its letter, its name and its value, with a space between them.
         pub const LINES: &str = concat!($($letter, " ", $name, " ", $value, "\n"),*);
         /// A line of help for each.
-        pub const HELP: Packed = packed!(concat!($($help, "\n"),*));
+        pub const HELP: &str = concat!($($help, "\n"),*);
         /// What each does.
         pub const SETTERS: &[Setter] = &[$($set),*];
         /// The names, for the compiler only.

@@ -18,7 +18,6 @@ pub use self::answer::{Message, find};
 pub use self::request::{LINK, Nest, Requests};
 use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Result};
-use crate::packed::Text;
 use crate::syscall::fd::AsFd;
 use crate::syscall::socket::setsockopt;
 
@@ -46,7 +45,7 @@ pub struct Socket<'a> {
 /// What the kernel had against a request.
 struct Refusal {
     errno: Errno,
-    words: Option<Text>,
+    words: Option<&'static str>,
     number: usize,
 }
 
@@ -134,8 +133,8 @@ impl<'a> Socket<'a> {
                 let errno = message.errno();
                 if errno != 0 && refusal.is_none() {
                     let words = message.words().filter(|words| !words.is_empty());
-                    let words = words
-                        .and_then(|w| Text::composed(format_args!("{}", Show(w)), self.arena).ok());
+                    let words =
+                        words.and_then(|w| self.arena.str(format_args!("{}", Show(w))).ok());
                     let errno = Errno::from_raw_os_error(errno);
                     refusal = Some(Refusal { errno, words, number });
                 }
@@ -152,10 +151,10 @@ fn connect_to_kernel() -> Result<OwnedFd> {
     let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
     // Protocol 0 is NETLINK_ROUTE.
     let fd = socket_with(family, kind, SocketFlags::CLOEXEC, None);
-    let fd = fd.doing(t!("open a netlink socket"), ())?;
+    let fd = fd.doing("open a netlink socket", ())?;
     // Connected to the kernel, which has port 0: nobody else can answer (netlink(7); the check is
     // netlink_getsockbyportid in net/netlink/af_netlink.c).
-    connect(fd.as_fd(), &SocketAddrNetlink::new(0, 0)).doing(t!("connect a netlink socket"), ())?;
+    connect(fd.as_fd(), &SocketAddrNetlink::new(0, 0)).doing("connect a netlink socket", ())?;
     // The kernel's words are a courtesy of Linux 4.12, an answer without the whole request one of
     // 4.3: errors come without them before.
     let _ = setsockopt(fd.as_fd(), SOL_NETLINK, NETLINK_EXT_ACK, 1);

@@ -7,7 +7,6 @@ use rustix::io::Errno;
 use super::super::uapi::IFF_UP;
 use super::{HEADER, set_u32};
 use crate::error::Object;
-use crate::packed::Text;
 
 /// Bytes of all requests that are sent at once. The longest of them, a veth pair with everything, has
 /// about 250.
@@ -29,7 +28,7 @@ pub struct Requests {
 /// What a request is for, in case that it is refused.
 #[derive(Clone, Copy, Default)]
 pub struct Task {
-    pub doing: Text,
+    pub doing: &'static str,
     pub on: Object,
 }
 
@@ -49,7 +48,13 @@ impl Requests {
     }
 
     /// Begins a request about the link `index`, or a new one (0).
-    pub fn link(&mut self, request: (u16, u16), index: u32, doing: Text, on: impl Into<Object>) {
+    pub fn link(
+        &mut self,
+        request: (u16, u16),
+        index: u32,
+        doing: &'static str,
+        on: impl Into<Object>,
+    ) {
         self.add(request, &[0; LINK], doing, on);
         self.field(4, index);
     }
@@ -66,7 +71,13 @@ impl Requests {
 
     /// Begins a request of type `kind` (RTM_*) with NLM_F_* `flags`, and the structure that this type
     /// begins with (struct ifinfomsg, ifaddrmsg, rtmsg). Its attributes follow.
-    pub fn add(&mut self, request: (u16, u16), fixed: &[u8], doing: Text, on: impl Into<Object>) {
+    pub fn add(
+        &mut self,
+        request: (u16, u16),
+        fixed: &[u8],
+        doing: &'static str,
+        on: impl Into<Object>,
+    ) {
         self.open(request, fixed, Task { doing, on: on.into() });
     }
 

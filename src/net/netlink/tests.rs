@@ -9,7 +9,7 @@ fn bytes(parts: &[&[u8]]) -> Vec<u8> {
 #[test]
 fn requests_have_lengths_numbers_and_alignment() {
     let mut requests = Requests::default();
-    requests.add((16, 0x400), &[1; 16], t!("make"), "a");
+    requests.add((16, 0x400), &[1; 16], "make", "a");
     requests.attribute(3, b"eth0\0");
     let info = requests.begin(18);
     requests.attribute(1, b"veth");
@@ -19,7 +19,7 @@ fn requests_have_lengths_numbers_and_alignment() {
     requests.end(peer);
     requests.end(data);
     requests.end(info);
-    requests.add((20, 0), &[7; 8], t!("add"), "b");
+    requests.add((20, 0), &[7; 8], "add", "b");
     let (u16, u32) = (|n: u16| n.to_ne_bytes(), |n: u32| n.to_ne_bytes());
     let want = bytes(&[
         // The first asks for no answer of its own.
@@ -39,20 +39,20 @@ fn requests_have_lengths_numbers_and_alignment() {
 fn what_does_not_fit_is_never_sent() {
     let room = ROOM - HEADER - ATTRIBUTE;
     let mut requests = Requests::default();
-    requests.add((16, 0), &[], t!("make"), "a");
+    requests.add((16, 0), &[], "make", "a");
     requests.attribute(1, &vec![0; room]);
     assert_eq!(requests.finish(1).map(<[u8]>::len), Ok(ROOM));
     for len in [room + 1, 70_000] {
         let mut requests = Requests::default();
-        requests.add((16, 0), &[], t!("make"), "a");
+        requests.add((16, 0), &[], "make", "a");
         requests.attribute(1, &vec![0; len]);
         requests.attribute(2, b"more");
         assert_eq!(requests.finish(1), Err(Errno::MSGSIZE));
     }
     let mut requests = Requests::default();
-    (0..COUNT).for_each(|_| requests.add((16, 0), &[], t!("make"), "a"));
+    (0..COUNT).for_each(|_| requests.add((16, 0), &[], "make", "a"));
     assert!(requests.finish(1).is_ok());
-    requests.add((16, 0), &[], t!("make"), "a");
+    requests.add((16, 0), &[], "make", "a");
     assert_eq!(requests.finish(1), Err(Errno::MSGSIZE));
 }
 
@@ -144,15 +144,15 @@ fn the_first_refusal_of_several_requests_is_told_and_the_socket_stays_usable() {
         fixed
     };
     let requests = &mut socket.requests;
-    requests.add((18, 0), &up(1), t!("look at"), "lo");
-    requests.add((16, 0), &up(0x7fff_fff0), t!("bring up"), "x");
-    requests.add((16, 0), &up(0x7fff_fff1), t!("bring up"), "y");
+    requests.add((18, 0), &up(1), "look at", "lo");
+    requests.add((16, 0), &up(0x7fff_fff0), "bring up", "x");
+    requests.add((16, 0), &up(0x7fff_fff1), "bring up", "y");
     let mut seen = 0;
     let error = socket.exchange(&mut |_| seen += 1).unwrap_err();
     assert_eq!(error.to_string(), "bring up x: No such device (ENODEV)");
     assert_eq!(seen, 1);
     let requests = &mut socket.requests;
-    requests.add((16, 0x400), &up(0), t!("make"), "x");
+    requests.add((16, 0x400), &up(0), "make", "x");
     let info = requests.begin(18);
     requests.attribute(1, b"no-such-kind\0");
     requests.end(info);

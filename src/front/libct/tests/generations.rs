@@ -237,7 +237,7 @@ fn keys_of_the_other_generation_are_read_with_a_warning() {
     let (plan, warnings) =
         warned(r#"{"namespaces": {"NEWNS": true}, "mask_paths": ["/proc/kcore"]}"#);
     assert_eq!(plan.rootfs.masked.as_slice(), [c"/proc/kcore"]);
-    let why = t!("a key of libcontainer from 2.0, in a file for the other: read all the same");
+    let why = "a key of libcontainer from 2.0, in a file for the other: read all the same";
     assert_eq!(warnings, [format!("c.json:1:47: mask_paths: {why}")]);
     let (plan, warnings) = warned(
         r#"{"namespaces": [{"type": "NEWIPC"}],

@@ -75,7 +75,7 @@ fn texts_are_judged_when_their_type_is_known() {
     }
     for name in ["with blank", "a/b", "a:b", "eth%d", "sixteen-bytes-16", ".", ".."] {
         let error = network(&format!(r#"{VETH}, "name": "{name}""#));
-        let why = t!("is no name for an interface: 15 bytes at most, no blank, no / : %");
+        let why = "is no name for an interface: 15 bytes at most, no blank, no / : %";
         assert_eq!(error, format!("networks[1].name: \"{name}\" {why}"));
     }
     good(&with("networks", &format!(r#"[{{{VETH}, "name": "fifteen-bytes-1"}}]"#)));
