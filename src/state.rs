@@ -313,7 +313,10 @@ mod tests {
         refused("not what nsinit writes");
         std::fs::write(&file, r#"{"init_pid":1,"init_start_time":"1"}"#).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
-        refused("others can write to it");
+        refused("writable by others");
+        std::fs::write(&file, r#"{"init_pid":1,"init_start_time":"1"}"#).unwrap();
+        std::fs::hard_link(&file, path.join("second")).unwrap();
+        refused("another hard link");
         std::fs::remove_dir_all(path).unwrap();
     }
 }

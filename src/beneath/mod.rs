@@ -19,7 +19,7 @@ use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use walk::{Last, walk};
 
-pub use walk::{NAME, PATH_MAX};
+pub use walk::{NAME, PATH_MAX, name as c_name};
 
 /// How often openat2 is asked again after EAGAIN: something was renamed or mounted while it went
 /// through "..", so it can't tell whether it left the root.

@@ -17,6 +17,7 @@ use crate::proc::process::Identity;
 use crate::say;
 use crate::security::Original;
 use crate::syscall;
+use crate::trust;
 use crate::tty::Stdio;
 
 /// See the help.
@@ -93,9 +94,7 @@ pub fn take_signals() -> Result<Original> {
 pub fn log_to(context: &Context) -> Result<()> {
     let Some(path) = context.env.get("log") else { return Ok(()) };
     let path = context.arena.concat(&[path.to_bytes()]).doing("keep", "log")?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
-    say::log_to(open(path, flags, mode).doing("open the log", path)?);
+    say::log_to(trust::open_to_append(path)?);
     Ok(())
 }
 

@@ -203,3 +203,65 @@ fn a_joiner_writes_to_no_forged_group() {
     running.signal(libc::SIGTERM);
     running.end();
 }
+
+/// It is hidden by one name only, and ">" keeps the inode.
+#[test]
+fn a_second_hard_link_to_a_file_that_is_believed_is_refused() {
+    let place = Place::new();
+    place.write_config();
+    let file = place.root.join("container.json");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::hard_link(&file, place.path("/etc/second")).unwrap();
+    let run = place.run(&["exec", "/bin/sh", "-c", "echo '{}' > /etc/second"]);
+    run.fails(&["container.json", "another hard link", "cp FILE NEW"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    fs::remove_file(place.path("/etc/second")).unwrap();
+    let running = place.start("echo ready; sleep 300");
+    let state = place.root.join("state.json");
+    fs::hard_link(&state, place.dir.join("second")).unwrap();
+    for verb in ["ps", "kill", "state"] {
+        place.run(&[verb]).fails(&["another hard link"]);
+    }
+    place.run(&["exec", "/bin/true"]).fails(&["another hard link"]);
+    fs::remove_file(place.dir.join("second")).unwrap();
+    running.signal(libc::SIGTERM);
+    running.end();
+}
+
+/// `log=FILE` where the container can put whatever it likes.
+#[test]
+fn a_log_in_the_root_file_system_is_a_file_or_refused() {
+    use std::os::unix::fs::FileTypeExt;
+    let mut place = Place::new();
+    place.write_config();
+    let victim = place.dir.join("victim");
+    fs::write(&victim, "untouched").unwrap();
+    fs::create_dir(place.dir.join("victims")).unwrap();
+    symlink(&victim, place.path("/link")).unwrap();
+    symlink(place.dir.join("victims"), place.path("/dir")).unwrap();
+    let fifo = place.path("/fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    fs::write(place.path("/open"), "").unwrap();
+    fs::set_permissions(place.path("/open"), fs::Permissions::from_mode(0o666)).unwrap();
+    for (log, why) in [
+        ("link", "symbolic link"),
+        ("dir/log", "symbolic link"),
+        ("fifo", "FIFO"),
+        ("open", "writable by others"),
+        ("/dev/null", "not a regular file"),
+    ] {
+        place.env.retain(|(key, _)| key != "log");
+        place.env.push(("log".into(), log.into()));
+        place.run(&["exec", "/bin/true"]).fails(&[log, why]);
+        // A reader makes no file of it.
+        if log == "fifo" {
+            let mut reader = fs::OpenOptions::new();
+            use std::os::unix::fs::OpenOptionsExt;
+            let reader = reader.read(true).custom_flags(libc::O_NONBLOCK).open(&fifo).unwrap();
+            assert!(reader.metadata().unwrap().file_type().is_fifo());
+            place.run(&["exec", "/bin/true"]).fails(&["fifo", "not a regular file"]);
+        }
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+    assert!(fs::read_dir(place.dir.join("victims")).unwrap().next().is_none());
+}
