@@ -9,6 +9,8 @@ import shutil
 import statistics
 import subprocess
 
+from host import NSINIT, TARGET, WORK, leave_out, script, show
+
 # What the container says: seconds since power-on, as the kernel's own messages have them.
 SAYS = "read up rest < /proc/uptime; echo RUNS $up"
 PLACE = """{"rootfs": "rootfs", "hostname": "bench", "tty": false, "restrict_sys": true,
@@ -112,12 +114,16 @@ def memory_of_process_1(work, vm, nsinit):
     return {"resident": value("Rss"), "anonymous": value("Anonymous")}
 
 
-def measure(work, target, nsinit, rounds):
+def figures(vm, rounds):
     """Sizes, times and memory, by name."""
-    vm = os.path.join(target, "vm")
+    roots = [("nsinit", ours(WORK, NSINIT, "onboot", SAYS, "nsinit"))]
+    if shutil.which("crun"):
+        roots.append(("BusyBox init, crun", theirs(WORK)))
+    else:
+        leave_out("BusyBox init, crun", "it is not installed")
     images, found = {}, {"image": {}, "first container": {}}
-    for name, root in (("nsinit", ours(work, nsinit, "onboot", SAYS, "nsinit")), ("BusyBox init, crun", theirs(work))):
-        images[name] = os.path.join(work, os.path.basename(root) + ".cpio")
+    for name, root in roots:
+        images[name] = os.path.join(WORK, os.path.basename(root) + ".cpio")
         found["image"][name] = pack(root, images[name])
     times = {name: [] for name in images}
     for _ in range(rounds):
@@ -127,5 +133,25 @@ def measure(work, target, nsinit, rounds):
         ratio = statistics.median(a / b for a, b in zip(times["nsinit"], values))
         found["first container"][name] = {"median_ms": statistics.median(values) * 1000,
                                           "min_ms": min(values) * 1000, "nsinit_ratio": ratio}
-    found["process 1"] = memory_of_process_1(work, vm, nsinit)
+    found["process 1"] = memory_of_process_1(WORK, vm, NSINIT)
+    return found
+
+
+def measure(options):
+    vm = os.path.join(TARGET, "vm")
+    try:
+        script("install", "qemu-system-x86", "cpio")
+        script("vm-kernel", vm)
+    except subprocess.CalledProcessError:
+        leave_out("boot", "it takes QEMU, cpio and a kernel")
+        return None
+    found = figures(vm, max(options.rounds // 30, 3))
+    show("boot: an initramfs with one BusyBox container, bytes", ("", "plain", "gzip -9"),
+         [(k, f"{v['bytes']:,}", f"{v['compressed']:,}") for k, v in found["image"].items()])
+    show("boot: from the kernel's hand-over to the container, ms of a machine that takes 1 ns for an instruction",
+         ("", "median", "minimum", "nsinit takes of it"),
+         [(k, f"{v['median_ms']:.1f}", f"{v['min_ms']:.1f}", f"{v['nsinit_ratio']:.2f}")
+          for k, v in found["first container"].items()])
+    show("boot: PID 1 with one service, kB", ("", "resident", "anonymous"),
+         [("nsinit", found["process 1"]["resident"], found["process 1"]["anonymous"])])
     return found

@@ -1,10 +1,10 @@
 /* The floor: the kernel calls of a container of sample_configs/minimal.json (without a terminal),
- * in a straight line. No file is read, nothing is checked, no fault is told: what a launcher takes
- * beyond this is the launcher's own.
+ * in a straight line, each made once. No file is read, nothing is checked, no fault is told: what a
+ * launcher takes beyond this is the launcher's own.
  *
- *     floor ROOT CGROUP COMMAND…
+ *     floor ROOT GROUP HIERARCHY,… COMMAND…
  *
- * CGROUP is a path below each version 1 hierarchy, such as nsinit-bench/floor. */
+ * GROUP is the name of the control group that is made in each hierarchy, which are directories of version 1. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -36,9 +36,8 @@
 		} \
 	} while (0)
 
-static const char *hierarchies[] = { "blkio", "cpu", "cpuacct", "cpuset", "devices",
-				     "freezer", "memory", "pids", "systemd" };
-#define HIERARCHIES (sizeof hierarchies / sizeof *hierarchies)
+enum { HIERARCHIES = 16 };
+static char *hierarchies[HIERARCHIES + 1];
 
 static void put(const char *path, const char *text)
 {
@@ -60,47 +59,46 @@ static void copy(const char *from, const char *to)
 	put(to, text);
 }
 
+static void cpuset(const char *hierarchy, const char *name, const char *file)
+{
+	char from[512], to[512];
+
+	snprintf(from, sizeof from, "%s/%s", hierarchy, file);
+	snprintf(to, sizeof to, "%s/%s/%s", hierarchy, name, file);
+	copy(from, to);
+}
+
+static void devices(const char *hierarchy, const char *name)
+{
+	static const char *rules[] = { "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",
+				       "c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm" };
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/%s/devices.deny", hierarchy, name);
+	put(path, "a");
+	snprintf(path, sizeof path, "%s/%s/devices.allow", hierarchy, name);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
+		MUST(write(fd, rules[i], strlen(rules[i])));
+	close(fd);
+}
+
 static void cgroups(const char *name)
 {
-	char path[512], parent[256], other[512];
-	snprintf(parent, sizeof parent, "%s", name);
-	*strrchr(parent, '/') = 0;
-	for (unsigned i = 0; i < HIERARCHIES; i++) {
-		snprintf(path, sizeof path, "/sys/fs/cgroup/%s/%s", hierarchies[i], parent);
-		mkdir(path, 0755);
-		if (!strcmp(hierarchies[i], "cpuset")) {
-			for (int k = 0; k < 2; k++) {
-				const char *file = k ? "mems" : "cpus";
-				snprintf(other, sizeof other, "/sys/fs/cgroup/cpuset/cpuset.%s", file);
-				snprintf(path, sizeof path, "/sys/fs/cgroup/cpuset/%s/cpuset.%s", parent, file);
-				copy(other, path);
-			}
-		}
-		snprintf(path, sizeof path, "/sys/fs/cgroup/%s/%s", hierarchies[i], name);
+	char path[512];
+
+	for (char **hierarchy = hierarchies; *hierarchy; hierarchy++) {
+		snprintf(path, sizeof path, "%s/%s", *hierarchy, name);
 		MUST(mkdir(path, 0755));
-		if (!strcmp(hierarchies[i], "cpuset")) {
-			for (int k = 0; k < 2; k++) {
-				const char *file = k ? "mems" : "cpus";
-				snprintf(other, sizeof other, "/sys/fs/cgroup/cpuset/%s/cpuset.%s", parent, file);
-				snprintf(path, sizeof path, "/sys/fs/cgroup/cpuset/%s/cpuset.%s", name, file);
-				copy(other, path);
-			}
+		if (strstr(*hierarchy, "cpuset")) {
+			cpuset(*hierarchy, name, "cpuset.cpus");
+			cpuset(*hierarchy, name, "cpuset.mems");
 		}
-		if (!strcmp(hierarchies[i], "devices")) {
-			static const char *rules[] = { "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm",
-				"c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm",
-				"c 5:2 rwm", "c 136:* rwm" };
-			snprintf(path, sizeof path, "/sys/fs/cgroup/devices/%s/devices.deny", name);
-			put(path, "a");
-			snprintf(path, sizeof path, "/sys/fs/cgroup/devices/%s/devices.allow", name);
-			int fd = open(path, O_WRONLY | O_CLOEXEC);
-			for (unsigned k = 0; k < sizeof rules / sizeof *rules; k++)
-				MUST(write(fd, rules[k], strlen(rules[k])));
-			close(fd);
-		}
+		if (strstr(*hierarchy, "devices"))
+			devices(*hierarchy, name);
 		/* A thread that moves itself by "tasks" spares the kernel a grace period of RCU, which
 		 * "cgroup.procs" costs. */
-		snprintf(path, sizeof path, "/sys/fs/cgroup/%s/%s/tasks", hierarchies[i], name);
+		snprintf(path, sizeof path, "%s/%s/tasks", *hierarchy, name);
 		put(path, "0");
 	}
 }
@@ -108,7 +106,6 @@ static void cgroups(const char *name)
 static void node(int dev, const char *name, int major_number, int minor_number)
 {
 	MUST(mknodat(dev, name, S_IFCHR | 0666, makedev(major_number, minor_number)));
-	MUST(fchmodat(dev, name, 0666, 0));
 }
 
 static void root(const char *dir)
@@ -222,19 +219,21 @@ static void container(const char *dir, const char *cgroup, int sync, char **comm
 
 int main(int argc, char **argv)
 {
-	if (argc < 4)
+	if (argc < 5)
 		return 125;
-	int pair[2], status;
+	int pair[2], status, count = 0;
+	for (char *path = strtok(argv[3], ","); path && count < HIERARCHIES; path = strtok(NULL, ","))
+		hierarchies[count++] = path;
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
 	struct clone_args args = { .flags = CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS,
 				   .exit_signal = SIGCHLD };
 	pid_t pid = syscall(SYS_clone3, &args, sizeof args);
 	MUST(pid);
 	if (pid == 0)
-		container(argv[1], argv[2], pair[0], argv + 3);
+		container(argv[1], argv[2], pair[0], argv + 4);
 	close(pair[0]);
 
-	char text[300], file[64];
+	char text[512], file[64];
 	snprintf(file, sizeof file, "/proc/%d/stat", pid);
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	MUST(read(fd, text, sizeof text));
@@ -249,11 +248,9 @@ int main(int argc, char **argv)
 
 	MUST(waitpid(pid, &status, 0));
 	MUST(unlinkat(dir, "state.json", 0));
-	for (unsigned i = 0; i < HIERARCHIES; i++) {
-		snprintf(text, sizeof text, "/sys/fs/cgroup/%s/%s", hierarchies[i], argv[2]);
+	for (char **hierarchy = hierarchies; *hierarchy; hierarchy++) {
+		snprintf(text, sizeof text, "%s/%s", *hierarchy, argv[2]);
 		MUST(rmdir(text));
-		*strrchr(text, '/') = 0;
-		rmdir(text);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

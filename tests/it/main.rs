@@ -13,6 +13,7 @@ mod pty;
 mod trace;
 mod world;
 
+mod bench;
 mod boot_cgroup;
 mod boot_check;
 mod boot_console;
