@@ -9,7 +9,7 @@ import shutil
 import statistics
 import subprocess
 
-from host import NSINIT, TARGET, WORK, leave_out, script, show
+from host import NSINIT, SCRIPTS, TARGET, WORK, leave_out, script, show
 
 # What the container says: seconds since power-on, as the kernel's own messages have them.
 SAYS = "read up rest < /proc/uptime; echo RUNS $up"
@@ -40,11 +40,16 @@ def pack(root, image):
     return {"bytes": len(data), "compressed": len(gzip.compress(data, 9))}
 
 
+def static_busybox():
+    run = subprocess.run([os.path.join(SCRIPTS, "static-busybox")], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
 def small_root(root):
     """The container's root file system: BusyBox alone, the same for both."""
     for name in ("bin", "proc", "sys", "dev"):
         os.makedirs(os.path.join(root, name), exist_ok=True)
-    shutil.copy(shutil.which("busybox"), os.path.join(root, "bin"))
+    shutil.copy(static_busybox(), os.path.join(root, "bin", "busybox"))
     for applet in ("sh", "sleep"):
         os.symlink("busybox", os.path.join(root, "bin", applet))
 
@@ -64,7 +69,7 @@ def theirs(work):
     shutil.rmtree(root, ignore_errors=True)
     for name in ("proc", "sys", "dev", "bin", "sbin", "etc", "bundle"):
         os.makedirs(os.path.join(root, name))
-    shutil.copy(shutil.which("busybox"), os.path.join(root, "bin"))
+    shutil.copy(static_busybox(), os.path.join(root, "bin", "busybox"))
     for applet in ("sh", "mount", "mkdir", "ip", "poweroff"):
         os.symlink("busybox", os.path.join(root, "bin", applet))
     os.symlink("bin/busybox", os.path.join(root, "init"))
@@ -140,7 +145,7 @@ def figures(vm, rounds):
 def measure(options):
     vm = os.path.join(TARGET, "vm")
     try:
-        script("install", "qemu-system-x86", "cpio")
+        script("apt-install", "qemu-system-x86", "cpio")
         script("vm-kernel", vm)
     except subprocess.CalledProcessError:
         leave_out("boot", "it takes QEMU, cpio and a kernel")

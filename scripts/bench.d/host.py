@@ -17,7 +17,7 @@ NSINIT = os.path.abspath(os.environ.get("NSINIT", os.path.join(TARGET, "release"
 # Control groups and containers of this run begin with this.
 GROUP = f"nsinit-bench-{os.getpid()}"
 # Without these nothing can be measured; a peer that is not there is only left out.
-TOOLS = "busybox-static iproute2 strace gcc libc6-dev".split()
+TOOLS = "iproute2 strace gcc libc6-dev".split()
 PEERS = "crun runc bubblewrap tini dumb-init catatonit".split()
 
 CLONE_NEWNS = 0x00020000  # include/uapi/linux/sched.h
@@ -30,7 +30,7 @@ def script(name, *words):
 def prepare():
     if os.geteuid() != 0:
         sys.exit("scripts/bench: run it as root")
-    script("install", *TOOLS)
+    script("apt-install", *TOOLS)
     # One that can't be installed keeps the others neither from that nor from being measured.
     if not install(*PEERS):
         for peer in PEERS:
@@ -43,7 +43,7 @@ def prepare():
 
 
 def install(*peers):
-    run = subprocess.run([os.path.join(SCRIPTS, "install"), *peers], check=False, capture_output=True)
+    run = subprocess.run([os.path.join(SCRIPTS, "apt-install"), *peers], check=False, capture_output=True)
     return run.returncode == 0
 
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::{Config, strings};
 use crate::world::{
-    Place, Running, lay_out, lay_out_with, nameless, nsinit, programs_by, skip, spawn,
+    Place, Running, lay_out, lay_out_with, nameless, nsinit, programs_by, script, skip, spawn,
 };
 
 /// Longest time that a machine may run: a stock kernel's start is most of it, and other tests run
@@ -130,8 +130,8 @@ impl Arch {
             Arch::X86_64 => lay_out(root),
             Arch::Aarch64 => {
                 let busybox = self.host(Path::new("/bin/busybox"));
-                let cc = "aarch64-linux-gnu-gcc";
-                lay_out_with(root, &programs_by("programs-aarch64", cc, &busybox));
+                let cc = script(&["cross-gcc", "aarch64-linux-gnu", "arm64"]);
+                lay_out_with(root, &programs_by("programs-aarch64", &cc, &busybox));
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::world::nsinit;
+use crate::world::{nsinit, spawn};
 
 /// Imports point down only; rooms of one layer don't know each other.
 const LAYERS: [&[&str]; 9] = [
@@ -205,29 +206,36 @@ fn files_stay_short() {
     assert!(long.is_empty(), "more than some 300 lines: {}", long.join(", "));
 }
 
+/// A directory or file of the repository.
+fn repository(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
 #[test]
-fn every_script_is_executable() {
+fn every_script_is_executable_and_says_how_it_is_used() {
     use std::os::unix::fs::PermissionsExt;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for name in [
-        "scripts/demo",
-        "scripts/test",
-        "scripts/apt-for",
-        "scripts/bench",
-        "scripts/boot-demo",
-        "scripts/cross",
-        "scripts/install",
-        "scripts/mkinitramfs",
-        "scripts/release",
-        "scripts/rootfs",
-        "scripts/vm-kernel",
-        "scripts/vm-root",
-        ".ci/run",
-    ] {
-        let mode = fs::metadata(root.join(name))
-            .unwrap_or_else(|e| panic!("{name}: {e}"))
-            .permissions()
-            .mode();
-        assert_ne!(mode & 0o111, 0, "{name}");
+    let scripts = fs::read_dir(repository("scripts")).unwrap().map(|entry| entry.unwrap().path());
+    let scripts: Vec<PathBuf> = scripts.filter(|path| path.is_file()).collect();
+    assert!(scripts.len() > 10, "{scripts:?}");
+    for path in scripts.iter().chain([&repository(".ci/run")]) {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_ne!(mode & 0o111, 0, "{}", path.display());
     }
+    for path in scripts {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let run = spawn(Command::new(&path).arg("--help").stdin(Stdio::null())).end();
+        let usage = run.ok().lines().next().unwrap_or_default();
+        let words = usage.strip_prefix("usage: ").unwrap_or_else(|| panic!("{name}: {usage:?}"));
+        let first = words.split(' ').next().unwrap();
+        assert_eq!(first.strip_prefix("scripts/").unwrap_or(first), name, "{usage:?}");
+    }
+}
+
+#[test]
+fn the_readme_names_the_oldest_rust() {
+    let manifest = fs::read_to_string(repository("Cargo.toml")).unwrap();
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
+    let oldest = line.expect("no rust-version").trim_end_matches('"');
+    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    assert!(readme.contains(&format!("Rust {oldest} or newer")), "{oldest}");
 }

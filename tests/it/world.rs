@@ -590,15 +590,19 @@ pub fn lay_out_with(root: &Path, programs: &Path) {
     fs::write(root.join("etc/group"), group).unwrap();
 }
 
+/// The line that a script of the repository prints: where something is.
+#[track_caller]
+pub fn script(words: &[&str]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(words[0]);
+    let run = spawn(Command::new(path).args(&words[1..]).stdin(Stdio::null())).end();
+    run.ends(0).trim_end().to_owned()
+}
+
 /// BusyBox and the probes, built once, on the places' file system.
 pub fn programs() -> PathBuf {
     static DONE: OnceLock<PathBuf> = OnceLock::new();
-    DONE.get_or_init(|| {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|p| Path::new(p).exists());
-        let busybox = busybox.expect("no busybox: apt-get install busybox-static");
-        programs_by("programs", "cc", Path::new(busybox))
-    })
-    .clone()
+    DONE.get_or_init(|| programs_by("programs", "cc", Path::new(&script(&["static-busybox"]))))
+        .clone()
 }
 
 /// The same by this compiler, in a directory of this name.
