@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -236,6 +236,19 @@ pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
     written
 }
 
+/// Writes state.json anew, in place and in one call. Whoever reads it meanwhile without the lock may see
+/// some of both, which names no process that runs: pid and start time don't go together.
+pub fn rewrite(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = openat(dir, FILE, flags, Mode::empty()).doing("open", FILE)?;
+    let size = fstat(file.as_fd()).doing("look at", FILE)?.st_size;
+    // The old text may be the longer one.
+    let width = usize::try_from(size).unwrap_or(0).min(SIZE);
+    let text = arena.str(format_args!("{state}")).doing("write", FILE)?;
+    let text = arena.str(format_args!("{text:width$}")).doing("write", FILE)?;
+    write_whole(&file, text.as_bytes()).doing("write", FILE)
+}
+
 fn write_whole(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
     while !text.is_empty() {
         match rustix::io::write(file.as_fd(), text) {
@@ -290,6 +303,22 @@ mod tests {
         assert_eq!(read(dir.as_fd(), &arena).unwrap(), Some(state()));
         remove(dir.as_fd()).unwrap();
         assert_eq!(read(dir.as_fd(), &arena).unwrap(), None);
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_again_is_the_same_file() {
+        use std::os::unix::fs::MetadataExt;
+        let (path, dir, arena) = place("again");
+        let inode = || std::fs::metadata(path.join("state.json")).unwrap().ino();
+        save(dir.as_fd(), &state(), &arena).unwrap();
+        let before = inode();
+        for init_pid in [4_000_000, 1] {
+            let state = State { init_pid, ..state() };
+            rewrite(dir.as_fd(), &state, &arena).unwrap();
+            assert_eq!(read(dir.as_fd(), &arena).unwrap(), Some(state));
+            assert_eq!(inode(), before);
+        }
         std::fs::remove_dir_all(path).unwrap();
     }
 

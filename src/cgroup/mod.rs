@@ -41,7 +41,7 @@ pub use memory::{kills, note_told, out_of_memory};
 pub use remove::{kill_stale, remove_stale, thaw};
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;
-pub use tasks::{Tasks, enter};
+pub use tasks::{Tasks, enter, take_out_of_freezer};
 
 use crate::bytes::Arena;
 use crate::error::Result;

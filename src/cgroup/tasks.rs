@@ -13,7 +13,7 @@ use super::file::{Dir, Version};
 use super::groups::{Group, Groups};
 use super::subsystem::{Subsystem, Subsystems};
 use super::systemd;
-use crate::bytes::Arena;
+use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
 use crate::syscall::fd::AsFd;
 
@@ -116,6 +116,20 @@ fn groups_of(found: &mut Hierarchies, pid: Pid, wanted: Wanted, arena: &Arena) -
     let cgroup = arena.cstr(format_args!("/proc/{number}/cgroup"));
     let cgroup = cgroup.doing("look at process", pid)?;
     detect::hierarchies(found, cgroup, wanted, arena)
+}
+
+/// Moves a process into the caller's own group of v1's freezer: what is frozen, by its own group or by
+/// one above it, does not even die.
+pub fn take_out_of_freezer(pid: Pid, arena: &Arena) -> Result<()> {
+    let mut found = Hierarchies::new();
+    let wanted: Wanted = |subsystems, _| subsystems.has(Subsystem::Freezer);
+    detect::hierarchies(&mut found, c"/proc/self/cgroup", wanted, arena)?;
+    for own in found.iter().filter_map(|hierarchy| hierarchy.own) {
+        let number = Short::<24>::new(format_args!("{}", i64::from(pid.as_raw_pid())));
+        let moved = Dir::open(own)?.write("tasks", number.as_str().as_bytes());
+        moved.doing("move a process out of the freezer to", (own, "tasks"))?;
+    }
+    Ok(())
 }
 
 /// Whether a group gives controllers to those in it: on v2 it can't have processes itself then

@@ -3,11 +3,12 @@
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::Pid;
 
 use crate::error::{Context, Result};
 use crate::init::exit_status;
 use crate::syscall::fd::AsFd;
+use crate::syscall::process::{is_stop, let_go, wait_any as wait_any_child};
 use crate::syscall::signal::{CHLD, SigSet, kill, read_signalfd, signalfd};
 use crate::tty::{Pump, Raw, Stdio, resize};
 
@@ -23,34 +24,43 @@ pub struct Terminal<'a> {
 }
 
 /// Waits for `child` to end and returns its exit status. All signals must be blocked: they arrive
-/// here and go on to the child, which is PID 1 of the container or the command itself.
-pub fn attend(child: Pid, terminal: Option<Terminal>) -> Result<u8> {
+/// here and go on to the child, which is PID 1 of the container or the command itself. Whatever else
+/// has ended is `reaped`: others of the launcher's, and processes that the command has made its own
+/// siblings (CLONE_PARENT), of which nobody else knows.
+pub fn attend(child: Pid, terminal: Option<Terminal>, reaped: &mut dyn FnMut(Pid)) -> Result<u8> {
     let signals = signalfd(SigSet::ALL).doing("make a signalfd", ())?;
+    let mut watched = Watched { signals, child, reaped };
     match terminal {
         None => loop {
-            wait_readable(&signals)?;
-            if let Some(status) = signalled(&signals, child, &mut |_| {})? {
+            wait_any(&mut [watched.readable()])?;
+            if let Some(status) = watched.signalled(&mut |_| {})? {
                 return Ok(status);
             }
         },
-        Some(terminal) => with_terminal(child, &signals, terminal),
+        Some(terminal) => with_terminal(&mut watched, terminal),
     }
 }
 
-fn with_terminal(child: Pid, signals: &OwnedFd, terminal: Terminal) -> Result<u8> {
+/// What the launcher minds besides the terminal.
+struct Watched<'a> {
+    signals: OwnedFd,
+    child: Pid,
+    reaped: &'a mut dyn FnMut(Pid),
+}
+
+fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
     let mut raw = Raw::enter(terminal.stdio)?;
     let mut pump = Pump::new(terminal.stdio, terminal.master)?;
     loop {
         let [input, output, master] = pump.interest();
-        let mut fds =
-            [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN), input, output, master];
+        let mut fds = [watched.readable(), input, output, master];
         wait_any(&mut fds)?;
         let events = [fds[1].revents(), fds[2].revents(), fds[3].revents()];
         let signal = !fds[0].revents().is_empty();
         pump.step(events);
         let mut resumed = false;
         let status = if signal {
-            signalled(signals, child, &mut |n| {
+            watched.signalled(&mut |n| {
                 if n == WINCH {
                     // Before it is passed on: whoever looks then sees the new size.
                     resize(pump.master(), terminal.stdio);
@@ -72,29 +82,47 @@ fn with_terminal(child: Pid, signals: &OwnedFd, terminal: Terminal) -> Result<u8
     }
 }
 
-/// Takes every pending signal: passes it on, or, for SIGCHLD, looks whether the child has ended.
-fn signalled(signals: &OwnedFd, child: Pid, seen: &mut dyn FnMut(u32)) -> Result<Option<u8>> {
-    while let Some(n) = read_signalfd(signals).doing("read the signalfd", ())? {
-        seen(n);
-        if n != CHLD {
-            // ESRCH: it has just ended, which the next SIGCHLD tells. The pid can't be another's:
-            // a child keeps its pid until it is waited for.
-            let _ = kill(child, n);
-        } else if let Some(status) = ended(child)? {
-            return Ok(Some(status));
+impl Watched<'_> {
+    fn readable(&self) -> PollFd<'_> {
+        PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)
+    }
+
+    /// Takes every pending signal: passes it on, or, for SIGCHLD, looks who has ended.
+    fn signalled(&mut self, seen: &mut dyn FnMut(u32)) -> Result<Option<u8>> {
+        while let Some(n) = read_signalfd(&self.signals).doing("read the signalfd", ())? {
+            seen(n);
+            if n != CHLD {
+                // ESRCH: it has just ended, which the next SIGCHLD tells. The pid can't be another's:
+                // a child keeps its pid until it is waited for.
+                let _ = kill(self.child, n);
+            } else if let Some(status) = self.reap()? {
+                return Ok(Some(status));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for all that have ended; the child's exit status, if it has.
+    fn reap(&mut self) -> Result<Option<u8>> {
+        loop {
+            match wait_any_child(false) {
+                Ok(Some((pid, word))) if is_stop(word) => {
+                    // One that has asked for it (PTRACE_TRACEME) is traced by its parent, and stands
+                    // still until that lets it go. A stop is no end. ESRCH: it was killed meanwhile.
+                    let _ = let_go(pid, word);
+                }
+                Ok(Some((pid, word))) => {
+                    (self.reaped)(pid);
+                    if pid == self.child {
+                        return Ok(Some(exit_status(word)));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno).doing("wait for the container", ()),
+            }
         }
     }
-    Ok(None)
-}
-
-/// The child's exit status, if it has ended.
-fn ended(child: Pid) -> Result<Option<u8>> {
-    let status = waitpid(Some(child), WaitOptions::NOHANG).doing("wait for the container", ())?;
-    Ok(status.map(|(_, status)| exit_status(status.as_raw() as u32)))
-}
-
-fn wait_readable(fd: &OwnedFd) -> Result<()> {
-    wait_any(&mut [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)])
 }
 
 fn wait_any(fds: &mut [PollFd]) -> Result<()> {

@@ -23,7 +23,7 @@ use crate::step;
 use crate::syscall::fd::AsFd;
 use crate::syscall::memory;
 use crate::syscall::namespace::{setns, unshare};
-use crate::syscall::process::{Fork, NewNamespaces, fork};
+use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork};
 
 /// What it takes along.
 pub struct First {
@@ -36,16 +36,19 @@ pub struct First {
     /// Whether the launcher waits to hear that the root is built: it is in a group whose devices are
     /// restricted from then on, and makes its own before.
     pub tells: bool,
-    /// Whether the command waits before its execve until the launcher has frozen the container.
-    pub frozen: bool,
+    /// What the command is to be forked as, where its PID namespace is one that others are in.
+    pub sibling: Option<Sibling>,
+    /// Whether the launcher has something to do before the command's execve.
+    pub waits: bool,
 }
 
 /// Builds the container around itself, then becomes the workload or, as PID 1, its reaper.
-pub fn run(launch: &mut Launch, first: First) -> ! {
+pub fn run(launch: &mut Launch, mut first: First) -> ! {
+    let sibling = first.sibling.take();
     match build(launch, &first) {
         Err(error) => fail(&first.sync, &error),
         Ok(late) if launch.plan.init == Init::Become => {
-            workload::run(launch, &inherited(&first, &late))
+            workload::run(launch, Inherited { sibling, ..inherited(&first, &late) })
         }
         Ok(late) => reap(launch, first, late),
     }
@@ -95,6 +98,9 @@ fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     let plan = &launch.plan.rootfs;
     step::at("make the root file system a mount");
     let mut root = Root::open(plan)?;
+    if let Source::Join(path) = launch.plan.namespaces.get(Kind::Pid) {
+        root.pids = Some(path);
+    }
     step::at("mount what the file lists");
     root.mounts()?;
     if !plan.devices.is_empty() {
@@ -160,13 +166,11 @@ fn enter(
     Ok((memory, own))
 }
 
-/// Enters the namespaces that the plan names by path, but PID's, which the launcher has entered for
-/// its children. The mount namespace is the last: the paths are the host's.
+/// Enters the namespaces that the plan names by path; that of PIDs for its children alone: this process
+/// stays outside of it. The mount namespace is the last: the paths are the host's.
 fn join_namespaces(launch: &Launch) -> Result<()> {
     for kind in Kind::ALL {
-        if let Source::Join(path) = launch.plan.namespaces.get(kind)
-            && kind != Kind::Pid
-        {
+        if let Source::Join(path) = launch.plan.namespaces.get(kind) {
             join_namespace(kind, path)?;
         }
     }
@@ -174,7 +178,7 @@ fn join_namespaces(launch: &Launch) -> Result<()> {
 }
 
 /// Enters the namespace of this kind that `path` names.
-pub fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
+fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = openat(CWD, path, flags, Mode::empty()).doing("open the namespace", path)?;
     setns(file.as_fd(), kind.flag()).doing("enter the namespace", path).map_err(|error| {
@@ -185,8 +189,8 @@ pub fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
 
 fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
     let memory = late.as_ref().map(AsFd::as_fd);
-    let First { ref sync, ref slave, frozen, .. } = *first;
-    Inherited { sync, slave: slave.as_ref(), memory, quiet: None, frozen }
+    let First { ref sync, ref slave, waits, .. } = *first;
+    Inherited { sync, slave: slave.as_ref(), memory, quiet: None, sibling: None, waits }
 }
 
 /// Forks the workload and becomes its reaper.
@@ -203,7 +207,7 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
             drop(noisy);
             let inherited = Inherited { quiet: Some(&quiet), ..inherited(&first, &late) };
             // It dies with PID 1 in any case: the kernel kills the whole PID namespace.
-            workload::run(launch, &inherited)
+            workload::run(launch, inherited)
         }
         Ok(Fork::Parent(pid)) => pid,
         Err(error) => fail(&first.sync, &error),

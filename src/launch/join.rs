@@ -1,21 +1,23 @@
 //! Joining a container that runs: the same namespaces, cgroups and rights as its first command.
 //!
-//! The launcher stays on the host, so that it can start anew if the container ends meanwhile. A
-//! messenger enters the namespaces and forks the workload as a child of the launcher
-//! (CLONE_PARENT); it is outside of the PID namespace itself, so nobody inside ever sees a process
-//! that has the host's root, directory or descriptors (CVE-2016-9962).
+//! The launcher stays on the host, so that it can start anew if the container ends meanwhile. An
+//! intermediate process enters the namespaces, gives up all rights that the command does not have, and
+//! forks that as a child of the launcher (CLONE_PARENT). It is outside of the PID namespace itself, so
+//! nobody inside ever sees a process that has the host's root, directory, descriptors or rights
+//! (CVE-2016-9962).
 
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, WaitOptions, pidfd_open, waitpid};
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::attend::{Terminal, attend};
-use super::guard::ChildGuard;
+use super::guard::Children;
 use super::place::Running;
-use super::sync::{self, Child, News};
-use super::workload::{self, Inherited, die_with_launcher, fail, part};
-use super::{Launch, died, forked, paused, say_killed};
+use super::sync::{self, Child};
+use super::termination::Termination;
+use super::workload::{self, Inherited, fail, part};
+use super::{Launch, died, paused, say_killed};
 use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
@@ -24,7 +26,7 @@ use crate::step;
 use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::namespace::setns;
-use crate::syscall::process::{Fork, NewNamespaces, exit_group, fork, fork_sibling};
+use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork};
 use crate::tty::Pty;
 
 /// Runs the command inside; its exit status. `None` if the container ended before it began.
@@ -48,6 +50,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     step::share().doing("map a page to share", ())?;
+    let sibling = Sibling::expected().doing("map a page to share", ())?;
     let target = Target::open(running)?;
     let scope = running.with_groups && systemd::is_there();
     let tasks = Tasks::open(&groups, running.init.pid, scope, launch.arena)?;
@@ -55,30 +58,22 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
         None => (None, None),
     };
-    let messenger = match fork(NewNamespaces::empty()).doing("fork", ())? {
+    let mut children = Children::none(launch.arena);
+    match fork(NewNamespaces::empty()).doing("fork", ())? {
         Fork::Child => {
             let inside = Inside { sync: child, slave, target, tasks };
-            enter(launch, running, inside)
+            enter(launch, running, inside, sibling)
         }
-        Fork::Parent(pid) => pid,
-    };
+        Fork::Parent(pid) => children.guard(pid, Some(sibling)),
+    }
     drop((child, slave, target, tasks));
-    let mut guard = ChildGuard(Some(messenger));
-    let mut workload = ChildGuard(None);
-    let report = parent.report(launch.arena, false, &mut |news| {
-        if let News::Forked(pid) = news {
-            workload.0 = Some(pid);
-        }
-        Ok(())
-    })?;
-    waitpid(guard.0, WaitOptions::empty()).doing("wait for the messenger", ())?;
-    guard.disarm();
-    let Some(pid) = workload.0.filter(|_| report) else { return Err(died(launch.arena)) };
+    let termination = Termination::watch()?;
+    let report = parent.report(&termination, launch.arena, false, &mut || Ok(()))?;
+    let Some(pid) = children.main().filter(|_| report) else { return Err(died(launch.arena)) };
     drop(parent);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
-    let status = attend(pid, terminal)?;
-    workload.disarm();
+    let status = attend(pid, terminal, &mut |pid| children.reaped(pid))?;
     say_killed(status, &groups, kills, launch.arena);
     // If the container ends too, the kill may be what ends it.
     if let Some(before) = kills
@@ -89,7 +84,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     Ok(status)
 }
 
-/// What the messenger takes along.
+/// What the intermediate process takes along.
 struct Inside {
     sync: Child,
     slave: Option<OwnedFd>,
@@ -97,41 +92,23 @@ struct Inside {
     tasks: Tasks,
 }
 
-/// The messenger.
-fn enter(launch: &mut Launch, running: &Running, inside: Inside) -> ! {
+/// The intermediate process.
+fn enter(launch: &mut Launch, running: &Running, inside: Inside, sibling: Sibling) -> ! {
     let memory = match go_inside(launch, running, &inside) {
         Ok(memory) => memory,
         Err(error) => fail(&inside.sync, &error),
     };
-    // The container sees the command's process at once, and whoever may trace it its descriptors.
-    // Their owners are never dropped: this process ends in execve or exit_group.
+    // Whoever may trace the command's process has its descriptors. Their owners are never dropped:
+    // this process ends in execve or exit_group.
     let memory_fd = memory.map(|fd| fd.as_raw_fd());
     for fd in inside.tasks.fds().chain(inside.target.fds()).map(|fd| fd.as_raw_fd()) {
         if Some(fd) != memory_fd {
             crate::syscall::fd::close(fd as u32);
         }
     }
-    step::at("fork the command");
-    match forked(fork_sibling(), launch.plan) {
-        Ok(Fork::Child) => {
-            let signal = launch.plan.process.parent_death_signal;
-            if let Err(error) = die_with_launcher(&inside.sync, signal) {
-                fail(&inside.sync, &error);
-            }
-            let Inside { sync, slave, .. } = &inside;
-            let slave = slave.as_ref();
-            workload::run(launch, &Inherited { sync, slave, memory, quiet: None, frozen: false })
-        }
-        Ok(Fork::Parent(pid)) => {
-            inside.sync.forked(pid);
-            exit_group(0)
-        }
-        Err(error) => {
-            let dying = error.raw() == Some(Errno::NOMEM);
-            let hint = "PID 1 of the container has just ended";
-            fail(&inside.sync, &if dying { error.hint(hint) } else { error })
-        }
-    }
+    let Inside { sync, slave, .. } = &inside;
+    let (slave, sibling) = (slave.as_ref(), Some(sibling));
+    workload::run(launch, Inherited { sync, slave, memory, quiet: None, sibling, waits: false })
 }
 
 /// Into the cgroups, then the namespaces; the memory cgroup is left to the workload.

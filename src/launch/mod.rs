@@ -15,6 +15,7 @@ pub mod seal;
 mod start;
 mod survivor;
 mod sync;
+mod termination;
 mod workload;
 
 use core::ffi::CStr;

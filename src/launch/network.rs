@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::Launch;
-use super::guard::ChildGuard;
+use super::guard::Children;
 use super::survivor;
 use crate::error::{Context, Object, Result};
 use crate::net::{self, Made};
@@ -27,7 +27,7 @@ const PAUSE: u32 = 25_000_000;
 pub fn connect(
     launch: &mut Launch,
     made: &mut Made,
-    survivor: &mut ChildGuard,
+    survivor: &mut Children,
     pid: Pid,
 ) -> Result<()> {
     if !net::is_needed(launch.plan) {
@@ -67,13 +67,13 @@ fn connect_in(
     launch: &Launch,
     namespace: BorrowedFd,
     made: &mut Made,
-    survivor: &mut ChildGuard,
+    survivor: &mut Children,
     pid: Pid,
 ) -> Result<()> {
     let plan = &*launch.plan;
     let site = net::Site { namespace, joined: !plan.namespaces.is_new(Kind::Net) };
     let inside = site.keeps(plan).then_some(namespace);
-    let mut outlive = || survivor::survivor(plan, pid, inside, survivor, launch.arena);
+    let mut outlive = || survivor::survivor(pid, inside, survivor, launch.arena);
     // The kernel takes its time with a namespace, and a killed launcher's survivor waits for it. One
     // that was killed before it had written state.json is not known of.
     let patient = launch.follows || inside.is_some();

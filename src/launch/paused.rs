@@ -1,14 +1,12 @@
 //! The control groups of a container that runs, and what a paused one means for who joins it: its
 //! command would enter the frozen group and stand still.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::Timespec;
 
+use super::termination::Termination;
 use super::{Launch, Running};
 use crate::cgroup::{Freezer, Groups};
-use crate::error::{Context, Error, Result, STATUS_SIGNAL};
-use crate::syscall::fd::AsFd;
-use crate::syscall::signal::{SigSet, read_signalfd, signalfd};
+use crate::error::{Error, Result};
 
 impl Running {
     /// Opens the groups that state.json names.
@@ -30,19 +28,9 @@ pub fn await_thaw(launch: &Launch, running: &Running, groups: &Groups) -> Result
         let why = "it is paused: nsinit unpause lets it go on, exec --wait waits for that";
         return Err(Error::refused(DOING, (), why));
     }
-    // Every signal is blocked, and would be lost on who waits.
-    let ends = [1, 2, 3, 15];
-    let set = ends.into_iter().fold(SigSet::EMPTY, SigSet::with);
-    let signals = signalfd(set).doing("make a signalfd", ())?;
+    let termination = Termination::watch()?;
     while freezer.is_on()? && running.init.is_alive()? {
-        match poll(&mut [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)], Some(&EVERY)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).doing("wait for signals", ()),
-        }
-        if let Some(n) = read_signalfd(&signals).doing("read the signalfd", ())? {
-            let error = Error::refused(DOING, (), "a signal ended the wait for a paused container");
-            return Err(error.with_status(STATUS_SIGNAL + n as u8));
-        }
+        termination.pause(&EVERY)?;
     }
     Ok(())
 }

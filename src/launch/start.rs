@@ -13,6 +13,7 @@ use super::guard::Traces;
 use super::network::connect;
 use super::place::{Lock, Place, Process};
 use super::sync::{self, FDS};
+use super::termination::Termination;
 use super::{Launch, died, say_killed};
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
@@ -23,7 +24,7 @@ use crate::say;
 use crate::state::{State, Strings};
 use crate::step;
 use crate::syscall::namespace::unshare;
-use crate::syscall::process::{Fork, NewNamespaces, fork, fork_into};
+use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork, fork_into};
 use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
@@ -43,22 +44,26 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     step::share().doing("map a page to share", ())?;
-    prepare_children(launch.plan)?;
+    make_time_namespace(launch.plan)?;
     let (master, slave, console) = match pty {
         Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
         None => (None, None, None),
     };
     let frozen = launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen);
-    let mut first = First { sync: child, slave, console, tells: false, frozen };
+    let sibling = expected(launch.plan)?;
+    // state.json names it only once there is one.
+    let waits_last = frozen || sibling.is_some();
+    let mut first =
+        First { sync: child, slave, console, tells: false, sibling: None, waits: waits_last };
     let (fork, entered) = clone_first(launch.plan, traces.groups.groups())?;
     first.tells = entered && traces.groups.has_program();
     let pid = match fork {
-        Fork::Child => child::run(launch, first),
+        Fork::Child => child::run(launch, First { sibling, ..first }),
         Fork::Parent(pid) => pid,
     };
     let waits = first.tells;
     drop(first);
-    traces.first.0 = Some(pid);
+    traces.children.guard(pid, sibling);
     if !site.is_unified() {
         make_cgroups(launch, &site, &mut traces.groups)?;
     }
@@ -72,19 +77,30 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     if !waits {
         go()?;
     }
-    let mut built = |_| if waits { go() } else { Ok(()) };
-    judge(parent.report(launch.arena, frozen, &mut built), groups, launch)?;
+    let termination = Termination::watch()?;
+    let mut built = || if waits { go() } else { Ok(()) };
+    let report = parent.report(&termination, launch.arena, waits_last, &mut built);
+    judge(report, groups, launch)?;
+    let Some(main) = traces.children.main() else { return Err(died(launch.arena)) };
+    if main != pid {
+        save_state(launch, traces, main)?;
+    }
     if frozen {
-        groups.freeze()?;
+        traces.groups.freeze()?;
+    }
+    if waits_last {
         parent.go(&[])?;
     }
     drop(lock);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
-    let status = attend(pid, terminal)?;
-    traces.first.disarm();
-    // The execve of a command that was frozen came later.
-    let late = parent.report(launch.arena, true, &mut |_| Ok(()));
+    let Traces { children, survivor, .. } = traces;
+    let status = attend(main, terminal, &mut |pid| {
+        children.reaped(pid);
+        survivor.reaped(pid);
+    })?;
+    // The execve of a command that has waited came later.
+    let late = parent.report(&termination, launch.arena, true, &mut || Ok(()));
     say_killed(status, traces.groups.groups(), None, launch.arena);
     traces.take_back(launch)?;
     late.map(|_| status)
@@ -113,16 +129,21 @@ fn cloned(plan: &Plan) -> NewNamespaces {
         .fold(NewNamespaces::empty(), |flags, kind| flags | kind.flag())
 }
 
-/// What must be the parent's doing: entering a PID namespace and making a time namespace take
-/// effect on its next child.
-fn prepare_children(plan: &Plan) -> Result<()> {
-    if let Source::Join(path) = plan.namespaces.get(Kind::Pid) {
-        child::join_namespace(Kind::Pid, path)?;
-    }
+/// The parent's doing: a time namespace is one for its next child.
+fn make_time_namespace(plan: &Plan) -> Result<()> {
     if plan.namespaces.is_new(Kind::Time) {
         unshare(NewNamespaces::NEWTIME).doing("unshare the time namespace", ())?;
     }
     Ok(())
+}
+
+/// Whom the first process makes way for, where the PID namespace is another container's: it builds
+/// outside of that, with all of the launcher's rights, and only the command enters.
+fn expected(plan: &Plan) -> Result<Option<Sibling>> {
+    match plan.namespaces.get(Kind::Pid) {
+        Source::Join(_) => Sibling::expected().doing("map a page to share", ()).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Clones it, and whether it is in its v2 group from the start.
@@ -187,7 +208,8 @@ fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
     Ok(fds)
 }
 
-/// Writes state.json: before the command starts, after the cgroups that it names.
+/// Writes state.json: before the command starts, after the cgroups that it names. Once more where the
+/// process that it is to name did not exist yet.
 #[inline(never)]
 fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
     let start_time = Short::<24>::new(format_args!("{}", Process::by_pid(pid)?.start_time));

@@ -10,13 +10,11 @@ use rustix::process::{Pid, chdir, getsid, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::set_name;
 
-use super::child::join_namespace;
-use super::guard::ChildGuard;
+use super::guard::Children;
 use super::place::Process;
 use crate::bytes::Arena;
 use crate::error::{Context, Result};
 use crate::net;
-use crate::plan::{Kind, Plan, Source};
 use crate::proc::fds::close_all_but;
 use crate::syscall::fd::AsFd;
 use crate::syscall::poll::rest_in_poll;
@@ -26,24 +24,19 @@ use crate::syscall::time::sleep;
 /// Forks it, and has `guard` end it; the pipe for its notes. `pid` is the container's first process, and a
 /// child of the caller's; `namespace` its network namespace, if something in it is to be taken back.
 pub fn survivor(
-    plan: &Plan,
     pid: Pid,
     namespace: Option<BorrowedFd>,
-    guard: &mut ChildGuard,
+    guard: &mut Children,
     arena: &Arena,
 ) -> Result<OwnedFd> {
     let init = Process::by_pid(pid)?;
-    // What the caller has prepared is for the container's process alone.
-    if let Source::Join(_) = plan.namespaces.get(Kind::Pid) {
-        join_namespace(Kind::Pid, c"/proc/thread-self/ns/pid")?;
-    }
     // It is read only once this process has ended: rather than wait there, a note is refused.
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
     let (notes, end) = pipe_with(flags).doing("make a pipe", ())?;
     match fork(NewNamespaces::empty()).doing("fork a process to outlive this one", ())? {
         Fork::Parent(child) => {
             await_session(child);
-            guard.0 = Some(child);
+            guard.guard(child, None);
             Ok(end)
         }
         Fork::Child => {

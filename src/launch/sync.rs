@@ -1,17 +1,23 @@
 //! The channel between the launcher and a container's processes: a SEQPACKET socketpair.
 //!
-//! Down goes one "go" with the descriptors of the cgroups, and one more to a command that is to start frozen. Up comes "built" where the launcher waits
-//! for that, "ready" just before execve, or the rendered error of a failure. The end of the channel (every process of the container has
-//! closed it, by execve or by dying) is news by itself, so nobody can wait for ever.
+//! Down goes one "go" with the descriptors of the cgroups, and one more to a command that waits once it
+//! is ready. Up comes "built" where the launcher waits for that, "ready" just before execve, or the
+//! rendered error of a failure. The end of the channel (every process of the container has closed it,
+//! by execve or by dying) is news by itself. A process that stands still closes nothing: the launcher's
+//! wait ends on signals too.
+//!
+//! The command's process has an end of the channel while others in the container can see it, and may
+//! be allowed to trace it: what comes up then is theirs to write. It names no process, and is shown
+//! with its control characters escaped.
 
 use heapless::Vec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::Pid;
 
-use crate::bytes::{Arena, Short};
+use super::termination::Termination;
+use crate::bytes::{Arena, Short, Show};
 use crate::error::{Context, Error, Result};
 use crate::syscall::fd::AsFd;
 use crate::syscall::socket;
@@ -23,7 +29,6 @@ const TEXT: usize = 6144;
 const GO: u8 = b'g';
 const READY: u8 = b'r';
 const FAILED: u8 = b'f';
-const FORKED: u8 = b'p';
 const BUILT: u8 = b'b';
 
 /// The launcher's end.
@@ -40,14 +45,6 @@ pub fn channel() -> Result<(Parent, Child)> {
     Ok((Parent(parent), Child(child)))
 }
 
-/// What the launcher hears before the end.
-pub enum News {
-    /// The root file system is built.
-    Built,
-    /// A joiner's workload, as the launcher's own child.
-    Forked(Pid),
-}
-
 impl Parent {
     /// "Go on", with the cgroups to enter.
     pub fn go(&self, fds: &[BorrowedFd<'_>]) -> Result<()> {
@@ -60,16 +57,19 @@ impl Parent {
 
     /// Waits until the command runs or can't, and every process of the container has closed the
     /// channel; or only until it is `ready` to, where it waits then for one more "go". False: all are
-    /// gone without a word. `heard` is told what comes up before.
+    /// gone without a word. `built` is called when the root file system is. An error too where a signal
+    /// ends the wait.
     pub fn report(
         &self,
+        termination: &Termination,
         arena: &Arena,
         ready: bool,
-        heard: &mut dyn FnMut(News) -> Result<()>,
+        built: &mut dyn FnMut() -> Result<()>,
     ) -> Result<bool> {
         let mut report = Ok(false);
         let mut buf = [0; TEXT];
         loop {
+            termination.wait(self.0.as_fd())?;
             let n = match socket::receive(self.0.as_fd(), &mut buf, &mut drop) {
                 // A peer that ends with a packet unread resets the channel, which is told once and
                 // before what it has sent: its reason is still to come.
@@ -85,15 +85,10 @@ impl Parent {
                         return report;
                     }
                 }
-                [BUILT] => heard(News::Built)?,
-                [FORKED, a, b, c, d] => {
-                    if let Some(pid) = Pid::from_raw(i32::from_ne_bytes([a, b, c, d])) {
-                        heard(News::Forked(pid))?;
-                    }
-                }
+                [BUILT] => built()?,
                 [FAILED, status, ref text @ ..] => {
-                    let text = core::str::from_utf8(text).unwrap_or("the container failed");
-                    let text = arena.str(format_args!("{text}")).doing("keep its error", ())?;
+                    let text = arena.str(format_args!("{}", Show(text)));
+                    let text = text.doing("keep its error", ())?;
                     report = Err(Error::refused("", (), text).with_status(status));
                 }
                 _ => {}
@@ -144,13 +139,6 @@ impl Child {
 
     fn tell(&self, what: u8) -> Result<()> {
         socket::send(self.0.as_fd(), &[IoSlice::new(&[what])], &[]).doing("tell the launcher", ())
-    }
-
-    /// "The workload is your child `pid`." If it does not arrive, the launcher is gone, and with it
-    /// goes the workload.
-    pub fn forked(&self, pid: Pid) {
-        let [a, b, c, d] = pid.as_raw_pid().to_ne_bytes();
-        let _ = socket::send(self.0.as_fd(), &[IoSlice::new(&[FORKED, a, b, c, d])], &[]);
     }
 
     /// Sends an error. If it does not arrive, the launcher is gone, or sees the end of the channel

@@ -6,15 +6,15 @@ use rustix::io::Errno;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::Launch;
 use super::sync::Child;
+use super::{Launch, forked};
 use crate::cgroup;
 use crate::error::{Context, Error, Result};
 use crate::proc::fds::close_all_but;
 use crate::security;
 use crate::step;
 use crate::syscall::fd::AsFd;
-use crate::syscall::process::{Prctl, exit_group, prctl};
+use crate::syscall::process::{Fork, Prctl, Sibling, exit_group, prctl};
 
 /// What the workload takes along.
 pub struct Inherited<'a> {
@@ -26,14 +26,17 @@ pub struct Inherited<'a> {
     pub memory: Option<BorrowedFd<'a>>,
     /// Ends when PID 1 holds no descriptor any more.
     pub quiet: Option<&'a OwnedFd>,
-    /// Whether the launcher freezes the container first.
-    pub frozen: bool,
+    /// What it is to be forked as, where its PID namespace is one that others are in.
+    pub sibling: Option<Sibling>,
+    /// Whether the launcher has something to do when it is ready.
+    pub waits: bool,
 }
 
 /// Becomes the workload, or tells the launcher why not and ends.
-pub fn run(launch: &mut Launch, inherited: &Inherited) -> ! {
+pub fn run(launch: &mut Launch, inherited: Inherited) -> ! {
+    let sync = inherited.sync;
     let Err(error) = become_workload(launch, inherited);
-    fail(inherited.sync, &error)
+    fail(sync, &error)
 }
 
 /// Tells the launcher and ends.
@@ -42,31 +45,54 @@ pub fn fail(sync: &Child, error: &Error) -> ! {
     exit_group(error.status())
 }
 
-fn become_workload(
-    launch: &mut Launch,
-    inherited: &Inherited,
-) -> Result<core::convert::Infallible> {
+/// The end of every start and of every join, in this order: rights go before others can look.
+fn become_workload(launch: &mut Launch, inherited: Inherited) -> Result<core::convert::Infallible> {
+    let Inherited { sync, slave, memory, quiet, sibling, waits } = inherited;
     let process = &mut launch.plan.process;
+    security::finalize(process, slave.map(AsFd::as_fd), launch.arena)?;
+    if let Some(sibling) = sibling {
+        step::at("fork the command");
+        enter(launch, sync, sibling)?;
+    }
+    let process = &launch.plan.process;
     step::at("make the command's session");
-    session(inherited.slave)?;
-    security::finalize(process, launch.original, launch.arena)?;
-    if let Some(quiet) = inherited.quiet {
+    session(slave)?;
+    step::at("limit the number of processes");
+    security::rlimits::set_processes(&process.rlimits)?;
+    if let Some(quiet) = quiet {
         step::at("wait until PID 1 has closed its descriptors");
         await_end(quiet)?;
     }
     // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
     // looks at the rights of whoever opened the file, so it works as any user.
-    if let Some(memory) = inherited.memory {
+    if let Some(memory) = memory {
         step::at("enter the memory cgroup");
         cgroup::enter(memory)?;
     }
     // The launcher is gone: its death came when the parent-death signal was off, as a change of
     // user clears it. With the channel's other end closed this fails.
-    inherited.sync.ready()?;
-    if inherited.frozen {
-        inherited.sync.wait_go()?;
+    sync.ready()?;
+    if waits {
+        sync.wait_go()?;
     }
+    step::at("restore the signals");
+    security::restore_signals(launch.original)?;
+    step::at("execute the command");
     Err(security::execute(process, launch.original, launch.arena))
+}
+
+/// Into the PID namespace that this process has entered for its children. Whoever may trace there has
+/// what a process has that it can see (CVE-2016-9962), so nothing enters that has more rights than the
+/// command: this process stays outside and ends, and its sibling goes on.
+fn enter(launch: &Launch, sync: &Child, sibling: Sibling) -> Result<()> {
+    match forked(sibling.fork(), launch.plan) {
+        Ok(Fork::Parent(_)) => exit_group(0),
+        Ok(Fork::Child) => die_with_launcher(sync, launch.plan.process.parent_death_signal),
+        Err(error) if error.raw() == Some(Errno::NOMEM) => {
+            Err(error.hint("PID 1 of its PID namespace has ended"))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Nothing is ever written to the pipe: a read ends when its other end is closed.

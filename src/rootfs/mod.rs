@@ -22,6 +22,7 @@ mod dev;
 mod masks;
 mod mounts;
 mod pivot;
+mod proc;
 
 use core::cell::OnceCell;
 use core::ffi::CStr;
@@ -47,6 +48,8 @@ pub struct Root<'a> {
     fd: OwnedFd,
     /// The root directory's identity, to refuse a mount over it.
     stat: Stat,
+    /// The host's path of the PID namespace that proc is to show; `None` for that of this process.
+    pub pids: Option<&'static CStr>,
     /// Where relative host paths start: the launcher's working directory.
     cwd: OwnedFd,
     /// The propagation of a bind that asks for none; 0 leaves what "/" has.
@@ -88,7 +91,7 @@ impl<'a> Root<'a> {
         let stat = rustix::fs::fstat(fd.as_fd()).doing("look at the root file system", ())?;
         let umask = rustix::process::umask(Mode::empty());
         let masks = masks::Masks::default();
-        Ok(Root { plan, fd, stat, cwd, plain, dev: OnceCell::new(), masks, umask })
+        Ok(Root { plan, fd, stat, pids: None, cwd, plain, dev: OnceCell::new(), masks, umask })
     }
 
     /// The root directory (O_PATH): for what else must be read beneath it before `finish`.

@@ -18,7 +18,7 @@ use crate::plan::check::PROC_FILES;
 use crate::syscall::fd::AsFd;
 
 /// mount(2) copies at most a page of options, with their NUL, and cuts the rest without a word.
-const DATA_MAX: usize = 4096;
+pub(super) const DATA_MAX: usize = 4096;
 
 /// A file of proc that may be covered besides those that replace statistics (`PROC_FILES`), as the OCI
 /// runtimes have it.
@@ -63,6 +63,9 @@ impl Root<'_> {
         let here = [c"proc", c"sysfs"].contains(&mount.fstype);
         let target = if here { self.dir_here(mount)? } else { self.dir(mount)? };
         self.guard(target.as_fd(), mount, None)?;
+        if let Some(pids) = self.pids.filter(|_| mount.fstype == c"proc") {
+            return self.proc_of(pids, target.as_fd(), mount);
+        }
         let new = NewMount {
             source: mount.source,
             fstype: mount.fstype,

@@ -68,8 +68,23 @@ pub fn bound(keep: u64) -> Result<()> {
 /// would meet the file capabilities of whatever runs later. An empty inheritable set empties the
 /// ambient set with it (security/commoncap.c, cap_capset), so that needs no call of its own.
 pub fn limit(keep: u64) -> Result<()> {
-    capset(CapSets { effective: keep, permitted: keep, inheritable: 0 })
-        .doing("set capabilities", ())
+    put(keep, keep)
+}
+
+/// Has only those of `keep` in effect until they are taken up again; what to take up.
+pub fn lay_down(keep: u64) -> Result<u64> {
+    let own = capabilities(None).doing("read the capabilities of nsinit", ())?.permitted.bits();
+    put(own & keep, own)?;
+    Ok(own)
+}
+
+/// Has all of these in effect again.
+pub fn take_up(own: u64) -> Result<()> {
+    put(own, own)
+}
+
+fn put(effective: u64, permitted: u64) -> Result<()> {
+    capset(CapSets { effective, permitted, inheritable: 0 }).doing("set capabilities", ())
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Rights: what a process gives up before it becomes the workload.
 //!
 //! `finalize` is the end of every start and of every join: one order for both, so that a joiner
-//! can't keep what a start gives up. PID 1 gives up its own with `become_reaper`.
+//! can't keep what a start gives up. It comes before a joiner is where others can see it. PID 1 gives up
+//! its own with `become_reaper`.
 
 pub mod caps;
 mod directory;
@@ -50,26 +51,22 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
 }
 
 /// Gives up all rights but those that the plan leaves (libcontainer namespaces/init.go,
-/// FinalizeNamespace): THE order. What is left to do is `execute`.
+/// FinalizeNamespace): THE order, of every start and of every join. Who has done it may enter a PID
+/// namespace in which others are: nothing is left that they don't have as well.
 ///
-/// The caller is in its namespaces, root and control groups, in its own session, with its standard
-/// descriptors in place; its working directory is "/" and its parent-death signal is set.
-pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Result<()> {
+/// The caller is in its other namespaces, root and control groups; its working directory is "/" and its
+/// parent-death signal is set. `terminal` is the slave of the container's pty.
+pub fn finalize(process: &mut Process, terminal: Option<BorrowedFd>, arena: &Arena) -> Result<()> {
     let parent = getppid();
     step::at("leave the session keyring");
     leave_session_keyring()?;
-    // Processes of a container that is joined can see this one already: from here on they can
-    // neither trace it nor open what /proc shows of it (CVE-2016-9962).
     step::at("become undumpable");
     be_undumpable()?;
     step::at("check the capabilities");
     caps::check(process.capabilities)?;
-    // Before the limits, which may forbid opening files, and with every right to read them.
+    // Before the limits, which may forbid opening files.
     step::at("look up the user");
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root =
-        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
-    let ids = look_up_user(process, root.as_fd(), arena)?;
+    let ids = look_up_user_inside(process, arena)?;
     // Raising a hard limit takes CAP_SYS_RESOURCE.
     step::at("set resource limits");
     rlimits::set(&process.rlimits)?;
@@ -83,11 +80,10 @@ pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Res
     step::at("limit the bounding set");
     caps::bound(process.capabilities)?;
     // Its owner may open it again by name, as /dev/console or /dev/stdout.
-    if process.tty && ids.uid != 0 {
+    if let Some(terminal) = terminal.filter(|_| ids.uid != 0) {
         step::at("give the terminal to the user");
         let owner = Some(rustix::fs::Uid::from_raw(ids.uid));
-        let [stdin, ..] = fd::stdio();
-        rustix::fs::fchown(stdin, owner, None).doing("give the terminal to", process.user)?;
+        rustix::fs::fchown(terminal, owner, None).doing("give the terminal to", process.user)?;
     }
     step::at("change the user");
     become_user(&ids)?;
@@ -95,18 +91,34 @@ pub fn finalize(process: &mut Process, original: Original, arena: &Arena) -> Res
     // directory and command are then reached with the user's own rights.
     step::at("limit the capabilities");
     caps::limit(if ids.uid == 0 { process.capabilities } else { 0 })?;
-    // The change of user has cleared it (kernel/cred.c, commit_creds).
+    // The change of user has set it to fs.suid_dumpable, and has cleared the parent-death signal
+    // (kernel/cred.c, commit_creds).
+    step::at("become undumpable again");
+    be_undumpable()?;
     step::at("set the parent-death signal");
     die_with_parent(process.parent_death_signal, parent)?;
     step::at("enter the working directory");
     directory::enter(process.cwd)?;
-    environment::complete(process, ids.home, arena)?;
-    // Last: a signal that was sent meanwhile takes effect on the workload, or as if on it.
-    step::at("restore the signals");
+    environment::complete(process, ids.home, arena)
+}
+
+/// Gives the workload the signals that nsinit was started with, as the last thing before `execute`: one
+/// that was sent meanwhile takes effect on the workload, or as if on it.
+pub fn restore_signals(original: Original) -> Result<()> {
     sigaction(signal::CHLD, original.sigchld).doing("restore SIGCHLD", ())?;
-    sigprocmask(original.mask).doing("restore the signal mask", ())?;
-    step::at("execute the command");
-    Ok(())
+    sigprocmask(original.mask).doing("restore the signal mask", ()).map(drop)
+}
+
+/// Who the workload is to be. The files are the container's, and what they are linked to is its choice:
+/// they are opened and read with the rights that it has, of which nsinit keeps the others for later.
+fn look_up_user_inside<'a>(process: &Process, arena: &'a Arena) -> Result<Ids<'a>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root =
+        openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
+    let own = caps::lay_down(process.capabilities)?;
+    let ids = look_up_user(process, root.as_fd(), arena);
+    caps::take_up(own)?;
+    ids
 }
 
 /// Nobody without CAP_SYS_PTRACE traces the caller or opens what /proc shows of it.

@@ -1,11 +1,12 @@
 //! Resource limits (prlimit(2)).
 
+use linux_raw_sys::general::RLIMIT_NPROC;
 use rustix::io::Errno;
 
 use crate::bytes::Names;
 use crate::error::{Error, Object, Result};
 use crate::plan::Rlimit;
-use crate::syscall::process::setrlimit;
+use crate::syscall::process::{highest, setrlimit};
 
 /// Name of resource n: include/uapi/asm-generic/resource.h, which the architectures that nsinit is
 /// built for share.
@@ -17,12 +18,28 @@ pub const NAMES: Names = Names(
 /// How many there are.
 pub const COUNT: usize = 16;
 
-/// Sets all of them.
+/// Sets all of them but RLIMIT_NPROC, of which no more is done than what takes a right. The kernel
+/// looks at it in fork(2), and counts the caller: one that only forks and ends would be one too many.
 pub fn set(limits: &[Rlimit]) -> Result<()> {
     for limit in limits {
-        setrlimit(limit.resource, limit.soft, limit.hard).map_err(|errno| explain(limit, errno))?;
+        let (mut soft, hard) = (limit.soft, limit.hard);
+        if limit.resource == RLIMIT_NPROC {
+            if hard <= highest(RLIMIT_NPROC).map_err(|errno| explain(limit, errno))? {
+                continue;
+            }
+            soft = hard;
+        }
+        setrlimit(limit.resource, soft, hard).map_err(|errno| explain(limit, errno))?;
     }
     Ok(())
+}
+
+/// Sets RLIMIT_NPROC, in the process that is to have it.
+pub fn set_processes(limits: &[Rlimit]) -> Result<()> {
+    let Some(limit) = limits.iter().rfind(|limit| limit.resource == RLIMIT_NPROC) else {
+        return Ok(());
+    };
+    setrlimit(limit.resource, limit.soft, limit.hard).map_err(|errno| explain(limit, errno))
 }
 
 fn explain(limit: &Rlimit, errno: Errno) -> Error {

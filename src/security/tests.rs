@@ -66,7 +66,10 @@ fn run_with(plan: Box<Plan>, original: Original) -> (i32, String) {
 
 /// The end of every start and join.
 fn become_command(process: &mut Process, original: Original, arena: &Arena) -> Error {
-    match finalize(process, original, arena) {
+    let ready = finalize(process, None, arena)
+        .and_then(|()| rlimits::set_processes(&process.rlimits))
+        .and_then(|()| restore_signals(original));
+    match ready {
         Ok(()) => execute(process, original, arena),
         Err(error) => error,
     }

@@ -1,10 +1,10 @@
 //! Memory: a page that two processes share, giving back pages that are no longer needed, and bytes
 //! as numbers.
 
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use linux_raw_sys::general::{
-    __NR_madvise, MADV_DONTNEED, MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE,
+    __NR_madvise, MADV_DONTFORK, MADV_DONTNEED, MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE,
 };
 use rustix::io::Errno;
 
@@ -20,14 +20,34 @@ pub(super) const MMAP: u32 = linux_raw_sys::general::__NR_mmap2;
 #[cfg(not(target_arch = "arm"))]
 pub(super) const MMAP: u32 = linux_raw_sys::general::__NR_mmap;
 
+/// Words of a shared page.
+pub type Words = [AtomicU32; PAGE / size_of::<u32>()];
+
 /// A page of zeroes that this process shares with those that it forks (mmap, MAP_SHARED).
 pub fn shared_page() -> Result<&'static [AtomicU8; PAGE], Errno> {
-    let (prot, flags) = ((PROT_READ | PROT_WRITE) as usize, (MAP_SHARED | MAP_ANONYMOUS) as usize);
-    // SAFETY: an anonymous mapping at an address of the kernel's choice disturbs nothing.
-    let at = ret(unsafe { syscall(MMAP, [0, PAGE, prot, flags, usize::MAX, 0]) })?;
     // SAFETY: a fresh mapping of PAGE bytes that is never unmapped; atomics may be shared between
     // processes as between threads.
-    Ok(unsafe { &*(at as *const [AtomicU8; PAGE]) })
+    map_shared().map(|at| unsafe { &*(at as *const [AtomicU8; PAGE]) })
+}
+
+/// The same, as words.
+pub fn shared_words() -> Result<&'static Words, Errno> {
+    // SAFETY: as above, and a page is aligned for words.
+    map_shared().map(|at| unsafe { &*(at as *const Words) })
+}
+
+fn map_shared() -> Result<usize, Errno> {
+    let (prot, flags) = ((PROT_READ | PROT_WRITE) as usize, (MAP_SHARED | MAP_ANONYMOUS) as usize);
+    // SAFETY: an anonymous mapping at an address of the kernel's choice disturbs nothing.
+    ret(unsafe { syscall(MMAP, [0, PAGE, prot, flags, usize::MAX, 0]) })
+}
+
+/// madvise(MADV_DONTFORK) on a page of `shared_words`: what is forked from here on does not have it, and
+/// must not use it.
+pub(super) fn dont_fork(page: &Words) -> Result<(), Errno> {
+    let args = [page.as_ptr() as usize, PAGE, MADV_DONTFORK as usize, 0, 0, 0];
+    // SAFETY: it changes nothing for this process; the doc states the duty of the caller.
+    ret(unsafe { syscall(__NR_madvise, args) }).map(drop)
 }
 
 /// A range of addresses.

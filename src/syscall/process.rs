@@ -1,12 +1,13 @@
 //! Processes: clone3, execve, exit_group, getcwd, prctl.
 
 use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 
 use linux_raw_sys::general::{
     __NR_clone, __NR_clone3, __NR_execve, __NR_execveat, __NR_exit_group, __NR_getcwd,
-    __NR_getpgid, __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_wait4, __WALL, AT_EMPTY_PATH,
-    CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD, WNOHANG, WUNTRACED,
-    clone_args, rlimit64,
+    __NR_getpgid, __NR_getsid, __NR_prctl, __NR_prlimit64, __NR_ptrace, __NR_wait4, __WALL,
+    AT_EMPTY_PATH, CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_VFORK, CLONE_VM,
+    SIGCHLD, SIGTRAP, WNOHANG, WUNTRACED, clone_args, rlimit64,
 };
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -15,6 +16,7 @@ use rustix::process::Pid;
 use super::arch;
 use super::arch::syscall;
 use super::cstr::List;
+use super::memory::{Words, dont_fork, shared_words};
 use super::{is_absent, ret};
 
 bitflags::bitflags! {
@@ -53,27 +55,44 @@ pub enum Fork {
 /// The child's side must end in `execve` or `exit_group`: it holds copies of the parent's guards.
 /// CLONE_NEWTIME needs clone3, or unshare(2) before.
 pub fn fork(new: NewNamespaces) -> Result<Fork, Errno> {
-    clone(u64::from(new.bits()), 0)
+    clone(u64::from(new.bits()), 0, 0)
 }
 
 /// The same, into the v2 control group that `group` is: the new process is in it from its first
 /// instruction. E2BIG or EINVAL before Linux 5.7, ENOSYS before 5.3.
 pub fn fork_into(new: NewNamespaces, group: BorrowedFd<'_>) -> Result<Fork, Errno> {
-    clone(u64::from(new.bits()) | CLONE_INTO_CGROUP, group.as_raw_fd() as u64)
+    clone(u64::from(new.bits()) | CLONE_INTO_CGROUP, group.as_raw_fd() as u64, 0)
 }
 
-/// The same without namespaces, but the new process is a child of the caller's own parent
-/// (CLONE_PARENT), which waits for it.
-pub fn fork_sibling() -> Result<Fork, Errno> {
-    clone(u64::from(CLONE_PARENT), 0)
+/// A process that is to be forked by a child of the caller, as that child's sibling. The kernel writes
+/// its pid into a page that the two share and that nobody else has, the new process least of all: what
+/// runs inside of a container can't name another in its place.
+pub struct Sibling(&'static Words);
+
+impl Sibling {
+    /// None yet. Made before the fork of the child that is to fork it.
+    pub fn expected() -> Result<Sibling, Errno> {
+        shared_words().map(Sibling)
+    }
+
+    /// Its pid as the caller sees it, once it is forked: from then on it is a child of the caller's.
+    pub fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.0[0].load(Ordering::Relaxed) as i32)
+    }
+
+    /// Forks it (CLONE_PARENT): it is a child of the caller's own parent, which waits for it.
+    pub fn fork(self) -> Result<Fork, Errno> {
+        dont_fork(self.0)?;
+        clone(u64::from(CLONE_PARENT | CLONE_PARENT_SETTID), 0, self.0.as_ptr() as usize)
+    }
 }
 
-fn clone(flags: u64, cgroup: u64) -> Result<Fork, Errno> {
+fn clone(flags: u64, cgroup: u64, parent_tid: usize) -> Result<Fork, Errno> {
     let mut args = clone_args {
         flags,
         pidfd: 0,
         child_tid: 0,
-        parent_tid: 0,
+        parent_tid: parent_tid as u64,
         // With CLONE_PARENT the kernel takes the caller's own exit signal and wants 0 here.
         exit_signal: if flags & u64::from(CLONE_PARENT) == 0 { u64::from(SIGCHLD) } else { 0 },
         stack: 0,
@@ -85,14 +104,15 @@ fn clone(flags: u64, cgroup: u64) -> Result<Fork, Errno> {
     };
     let args_ptr = &raw mut args as usize;
     // SAFETY: `args` is a valid clone_args that outlives the call. Neither CLONE_VM nor a stack is
-    // asked for: the child gets a copy of this address space and goes on here.
+    // asked for: the child gets a copy of this address space and goes on here. `parent_tid` is 0, or a
+    // word for the kernel to write the pid into.
     let word = unsafe { syscall(__NR_clone3, [args_ptr, size_of::<clone_args>(), 0, 0, 0, 0]) };
     let word = match ret(word) {
         Err(errno) if is_absent(errno) && cgroup == 0 => {
             let flags = (flags | u64::from(SIGCHLD)) as usize;
-            // SAFETY: as above; a null stack means "go on with a copy of mine". With the other
-            // arguments zero their order, which differs between architectures, does not matter.
-            ret(unsafe { syscall(__NR_clone, [flags, 0, 0, 0, 0, 0]) })
+            // SAFETY: as above; a null stack means "go on with a copy of mine". The order of the arguments
+            // behind the third, which differs between architectures, does not matter where they are zero.
+            ret(unsafe { syscall(__NR_clone, [flags, 0, parent_tid, 0, 0, 0]) })
         }
         word => word,
     }?;
@@ -160,6 +180,23 @@ pub fn wait_any(stopped: bool) -> Result<Option<(Pid, u32)>, Errno> {
     }
 }
 
+/// Whether a status word is that of a stop: the process lives on (wait(2), WIFSTOPPED).
+pub fn is_stop(word: u32) -> bool {
+    word as u8 == 0x7f
+}
+
+/// ptrace(PTRACE_DETACH): lets go of a child that has stopped with this status word because the caller
+/// traces it; it gets the signal that has stopped it, but not the SIGTRAP that an execve is announced by.
+pub fn let_go(pid: Pid, word: u32) -> Result<(), Errno> {
+    /// include/uapi/linux/ptrace.h
+    const PTRACE_DETACH: usize = 17;
+    let signal = (word >> 8) & 0xff;
+    let signal = if signal == SIGTRAP { 0 } else { signal } as usize;
+    let pid = pid.as_raw_pid() as usize;
+    // SAFETY: this request takes integers alone.
+    ret(unsafe { syscall(__NR_ptrace, [PTRACE_DETACH, pid, 0, signal, 0, 0]) }).map(drop)
+}
+
 /// getpgid(2) of the caller; `None` where the group is outside of its PID namespace.
 pub fn getpgrp() -> Option<Pid> {
     // SAFETY: it takes an integer.
@@ -223,6 +260,15 @@ pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
     let limit = &raw const limit as usize;
     // SAFETY: `limit` points at a struct rlimit64; NULL asks for no old value.
     ret(unsafe { syscall(__NR_prlimit64, [0, resource as usize, limit, 0, 0, 0]) }).map(drop)
+}
+
+/// prlimit64(2) of the calling process: the hard limit of `resource`.
+pub fn highest(resource: u32) -> Result<u64, Errno> {
+    let mut limit = rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let at = &raw mut limit as usize;
+    // SAFETY: NULL sets nothing; the kernel writes a struct rlimit64 to `limit`.
+    ret(unsafe { syscall(__NR_prlimit64, [0, resource as usize, 0, at, 0, 0]) })?;
+    Ok(limit.rlim_max)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use linux_raw_sys::general::{
     __NR_kill, __NR_pidfd_send_signal, __NR_rt_sigaction, __NR_rt_sigprocmask,
     __NR_rt_sigqueueinfo, __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
     __kernel_old_timespec as timespec, O_CLOEXEC, O_NONBLOCK, SA_ONSTACK, SA_SIGINFO, SIG_SETMASK,
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN,
-    SIGTTOU, siginfo_t, stack_t,
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,
+    SIGTTIN, SIGTTOU, siginfo_t, stack_t,
 };
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -88,6 +88,15 @@ pub fn sigaction(n: u32, disposition: Disposition) -> Result<Disposition, Errno>
     // handler first; SIG_DFL and SIG_IGN run no code.
     ret(unsafe { syscall(__NR_rt_sigaction, [n as usize, new, old_ptr, SIGSET_SIZE, 0, 0]) })?;
     Ok(if old.0[0] == 1 { Disposition::Ignore } else { Disposition::Default })
+}
+
+/// rt_sigaction(2): the disposition of signal `n`.
+pub fn disposition(n: u32) -> Result<Disposition, Errno> {
+    let mut action = Action([0; 4], [0; 2]);
+    let at = &raw mut action as usize;
+    // SAFETY: NULL changes nothing; what the kernel writes is no larger, with the handler first.
+    ret(unsafe { syscall(__NR_rt_sigaction, [n as usize, 0, at, SIGSET_SIZE, 0, 0]) })?;
+    Ok(if action.0[0] == 1 { Disposition::Ignore } else { Disposition::Default })
 }
 
 /// What is called for a fault: the signal, and the address that it is about; `None` where a process
@@ -282,6 +291,8 @@ pub const TERM: u32 = SIGTERM;
 pub const INT: u32 = SIGINT;
 /// SIGHUP.
 pub const HUP: u32 = SIGHUP;
+/// SIGQUIT.
+pub const QUIT: u32 = SIGQUIT;
 /// SIGPIPE.
 pub const PIPE: u32 = SIGPIPE;
 /// SIGCONT.

@@ -91,6 +91,34 @@ fn setns_with_a_pidfd_has_a_fallback() {
 }
 
 #[test]
+fn a_proc_of_another_pid_namespace_is_cloned_before_linux_6_17() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let (place, mut second) = (Place::new(), Place::new());
+    let running = place.start("echo ready; sleep 300");
+    let path = format!("/proc/{}/ns/pid", place.init_pid());
+    second.config.unset("mount_config").unset("restrict_sys").unset("networks").unset("hostname");
+    second.config.set(
+        "namespaces",
+        format!(r#"[{{"type": "NEWNS"}}, {{"type": "NEWPID", "path": "{path}"}}]"#),
+    );
+    let mounts = r#"[{"source": "proc", "destination": "/proc", "device": "proc"}]"#;
+    second.config.set("mounts", mounts);
+    // To read what PID 1 is in.
+    second.config.set("capabilities", crate::config::strings(&["SYS_PTRACE"]));
+    second.write_config();
+    // The first call makes "/" private; the second mounts proc with the option of that kernel.
+    let command = &["exec", "/bin/readlink", "/proc/1/ns/pid"];
+    let run = inject(&second, &["mount:error=EINVAL:when=2"], command);
+    let namespace = std::fs::read_link(path).unwrap();
+    assert_eq!(run.ends(0).trim_end(), namespace.to_str().unwrap());
+    running.signal(libc::SIGTERM);
+    running.end();
+}
+
+#[test]
 fn kernels_without_keyrings_or_mqueue_do() {
     let place = place();
     let run = inject(&place, &["keyctl:error=ENOSYS"], &["exec", "/bin/nothing"]);

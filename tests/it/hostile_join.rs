@@ -193,6 +193,107 @@ fn what_enters_has_nothing_of_the_hosts_even_for_who_may_trace() {
     }
 }
 
+/// Bits of KILL, CHOWN and SYS_PTRACE: what the spying containers have.
+const TRACER: u64 = 1 << 5 | 1 | 1 << 19;
+
+/// A container that looks at everything that enters it, traces it, and says what rights it had.
+fn tracing(place: &mut Place, seconds: u32) -> crate::world::Running {
+    place.config.set("capabilities", strings(&["KILL", "CHOWN", "SYS_PTRACE"]));
+    place.config.set("no_new_privs", "true");
+    let host = place.dir.to_str().unwrap();
+    let script = format!("echo ready; /bin/probe rights {seconds} {host}; echo over; sleep 300");
+    place.start(&script)
+}
+
+/// Nothing that it saw had more than `allowed`, nor the host's root.
+#[track_caller]
+fn saw_no_more_than(out: &str, allowed: u64) {
+    for set in ["permitted", "bounding"] {
+        let had = u64::from_str_radix(value(out, set), 16).unwrap();
+        assert_eq!(had & !allowed, 0, "{set}: {out}");
+    }
+    assert_eq!((value(out, "no_new_privs"), value(out, "roots")), ("1", "0"), "{out}");
+    let many = |key| value(out, key).parse::<u32>().unwrap() > 2;
+    assert!(many("processes") && many("traced"), "{out}");
+}
+
+#[test]
+fn nothing_that_enters_has_more_rights_than_the_container() {
+    use std::io::{Seek, Write};
+    for user in ["root", "alice"] {
+        let mut place = Place::new();
+        // Its root can have the joiners look for as long as it likes: 60 MB without an entry first.
+        let mut passwd = fs::File::create(place.path("/etc/passwd")).unwrap();
+        passwd.seek(std::io::SeekFrom::Start(60 << 20)).unwrap();
+        let text = "\nroot:x:0:0::/:/bin/sh\nalice:x:1000:1001::/:/bin/sh\n";
+        passwd.write_all(text.as_bytes()).unwrap();
+        let mut first = tracing(&mut place, 5);
+        place.config.set("user", crate::config::quote(user));
+        place.write_config();
+        while !first.out().contains("over\n") {
+            place.run(&["exec", "/bin/usleep", "20000"]).ends(0);
+        }
+        saw_no_more_than(&first.out(), TRACER);
+        first.signal(libc::SIGTERM);
+        first.end();
+    }
+}
+
+/// The configuration of a container that is put into the PID namespace of another's.
+fn beside(place: &Place, init: u32) -> crate::config::Config {
+    let mut config = place.config.clone();
+    config.unset("namespaces").unset("mount_config").unset("restrict_sys").unset("networks");
+    config.set(
+        "namespaces",
+        format!(
+            r#"[{{"type": "NEWNS"}}, {{"type": "NEWUTS"}}, {{"type": "NEWPID", "path": "/proc/{init}/ns/pid"}}]"#
+        ),
+    );
+    config.set("mounts", r#"[{"source": "proc", "destination": "/proc", "device": "proc"}]"#);
+    config.set("capabilities", strings(&["KILL"])).set("no_new_privs", "true");
+    config
+}
+
+#[test]
+fn who_is_put_into_a_pid_namespace_shows_it_nothing_of_the_host() {
+    let (mut place, second) = (Place::new(), Place::new());
+    let mut first = tracing(&mut place, 5);
+    second.write_text(&beside(&second, place.init_pid()).text());
+    while !first.out().contains("over\n") {
+        second.run(&["exec", "/bin/usleep", "20000"]).ends(0);
+    }
+    saw_no_more_than(&first.out(), TRACER);
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
+#[test]
+fn who_is_put_into_a_pid_namespace_has_its_proc_and_is_joined_there() {
+    let (place, second) = (Place::new(), Place::new());
+    let first = place.start("echo ready; sleep 300");
+    // To read what PID 1 is in.
+    let mut config = beside(&second, place.init_pid());
+    second.write_text(&config.set("capabilities", strings(&["SYS_PTRACE"])).text());
+    let script = "readlink /proc/self/ns/pid; readlink /proc/1/ns/pid; echo ready; sleep 300";
+    let mut running = spawn(&mut second.command(&["exec", "/bin/sh", "-c", script]));
+    let namespace = fs::read_link(format!("/proc/{}/ns/pid", place.init_pid())).unwrap();
+    let namespace = namespace.to_str().unwrap();
+    assert_eq!(running.wait_for("ready"), format!("{namespace}\n{namespace}\nready\n"));
+    // state.json names the command, not what has built around it.
+    let command = fs::read(format!("/proc/{}/cmdline", second.init_pid())).unwrap();
+    let command = String::from_utf8(command).unwrap();
+    assert!(command.contains("sleep") && !command.contains("nsinit"), "{command:?}");
+    assert!(!second.join("cat /state.json").out.contains("init_pid"));
+    assert_eq!(
+        second.join("hostname; readlink /proc/self/ns/pid").ends(0).lines().nth(1),
+        Some(namespace)
+    );
+    second.run(&["kill"]).ok();
+    running.end().ends(143);
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
 #[test]
 fn a_joiner_that_is_stopped_or_killed_from_inside_does_no_harm() {
     let place = Place::new();

@@ -66,6 +66,21 @@ fn a_joiner_has_the_same_rights_user_and_environment() {
 }
 
 #[test]
+fn what_enters_counts_once_against_the_limit_of_processes() {
+    let mut place = Place::new();
+    // A user of this test's own: the kernel counts all of a user's processes on the host.
+    let user = 100_000 + std::process::id() % 1_000_000;
+    place.config.set("user", quote(&user.to_string()));
+    place.config.set("rlimits", r#"[{"type": "nproc", "hard": 2, "soft": 2}]"#);
+    place.write_config();
+    let first = place.start("echo ready; exec sleep 300");
+    place.run(&["exec", "/bin/true"]).ok();
+    assert_eq!(place.run(&["exec", "/bin/probe", "rlimits"]).value("6"), "2 2");
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
+#[test]
 fn a_joiner_has_its_own_session_and_only_three_descriptors() {
     let place = Place::new();
     let first = place.start("echo ready; sleep 300");

@@ -208,6 +208,60 @@ static int spy(double seconds)
 	return 0;
 }
 
+static unsigned long long status_word(const char *status, const char *key)
+{
+	const char *line = strstr(status, key);
+	return line ? strtoull(line + strlen(key), NULL, 16) : 0;
+}
+
+/* The rights of every other process that is seen meanwhile, all of them taken together, and how many
+ * have a root in which `path` is. Each is stopped by a tracer first, where that is allowed: what it has
+ * is the tracer's from then on. */
+static int rights(double seconds, const char *path)
+{
+	double end = now() + seconds;
+	unsigned long long permitted = 0, bounding = 0;
+	static char seen[1 << 22];
+	int processes = 0, traced = 0, roots = 0, no_new_privs = 1;
+	while (now() < end) {
+		DIR *proc = opendir("/proc");
+		struct dirent *d;
+		while (proc && (d = readdir(proc))) {
+			char name[PATH_MAX], status[4096];
+			int pid = atoi(d->d_name);
+			if (pid <= 1 || pid == getpid() || pid >= (int)sizeof seen)
+				continue;
+			int held = !seen[pid] && ptrace(PTRACE_SEIZE, pid, 0, 0) == 0;
+			if (held)
+				ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+			traced += held;
+			snprintf(name, sizeof name, "/proc/%d/status", pid);
+			int fd = open(name, O_RDONLY);
+			ssize_t n = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
+			close(fd);
+			/* A zombie has no rights, whatever it shows. */
+			if (n > 0 && !strstr((status[n] = 0, status), "State:\tZ")) {
+				permitted |= status_word(status, "CapPrm:\t");
+				bounding |= status_word(status, "CapBnd:\t");
+				no_new_privs &= status_word(status, "NoNewPrivs:\t");
+				snprintf(name, sizeof name, "/proc/%d/root%s", pid, path);
+				roots += access(name, F_OK) == 0;
+				processes += !seen[pid];
+				seen[pid] = 1;
+			}
+			if (held) {
+				waitpid(pid, NULL, __WALL);
+				ptrace(PTRACE_DETACH, pid, 0, 0);
+			}
+		}
+		if (proc)
+			closedir(proc);
+	}
+	printf("processes %d\ntraced %d\npermitted %llx\nbounding %llx\nno_new_privs %d\nroots %d\n",
+	       processes, traced, permitted, bounding, no_new_privs, roots);
+	return 0;
+}
+
 /* Holds the lock of a directory for ever, out of reach of its session's signals. */
 static int hold(const char *path)
 {
@@ -471,6 +525,8 @@ int main(int argc, char **argv)
 		return overwrite(atof(argv[2]));
 	if (IS(1, "spy"))
 		return spy(atof(argv[2]));
+	if (IS(2, "rights"))
+		return rights(atof(argv[2]), argv[3]);
 	if (IS(1, "hold"))
 		return hold(argv[2]);
 	if (IS(3, "flip"))
