@@ -3,48 +3,18 @@
 use core::ffi::CStr;
 
 use rustix::fd::BorrowedFd;
-use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::inside::addresses;
+use super::inside::{addresses, explain_ipv6};
 use super::link::{self, number};
+use super::lock::Lock;
 use super::look::{Seen, look, parse};
 use super::made::delete;
 use super::netlink::Socket;
 use super::random_mac;
 use super::uapi::*;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::Network;
-use crate::syscall::time::sleep;
-
-/// Nobody else makes, uses or removes a bridge meanwhile: between the look at its ports and its end
-/// another launcher could make one. It is on the network namespace's own file, so it needs none on
-/// disk, and ends with its holder.
-pub struct Lock<'a>(BorrowedFd<'a>);
-
-impl<'a> Lock<'a> {
-    /// Waits for it; `namespace` is the host's. The wait has an end: whoever shares the namespace can
-    /// take the lock.
-    pub fn take(namespace: BorrowedFd<'a>) -> Result<Lock<'a>> {
-        const ROUNDS: u32 = 4000;
-        for _ in 0..ROUNDS {
-            match flock(namespace, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Lock(namespace)),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => sleep(5_000_000),
-                Err(errno) => return Err(errno).doing("lock the network namespace", ()),
-            }
-        }
-        let why = "another process has held its lock for 20 seconds";
-        Err(Error::refused("lock the network namespace", (), why))
-    }
-}
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        // Unlocking what is locked can't fail.
-        let _ = flock(self.0, FlockOperation::Unlock);
-    }
-}
 
 /// Sees to it that the bridge is there; one that nsinit made has the addresses of the plan. Call it
 /// with the lock.
@@ -65,7 +35,7 @@ pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
         return Err(Error::errno("use bridge", name, Errno::NODEV).hint(missing));
     }
     if !link.is_bridge {
-        return Err(Error::refused("use bridge", name, "it is an interface of another kind"));
+        return Err(Error::refused("use bridge", name, "it is not a bridge"));
     }
     if network.create && link.is_ours() {
         let requests = &mut host.requests;
@@ -76,7 +46,7 @@ pub fn ensure(host: &mut Socket, network: &Network) -> Result<()> {
             requests.link((RTM_NEWLINK, 0), link.index, "set the mtu of", name);
             number(requests, IFLA_MTU, network.mtu);
         }
-        host.send()?;
+        host.send().map_err(explain_ipv6)?;
     }
     Ok(())
 }

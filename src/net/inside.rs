@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use super::link::number;
 use super::netlink::{Requests, Socket};
 use super::uapi::*;
-use crate::error::{Context, Object, Result};
+use crate::error::{Context, Error, Object, Result};
 use crate::inet::Address;
 use crate::plan::{Network, Plan, Route};
 use crate::syscall::netdevice::index;
@@ -34,7 +34,7 @@ pub fn configure(socket: &mut Socket, network: &Network) -> Result<u32> {
     }
     let sent = socket.send().map_err(|error| match error.raw() {
         Some(Errno::NETDOWN) => error.hint("what it is made on is down"),
-        _ => error,
+        _ => explain_ipv6(error),
     });
     sent.map(|()| index)
 }
@@ -76,11 +76,23 @@ fn send_routes(
     batch: &mut Vec<usize, ROUTES>,
     at: &mut Option<(&'static str, usize, &'static str)>,
 ) -> Result<()> {
-    socket.send().inspect_err(|_| {
+    let sent = socket.send().inspect_err(|_| {
         *at = batch.get(socket.refused()).map(|n| (LIST, *n, ""));
-    })?;
+    });
+    sent.map_err(explain_ipv6)?;
     batch.clear();
     Ok(())
+}
+
+/// An address or a route that the kernel knows no protocol for. IPv4 it always has, as nsinit's networks
+/// need it themselves.
+pub fn explain_ipv6(error: Error) -> Error {
+    match error.raw() {
+        Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT) if error.words().is_empty() => {
+            error.hint("this kernel has no IPv6, or it is off (ipv6.disable=1 on its command line)")
+        }
+        _ => error,
+    }
 }
 
 /// Adds the addresses of `network` to interface `index`. An IPv6 address is used at once, without a

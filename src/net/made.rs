@@ -7,10 +7,10 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::bridge;
-use super::link::number;
 use super::look::{Seen, look};
 use super::netlink::Socket;
-use super::notes::{How, Link, Links};
+use super::notes::{How, Links};
+use super::phys::move_back;
 use super::uapi::*;
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Result};
@@ -76,20 +76,23 @@ impl<'a> Made<'a> {
         let Some(Host { namespace, socket }) = &mut self.host else { return Ok(()) };
         let mut result = Ok(());
         let links = &mut self.links;
+        let file = namespace.as_raw_fd() as u32;
         for link in links.list.iter().rev() {
             let Some(inside) = &mut self.inside else { break };
             let done = match link.how {
-                How::Inside => remove_inside(inside, link),
-                How::Moved => move_back(inside, link, namespace.as_raw_fd() as u32),
+                How::Inside => remove_inside(inside, link.index, link.host, link.child),
+                How::Moved => move_back(inside, socket, link, file),
+                // The answer got lost. Whatever has its name was made here.
+                How::Veth if link.index == 0 => remove_inside(inside, 0, link.child, link.child),
                 How::Veth | How::Bridge => Ok(()),
             };
             result = result.and(done);
         }
         // It keeps the namespace, and so the veths.
-        self.inside = None;
+        let looked_inside = self.inside.take().is_some();
         for link in links.list.iter().rev().filter(|link| link.how == How::Veth) {
             let done = match link.index {
-                0 => remove_ours(socket, link.host, Some(link.was.mac)),
+                0 => wait_for_ours(socket, link.host, looked_inside),
                 index if self.kept => delete(socket, index, "remove", link.host),
                 index => await_end(socket, index, link.host),
             };
@@ -126,35 +129,16 @@ impl Drop for Made<'_> {
     }
 }
 
-fn remove_inside(inside: &mut Socket, link: &Link) -> Result<()> {
+fn remove_inside(
+    inside: &mut Socket,
+    index: u32,
+    name: &'static CStr,
+    child: &'static CStr,
+) -> Result<()> {
     let mut seen = Seen::default();
-    look(inside, link.index, link.host, &mut seen)?;
+    look(inside, index, name, &mut seen)?;
     // 0: it was never made.
-    if seen.index == 0 { Ok(()) } else { delete(inside, seen.index, "remove", link.child) }
-}
-
-/// Moves an interface back to the host, under the name that it had there, and as it was. The kernel
-/// moves it before it does the rest, and what is there does not need an address of its own to be set.
-fn move_back(inside: &mut Socket, link: &Link, namespace: u32) -> Result<()> {
-    let mut seen = Seen::default();
-    look(inside, link.index, link.child, &mut seen)?;
-    // It was never moved, or is back.
-    if seen.index == 0 {
-        return Ok(());
-    }
-    let (requests, was) = (&mut inside.requests, &link.was);
-    requests.link((RTM_NEWLINK, 0), seen.index, "give back to the host", link.host);
-    requests.flags(was.up);
-    requests.attribute(IFLA_IFNAME, link.host.to_bytes_with_nul());
-    number(requests, IFLA_NET_NS_FD, namespace);
-    number(requests, IFLA_MTU, was.mtu);
-    // A driver that can't set it refuses the one that it has, too.
-    if seen.settings.mac != was.mac {
-        requests.attribute(IFLA_ADDRESS, &was.mac);
-    }
-    // It can have been 0.
-    requests.attribute(IFLA_TXQLEN, &was.txqueuelen.to_ne_bytes());
-    inside.send()
+    if seen.index == 0 { Ok(()) } else { delete(inside, seen.index, "remove", child) }
 }
 
 /// Sees to it that the veths are gone whose ends on the host have these names, with commas in between:
@@ -164,31 +148,50 @@ pub fn remove_stale(names: &CStr, arena: &Arena) -> Result<()> {
     let mut host = Socket::open(arena)?;
     for name in split_by(names.to_bytes(), b',') {
         let name = arena.concat(&[name]).doing("look at an interface", ())?;
-        remove_ours(&mut host, name, None)?;
+        if let Some(index) = ours(&mut host, name)? {
+            await_end(&mut host, index, name)?;
+        }
     }
     Ok(())
 }
 
-/// By its name, which may be another container's: the MAC address tells, where it is known.
-fn remove_ours(host: &mut Socket, name: &'static CStr, mac: Option<[u8; 6]>) -> Result<()> {
+/// The index of the link of this name, if nsinit made it.
+fn ours(host: &mut Socket, name: &'static CStr) -> Result<Option<u32>> {
     let mut seen = Seen::default();
     look(host, 0, name, &mut seen)?;
-    let same = mac.is_none_or(|mac| mac == seen.settings.mac);
-    if seen.is_ours() && same { await_end(host, seen.index, name) } else { Ok(()) }
+    Ok(seen.is_ours().then_some(seen.index))
 }
+
+/// A veth that may have been made. Its name may be another container's, so that it can only be waited for:
+/// not long if there was none `inside`, but as long as the kernel may take where nobody could look.
+fn wait_for_ours(host: &mut Socket, name: &'static CStr, inside: bool) -> Result<()> {
+    if let Some(index) = ours(host, name)? {
+        is_gone(host, index, if inside { SOON_MS } else { 10_000 });
+    }
+    Ok(())
+}
+
+/// Milliseconds within which the kernel takes a veth away with the namespace of its other end, unless the
+/// machine is very busy.
+const SOON_MS: u32 = 40;
 
 /// Waits for the kernel to take a veth away with the namespace of its other end, which it does within
 /// milliseconds of the last process's end, and at no cost for the launcher; deletes it where somebody
 /// keeps that namespace. By its index, which the kernel does not give to another as it might its name.
 fn await_end(host: &mut Socket, index: u32, name: &'static CStr) -> Result<()> {
-    const ROUNDS: u32 = 100;
-    for _ in 0..ROUNDS {
+    if is_gone(host, index, SOON_MS) { Ok(()) } else { delete(host, index, "remove", name) }
+}
+
+/// Whether it goes within so many milliseconds.
+fn is_gone(host: &Socket, index: u32, milliseconds: u32) -> bool {
+    const PAUSE_NS: u32 = 400_000;
+    for _ in 0..milliseconds * (1_000_000 / PAUSE_NS) {
         if netdevice::look(host.fd(), index) == Err(Errno::NODEV) {
-            return Ok(());
+            return true;
         }
-        sleep(400_000);
+        sleep(PAUSE_NS);
     }
-    delete(host, index, "remove", name)
+    false
 }
 
 /// Deletes a link; one that is gone is no error.

@@ -13,28 +13,28 @@
 mod bridge;
 mod inside;
 mod link;
+mod lock;
 mod look;
 mod made;
 pub mod netlink;
 mod notes;
+mod phys;
 pub mod stats;
 mod uapi;
 mod veth;
-
-use core::ffi::CStr;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use self::bridge::Lock;
 use self::link::Origin;
-use self::look::{Seen, Settings, look};
+use self::lock::Lock;
+use self::look::{Nature, Seen, Settings, find, origin};
 pub use self::made::{Made, remove_stale, take_over};
 use self::netlink::Socket;
 use self::notes::{How, Link, Links};
 use self::uapi::*;
-use crate::bytes::Arena;
+use crate::bytes::{Arena, Show};
 use crate::error::{Context, Error, Result};
 use crate::plan::{Kind, Network, NetworkKind, Plan, Source};
 use crate::syscall::fd::AsFd;
@@ -44,6 +44,9 @@ use crate::syscall::netdevice::index;
 const NETWORKS: &str = "networks";
 /// The loopback interface is the first of every network namespace (include/net/flow.h).
 const LOOPBACK_IFINDEX: u32 = 1;
+
+/// Why a veth has no port.
+const NO_BRIDGE: &str = "is not a bridge";
 
 /// Brings the loopback interface of the caller's network namespace up. With that the kernel gives it
 /// 127.0.0.1 and ::1.
@@ -130,7 +133,11 @@ pub fn connect(
         let tracked = site.joined || network.parent.is_some() || network.kind != NetworkKind::Dummy;
         let mut none = Links::default();
         let links = if tracked { &mut made.links } else { &mut none };
-        make(&mut host.socket, inside, network, (site.namespace, &from), links)?;
+        let result = make(&mut host.socket, inside, network, (site.namespace, &from), links);
+        if result.is_err_and(|error| error.words().ends_with(NO_BRIDGE)) {
+            mark(&mut made.at, n, key);
+        }
+        result?;
     }
     // From here on what has a port is in use.
     drop(lock);
@@ -177,31 +184,6 @@ fn wrong_namespace(error: Error, plan: &Plan) -> Error {
     }
 }
 
-/// What the link is made on or from, on the host: the key, and its value.
-fn origin(network: &Network) -> (&'static str, Option<&'static CStr>) {
-    match network.kind {
-        NetworkKind::Phys => ("host_interface_name", network.host_interface_name),
-        NetworkKind::Veth => ("bridge", network.bridge),
-        _ => ("parent", network.parent),
-    }
-}
-
-fn find(
-    host: &mut Socket,
-    network: &Network,
-    name: Option<&'static CStr>,
-    seen: &mut Seen,
-) -> Result<()> {
-    let missing = "make the bridge, or list it as a network of its own with \"create\": true";
-    let Some(name) = name else { return Ok(()) };
-    look(host, 0, name, seen)?;
-    if seen.index != 0 {
-        return Ok(());
-    }
-    let error = Error::errno("find the host's interface", name, Errno::NODEV);
-    Err(if network.kind == NetworkKind::Veth { error.hint(missing) } else { error })
-}
-
 /// Makes one link, and notes it in `links`: before it is made, as the answer may get lost.
 #[inline(never)]
 fn make(
@@ -218,10 +200,13 @@ fn make(
         host: network.host_interface_name.unwrap_or(c""),
         child: network.name,
         was: Settings::default(),
+        nature: Nature::default(),
     };
     match network.kind {
         NetworkKind::Veth => return veth::make(host, network, origin, links),
-        NetworkKind::Phys => (link.how, link.was) = (How::Moved, from.settings),
+        NetworkKind::Phys => {
+            (link.how, link.was, link.nature) = (How::Moved, from.settings, from.nature);
+        }
         _ => {
             // In Linux 6.1 (no more in 6.18) a new link must not be called like one of the sender's
             // namespace, wherever it goes: eth0 could not be made on a host that has one.
@@ -255,7 +240,9 @@ fn explain(error: Error, network: &Network, socket: &Socket) -> Error {
     let words = error.words();
     match error.raw() {
         Some(Errno::OPNOTSUPP) if words.is_empty() && network.bridge.is_some() => {
-            error.hint("what it shall be a port of is no bridge")
+            let bridge = Show(network.bridge.unwrap_or(c"").to_bytes());
+            let why = socket.arena.str(format_args!("\"{bridge}\" {NO_BRIDGE}"));
+            error.hint(why.unwrap_or(NO_BRIDGE))
         }
         Some(Errno::OPNOTSUPP) if words.is_empty() || words == "Unknown device type" => {
             socket.arena.str(why).map_or(error, |why| error.hint(why))
@@ -268,7 +255,7 @@ fn explain(error: Error, network: &Network, socket: &Socket) -> Error {
     }
 }
 
-/// A MAC address from the highest ones: a bridge without one of its own takes that of its lowest port.
+/// A MAC address for a bridge: local, and of one interface.
 fn random_mac() -> [u8; 6] {
     let [_, _, _, a, b, c, d, e] = random();
     [0xfe, a, b, c, d, e]

@@ -7,10 +7,10 @@ use heapless::Vec;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, read, retry_on_intr, write};
 
-use super::look::Settings;
+use super::look::{ADDRESS, NAME, Nature, Settings};
 use crate::bytes::{Arena, until_nul};
 use crate::error::{Context, Error, Result};
-use crate::plan::{FEW, NAME_MAX};
+use crate::plan::FEW;
 use crate::syscall::fd::AsFd;
 use crate::syscall::memory::bytes_of;
 
@@ -24,8 +24,10 @@ pub struct Link {
     pub host: &'static CStr,
     /// Its name inside: one of a kind. A bridge has none.
     pub child: &'static CStr,
-    /// How it was before it was moved; of a veth, the MAC address of the end on the host.
+    /// How it was before it was moved.
     pub was: Settings,
+    /// What it was.
+    pub nature: Nature,
 }
 
 /// How a link goes.
@@ -62,12 +64,13 @@ pub struct Links {
     pub pipe: Option<OwnedFd>,
 }
 
-/// The words of a note: how, index, mtu, txqueuelen, up, the MAC address, and the names. It is shorter than
-/// PIPE_BUF (pipe(7)), so that there are no halves.
-const WORDS: usize = 7 + 2 * NAME / 4;
+/// The words of a note: how, index, mtu, txqueuelen, up; the MAC address, the names, and what it is. It is
+/// shorter than PIPE_BUF (pipe(7)), so that there are no halves.
+const WORDS: usize = (NATURE + NAME + ADDRESS) / 4;
+// Where the bytes behind the first words begin.
 const MAC: usize = 5 * 4;
 const NAMES: usize = 7 * 4;
-const NAME: usize = NAME_MAX + 1;
+const NATURE: usize = NAMES + 2 * NAME;
 
 impl Links {
     /// Has a process read the notes from now on, if none does: `outlive` returns the end of its pipe.
@@ -82,8 +85,8 @@ impl Links {
     /// Adds a bridge that is used.
     #[inline(never)]
     pub fn note_bridge(&mut self, name: &'static CStr) -> Result<()> {
-        let was = Settings::default();
-        self.note(&Link { how: How::Bridge, index: 0, host: name, child: c"", was })
+        let (was, nature) = (Settings::default(), Nature::default());
+        self.note(&Link { how: How::Bridge, index: 0, host: name, child: c"", was, nature })
     }
 
     /// Adds a link, before it is made, or what has become known of it.
@@ -95,10 +98,15 @@ impl Links {
         words[..5].copy_from_slice(&[link.how as u32, link.index, was.mtu, was.txqueuelen, was.up]);
         let bytes = bytes_of(&mut words);
         bytes[MAC..][..6].copy_from_slice(&was.mac);
-        for (at, name) in [(NAMES, link.host), (NAMES + NAME, link.child)] {
-            let name = name.to_bytes();
-            if let Some(to) = bytes.get_mut(at..at + name.len()) {
-                to.copy_from_slice(name);
+        let Nature { kind, address } = &link.nature;
+        for (at, part) in [
+            (NAMES, link.host.to_bytes()),
+            (NAMES + NAME, link.child.to_bytes()),
+            (NATURE, kind),
+            (NATURE + NAME, address),
+        ] {
+            if let Some(to) = bytes.get_mut(at..at + part.len()) {
+                to.copy_from_slice(part);
             }
         }
         retry_on_intr(|| write(pipe.as_fd(), bytes)).doing("note interface", link.host).map(drop)
@@ -136,8 +144,13 @@ impl Links {
                 arena.concat(&[name.to_bytes()]).doing("read notes", ())
             };
             let (host, child) = (name(NAMES)?, name(NAMES + NAME)?);
+            let (kind, address) = bytes[NATURE..].split_at(NAME);
+            let nature = Nature {
+                kind: kind.try_into().unwrap_or_default(),
+                address: address.try_into().unwrap_or_default(),
+            };
             let was = Settings { mtu, txqueuelen, up, mac };
-            links.set(&Link { how: *how, index, host, child, was })?;
+            links.set(&Link { how: *how, index, host, child, was, nature })?;
         }
         Ok(links)
     }

@@ -25,6 +25,7 @@ pub const IFLA_LINKINFO: u16 = 18;
 pub const IFLA_STATS64: u16 = 23;
 pub const IFLA_GROUP: u16 = 27;
 pub const IFLA_NET_NS_FD: u16 = 28;
+pub const IFLA_PERM_ADDRESS: u16 = 54;
 
 pub const IFLA_INFO_KIND: u16 = 1;
 pub const IFLA_INFO_DATA: u16 = 2;

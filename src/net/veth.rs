@@ -5,15 +5,21 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::link::{self, Origin};
-use super::look::Settings;
+use super::look::{Nature, Settings};
 use super::netlink::Socket;
 use super::notes::{How, Link, Links};
-use super::{explain, random, random_mac};
+use super::{explain, random};
 use crate::bytes::{Arena, Short};
 use crate::error::{Context, Error, Result};
 use crate::plan::{NAME_MAX, Network};
 use crate::syscall::netdevice::index;
 use crate::syscall::time::sleep;
+
+/// The MAC address of every end on the host, the highest of one interface. A bridge that has no address of
+/// its own takes the lowest of its ports', which would change with each container that comes or goes, and
+/// those who speak with it would not reach it until they ask anew. The kernel minds it as little as the
+/// wire does: what is sent to it is for the bridge in any case.
+const MAC: [u8; 6] = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
 
 /// So often a name is tried: a made-up one with another ending, a fixed one until what a container
 /// that has just ended left of it is gone, for a fifth of a second.
@@ -27,20 +33,19 @@ pub fn make(
     mut origin: Origin,
     links: &mut Links,
 ) -> Result<()> {
-    let mac = random_mac();
-    let was = Settings { mac, ..Settings::default() };
     for tries in 1.. {
         let name = match network.host_interface_name {
             Some(name) => name,
             None => made_up(network.veth_prefix.unwrap_or(c"veth"), host.arena)?,
         };
-        let mut link = Link { how: How::Veth, index: 0, host: name, child: network.name, was };
-        // By its MAC address it is known, should it be made and the answer get lost. Once for a fixed
-        // name: notes need room.
+        let (was, nature) = (Settings::default(), Nature::default());
+        let mut link =
+            Link { how: How::Veth, index: 0, host: name, child: network.name, was, nature };
+        // Once for a fixed name: notes need room.
         if tries == 1 || network.host_interface_name.is_none() {
             links.note(&link)?;
         }
-        origin.host = Some((name, mac));
+        origin.host = Some((name, MAC));
         link::make(&mut host.requests, network, &origin);
         match host.send() {
             Ok(()) => {

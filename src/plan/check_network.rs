@@ -112,8 +112,13 @@ fn network(member: &mut Member, net: &Network) {
     if net.mac_address.is_some() && net.is_passthru() {
         member.wrong("mac_address", c"passthru", "is a mode in which it has its parent's");
     }
-    if net.mac_address.is_some_and(|mac| mac[0] & 1 == 1 || mac == [0; 6]) {
-        member.wrong("mac_address", c"", "not the address of one interface");
+    match net.mac_address {
+        Some([first, ..]) if first & 1 == 1 => {
+            let why = "a multicast address, as the first byte is odd: no interface can have it";
+            member.wrong("mac_address", c"", why);
+        }
+        Some([0, 0, 0, 0, 0, 0]) => member.wrong("mac_address", c"", "no interface can have it"),
+        _ => {}
     }
     // include/net/ip.h, IPV4_MIN_MTU
     let least = if net.ipv6_address.or(net.ipv6_gateway).is_some() { IPV6_MIN_MTU } else { 68 };

@@ -71,6 +71,11 @@ impl HostNet {
         &self.path
     }
 
+    /// A process in it, by its number.
+    pub fn holder(&self) -> u32 {
+        self.keeper.id()
+    }
+
     fn inside(&self, program: &str) -> Vec<String> {
         vec!["nsenter".into(), format!("--net={}", self.path), program.into()]
     }

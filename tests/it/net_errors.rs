@@ -65,7 +65,7 @@ fn texts_are_refused_at_their_place_in_the_file() {
         ),
         (r#""mtu": 67"#, "mtu: it can be 68 to 65535"),
         (r#""mtu": 65536"#, "mtu: it can be 68 to 65535"),
-        (r#""mac_address": "01:00:5e:00:00:01""#, "mac_address: not the address of one interface"),
+        (r#""mac_address": "01:00:5e:00:00:01""#, "mac_address: a multicast address"),
         (r#""mac_address": "nonsense""#, r#"mac_address: "nonsense" is not a MAC address"#),
         (r#""id": 7"#, r#"id: "veth" is a type that has none"#),
     ] {
@@ -95,9 +95,9 @@ fn a_bridge_that_does_not_exist() {
 fn a_bridge_that_is_none() {
     let net = HostNet::with_cable();
     let veth = r#"{"type": "veth", "bridge": "m0", "veth_prefix": "v"}"#;
-    refused(&net, &place_with(veth), &["EOPNOTSUPP", "is no bridge"]);
+    refused(&net, &place_with(veth), &["networks[0].bridge: ", "\"m0\" is not a bridge"]);
     let bridge = r#"{"type": "bridge", "name": "m0", "create": true}"#;
-    refused(&net, &place_with(bridge), &["m0", "interface of another kind"]);
+    refused(&net, &place_with(bridge), &["use bridge m0: it is not a bridge"]);
 }
 
 #[test]
@@ -135,7 +135,10 @@ fn what_is_made_on_something_that_is_not_there() {
         refused(
             &net,
             &place_with(&network),
-            &["networks[0].parent: find the host's interface absent0: No such device"],
+            &[
+                "networks[0].parent: find the host's interface absent0: No such device",
+                "the host has br0, p1, p0",
+            ],
         );
     }
     let vlan = r#"{"type": "vlan", "parent": "absent0", "id": 7}"#;

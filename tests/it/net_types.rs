@@ -239,6 +239,60 @@ fn what_is_moved_in_keeps_its_name() {
 }
 
 #[test]
+fn an_interface_whose_name_is_taken_meanwhile_comes_back_under_another() {
+    // Whether it keeps its name inside or not, and whether the container lets it be.
+    for name in ["", r#", "name": "wan""#] {
+        let net = HostNet::with_cable();
+        net.ip("link set m0 mtu 1450 txqueuelen 77");
+        let place = place_with(&[&format!(
+            r#""type": "phys", "host_interface_name": "m0"{name}, "mtu": 1300"#
+        )]);
+        let running =
+            net.start(&place, "trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done");
+        net.ip("link add m0 type bridge");
+        net.ip("link add m0_0 type bridge");
+        running.signal(libc::SIGTERM);
+        let run = running.end();
+        run.ends(3);
+        let words = "the host has another interface m0 by now: the one that the container had is given \
+            back as m0_1\n";
+        assert_eq!(run.err, format!("nsinit: warning: {words}"));
+        let link = net.ip("link show m0_1");
+        for words in ["m0_1@m1", "mtu 1450", "qlen 77", ",UP"] {
+            assert!(link.contains(words), "{words}: {link}");
+        }
+    }
+}
+
+#[test]
+fn an_interface_that_the_container_has_exchanged_is_not_given_to_the_host() {
+    let net = HostNet::with_cable();
+    let other = HostNet::new();
+    let place = place_with(&[r#""type": "phys", "host_interface_name": "m0", "name": "wan""#]);
+    let running = net.start(&place, "trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done");
+    // What root inside can do with CAP_NET_ADMIN and a network namespace of its own.
+    let inside = format!("--net=/proc/{}/ns/net", place.init_pid());
+    let ip = |words: &str| {
+        let mut ip = Command::new("nsenter");
+        let out = ip.args([&inside, "ip"]).args(words.split(' ')).output().unwrap();
+        assert!(out.status.success(), "{words}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let index = ip("-o link show wan").split(':').next().unwrap().to_owned();
+    let holder = other.holder();
+    ip(&format!("link set wan netns {holder}"));
+    ip(&format!("link add name wan index {index} type bridge"));
+    running.signal(libc::SIGTERM);
+    let run = running.end();
+    run.ends(3);
+    run.says(&[
+        "warning: m0 is not given back to the host: the container has put another interface",
+    ]);
+    assert!(other.links().contains(&"wan".to_owned()));
+    assert_eq!(net.links(), ["lo", "m1"]);
+}
+
+#[test]
 fn several_networks_of_several_types() {
     let net = HostNet::with_bridge();
     net.cable("m0", "m1");

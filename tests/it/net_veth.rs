@@ -1,5 +1,7 @@
 //! Containers on a bridge: they reach each other and the host.
 
+use std::process::Command;
+
 use crate::hostnet::HostNet;
 use crate::world::{Place, spawn};
 
@@ -61,7 +63,7 @@ fn state_json_names_the_ends_and_a_joined_command_sees_the_inner_ones() {
     assert!(state.contains(r#""veth_child":"eth0,in""#), "{state}");
     for name in [made_up, fixed] {
         let link = net.ip(&format!("-d link show {name}"));
-        for word in ["master br0", "group 28275", "link/ether fe:", ",UP"] {
+        for word in ["master br0", "group 28275", "link/ether fe:ff:ff:ff:ff:ff", ",UP"] {
             assert!(link.contains(word), "no {word:?} in {link}");
         }
     }
@@ -167,6 +169,51 @@ fn a_small_mtu_takes_no_address_from_the_bridge() {
     net.is_still(&before);
 }
 
+/// A bridge that nobody has given an address has that of its lowest port, and who speaks with it finds it
+/// no more when that changes.
+#[test]
+fn a_plain_bridge_keeps_its_address_while_containers_come_and_go() {
+    let net = HostNet::new();
+    net.ip("link add br0 type bridge");
+    net.ip("addr add 10.7.0.1/24 dev br0");
+    net.ip("link set br0 up");
+    let address = || {
+        let link = net.ip("link show br0");
+        link.split_once("link/ether ").unwrap().1.split(' ').next().unwrap().to_owned()
+    };
+    let first = on_bridge(2);
+    let running = net.start(&first, STAY);
+    let before = address();
+    for n in 3..11 {
+        let run =
+            net.sh(&on_bridge(n), "busybox ping -c 1 -W 5 10.7.0.1 > /dev/null && echo answer");
+        assert_eq!((run.ok(), address()), ("answer\n", before.clone()), "{n}");
+    }
+    running.signal(libc::SIGTERM);
+    running.end();
+}
+
+/// The lock under which bridges are made is none that everybody can take.
+#[test]
+fn another_user_in_the_host_s_network_holds_nobody_up() {
+    let net = HostNet::new();
+    let inside = format!("--net={}", net.path());
+    let place = with(
+        r#"{"type": "bridge", "name": "nbr0", "create": true, "address": "10.8.0.1/24"},
+        {"type": "veth", "bridge": "nbr0", "veth_prefix": "v"}"#,
+    );
+    net.sh(&place, "true").ok();
+    let script = "exec 8< /proc/self/ns/net; flock 8; (exec 9< /run/nsinit.lock) && flock 9; \
+        echo locked; sleep 300";
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let mut command = Command::new("nsenter");
+    let mut holder = spawn(command.arg(&inside).args(nobody).args(["sh", "-c", script]));
+    holder.wait_for("locked");
+    assert!(holder.err().contains("/run/nsinit.lock: Permission denied"), "{}", holder.err());
+    // The wait for a lock that is held ends in an error.
+    net.sh(&place, "true").ok();
+}
+
 #[test]
 fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     let net = HostNet::with_bridge();
@@ -187,11 +234,14 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     );
     fails(
         r#"{"type": "veth", "bridge": "p1", "veth_prefix": "v"}"#,
-        &["make interface eth1: Operation not supported (EOPNOTSUPP): ", "is no bridge"],
+        &[
+            "networks[2].bridge: make interface eth1: Operation not supported (EOPNOTSUPP): ",
+            "\"p1\" is not a bridge",
+        ],
     );
     fails(
         r#"{"type": "bridge", "name": "p1", "create": true}"#,
-        &["use bridge p1: it is an interface of another kind"],
+        &["use bridge p1: it is not a bridge"],
     );
     fails(
         r#"{"type": "bridge", "name": "nope"}"#,
@@ -199,7 +249,7 @@ fn what_can_t_be_made_is_told_in_the_kernels_words_and_leaves_nothing() {
     );
     fails(
         r#"{"type": "macvlan", "parent": "nope"}"#,
-        &["find the host's interface nope: No such device (ENODEV)"],
+        &["find the host's interface nope: No such device (ENODEV): the host has br0, p1, p0"],
     );
     fails(
         r#"{"type": "macvlan", "parent": "lo"}"#,

@@ -17,7 +17,8 @@ on_each_arch!(
     a_network_card_comes_back_even_if_the_launcher_is_killed,
     a_stock_kernel_s_bridge_veth_and_macvlan,
     the_samples_of_these_types_run,
-    a_missing_module_is_named
+    a_missing_module_is_named,
+    a_kernel_without_ipv6_is_named
 );
 
 /// A machine with these modules and the host's `ip`; its scripts begin with a look at the network.
@@ -269,4 +270,20 @@ fn a_missing_module_is_named(arch: Arch) {
     }
     assert!(said.contains("SAME") && !said.contains("RAN"), "{said}");
     assert_eq!(said.matches("STATUS 125").count(), cases.len(), "{said}");
+}
+
+fn a_kernel_without_ipv6_is_named(arch: Arch) {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place, arch, &["dummy"]) else { return };
+    machine.append = "ipv6.disable=1".to_owned();
+    container(&machine, "four", r#""type": "dummy", "address": "10.7.7.2/24""#);
+    container(&machine, "six", r#""type": "dummy", "ipv6_address": "fd07::2/64""#);
+    let said = machine.script(
+        "cd /four; nsinit exec /bin/true; echo STATUS $?
+        cd /six; nsinit exec /bin/echo RAN; echo STATUS $?",
+    );
+    let words = "networks[1]: add address fd07::2/64: Operation not supported (EOPNOTSUPP): this kernel has \
+        no IPv6";
+    assert!(said.contains("STATUS 0\n") && said.contains(words), "{said}");
+    assert!(said.contains("STATUS 125\n") && !said.contains("RAN"), "{said}");
 }
