@@ -6,8 +6,9 @@ use core::ffi::CStr;
 use heapless::Vec;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
+use rustix::process::Pid;
 
-use super::file::Version;
+use super::file::{Version, ends};
 use super::subsystem::{Subsystem, Subsystems};
 use crate::bytes::{Arena, split_by};
 use crate::error::{Context, Error, Result};
@@ -52,6 +53,53 @@ pub fn hierarchies(
     arena: &Arena,
 ) -> Result<()> {
     find(found, (c"/proc/self/mountinfo", cgroup), wanted, arena)
+}
+
+/// The hierarchies in which a process is.
+pub fn hierarchies_of(
+    found: &mut Hierarchies,
+    pid: Pid,
+    wanted: Wanted,
+    arena: &Arena,
+) -> Result<()> {
+    hierarchies(found, cgroup_file(pid, arena)?, wanted, arena)
+}
+
+/// The groups in which a process is. One that is gone, or of a kernel without groups, is in none.
+pub fn groups_of(pid: Pid, arena: &Arena) -> Result<GroupsOf> {
+    let mut groups = Groups::new();
+    match own_groups(&mut groups, cgroup_file(pid, arena)?, LIMITING, arena) {
+        Err(error) if !matches!(error.raw(), Some(Errno::NOENT | Errno::SRCH)) => Err(error),
+        _ => Ok(GroupsOf(groups)),
+    }
+}
+
+fn cgroup_file(pid: Pid, arena: &Arena) -> Result<&'static CStr> {
+    let number = i64::from(pid.as_raw_pid());
+    arena.cstr(format_args!("/proc/{number}/cgroup")).doing("look at process", pid)
+}
+
+/// What /proc/PID/cgroup says.
+pub struct GroupsOf(Groups);
+
+impl GroupsOf {
+    /// Whether the process is in the group whose directory is `dir`, or in one inside it, in the hierarchy
+    /// of these controllers; without any in that of v2. Unless it can be told that it is not.
+    pub fn is_within(&self, subsystems: Subsystems, dir: &[u8]) -> bool {
+        let Some(path) = self.path(subsystems) else { return true };
+        // `dir` is the hierarchy's mount point and the group's path in it.
+        let mut ends = ends(path, 0).filter(|end| *end > 1);
+        ends.any(|end| path.get(..end).is_some_and(|start| dir.ends_with(start)))
+    }
+
+    /// The process's group in the hierarchy of these controllers.
+    pub fn path(&self, subsystems: Subsystems) -> Option<&'static [u8]> {
+        let same = |group: &&(Subsystems, &CStr)| match subsystems.is_empty() {
+            true => group.0.is_empty(),
+            false => !group.0.both(subsystems).is_empty(),
+        };
+        self.0.iter().find(same).map(|(_, path)| path.to_bytes())
+    }
 }
 
 #[inline(never)]

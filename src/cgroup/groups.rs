@@ -6,14 +6,16 @@ use core::ffi::CStr;
 use heapless::Vec;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Mode, Stat, fstat};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::detect::HIERARCHIES;
+use super::detect::{self, GroupsOf, HIERARCHIES, Hierarchies, Hierarchy};
 use super::file::{Dir, Version};
-use super::remove::for_each_process;
+use super::processes::for_each_process;
 use super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::number;
+use crate::bytes::{Arena, number};
 use crate::error::{Error, Result};
+use crate::proc::process::stat;
 
 /// Bytes that a limit of memory must leave for a container to be started under it, or its launcher,
 /// many times over.
@@ -33,6 +35,8 @@ pub struct Group {
     pub subsystems: Subsystems,
     /// Made by this launcher: there was nobody in it.
     pub fresh: bool,
+    /// None that nsinit has put the container into: somebody has moved it there.
+    pub moved: bool,
 }
 
 impl Group {
@@ -43,25 +47,73 @@ impl Group {
     }
 }
 
+/// In which hierarchies PID 1 is no more where state.json says.
+#[derive(Default)]
+struct Left {
+    subsystems: Subsystems,
+    unified: bool,
+}
+
+impl Left {
+    fn add(&mut self, name: &str, subsystems: Subsystems) {
+        self.subsystems = self.subsystems.union(subsystems);
+        self.unified |= name == UNIFIED;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.subsystems.is_empty() && !self.unified
+    }
+
+    fn has(&self, version: Version, subsystems: Subsystems) -> bool {
+        match version {
+            Version::V1 => !self.subsystems.both(subsystems).is_empty(),
+            Version::V2 => self.unified,
+        }
+    }
+}
+
+/// Whether `pid`, whose groups are `now`, is in its parent's group in the hierarchy of these controllers.
+fn is_in_parents(now: &GroupsOf, subsystems: Subsystems, pid: Pid, arena: &Arena) -> Result<bool> {
+    let parent = stat("/proc", pid).ok().and_then(|stat| Pid::from_raw(stat.parent));
+    let Some(parent) = parent else { return Ok(false) };
+    Ok(detect::groups_of(parent, arena)?.path(subsystems) == now.path(subsystems))
+}
+
 /// All of them; the one that limits memory is the last.
 #[derive(Default)]
 pub struct Groups(Vec<Group, HIERARCHIES>);
 
 impl Groups {
-    /// The groups of a container that runs, as state.json names them: pairs of name and directory.
-    /// Controllers that are mounted together share one directory.
-    pub fn open(names: &mut dyn Iterator<Item = (&str, &'static CStr)>) -> Result<Groups> {
+    /// The groups of a container that runs, whose PID 1 is `pid`, as state.json names them: pairs of name
+    /// and directory. Controllers that are mounted together share one directory. Where somebody has
+    /// moved PID 1 since, or removed the group, it is the group in which PID 1 is now. One that is still
+    /// in its launcher's group may not have come to its own.
+    pub fn open(
+        names: &mut dyn Iterator<Item = (&str, &'static CStr)>,
+        pid: Pid,
+        arena: &Arena,
+    ) -> Result<Groups> {
         let mut groups = Groups::default();
+        let mut left = Left::default();
+        let now = detect::groups_of(pid, arena)?;
         for (name, path) in names {
             let subsystems = Subsystems::parse(name.as_bytes());
-            match groups.0.iter_mut().find(|group| group.dir.path == path) {
-                Some(group) => group.subsystems = group.subsystems.union(subsystems),
-                None => {
-                    let (dir, version) = Dir::named(path)?;
-                    groups.push(Group { dir, version, subsystems, fresh: false })?;
+            if let Some(group) = groups.0.iter_mut().find(|group| group.dir.path == path) {
+                group.subsystems = group.subsystems.union(subsystems);
+                continue;
+            }
+            match Dir::named(path) {
+                Ok((dir, version))
+                    if now.is_within(subsystems, path.to_bytes())
+                        || is_in_parents(&now, subsystems, pid, arena)? =>
+                {
+                    groups.push(Group { dir, version, subsystems, fresh: false, moved: false })?;
                 }
+                Err(error) if error.raw() != Some(Errno::NOENT) => return Err(error),
+                _ => left.add(name, subsystems),
             }
         }
+        groups.follow(&left, pid, arena)?;
         let memory = |group: &Group| group.subsystems.has(Subsystem::Memory);
         let unified = |group: &Group| group.version == Version::V2;
         let last = groups.0.iter().position(memory).or_else(|| groups.0.iter().position(unified));
@@ -69,6 +121,22 @@ impl Groups {
             groups.0.swap(n, end);
         }
         Ok(groups)
+    }
+
+    /// Adds the groups that PID 1 is in now, in the hierarchies where it has left its own.
+    fn follow(&mut self, left: &Left, pid: Pid, arena: &Arena) -> Result<()> {
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut found = Hierarchies::new();
+        detect::hierarchies_of(&mut found, pid, detect::LIMITING, arena)?;
+        for Hierarchy { version, subsystems, own, .. } in found {
+            // Where no mount shows the group, nobody can use it.
+            let Some(own) = own.filter(|_| left.has(version, subsystems)) else { continue };
+            let (dir, version) = Dir::named(own)?;
+            self.push(Group { dir, version, subsystems, fresh: false, moved: true })?;
+        }
+        Ok(())
     }
 
     /// Adds one.

@@ -4,6 +4,7 @@
 //! A host has a hierarchy for each controller (v1), one for all (v2), or both. `Site` finds which the
 //! plan needs, `Created` makes the groups, `Groups` is what they are to everybody else.
 
+mod delegated;
 mod detect;
 mod devices;
 mod events;
@@ -14,6 +15,7 @@ mod limits;
 mod make;
 mod memory;
 mod needs;
+mod processes;
 mod refuse;
 mod remove;
 mod site;
@@ -33,18 +35,21 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 pub use detect::HIERARCHIES;
+pub use devices::warn_unlimited;
 pub use events::Oom;
 pub use file::{Dir, Version};
-pub use freeze::Freezer;
+pub use freeze::{Freezer, Still};
 pub use groups::{Group, Groups, UNIFIED};
 pub use memory::{kills, note_told, out_of_memory};
-pub use remove::{kill_stale, remove_stale, thaw};
+use processes::first_contained;
+pub use processes::{kill_stale, thaw};
+pub use remove::remove_stale;
 pub use site::{Place, Site};
 pub use subsystem::Subsystem;
 pub use tasks::{Tasks, enter, take_out_of_freezer};
 
-use crate::bytes::Arena;
-use crate::error::Result;
+use crate::bytes::{Arena, Show};
+use crate::error::{Context, Result};
 use crate::plan::Cgroup;
 use crate::plan::check::Finding;
 use crate::say;
@@ -170,7 +175,10 @@ impl<'a> Created<'a> {
             }
         })?;
         let Hierarchy { version, subsystems, .. } = at.hierarchy;
-        self.groups.push(Group { dir, version, subsystems, fresh })?;
+        if !fresh {
+            refuse_shared(path, plan, self.arena)?;
+        }
+        self.groups.push(Group { dir, version, subsystems, fresh, moved: false })?;
         let Some(group) = self.groups.iter().last() else { return Ok(()) };
         let (dir, subsystems, arena) = (&group.dir, at.subsystems, self.arena);
         let limited = Limited { dir, plan, subsystems, fresh, arena };
@@ -223,7 +231,7 @@ impl<'a> Created<'a> {
         let own = || self.groups.iter().filter(|group| group.fresh);
         let freezer = own().find(|group| group.subsystems.has(Subsystem::Freezer));
         let freezer = freezer.map(|group| group.dir.path);
-        own().try_for_each(|group| remove::kill_all(&group.dir, freezer))
+        own().try_for_each(|group| processes::kill_all(&group.dir, freezer))
     }
 
     /// Removes the groups and their parents, as far as nsinit made them and nobody else is in them.
@@ -242,6 +250,21 @@ impl<'a> Created<'a> {
     pub fn abandon(&mut self) {
         self.groups.truncate(0);
     }
+}
+
+/// Refuses a group in which another container is: the two would have one limit, be counted as one, and
+/// one could not be paused without the other. Parents are what is shared on purpose.
+fn refuse_shared(path: &'static CStr, plan: &Cgroup, arena: &Arena) -> Result<()> {
+    let Some(pid) = first_contained(path).doing("look at control group", path)? else {
+        return Ok(());
+    };
+    let (path, pid) = (Show(path.to_bytes()), i64::from(pid.as_raw_pid()));
+    let why = arena.str(format_args!(
+        "another container is in this group, with process {pid}: {path}; give each one of its own, \
+         in the same parent if they are to share limits"
+    ));
+    let key = if plan.name.is_some() { "cgroups.name" } else { "cgroups.parent" };
+    Err(refused(key, why.unwrap_or("another container is in this group")))
 }
 
 impl Drop for Created<'_> {

@@ -25,7 +25,7 @@ pub fn key_of(error: Error) -> Option<Finding> {
 /// Says that a key has no effect.
 #[inline(never)]
 pub fn left_out(key: &str) {
-    say::warning(format_args!("{key}: this host's control groups have nothing like it: left out"));
+    say::warning(format_args!("{key}: not supported by this host's control groups: ignored"));
 }
 
 /// kernel_memory.

@@ -53,7 +53,7 @@ impl Tasks {
     /// would take a process for another unit's.
     fn add_scope(&mut self, groups: &Groups, pid: Pid, arena: &Arena) -> Result<()> {
         let mut found = Hierarchies::new();
-        groups_of(&mut found, pid, systemd::IN_SCOPE, arena)?;
+        detect::hierarchies_of(&mut found, pid, systemd::IN_SCOPE, arena)?;
         for Hierarchy { version, subsystems, own, .. } in found.iter().copied() {
             let there = match version {
                 Version::V1 => groups.iter().any(|g| !g.subsystems.both(subsystems).is_empty()),
@@ -109,15 +109,6 @@ impl Tasks {
     }
 }
 
-/// The hierarchies in which a process is.
-#[inline(never)]
-fn groups_of(found: &mut Hierarchies, pid: Pid, wanted: Wanted, arena: &Arena) -> Result<()> {
-    let number = i64::from(pid.as_raw_pid());
-    let cgroup = arena.cstr(format_args!("/proc/{number}/cgroup"));
-    let cgroup = cgroup.doing("look at process", pid)?;
-    detect::hierarchies(found, cgroup, wanted, arena)
-}
-
 /// Moves a process into the caller's own group of v1's freezer: what is frozen, by its own group or by
 /// one above it, does not even die.
 pub fn take_out_of_freezer(pid: Pid, arena: &Arena) -> Result<()> {
@@ -144,7 +135,7 @@ fn gives(group: &Group) -> bool {
 /// The group inside of it that `pid` is in, for a container that sorts its processes itself.
 fn inside(group: &Group, pid: Pid, arena: &Arena) -> Result<Option<&'static CStr>> {
     let mut found = Hierarchies::new();
-    groups_of(&mut found, pid, |subsystems, _| subsystems.is_empty(), arena)?;
+    detect::hierarchies_of(&mut found, pid, |subsystems, _| subsystems.is_empty(), arena)?;
     let own = found.first().and_then(|hierarchy| hierarchy.own);
     Ok(own.filter(|own| {
         let rest = own.to_bytes().strip_prefix(group.dir.path.to_bytes());

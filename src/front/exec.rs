@@ -53,15 +53,31 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     let hidden = !plan.rootfs.hidden.is_empty();
     let before = Identity::of(config).doing("look at", config)?;
     let (wait, systemd) = (options.wait, options.systemd);
-    let (stdio, env, finding) = (stdio(), Some(env), None);
+    let (stdio, env, finding, warning) = (stdio(), Some(env), None, None);
     // PID 1's own child says when it is ready.
     let kept = options.id.filter(|_| options.booted && ready.is_none());
     let follows = false;
-    let mut launch =
-        Launch { plan, arena, stdio, original, env, wait, systemd, kept, finding, follows, ready };
+    let mut launch = Launch {
+        plan,
+        arena,
+        stdio,
+        original,
+        env,
+        wait,
+        systemd,
+        kept,
+        finding,
+        warning,
+        follows,
+        ready,
+    };
     let result = launch::exec(&mut launch, &place);
     if hidden && Identity::of(config) != Ok(before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
+    }
+    if let Some(warning) = launch.warning {
+        let (Ok(text) | Err(text)) = load::finding(launch.plan, config, warning, arena);
+        say::warning(format_args!("{text}"));
     }
     match (result, launch.finding) {
         (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),

@@ -44,26 +44,26 @@ fn run(context: Context, options: &Options) -> Result<u8> {
             known.map(u32::from).ok_or_else(wrong)?
         }
     };
+    let arena = context.arena;
     with_groups(&context, options, &mut |container, groups| {
         let freezer = Freezer::of(groups);
-        let paused = freezer.as_ref().map_or(Ok(false), Freezer::is_on)?;
+        // A group that goes meanwhile is no reason not to send a signal.
+        let paused = freezer.as_ref().is_some_and(|freezer| freezer.is_on(arena).unwrap_or(false));
         if options.all {
             // Nobody can fork away from a signal when all stand still.
             let freezer = freezer.as_ref().filter(|_| !paused && n != 0);
-            freezer.map_or(Ok(()), Freezer::freeze)?;
-            let sent = send_all(container, n, context.arena);
-            freezer.map_or(Ok(()), Freezer::thaw)?;
+            freezer.map_or(Ok(()), |freezer| freezer.freeze(arena))?;
+            let sent = send_all(container, n, arena);
+            freezer.map_or(Ok(()), |freezer| freezer.thaw(arena))?;
             sent?;
         } else {
             send(container.init, n)?;
         }
         match &freezer {
-            // On v1 not even KILL reaches what is frozen; on v2 it does, and the group may be gone by now.
-            Some(freezer) if paused && n == KILL => match freezer.thaw() {
-                Err(error) if matches!(error.raw(), Some(Errno::NOENT | Errno::NODEV)) => {}
-                thawed => thawed?,
-            },
-            Some(_) if paused && n != 0 => {
+            // On v1 it reaches nothing that is frozen, in a group inside the container's either, and PID 1
+            // waits for all.
+            Some(freezer) if n == KILL && !freezer.can_be_killed() => freezer.thaw(arena)?,
+            Some(_) if paused && n != KILL && n != 0 => {
                 say::warning(format_args!("it is paused: the signal waits"))
             }
             _ => {}

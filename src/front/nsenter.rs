@@ -38,11 +38,23 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
     let (wait, systemd) = (false, false);
-    let (stdio, env, finding) = (stdio(), Some(env), None);
+    let (stdio, env, finding, warning) = (stdio(), Some(env), None, None);
     let ready = None;
     let (kept, follows) = (None, false);
-    let mut launch =
-        Launch { plan, arena, stdio, original, env, wait, systemd, kept, finding, follows, ready };
+    let mut launch = Launch {
+        plan,
+        arena,
+        stdio,
+        original,
+        env,
+        wait,
+        systemd,
+        kept,
+        finding,
+        warning,
+        follows,
+        ready,
+    };
     let status = launch::join(&mut launch, &running)?;
     status.ok_or_else(|| usage("the process", "it ended before it could be joined"))
 }

@@ -3,6 +3,7 @@
 use super::options::{Options, of};
 use super::running::with_groups;
 use super::{Context, Verb, Words};
+use crate::bytes::Arena;
 use crate::cgroup::Freezer;
 use crate::error::{Error, Result};
 
@@ -16,7 +17,7 @@ pub const PAUSE: Verb = Verb {
                    None of them can tell or prevent it. Who joins is refused, or waits with exec --wait; a\n\
                    signal waits too, except for kill KILL, which ends a paused container.",
     options: of("root id"),
-    run: |context, options| with_freezer(context, options, |freezer| freezer.freeze()),
+    run: |context, options| with_freezer(context, options, |freezer, arena| freezer.freeze(arena)),
 };
 
 /// See the help.
@@ -27,19 +28,19 @@ pub const UNPAUSE: Verb = Verb {
                    let a paused container go on\n\
                    Lets the processes of a paused container go on. One that is not paused stays as it is.",
     options: of("root id"),
-    run: |context, options| with_freezer(context, options, |freezer| freezer.thaw()),
+    run: |context, options| with_freezer(context, options, |freezer, arena| freezer.thaw(arena)),
 };
 
 fn with_freezer(
     context: Context,
     options: &Options,
-    act: fn(&Freezer) -> Result<()>,
+    act: fn(&Freezer, &Arena) -> Result<()>,
 ) -> Result<u8> {
     with_groups(&context, options, &mut |_, groups| {
         let none =
             "it has no control group with a freezer: cgroups.name in the configuration makes one";
         let freezer =
             Freezer::of(groups).ok_or_else(|| Error::refused("pause the container", (), none))?;
-        act(&freezer).map(|()| 0)
+        act(&freezer, context.arena).map(|()| 0)
     })
 }

@@ -28,7 +28,7 @@ pub fn with_groups(
     act: &mut dyn FnMut(&Running, &Groups) -> Result<u8>,
 ) -> Result<u8> {
     let container = running(context, options)?;
-    let groups = container.groups()?;
+    let groups = container.groups(context.arena)?;
     act(&container, &groups)
 }
 

@@ -17,7 +17,7 @@ use super::place::Running;
 use super::sync::{self, Child};
 use super::termination::Termination;
 use super::workload::{self, Inherited, fail, part};
-use super::{Launch, died, paused, say_killed};
+use super::{Launch, died, is_limited, paused, say_killed};
 use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
@@ -43,10 +43,9 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
         let why = "it is in another user namespace, which nsinit can't enter yet";
         return Err(Error::refused("join process", running.init.pid, why));
     }
-    let groups = running.groups()?;
+    let groups = running.groups(launch.arena)?;
     paused::await_thaw(launch, running, &groups)?;
-    let limited = launch.plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.memory > Some(0));
-    let kills = if limited { cgroup::kills(&groups) } else { None };
+    let kills = if is_limited(launch.plan) { cgroup::kills(&groups) } else { None };
     let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
     let (parent, child) = sync::channel()?;
     step::share().doing("map a page to share", ())?;
@@ -74,7 +73,7 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let status = attend(pid, terminal, &mut |pid| children.reaped(pid))?;
-    say_killed(status, &groups, kills, launch.arena);
+    say_killed(launch, status, &groups, kills);
     // If the container ends too, the kill may be what ends it.
     if let Some(before) = kills
         && matches!(running.init.is_alive(), Ok(true))

@@ -65,6 +65,8 @@ pub struct Launch<'a> {
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,
+    /// What is to be said of a part of the plan at the end, whatever that is, with its place in the file.
+    pub warning: Option<Finding>,
 }
 
 impl Launch<'_> {
@@ -116,13 +118,28 @@ fn died(arena: &Arena) -> Error {
     Error::refused("start the container", (), why)
 }
 
-/// Says that it was the limit of memory that has killed the command.
-fn say_killed(status: u8, groups: &Groups, before: Option<u64>, arena: &Arena) {
-    if status == STATUS_SIGNAL + SIGKILL as u8
-        && let Some(why) = cgroup::out_of_memory(groups, before, arena)
+/// Says what the limit of memory has killed: the command, or something that it has started.
+fn say_killed(launch: &mut Launch, status: u8, groups: &Groups, before: Option<u64>) {
+    let limited = is_limited(launch.plan);
+    // A limit of a group above would do the same, but who has none mostly need not be looked at.
+    if (limited || status == STATUS_SIGNAL + SIGKILL as u8)
+        && let Some(why) = cgroup::out_of_memory(groups, before, launch.arena)
     {
-        say::warning(format_args!("{why}"));
+        match limited {
+            true => launch.warning = Some(at_limit(why)),
+            false => say::warning(format_args!("{why}")),
+        }
     }
+}
+
+/// Whether the plan limits memory.
+fn is_limited(plan: &Plan) -> bool {
+    plan.cgroup.as_ref().is_some_and(|cgroup| cgroup.memory > Some(0))
+}
+
+/// What is said of the limit of memory, for who knows its place in the file.
+fn at_limit(why: &'static str) -> Finding {
+    Finding { part: "cgroups.memory", index: None, key: "", text: c"", why }
 }
 
 /// Why a process of the container could not be forked.

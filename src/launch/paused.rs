@@ -5,13 +5,14 @@ use rustix::event::Timespec;
 
 use super::termination::Termination;
 use super::{Launch, Running};
-use crate::cgroup::{Freezer, Groups};
+use crate::bytes::{Arena, Show};
+use crate::cgroup::{Freezer, Groups, Still};
 use crate::error::{Error, Result};
 
 impl Running {
-    /// Opens the groups that state.json names.
-    pub fn groups(&self) -> Result<Groups> {
-        Groups::open(&mut self.cgroup_paths.iter())
+    /// Opens its groups.
+    pub fn groups(&self, arena: &Arena) -> Result<Groups> {
+        Groups::open(&mut self.cgroup_paths.iter(), self.init.pid, arena)
     }
 }
 
@@ -21,15 +22,23 @@ pub fn await_thaw(launch: &Launch, running: &Running, groups: &Groups) -> Result
     /// How often it is looked at: no event tells of a thaw on v1.
     const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     let Some(freezer) = Freezer::of(groups) else { return Ok(()) };
-    if !freezer.is_on()? {
-        return Ok(());
-    }
+    let why = match freezer.still(launch.arena)? {
+        Still::No => return Ok(()),
+        Still::Itself => "it is paused: nsinit unpause lets it go on, exec --wait waits for that",
+        Still::Above(path) => {
+            let path = Show(path.to_bytes());
+            let why = format_args!(
+                "it stands still, as the control group {path} is frozen, which its own is in; exec \
+                 --wait waits until that goes on"
+            );
+            launch.arena.str(why).unwrap_or("a control group above its own is frozen")
+        }
+    };
     if !launch.wait {
-        let why = "it is paused: nsinit unpause lets it go on, exec --wait waits for that";
         return Err(Error::refused(DOING, (), why));
     }
     let termination = Termination::watch()?;
-    while freezer.is_on()? && running.init.is_alive()? {
+    while freezer.is_on(launch.arena)? && running.init.is_alive()? {
         termination.pause(&EVERY)?;
     }
     Ok(())

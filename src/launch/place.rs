@@ -143,7 +143,7 @@ impl Place {
         if running.init != init {
             return Err(none());
         }
-        if running.apart.is_empty() && !running.groups()?.hold(init.pid) {
+        if running.apart.is_empty() && !running.groups(arena)?.hold(init.pid) {
             let why = "state.json names it, but it is in no namespace and no control group of its \
                        own; if no container runs here, remove state.json";
             return Err(Error::refused("use process", init.pid, why));

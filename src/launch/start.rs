@@ -14,7 +14,7 @@ use super::network::connect;
 use super::place::{Lock, Place, Process};
 use super::sync::{self, FDS};
 use super::termination::Termination;
-use super::{Launch, died, say_killed};
+use super::{Launch, at_limit, died, is_limited, say_killed};
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Created, Groups, Site, systemd};
 use crate::error::{Context, Error, Result};
@@ -101,22 +101,25 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     })?;
     // The execve of a command that has waited came later.
     let late = parent.report(&termination, launch.arena, true, &mut || Ok(()));
-    say_killed(status, traces.groups.groups(), None, launch.arena);
+    say_killed(launch, status, traces.groups.groups(), None);
     traces.take_back(launch)?;
     late.map(|_| status)
 }
 
 /// Whether the command runs. A failure for want of memory is told as that, whatever it looked like.
-fn judge(report: Result<bool>, groups: &Created, launch: &Launch) -> Result<()> {
+fn judge(report: Result<bool>, groups: &Created, launch: &mut Launch) -> Result<()> {
     let error = match report {
         Ok(true) => return Ok(()),
         Ok(false) => died(launch.arena),
         Err(error) => error,
     };
-    Err(match cgroup::out_of_memory(groups.groups(), None, launch.arena) {
-        Some(why) => Error::refused("start the container", (), why),
-        None => error,
-    })
+    let Some(why) = cgroup::out_of_memory(groups.groups(), None, launch.arena) else {
+        return Err(error);
+    };
+    if is_limited(launch.plan) {
+        launch.finding = Some(at_limit(why));
+    }
+    Err(Error::refused("start the container", (), why))
 }
 
 /// The namespaces that clone makes. A cgroup namespace is made later, once the process is in its
@@ -176,6 +179,7 @@ fn wants_scope(launch: &Launch) -> bool {
 /// known that this host can limit as the plan asks.
 #[inline(never)]
 fn find_site(launch: &mut Launch) -> Result<Site> {
+    cgroup::warn_unlimited(launch.plan);
     let scope = wants_scope(launch);
     let (plan, arena) = (launch.plan.cgroup.as_ref(), launch.arena);
     let mut find = |ahead| match plan {
@@ -188,7 +192,7 @@ fn find_site(launch: &mut Launch) -> Result<Site> {
     find(true)?;
     systemd::enter_scope(plan, arena)?;
     let site = find(false)?;
-    systemd::step_down(&site, arena)?;
+    systemd::leave_top(&site, arena)?;
     Ok(site)
 }
 

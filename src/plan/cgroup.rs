@@ -109,3 +109,28 @@ pub struct DeviceRule {
     /// May be made with mknod.
     pub mknod: bool,
 }
+
+/// What may be used where a file lists nothing: what every runtime of today allows (runc
+/// libcontainer/specconv/spec_linux.go, AllowedDevices). A node of any device may be made, but only
+/// these may be opened. Not the console: that of a container is a pseudo-terminal.
+pub const DEFAULT_DEVICES: [DeviceRule; 10] = [
+    make_any(DeviceKind::Char),
+    make_any(DeviceKind::Block),
+    char(1, Some(3)), // null
+    char(1, Some(5)), // zero
+    char(1, Some(7)), // full
+    char(1, Some(8)), // random
+    char(1, Some(9)), // urandom
+    char(5, Some(0)), // tty
+    char(5, Some(2)), // ptmx
+    char(136, None),  // pts/*
+];
+
+const fn make_any(kind: DeviceKind) -> DeviceRule {
+    DeviceRule { kind, major: None, minor: None, read: false, write: false, mknod: true }
+}
+
+const fn char(major: u32, minor: Option<u32>) -> DeviceRule {
+    let kind = DeviceKind::Char;
+    DeviceRule { kind, major: Some(major), minor, read: true, write: true, mknod: true }
+}

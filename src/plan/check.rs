@@ -88,7 +88,7 @@ pub fn check(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
     }
     let Some(cgroup) = &plan.cgroup else { return };
     if plan.init == Init::Reap && cgroup.pids_limit == Some(1) {
-        found.refuse("cgroups.pids_limit", "PID 1, which reaps, and the command are two");
+        found.refuse("cgroups.pids_limit", "must be at least 2 (init and the command)");
     }
     limits::check(cgroup, !plan.is_faulty("cgroups"), found);
 }

@@ -77,11 +77,16 @@ fn memory(cgroup: &Cgroup, found: &mut Findings) {
     let limit = cgroup.memory.filter(|limit| *limit != -1);
     match (limit, cgroup.memory_swap) {
         (_, None | Some(-1)) => {}
-        (Some(limit), Some(swap)) if swap >= limit => {}
-        _ => {
-            let why = "it is memory and swap together: not less than cgroups.memory";
+        (None, _) => {
+            let why =
+                "it limits memory and swap together, on top of a cgroups.memory: give that too";
             found.refuse("cgroups.memory_swap", why);
         }
+        (Some(limit), Some(swap)) if swap < limit => {
+            let why = "it limits memory and swap together: not less than cgroups.memory";
+            found.refuse("cgroups.memory_swap", why);
+        }
+        _ => {}
     }
     match (limit, cgroup.memory_reservation) {
         (Some(limit), Some(reservation)) if reservation > limit => {

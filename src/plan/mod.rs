@@ -20,7 +20,7 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 
-pub use self::cgroup::{BLKIO, Cgroup, DeviceAccess, DeviceRule, DeviceValue};
+pub use self::cgroup::{BLKIO, Cgroup, DEFAULT_DEVICES, DeviceAccess, DeviceRule, DeviceValue};
 pub use self::namespaces::{Kind, Namespaces, Source};
 pub use self::network::{IPV6_MIN_MTU, NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};

@@ -32,10 +32,12 @@ fn value(place: &Place, v1: (&str, &str), v2: &str) -> String {
     text.trim().to_owned()
 }
 
-/// The file of the memory limit.
-fn memory_file() -> &'static str {
-    if unified() { "memory.max" } else { "memory.limit_in_bytes" }
-}
+/// What is said of a process that a limit of eight million bytes has killed: where the limit is in the
+/// file, and what it is.
+const KILLED: [&str; 2] = [
+    "nsinit: warning: container.json:3:",
+    ": cgroups.memory: out of memory: 1 process was killed at the limit of 8388608 bytes\n",
+];
 
 #[test]
 fn limits_are_where_the_kernel_looks_for_them() {
@@ -70,18 +72,18 @@ fn limits_are_where_the_kernel_looks_for_them() {
 }
 
 #[test]
-fn the_memory_limit_kills_at_start_and_at_join_and_its_file_is_named() {
+fn the_memory_limit_kills_at_start_and_at_join_and_its_key_is_named() {
     let mut place = Place::new();
     place.config.set("cgroups.memory", "8388608").set("cgroups.memory_swap", "8388608");
     place.exec(&["/bin/probe", "memory", "4096"]).ok();
     let run = place.exec(&["/bin/probe", "memory", "65536"]);
     run.ends(137);
-    run.says(&[memory_file(), "8388608"]);
+    run.says(&KILLED);
     let running = place.start("echo ready; sleep 300");
     for _ in 0..2 {
         let run = place.run(&["exec", "/bin/probe", "memory", "65536"]);
         run.ends(137);
-        run.says(&[memory_file(), "8388608"]);
+        run.says(&KILLED);
     }
     // Another's end is not this one's.
     let run = place.join("kill -KILL $$");
@@ -95,18 +97,18 @@ fn a_kill_that_was_told_at_a_join_is_not_the_end_of_the_container() {
     let mut place = Place::new();
     place.config.set("cgroups.memory", "8388608").set("cgroups.memory_swap", "8388608");
     let running = place.start("echo ready; sleep 300");
-    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&[memory_file()]);
+    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&KILLED);
     place.run(&["kill", "KILL"]).ok();
     let run = running.end();
     assert_eq!((run.status, run.err.as_str()), (137, ""));
     // The next one is.
     let running =
         place.start("echo ready; until [ -e /go ]; do usleep 10000; done; exec probe memory 65536");
-    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&[memory_file()]);
+    place.run(&["exec", "/bin/probe", "memory", "65536"]).says(&KILLED);
     fs::write(place.path("/go"), "").unwrap();
     let run = running.end();
     run.ends(137);
-    run.says(&[memory_file(), "8388608"]);
+    run.says(&KILLED);
 }
 
 #[test]
@@ -117,7 +119,44 @@ fn a_container_starts_under_128_kib_and_below_what_is_possible_the_limit_is_name
     place.config.set("cgroups.memory", "4096");
     let run = place.exec(&["/bin/nothing"]);
     assert!(run.status == 137 || run.status == FAILED, "{}: {}", run.status, run.err);
-    run.says(&[memory_file(), "4096"]);
+    run.says(&[
+        "container.json:3:",
+        ": cgroups.memory: out of memory: ",
+        "at the limit of 4096 bytes",
+    ]);
+}
+
+#[test]
+fn what_the_limit_kills_inside_is_told_once_and_the_status_stays() {
+    let mut place = Place::new();
+    place.config.set("cgroups.memory", "8388608").set("cgroups.memory_swap", "8388608");
+    let run = place.sh("probe memory 65536; probe memory 65536; exit 3");
+    run.ends(3);
+    run.says(&[
+        KILLED[0],
+        "memory: out of memory: 2 processes were killed at the limit of 8388608 b",
+    ]);
+    assert_eq!(run.err.matches("nsinit: ").count(), 1, "{}", run.err);
+    // By a joined command too, and then not again at the container's end.
+    let running = place.start("echo ready; sleep 300");
+    let run = place.join("probe memory 65536; exit 4");
+    run.ends(4);
+    run.says(&KILLED);
+    running.signal(libc::SIGTERM);
+    assert_eq!(running.end().err, "");
+    // And in a group inside the container's.
+    let running = place
+        .start("echo ready; until [ -e /go ]; do usleep 10000; done; probe memory 65536; exit 5");
+    let dir = file(&place, ("memory", ""), "");
+    fs::create_dir(dir.join("inside")).unwrap();
+    for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap().lines() {
+        // A command that has ended meanwhile can't be moved.
+        let _ = fs::write(dir.join("inside/cgroup.procs"), pid);
+    }
+    fs::write(place.path("/go"), "").unwrap();
+    let run = running.end();
+    run.ends(5);
+    run.says(&KILLED);
 }
 
 #[test]
@@ -230,10 +269,16 @@ fn devices_that_are_not_listed_can_t_be_opened() {
     place.config.set("cgroups.allowed_devices", format!("[{}]", rule('c', 1, 3, "w")));
     let run = place.sh("echo x > /dev/null && echo fine; echo x 1<>/dev/null");
     assert_eq!((run.out.as_str(), run.err.matches("not permitted").count()), ("fine\n", 1));
-    // And no rule is the default list, not leave for all.
-    place.config.set("cgroups.allowed_devices", "[]");
-    assert_eq!(probe(&place, "c", "1", "5"), "ok");
-    assert_eq!(probe(&place, "c", "4", "64"), "EPERM");
+    // And no rule is the default list, not leave for all: neither the host's console, nor its first
+    // terminals, tun and FUSE, which the list of 2014 had.
+    for list in ["[]", "null"] {
+        place.config.set("cgroups.allowed_devices", list);
+        let script = "for n in 1:3 1:5 1:7 1:8 1:9 5:0 5:2 5:1 4:0 4:1 4:64 10:200 10:229; do \
+            rm -f /tmp/node; mknod /tmp/node c ${n%:*} ${n#*:} && \
+            (: < /tmp/node) 2>&1 | grep -q 'not permitted' && echo $n; done; \
+            echo fine > /dev/null";
+        assert_eq!(place.sh(script).ok(), "5:1\n4:0\n4:1\n4:64\n10:200\n10:229\n", "{list}");
+    }
     place.config.set("cgroups.allow_all_devices", "true").unset("cgroups.allowed_devices");
     assert_ne!(probe(&place, "c", "4", "64"), "EPERM");
     assert_ne!(probe(&place, "c", "5", "64"), "EPERM");
@@ -331,7 +376,11 @@ fn a_limit_that_this_host_can_t_keep_is_an_error_with_its_place() {
         ("parent", quote("/cgroup.procs"), "cgroups.parent: the kernel has a file of that name"),
         ("parent", quote(&"p".repeat(256)), "cgroups.parent: a name is at most 255 bytes long"),
         ("parent", quote(&"p/".repeat(2048)), "cgroups.parent: the group's path is longer than"),
-        ("pids_limit", "1".to_owned(), "cgroups.pids_limit: PID 1, which reaps, and the command"),
+        (
+            "pids_limit",
+            "1".to_owned(),
+            "cgroups.pids_limit: must be at least 2 (init and the command)",
+        ),
         ("kernel_memory", "4096".to_owned(), "cgroups.kernel_memory: this kernel limits it with"),
     ] {
         place.config.set(&format!("cgroups.{key}"), json);
@@ -396,7 +445,7 @@ fn a_key_without_a_like_is_a_warning_that_names_it() {
     let run = place.exec(&["/bin/true"]);
     run.ends(0);
     let text =
-        |key: &str| format!("cgroups.{key}: this host's control groups have nothing like it");
+        |key: &str| format!("cgroups.{key}: not supported by this host's control groups: ignored");
     for key in ["net_cls_classid", "net_prio_ifpriomap", "kernel_memory"] {
         run.says(&[&text(key)]);
     }
@@ -440,6 +489,84 @@ fn a_container_that_sorts_its_processes_into_groups_is_joined_there() {
     assert!(run.ok().contains(&format!("/nsinit-test/{}{end}", place.name)), "{}", run.out);
     running.signal(libc::SIGTERM);
     running.end();
+}
+
+#[test]
+fn a_container_that_was_moved_to_another_group_is_acted_on_there() {
+    let place = Place::new();
+    // All of its groups, or one.
+    for some in [usize::MAX, 1] {
+        let running = place.start("trap 'exit 7' TERM; echo ready; while :; do usleep 20000; done");
+        let mut moved = Vec::new();
+        for dir in cgroups(&place.name).into_iter().take(some) {
+            let new = dir.with_file_name(format!("{}-elsewhere", place.name));
+            fs::create_dir(&new).unwrap();
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                // Of v1's cpuset alone.
+                if let Ok(list) =
+                    fs::read_to_string(dir.join(file)).map(|list| list.trim().to_owned())
+                    && !list.is_empty()
+                {
+                    fs::write(new.join(file), list).unwrap();
+                }
+            }
+            until("the group is gone", || {
+                for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap().lines() {
+                    let _ = fs::write(new.join("cgroup.procs"), pid);
+                }
+                fs::remove_dir(&dir).is_ok()
+            });
+            moved.push(new);
+        }
+        let groups = place.join("cat /proc/self/cgroup");
+        let there = groups.ok().lines().filter(|line| line.ends_with("-elsewhere")).count();
+        assert_eq!(there, moved.len(), "{}", groups.out);
+        assert!(place.run(&["stats"]).ok().contains("\"current\":"));
+        place.run(&["ps"]).ok();
+        place.run(&["pause"]).ok();
+        place.run(&["exec", "/bin/true"]).fails(&["it is paused"]);
+        place.run(&["unpause"]).ok();
+        // Nothing of the host's is stopped with it.
+        let freezer =
+            moved.iter().find(|dir| unified() || dir.starts_with("/sys/fs/cgroup/freezer"));
+        if let Some(freezer) = freezer {
+            let mut stranger = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+            fs::write(freezer.join("cgroup.procs"), stranger.id().to_string()).unwrap();
+            let run = place.run(&["pause"]);
+            stranger.kill().unwrap();
+            stranger.wait().unwrap();
+            run.fails(&[
+                "freeze ",
+                "-elsewhere: the container was moved there, and other processes",
+            ]);
+        }
+        place.run(&["kill", "TERM"]).ok();
+        running.end().ends(7);
+        for dir in moved {
+            until("the group is empty", || fs::remove_dir(&dir).is_ok());
+            // Unless another test's is in it too.
+            let _ = fs::remove_dir(dir.parent().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_group_that_another_container_is_in_is_refused() {
+    let (mut place, other) = (Place::new(), Place::new());
+    let running = other.start("echo ready; sleep 300");
+    place.config.set("cgroups.name", quote(&other.name));
+    let run = place.exec(&["/bin/true"]);
+    run.fails(&["nsinit: container.json:3:", "cgroups.name: another container is in this group"]);
+    run.says(&[&other.name, "give each one of its own"]);
+    assert!(!cgroups(&other.name).is_empty());
+    assert_eq!(other.join("echo fine").ok(), "fine\n");
+    // A parent is what can be shared, and the name can be had when the other is gone.
+    place.config.set("cgroups.name", quote(&place.name));
+    place.exec(&["/bin/true"]).ok();
+    running.signal(libc::SIGTERM);
+    running.end();
+    place.config.set("cgroups.name", quote(&other.name));
+    place.exec(&["/bin/true"]).ok();
 }
 
 #[test]

@@ -85,7 +85,6 @@ impl Config {
         rules.extend([
             rule('c', -1, -1, "m"),
             rule('b', -1, -1, "m"),
-            rule('c', 5, 1, "rwm"),
             rule('c', 5, 2, "rwm"),
             rule('c', 136, -1, "rwm"),
         ]);

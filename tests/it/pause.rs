@@ -1,17 +1,23 @@
 //! `nsinit pause` and `unpause`, and what a paused container means to the other verbs.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::quote;
 use crate::world::{Place, Running, spawn, until};
 
 /// A container whose command counts in a file.
 fn counting() -> (Place, Running) {
     let place = Place::new();
-    let running = place.start(
-        "trap 'exit 7' TERM; echo ready; n=0; while :; do n=$((n+1)); echo $n > /tmp/n; usleep 1000; done",
-    );
+    let running = counting_in(&place);
     (place, running)
+}
+
+fn counting_in(place: &Place) -> Running {
+    place.start(
+        "trap 'exit 7' TERM; echo ready; n=0; while :; do n=$((n+1)); echo $n > /tmp/n; usleep 1000; done",
+    )
 }
 
 fn count(place: &Place) -> String {
@@ -101,6 +107,37 @@ fn a_launcher_killed_over_a_paused_container_leaves_nothing_that_the_next_exec_d
     let run = place.run(&["exec", "/bin/echo", "anew"]);
     assert_eq!(run.ends(0), "anew\n");
     assert_eq!(place.remains(), Vec::<String>::new());
+}
+
+/// The file that freezes the group of this name at the top, with what stops and lets go.
+fn freezer_of(name: &str) -> (PathBuf, [&'static str; 2]) {
+    let v1 = Path::new("/sys/fs/cgroup/freezer").join(name);
+    match v1.exists() {
+        true => (v1.join("freezer.state"), ["FROZEN", "THAWED"]),
+        false => (Path::new("/sys/fs/cgroup").join(name).join("cgroup.freeze"), ["1", "0"]),
+    }
+}
+
+#[test]
+fn a_frozen_group_above_is_named_and_unpause_does_not_say_that_they_go_on() {
+    let mut place = Place::new();
+    let parent = format!("{}-parent", place.name);
+    place.config.set("cgroups.parent", quote(&format!("/{parent}")));
+    let running = counting_in(&place);
+    let (file, [stop, go]) = freezer_of(&parent);
+    fs::write(&file, stop).unwrap();
+    until("it stands still", || !counts(&place));
+    place.run(&["unpause"]).fails(&["thaw ", "a group above it is frozen: ", &parent]);
+    let run = place.run(&["exec", "/bin/true"]);
+    run.fails(&["join the container: it stands still, as the control group ", &parent]);
+    // Of itself too.
+    place.run(&["pause"]).ok();
+    place.run(&["exec", "/bin/true"]).fails(&["it is paused: nsinit unpause"]);
+    place.run(&["unpause"]).fails(&["a group above it is frozen: "]);
+    fs::write(&file, go).unwrap();
+    until("it goes on", || counts(&place));
+    place.run(&["kill"]).ok();
+    running.end().ends(7);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, quote};
+use crate::config::{Config, quote, strings};
 use crate::machine::{Arch, Machine};
 use crate::on_each_arch;
 use crate::world::{Place, skip, spawn};
 
 on_each_arch!(
     a_scope_from_the_bus_on_version_2,
+    a_container_lies_in_the_group_that_was_delegated_to_its_unit,
     a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus
 );
 
@@ -42,10 +43,7 @@ fn machine(place: &Place, arch: Arch, bus: bool) -> Option<Machine> {
         let path = format!("usr/share/dbus-1/{copy}");
         file(&path, &fs::read_to_string(format!("/{path}")).unwrap());
     }
-    let unit = |name: &str, text: &str| {
-        let text = format!("[Unit]\nDefaultDependencies=no\n{text}");
-        file(&format!("etc/systemd/system/{name}"), &text);
-    };
+    let unit = |name: &str, text: &str| self::unit(&machine, name, text);
     unit("dbus.socket", "[Socket]\nListenStream=/run/dbus/system_bus_socket\n");
     unit(
         "dbus.service",
@@ -84,6 +82,13 @@ fn machine(place: &Place, arch: Arch, bus: bool) -> Option<Machine> {
     machine.append = format!("rdinit={SYSTEMD} systemd.show_status=0 systemd.log_target=null ");
     machine.limit = Duration::from_secs(100);
     Some(machine)
+}
+
+/// Lays out a unit of systemd's.
+fn unit(machine: &Machine, name: &str, text: &str) {
+    let dir = machine.root.join("etc/systemd/system");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join(name), format!("[Unit]\nDefaultDependencies=no\n{text}")).unwrap();
 }
 
 /// What the machine says of one start and one join.
@@ -208,6 +213,78 @@ fn a_scope_from_the_bus_on_version_2(arch: Arch) {
     }
     let plain = groups(&said, "plain ", "");
     assert!(plain[0].starts_with("/system.slice/nsinit-leaf-"), "{said}");
+}
+
+/// The unit's limits hold for the container, its output is the unit's, and it goes with it.
+fn a_container_lies_in_the_group_that_was_delegated_to_its_unit(arch: Arch) {
+    let place = Place::new();
+    let Some(mut machine) = machine(&place, arch, true) else { return };
+    let journal = ["/usr/lib/systemd/systemd-journald", "/usr/bin/journalctl"];
+    if journal.iter().any(|program| !arch.host(Path::new(program)).exists()) {
+        skip("no systemd-journald");
+        return;
+    }
+    journal.iter().for_each(|program| machine.host_program(Path::new(program)));
+    unit(
+        &machine,
+        "systemd-journald.socket",
+        "[Socket]\nListenDatagram=/run/systemd/journal/socket\n\
+         ListenStream=/run/systemd/journal/stdout\nPassCredentials=yes\nPassSecurity=yes\n",
+    );
+    unit(
+        &machine,
+        "systemd-journald.service",
+        "Requires=systemd-journald.socket\nAfter=systemd-journald.socket\n[Service]\nType=notify\n\
+         Sockets=systemd-journald.socket\nExecStart=/usr/lib/systemd/systemd-journald\n\
+         StandardOutput=null\n",
+    );
+    let service = |name: &str, more: &str| {
+        let text = format!(
+            "Requires=systemd-journald.service\nAfter=systemd-journald.service\n[Service]\n\
+             WorkingDirectory=/{name}\nExecStart=/bin/nsinit exec\nKillMode=mixed\n\
+             MemoryMax=48M\nMemorySwapMax=0\nEnvironment=PATH=/bin\n{more}"
+        );
+        unit(&machine, &format!("{name}.service"), &text);
+        let script = "trap 'echo asked to stop; exit 0' TERM; probe memory 102400; \
+            echo probe ended with $?; touch /up; while :; do usleep 20000; done";
+        let mut config = Config::new(name);
+        config.set("command", format!("{{\"args\": {}}}", strings(&["/bin/sh", "-c", script])));
+        machine.container(name, &config);
+    };
+    service("inside", "Delegate=yes\n");
+    service("beside", "");
+    machine.program(
+        "check",
+        "for name in inside beside; do\n\
+         systemctl start $name; until [ -e /$name/up ]; do usleep 50000; done\n\
+         nsinit stats --root / --id $name > /dev/null && echo STATS\n\
+         pid=$(sed 's/.*\"init_pid\":\\([0-9]*\\).*/\\1/' /$name/state.json)\n\
+         echo \"$name group $(sed 's/^0:://' /proc/$pid/cgroup)\"\n\
+         rm /$name/up; systemctl restart $name; until [ -e /$name/up ]; do usleep 50000; done\n\
+         systemctl stop $name; echo \"$name ended $(systemctl show -P Result $name)\"\n\
+         journalctl --sync; journalctl -q -o cat -u $name | sed \"s/^/$name said /\"\n\
+         done\n\
+         echo left $(find /sys/fs/cgroup -name nsinit-test -o -name inside.service -o -name beside.service)\n\
+         echo MACHINE ENDS; poweroff -f\n",
+    );
+    machine.limit = Duration::from_secs(150);
+    let said = machine.boot();
+    for line in [
+        "inside group /system.slice/inside.service/nsinit-test/inside",
+        "inside said probe ended with 137",
+        "inside said asked to stop",
+        "inside ended success",
+        "beside group /system.slice/nsinit-test/beside",
+        "beside ended success",
+        "left",
+    ] {
+        assert!(said.lines().any(|said| said.trim_end() == line), "no {line:?} in\n{said}");
+    }
+    // Without the line in its unit it is told what that would change.
+    let warning = "beside said nsinit: warning: the container's control group is not in that of its unit, \
+        /sys/fs/cgroup/system.slice/beside.service, but beside it";
+    assert!(said.contains(warning) && !said.contains("beside said probe"), "{said}");
+    assert!(!said.contains("inside said nsinit"), "{said}");
 }
 
 fn a_scope_from_systemd_itself_on_a_hybrid_host_without_a_bus(arch: Arch) {

@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use core::time::Duration;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, Mode, access, mkdir};
+use rustix::fs::{Access, access};
 use rustix::io::{Errno, read};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -17,8 +17,9 @@ use rustix::net::{
 };
 use rustix::process::{geteuid, getpid};
 
+use super::delegated::step_down;
 use super::detect::Wanted;
-use super::file::{Dir, Version};
+use super::file::Version;
 use super::site::Site;
 use crate::bytes::{Arena, Full, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
@@ -84,17 +85,11 @@ fn unit(plan: Option<&Cgroup>, arena: &Arena) -> core::result::Result<&'static C
     arena.concat(&[b"nsinit-", fitting, b"-", pid.as_str().as_bytes(), b".scope"])
 }
 
-/// Leaves the top of the v2 scope for a group inside it: a group that gives controllers to those below
-/// it may have no processes itself (cgroup-v2.rst, "No Internal Process Constraint"). systemd takes
-/// the group away with the scope.
+/// Leaves the top of the v2 scope, for which systemd was asked with Delegate.
 #[inline(never)]
-pub fn step_down(site: &Site, arena: &Arena) -> Result<()> {
+pub fn leave_top(site: &Site, arena: &Arena) -> Result<()> {
     let unified = site.places.iter().find(|place| place.hierarchy.version == Version::V2);
-    let Some(own) = unified.and_then(|place| place.hierarchy.own) else { return Ok(()) };
-    let path = arena.concat(&[own.to_bytes(), b"/launcher"]).doing("name a group in", own)?;
-    mkdir(path, Mode::from_raw_mode(0o755)).doing("make control group", path)?;
-    let dir = Dir::open(path)?;
-    dir.write("cgroup.procs", b"0").doing("enter", path)
+    unified.and_then(|place| place.hierarchy.own).map_or(Ok(()), |own| step_down(own, arena))
 }
 
 const DBUS: Call =
@@ -130,7 +125,11 @@ fn connect() -> Result<(OwnedFd, &'static CStr)> {
         Err(Errno::NOENT | Errno::CONNREFUSED) => (to(PRIVATE), PRIVATE),
         socket => (socket, BUS),
     };
-    Ok((socket.doing("connect to", on)?, on))
+    let socket = socket.doing("connect to", on).map_err(|error| match error.raw() {
+        Some(Errno::NOENT) => error.hint("systemd does not run here"),
+        _ => error,
+    });
+    Ok((socket?, on))
 }
 
 /// A connection.

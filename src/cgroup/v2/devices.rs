@@ -238,7 +238,10 @@ mod tests {
         for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, 77)] {
             assert!(run(program, CHAR, READ | WRITE, major, minor), "{major}:{minor}");
         }
-        for (kind, major, minor) in [(CHAR, 1, 1), (CHAR, 1, 11), (CHAR, 5, 64), (BLOCK, 1, 3)] {
+        // Among them the host's console, its first terminals, tun and FUSE.
+        let others = [(1, 1), (1, 11), (5, 64), (5, 1), (4, 0), (4, 1), (10, 200), (10, 229)]
+            .map(|n| (CHAR, n));
+        for (kind, (major, minor)) in others.into_iter().chain([(BLOCK, (1, 3))]) {
             assert!(!run(program, kind, READ, major, minor), "{kind} {major}:{minor}");
             assert!(!run(program, kind, WRITE, major, minor), "{kind} {major}:{minor}");
             assert!(run(program, kind, MKNOD, major, minor), "{kind} {major}:{minor}");

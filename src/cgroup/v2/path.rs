@@ -5,11 +5,13 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 
 use super::super::Place;
+use super::super::delegated;
 use super::super::file::{self, Dir, ends, failed, parent};
 use super::super::site::controllers;
 use super::super::subsystem::{Subsystem, Subsystems};
-use crate::bytes::{Arena, Short};
+use crate::bytes::{Arena, Short, Show};
 use crate::error::{Error, Result};
+use crate::say;
 
 const CONTROL: &str = "cgroup.subtree_control";
 
@@ -20,16 +22,30 @@ const COUNTED: [Subsystem; 4] =
 /// The group below which the container's is made, which gives it its controllers from now on.
 ///
 /// A group with processes can't do that, the top one aside. The caller's own has at least the caller
-/// in it: then the container's group is made beside it, below the group above. Where that can't be
-/// either, the caller's own will do for what needs no controller.
+/// in it. If it was handed over to the caller alone, that goes into a group inside it. Otherwise the
+/// container's group is made beside it, below the group above. Where that can't be either, the caller's
+/// own will do for what needs no controller.
 #[inline(never)]
 pub fn base(at: &Place, arena: &Arena) -> Result<&'static CStr> {
     let Err(error) = give(at.base, at, arena) else { return Ok(at.base) };
+    let own = at.hierarchy.own == Some(at.base);
+    if own && error.raw() == Some(Errno::BUSY) && delegated::is_ours(at.base)? {
+        delegated::step_down(at.base, arena)?;
+        return give(at.base, at, arena).map(|()| at.base);
+    }
     // ENOENT: it is not given the controller itself.
     if matches!(error.raw(), Some(Errno::BUSY | Errno::NOENT))
         && let Some(above) = above(at, arena)?
         && give(above, at, arena).is_ok()
     {
+        if own && delegated::is_service(at.base) {
+            say::warning(format_args!(
+                "the container's control group is not in that of its unit, {}, but beside it: \
+                 MemoryMax= and the like of the unit do not hold for it, and its output is not the \
+                 unit's (Delegate=yes in the unit, and nothing but nsinit in ExecStart=, puts it inside)",
+                Show(at.base.to_bytes())
+            ));
+        }
         return Ok(above);
     }
     if needed(at).is_empty() { Ok(at.base) } else { Err(explain(error)) }

@@ -9,7 +9,7 @@ use super::read::{File, Read};
 use super::table::{Keys, Slot, keys};
 use crate::bytes::CNames;
 use crate::jsonmin::{Pos, Value};
-use crate::plan::{DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
+use crate::plan::{DEFAULT_DEVICES, DEVICES, Device, DeviceAccess, DeviceKind, DeviceRule};
 
 /// A device as the file has it.
 #[derive(Clone, Copy)]
@@ -94,23 +94,6 @@ const NUMBERS: [(u8, u8, u16); 14] = [
 
 /// How many of `KNOWN` a container has when its file names none.
 const DEFAULT_NODES: usize = 6;
-
-/// The devices that may be used by the rules of libcontainer itself (devices/defaults.go), terminals, tun
-/// and the harmless memory devices: major and minor number, of which -1 is any. Nodes may be made of all.
-const USED: [(u8, i16); 12] = [
-    (5, 1),
-    (4, 0),
-    (4, 1),
-    (136, -1),
-    (5, 2),
-    (10, 200),
-    (1, 3),
-    (1, 5),
-    (1, 7),
-    (5, 0),
-    (1, 9),
-    (1, 8),
-];
 
 impl File<'_> {
     /// A list of nodes, or the object of names that it was for some days of May 2014.
@@ -238,17 +221,11 @@ impl File<'_> {
         KNOWN.zip(NUMBERS).take(DEFAULT_NODES).try_for_each(|row| self.push_node(node(row)))
     }
 
-    /// libcontainer's own rules, where the file says nothing of them.
+    /// The rules of a file that has none.
     pub fn default_rules(&mut self) -> Read {
-        let mut allow = |kind, major, minor, used| {
-            let rule = DeviceRule { kind, major, minor, read: used, write: used, mknod: true };
+        DEFAULT_DEVICES.into_iter().try_for_each(|rule| {
             let pushed = self.device_access().allowed.push(rule);
             pushed.map_err(|_| self.full(DEVICES, "device rules"))
-        };
-        allow(DeviceKind::Char, None, None, false)?;
-        allow(DeviceKind::Block, None, None, false)?;
-        USED.into_iter().try_for_each(|(major, minor)| {
-            allow(DeviceKind::Char, Some(major.into()), minor.try_into().ok(), true)
         })
     }
 }
