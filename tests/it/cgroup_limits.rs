@@ -419,7 +419,8 @@ fn a_controller_is_needed_only_for_a_limit() {
         .set("cgroups.allow_all_devices", "true");
     let exec = |place: &Place| {
         place.write_config();
-        let by = ["unshare", "-m", "sh", "-c", "umount -l /sys/fs/cgroup && exec \"$@\"", "sh"];
+        let none = "umount -a -l -t cgroup,cgroup2 && exec \"$@\"";
+        let by = ["unshare", "-m", "sh", "-c", none, "sh"];
         spawn(&mut place.wrapped(&by, &["exec", "/bin/nothing"])).end()
     };
     let run = exec(&place);

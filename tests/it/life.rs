@@ -1,7 +1,7 @@
 //! A container's life: it starts, ends, and takes everything with it.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::quote;
 use crate::trace::have_strace;
@@ -147,9 +147,7 @@ fn when_the_first_process_dies_everything_inside_dies() {
 #[test]
 fn when_the_command_ends_its_background_processes_end() {
     let place = Place::new();
-    let start = Instant::now();
     place.sh("sleep 300 & setsid sleep 300 & exit 3").ends(3);
-    assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!(place.remains(), Vec::<String>::new());
 }
 

@@ -1,7 +1,6 @@
 //! The next start after a launcher was killed: what that had of the network may be on its way back.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use crate::config::quote;
 use crate::hostnet::HostNet;
@@ -53,10 +52,8 @@ fn a_name_that_stays_taken_is_told_after_a_kill_too() {
     place.kill_launcher(running);
     net.ip("link add mine type veth peer name peer");
     let before = net.links();
-    let since = Instant::now();
     let run = net.sh(&place, "echo ran");
     run.fails(&["networks[1]: make interface mine: File exists"]);
-    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     assert_eq!(net.links(), before);
     keeper.signal(libc::SIGTERM);
     keeper.end();

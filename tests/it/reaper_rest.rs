@@ -27,11 +27,10 @@ fn with_grace_what_remains_may_end_first() {
     let place = Place::new();
     for what in BOTH {
         let script = format!("{GENTLE} setsid sh -c \"{GENTLE} wait\" & sleep 0.3; exit 4");
-        let since = Instant::now();
-        let run = spawn(&mut init(&place, what, &["--grace", "20s", "sh", "-c", &script])).end();
+        // The harness waits for half a minute at most.
+        let run = spawn(&mut init(&place, what, &["--grace", "1h", "sh", "-c", &script])).end();
         let out = run.ends(4);
         assert_eq!(out.matches("gentle").count(), 2, "{what:?}\n{out}");
-        assert!(since.elapsed() < Duration::from_secs(10), "it waited for nobody");
         assert!(place.remains().is_empty());
     }
 }
@@ -69,7 +68,6 @@ fn after_the_grace_period_what_remains_is_killed() {
         let since = Instant::now();
         spawn(&mut init(&place, what, &["--grace=700ms", "sh", "-c", &script])).end().ends(4);
         assert!(since.elapsed() >= Duration::from_millis(1000), "{what:?} {:?}", since.elapsed());
-        assert!(since.elapsed() < Duration::from_secs(10), "{what:?} {:?}", since.elapsed());
         assert!(place.processes().is_empty(), "{what:?}");
     }
 }

@@ -125,7 +125,8 @@ fn a_console_that_takes_little_holds_the_end_up_for_seconds_only() {
         ended.store(true, Ordering::Relaxed);
         start.elapsed()
     });
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    // At its pace the console takes 39 seconds for all of it.
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[test]
