@@ -6,7 +6,7 @@
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
 //! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`,
-//! `errno`, `say`, `signame`, `step`, `json`), and `syscall`, the only `unsafe` here.
+//! `errno`, `near`, `say`, `signame`, `step`, `json`), and `syscall`, the only `unsafe` here.
 //!
 //! As the first process of a machine it is `boot` that runs, and starts each container by `exec`.
 //!
@@ -27,6 +27,7 @@ pub mod init;
 pub mod json;
 pub mod jsonmin;
 pub mod launch;
+pub mod near;
 pub mod net;
 pub mod plan;
 pub mod proc;

@@ -1,15 +1,17 @@
 //! Terminals: the container's pseudo-terminal, the caller's raw mode, and the pump between them.
 
-use rustix::event::{PollFd, PollFlags};
+use heapless::Vec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::OFlags;
-use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{self, Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::getpgrp;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{tcgetpgrp, tcgetwinsize, tcsetwinsize};
+use rustix::termios::{isatty, tcgetpgrp, tcgetwinsize, tcsetwinsize};
 
 use crate::error::{Context, Result};
+use crate::proc::fd_path;
 use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::terminal::{Settings, set_settings, settings};
@@ -64,6 +66,12 @@ impl Pty {
     }
 }
 
+/// By the master's descriptor, not by the name /dev/pts/N: nobody can swap a name.
+fn open_slave(master: BorrowedFd) -> Result<OwnedFd> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    ioctl_tiocgptpeer(master, flags).doing("open the slave of the pseudo-terminal", ())
+}
+
 /// Gives the pty behind `master` the size of the caller's terminal.
 pub fn resize(master: BorrowedFd<'_>, stdio: &Stdio) {
     for terminal in [&stdio.input, &stdio.output] {
@@ -114,6 +122,10 @@ impl Drop for Raw {
 /// Bytes that move at once: at most PIPE_BUF, so that a write that poll(2) allows does not block.
 const CHUNK: usize = 4096;
 
+/// More than a pty holds of what was written: 8 KiB on the way (drivers/tty/pty.c, pty_common_install) and
+/// 4 KiB to be read (drivers/tty/n_tty.c, N_TTY_BUF_SIZE).
+const HELD: usize = 64 << 10;
+
 /// What is on its way in one direction.
 struct Lane {
     buf: [u8; CHUNK],
@@ -131,16 +143,24 @@ impl Lane {
         self.start == self.end
     }
 
-    /// Reads once into the empty buffer; the end of the source closes the lane.
-    fn fill(&mut self, from: BorrowedFd) {
+    /// Whether more is to be read.
+    fn reads(&self) -> bool {
+        self.open && self.is_empty()
+    }
+
+    /// Reads once into the empty buffer. Its end or an error closes the lane; whether it was the end.
+    fn fill(&mut self, from: BorrowedFd) -> bool {
         match read(from.as_fd(), &mut self.buf) {
-            Ok(0) => self.open = false,
+            Ok(0) => {
+                self.open = false;
+                return true;
+            }
             Ok(n) => (self.start, self.end) = (0, n),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // EIO: a master whose slave nobody has open any more, or a terminal read from the
-            // background. Either way nothing comes from here.
+            // EIO: a terminal read from the background, or one that hung up. Nothing comes from here.
             Err(_) => self.open = false,
         }
+        false
     }
 
     /// Writes once; a target that is gone swallows what was for it.
@@ -153,71 +173,93 @@ impl Lane {
     }
 }
 
+/// One of the caller's descriptors.
+struct Port {
+    given: BorrowedFd<'static>,
+    /// The same file by a description of nsinit's own, where a read or write does not wait. The caller's
+    /// can't be made so: whoever else has it would find it changed.
+    own: Option<OwnedFd>,
+}
+
+impl Port {
+    fn new(given: BorrowedFd<'static>, access: OFlags) -> Port {
+        let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        // Of what else there is poll(2) tells what can be done without a wait.
+        let own = isatty(given).then(|| open(fd_path(given).as_cstr(), flags, Mode::empty()).ok());
+        Port { given, own: own.flatten() }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.own.as_ref().map_or(self.given, AsFd::as_fd)
+    }
+}
+
 /// Moves bytes between the caller's standard descriptors and the master of a pty.
-pub struct Pump<'a> {
-    stdio: &'a Stdio,
+pub struct Pump {
+    input: Port,
+    output: Port,
     master: OwnedFd,
+    /// Without it the master would hang up as soon as the command has closed its terminal, for as long as
+    /// nobody opens it again.
+    _slave: OwnedFd,
     keyboard: Lane,
     screen: Lane,
     last_typed: u8,
+    /// Bytes that are still waited for when the command has ended.
+    rest: usize,
 }
 
-impl<'a> Pump<'a> {
+impl Pump {
     /// A pump for this master.
-    pub fn new(stdio: &'a Stdio, master: OwnedFd) -> Result<Pump<'a>> {
+    pub fn new(stdio: &Stdio, master: OwnedFd) -> Result<Pump> {
         // Written only when poll says so, yet a full line buffer would block the whole launcher.
         rustix::fs::fcntl_setfl(master.as_fd(), OFlags::RDWR | OFlags::NONBLOCK)
             .doing("make the pseudo-terminal non-blocking", ())?;
-        let (keyboard, screen) = (Lane::new(), Lane::new());
-        Ok(Pump { stdio, master, keyboard, screen, last_typed: b'\n' })
+        let (input, output) =
+            (Port::new(stdio.input, OFlags::RDONLY), Port::new(stdio.output, OFlags::WRONLY));
+        let (_slave, keyboard, screen) = (open_slave(master.as_fd())?, Lane::new(), Lane::new());
+        Ok(Pump { input, output, master, _slave, keyboard, screen, last_typed: b'\n', rest: HELD })
     }
 
-    /// What to poll for: each lane either its source or its target.
-    pub fn interest(&self) -> [PollFd<'_>; 3] {
-        let want = |yes, flags| if yes { flags } else { PollFlags::empty() };
-        let mut master = want(self.screen.open && self.screen.is_empty(), PollFlags::IN);
-        master |= want(!self.keyboard.is_empty(), PollFlags::OUT);
-        let input = want(self.keyboard.open && self.keyboard.is_empty(), PollFlags::IN);
-        let output = want(!self.screen.is_empty(), PollFlags::OUT);
-        [
-            PollFd::from_borrowed_fd(self.stdio.input.as_fd(), input),
-            PollFd::from_borrowed_fd(self.stdio.output.as_fd(), output),
-            PollFd::from_borrowed_fd(self.master.as_fd(), master),
-        ]
-    }
-
-    /// Moves what can be moved, by the events that poll returned for `interest`.
-    pub fn step(&mut self, [input, output, master]: [PollFlags; 3]) {
-        let readable = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-        let writable = PollFlags::OUT | PollFlags::ERR | PollFlags::HUP;
-        if self.keyboard.open && self.keyboard.is_empty() && input.intersects(readable) {
-            self.keyboard.fill(self.stdio.input);
-            match self.keyboard.end.checked_sub(1) {
-                Some(last) if self.keyboard.open => self.last_typed = self.keyboard.buf[last],
-                _ => self.end_of_input(),
-            }
+    /// Waits until a signal is there or something can be moved, and moves that; whether a signal is there.
+    pub fn turn(&mut self, signals: BorrowedFd) -> io::Result<bool> {
+        let when = |yes, flags| if yes { flags } else { PollFlags::empty() };
+        // Of each lane either its source or its target.
+        let read = when(self.screen.reads(), PollFlags::IN);
+        let write = when(!self.keyboard.is_empty(), PollFlags::OUT);
+        let [signal, input, output, master] = ready([
+            (signals, PollFlags::IN),
+            (self.input.fd(), when(self.keyboard.reads(), PollFlags::IN)),
+            (self.output.fd(), when(!self.screen.is_empty(), PollFlags::OUT)),
+            (self.master.as_fd(), read | write),
+        ])?;
+        let gone = PollFlags::HUP | PollFlags::ERR;
+        if !input.is_empty() {
+            self.read_keyboard();
         }
-        if !self.keyboard.is_empty() && master.intersects(writable) {
+        if master.intersects(write | gone) && !write.is_empty() {
             self.keyboard.drain(self.master.as_fd());
         }
-        if self.screen.open && self.screen.is_empty() && master.intersects(readable) {
+        if master.intersects(read | gone) && !read.is_empty() {
             self.screen.fill(self.master.as_fd());
         }
-        if !self.screen.is_empty() && output.intersects(writable) {
-            self.screen.drain(self.stdio.output);
+        if !output.is_empty() {
+            self.screen.drain(self.output.fd());
         }
+        Ok(!signal.is_empty())
     }
 
     /// The end of a piped standard input is what Ctrl-D is on a keyboard: VEOF, which ends a line,
     /// and once more to say "end" after an unfinished one.
-    fn end_of_input(&mut self) {
+    fn read_keyboard(&mut self) {
         const VEOF: u8 = 4;
-        if self.keyboard.open {
-            return;
+        if self.keyboard.fill(self.input.fd()) {
+            let count = if self.last_typed == b'\n' { 1 } else { 2 };
+            self.keyboard.buf[..2].fill(VEOF);
+            (self.keyboard.start, self.keyboard.end) = (0, count);
+        } else if let Some(last) = self.keyboard.end.checked_sub(1) {
+            self.last_typed = self.keyboard.buf[last];
         }
-        let count = if self.last_typed == b'\n' { 1 } else { 2 };
-        self.keyboard.buf[..2].fill(VEOF);
-        (self.keyboard.start, self.keyboard.end) = (0, count);
     }
 
     /// Whether the keyboard can still be read: not after its end, nor where it could not be read.
@@ -230,18 +272,44 @@ impl<'a> Pump<'a> {
         self.master.as_fd()
     }
 
-    /// After the container's end: everything that it printed goes out, however slow the reader.
-    pub fn finish(&mut self) {
-        while self.screen.open || !self.screen.is_empty() {
+    /// After the command's end: what it has written goes out, however slow the reader is. Who writes to the
+    /// terminal even now is not waited for. `true` is a signal that comes meanwhile: call it again, or not.
+    pub fn finish(&mut self, signals: BorrowedFd) -> io::Result<bool> {
+        loop {
             if self.screen.is_empty() {
-                let before = self.screen.end;
-                self.screen.fill(self.master.as_fd());
-                if self.screen.is_empty() && self.screen.end == before {
-                    return;
+                if self.rest > 0 {
+                    self.screen.fill(self.master.as_fd());
                 }
-            } else {
-                self.screen.drain(self.stdio.output);
+                if self.screen.is_empty() {
+                    return Ok(false);
+                }
+                self.rest = self.rest.saturating_sub(self.screen.end);
+            }
+            let [signal, output] =
+                ready([(signals, PollFlags::IN), (self.output.fd(), PollFlags::OUT)])?;
+            if !output.is_empty() {
+                self.screen.drain(self.output.fd());
+            }
+            if !signal.is_empty() {
+                return Ok(true);
             }
         }
     }
+}
+
+/// Waits for one of these events. Where none is wanted a descriptor is left out, as poll(2) tells a
+/// hang-up to whoever names it: one that nobody minds would be ready for ever.
+fn ready<const N: usize>(wanted: [(BorrowedFd, PollFlags); N]) -> io::Result<[PollFlags; N]> {
+    let named = wanted.iter().filter(|(_, events)| !events.is_empty());
+    let mut fds: Vec<PollFd, N> =
+        named.map(|(fd, events)| PollFd::from_borrowed_fd(*fd, *events)).collect();
+    match poll(&mut fds, None) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(errno) => return Err(errno),
+    }
+    let mut found = fds.iter().map(PollFd::revents);
+    Ok(wanted.map(|(_, events)| match events.is_empty() {
+        true => PollFlags::empty(),
+        false => found.next().unwrap_or(PollFlags::empty()),
+    }))
 }

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
+use rustix::termios::isatty;
 
 use super::options::{Options, of};
 use super::{Context, Verb, Words, blank, load, usage};
@@ -11,7 +12,7 @@ use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::init::{self, Signals};
 use crate::launch::{self, Launch, Place, seal};
-use crate::plan::Kind;
+use crate::plan::{Kind, Plan};
 use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
 use crate::say;
@@ -29,29 +30,39 @@ pub const VERB: Verb = Verb {
                    Starts the container that container.json describes, with the current directory as its\n\
                    root file system unless the file or --rootfs names another, and runs COMMAND in it. If\n\
                    it runs already, COMMAND joins it. Without COMMAND the file's \"command\" is run.\n\
+                   With \"tty\" in the file it has a terminal of its own, where nsinit has one: where\n\
+                   standard input, output or error is redirected, it has none.\n\
                    When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: of("root id config rootfs no-init strict wait systemd ready-fd"),
+    options: of("root id config rootfs no-init tty no-tty strict wait systemd ready-fd"),
     run,
 };
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     // First of all: it executes nsinit anew.
     seal::seal(context.args, &context.env)?;
+    // While signals still end nsinit: a pipe may never end.
+    let given = load::given(options, context.arena)?;
     let original = take_signals()?;
     log_to(&context)?;
     let data_path = load::data_path(&context, options)?;
     let config = load::config_path(options, data_path, context.arena)?;
+    let file = Some(config).filter(|_| given.is_none());
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    load::plan(plan, config, options, load::Use::Build, arena)?;
+    match given {
+        Some(text) => load::plan_of_given(plan, text, options, arena)?,
+        None => load::plan(plan, config, options, arena)?,
+    }
+    plan.process.tty = wants_terminal(plan, options);
     load::has_command(plan)?;
     let ready = options.ready_fd.map(ready_fd).transpose()?;
     let place = Place::open(data_path)?;
     if plan.namespaces.is_new(Kind::Mount) {
-        load::hide(plan, &place, config, arena)?;
+        load::hide(plan, &place, file, arena)?;
     }
     let hidden = !plan.rootfs.hidden.is_empty();
-    let before = Identity::of(config).doing("look at", config)?;
+    let identity = |file: &'static CStr| Identity::of(file).doing("look at", file);
+    let before = file.map(identity).transpose()?;
     let (wait, systemd) = (options.wait, options.systemd);
     let (stdio, env, finding, warning) = (stdio(), Some(env), None, None);
     // PID 1's own child says when it is ready.
@@ -72,7 +83,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         ready,
     };
     let result = launch::exec(&mut launch, &place);
-    if hidden && Identity::of(config) != Ok(before) {
+    if hidden && file.is_some_and(|file| Identity::of(file).ok() != before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
     }
     if let Some(warning) = launch.warning {
@@ -83,6 +94,13 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         (Err(_), Some(finding)) => Err(load::finding(launch.plan, config, finding, arena)?),
         (result, _) => result,
     }
+}
+
+/// Whether the command gets a terminal: as the command line says, or where the configuration asks for one
+/// and the caller has one. Who redirects a standard descriptor wants the bytes as they are: a terminal
+/// would make CR LF of each line's end, show what is typed, and take both outputs for one.
+pub fn wants_terminal(plan: &Plan, options: &Options) -> bool {
+    options.tty.unwrap_or(plan.process.tty && syscall::fd::stdio().into_iter().all(isatty))
 }
 
 /// Not a standard one: the command has those.

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
@@ -96,29 +96,41 @@ pub fn config_path(
     }
 }
 
-/// What a plan is wanted for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// To be printed.
-    Print,
-    /// To be built: what this nsinit can't do is a fault too.
-    Build,
-}
-
 /// Reads and checks the configuration at `path` into the plan, with what the options say. All its faults
 /// are told but the last, which is the result.
 pub fn plan(
     plan: &mut Plan,
     path: &'static CStr,
     options: &Options,
-    wanted: Use,
     arena: &Arena,
 ) -> Result<(), Error> {
     let name = arena.str(format_args!("{}", Show(path.to_bytes()))).doing("name", path)?;
-    fill(plan, read(path, arena)?, (name, Some(path)), options, wanted, arena)
+    fill(plan, read(path, arena)?, Source { name, path: Some(path), starts: true }, options, arena)
 }
 
-/// The same for a configuration that is given as text, to be built.
+/// The same of a configuration that comes through a descriptor, with the text that was read from it.
+pub fn plan_of_given(
+    plan: &mut Plan,
+    text: &'static mut [u8],
+    options: &Options,
+    arena: &Arena,
+) -> Result<(), Error> {
+    let name = "standard input";
+    fill(plan, text, Source { name, path: None, starts: true }, options, arena)
+}
+
+/// Where a configuration comes from.
+struct Source {
+    /// What it is called in messages.
+    name: &'static str,
+    /// Its file, to show the line of a fault.
+    path: Option<&'static CStr>,
+    /// Whether a container may be started by it.
+    starts: bool,
+}
+
+/// The same for a configuration that is given as text, for a command in namespaces that are there
+/// already: it need not say which.
 pub fn plan_of_text(
     plan: &mut Plan,
     text: &CStr,
@@ -129,15 +141,14 @@ pub fn plan_of_text(
     let bytes = text.to_bytes();
     let copy = arena.take(bytes.len()).doing("keep", NAME)?;
     copy.copy_from_slice(bytes);
-    fill(plan, copy, (NAME, None), options, Use::Build, arena)
+    fill(plan, copy, Source { name: NAME, path: None, starts: false }, options, arena)
 }
 
 fn fill(
     plan: &mut Plan,
     text: &'static mut [u8],
-    (name, path): (&'static str, Option<&'static CStr>),
+    Source { name, path, starts }: Source,
     options: &Options,
-    wanted: Use,
     arena: &Arena,
 ) -> Result<(), Error> {
     let mut last = None;
@@ -149,12 +160,13 @@ fn fill(
     };
     libct::parse(text, name, plan, arena, options.strict, &mut found);
     if plan.whole {
+        if starts {
+            libct::check_isolation(plan, name, &mut found);
+        }
         apply(plan, options);
         let mut found = |finding| found(libct::place(plan, name, finding, arena));
         check(plan, &mut found);
-        if wanted == Use::Build {
-            unbuilt(plan, &mut found);
-        }
+        unbuilt(plan, &mut found);
     }
     last.map_or(Ok(()), Err)
 }
@@ -188,8 +200,8 @@ pub fn finding(
 /// A command must come from somewhere.
 pub fn has_command(plan: &Plan) -> Result<(), Error> {
     if plan.process.argv.is_empty() && plan.process.command.is_empty() {
-        let why = "give a command, or a \"command\" in the configuration";
-        return Err(Error::refused("start", "nothing", why));
+        let why = "nothing to run: give a command, or set \"command\" in container.json";
+        return Err(Error::refused("", (), why));
     }
     Ok(())
 }
@@ -214,13 +226,33 @@ pub fn read(path: &'static CStr, arena: &Arena) -> Result<&'static mut [u8], Err
 pub fn read_into(path: &'static CStr, buf: &mut [u8]) -> Result<usize, Error> {
     let file = open(path)?;
     trust::check(file.as_fd(), path)?;
+    read_all(file.as_fd(), path, buf)
+}
+
+/// Reads the configuration that comes through a descriptor, if --config says so: standard input, or what
+/// `<(COMMAND)` of a shell gives. Who has started nsinit has opened it, and is believed as the command line
+/// is.
+pub fn given(options: &Options, arena: &Arena) -> Result<Option<&'static mut [u8]>, Error> {
+    let is = |path: &[u8]| path == b"-" || path == b"/dev/stdin" || path.starts_with(b"/dev/fd/");
+    let Some(path) = options.config.filter(|path| is(path.to_bytes())) else { return Ok(None) };
+    let file = if path == c"-" { c"/dev/stdin" } else { path };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, file, flags, Mode::empty()).doing("open", path)?;
+    let buf = arena.take_all();
+    let len = read_all(file.as_fd(), path, buf);
+    let (text, rest) = buf.split_at_mut(len.unwrap_or(0));
+    arena.put_back(rest);
+    len.map(|_| Some(text))
+}
+
+fn read_all(file: BorrowedFd, path: &'static CStr, buf: &mut [u8]) -> Result<usize, Error> {
     let mut len = 0;
     loop {
         if len == buf.len() || len > CONFIG_MAX {
             let why = "it is larger than 1 MiB (1048576 bytes)";
             return Err(Error::refused("read", path, why));
         }
-        match rustix::io::read(file.as_fd(), &mut buf[len..]) {
+        match rustix::io::read(file, &mut buf[len..]) {
             Ok(0) => return Ok(len),
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
@@ -235,7 +267,14 @@ fn open(path: &'static CStr) -> Result<OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
     match openat(CWD, path, flags, Mode::empty()) {
         Err(Errno::NOENT) => {
-            let why = "there is no such file; \"nsinit config --new > container.json\" makes one to start from";
+            let own =
+                path.to_bytes().rsplit(|byte| *byte == b'/').next() == Some(CONFIG.to_bytes());
+            let why = match own {
+                true => {
+                    "there is no such file; \"nsinit config --new > container.json\" makes one to start from"
+                }
+                false => "there is no such file",
+            };
             Err(Error::refused("open", path, why))
         }
         Err(errno @ Errno::LOOP) => {
@@ -249,15 +288,20 @@ fn open(path: &'static CStr) -> Result<OwnedFd, Error> {
 pub fn hide(
     plan: &mut Plan,
     place: &Place,
-    config: &'static CStr,
+    config: Option<&'static CStr>,
     arena: &Arena,
 ) -> error::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let path = plan.rootfs.path.unwrap_or(c".");
     let root = openat(CWD, path, flags, Mode::empty()).doing("open the root file system", path)?;
     let state = place.inside(root.as_fd(), state::FILE, arena)?;
-    let (dir, name) = place_of(config, arena)?;
-    let config = Place::open(dir)?.inside(root.as_fd(), name, arena)?;
+    let config = match config {
+        Some(config) => {
+            let (dir, name) = place_of(config, arena)?;
+            Place::open(dir)?.inside(root.as_fd(), name, arena)?
+        }
+        None => None,
+    };
     // Not read this time, but the next. Anything but a file is refused then.
     let other = match statat(place.dir(), CONFIG, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {

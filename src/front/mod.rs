@@ -28,6 +28,7 @@ use crate::boot;
 use crate::bytes::{Arena, Show};
 use crate::error::{Error, Result};
 use crate::init::{Signals, take_signals};
+use crate::near::nearest;
 use crate::plan::Plan;
 use crate::say;
 use crate::syscall::cstr::{Env, List};
@@ -101,6 +102,18 @@ const VERBS: &[Verb] = &[
 /// So many of them, the last, are names of programs too.
 const PROGRAMS: usize = 3;
 
+/// What the verbs are called elsewhere.
+const OTHERS: &[(&str, &str)] = &[
+    ("run", "exec"),
+    ("enter", "exec"),
+    ("join", "exec"),
+    ("spec", "config --new"),
+    ("resume", "unpause"),
+    ("version", "--version"),
+    ("-V", "--version"),
+    ("-v", "--version"),
+];
+
 /// What asks for help instead of a verb.
 const ASKS_HELP: [&[u8]; 3] = [b"--help", b"-h", b"help"];
 
@@ -140,10 +153,23 @@ pub fn run(context: Context) -> u8 {
         Some(word) if word == b"--version" => version(),
         Some(word) => match verb(VERBS, word) {
             Some(verb) => run_verb(verb, context, 2),
-            None => Err(usage(shown(word, arena), "no such verb (try nsinit --help)")),
+            None => Err(usage(shown(word, arena), unknown(word, arena))),
         },
     };
     result.unwrap_or_else(|error| tell(error, arena))
+}
+
+/// What is said of a word that is no verb.
+fn unknown(word: &[u8], arena: &Arena) -> &'static str {
+    let known = || OTHERS.iter().find(|(other, _)| other.as_bytes() == word).map(|(_, verb)| *verb);
+    let why = match nearest(word, VERBS.iter().map(|verb| verb.name)).or_else(known) {
+        Some(meant) => arena.str(format_args!("unknown verb: did you mean {meant}?")),
+        None if word.contains(&b'/') => {
+            arena.str(format_args!("unknown verb: to run it, nsinit init -- {}", Show(word)))
+        }
+        None => Ok("unknown verb (try nsinit --help)"),
+    };
+    why.unwrap_or("unknown verb")
 }
 
 /// Runs the verb, whose options begin with word `first`.

@@ -3,7 +3,7 @@
 
 use rustix::process::Pid;
 
-use super::exec::{log_to, stdio, take_signals};
+use super::exec::{log_to, stdio, take_signals, wants_terminal};
 use super::options::{Options, of};
 use super::{Context, Verb, Words, blank, load, usage};
 use crate::error::Result;
@@ -19,7 +19,7 @@ pub const VERB: Verb = Verb {
                    Enters every namespace in which process PID differs from this one and runs COMMAND\n\
                    there, with the rights, user and environment that the configuration JSON says. Control\n\
                    groups stay as they are.",
-    options: of("nspid containerjson strict"),
+    options: of("nspid containerjson tty no-tty strict"),
     run,
 };
 
@@ -29,12 +29,14 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     log_to(&context)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);
-    let pid = options.nspid.ok_or_else(|| usage("--nspid", "it is missing"))?;
+    let pid = options.nspid.ok_or_else(|| usage("nsenter", "missing --nspid PID"))?;
     let pid = decimal(pid.to_bytes())
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
         .ok_or_else(|| usage("--nspid", "expected the number of a process"))?;
-    let json = options.containerjson.ok_or_else(|| usage("--containerjson", "it is missing"))?;
+    let json =
+        options.containerjson.ok_or_else(|| usage("nsenter", "missing --containerjson JSON"))?;
     load::plan_of_text(plan, json, options, arena)?;
+    plan.process.tty = wants_terminal(plan, options);
     load::has_command(plan)?;
     let running = Running::by_pid(pid)?;
     let (wait, systemd) = (false, false);

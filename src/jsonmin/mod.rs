@@ -7,6 +7,7 @@
 
 mod line;
 mod number;
+mod skip;
 mod string;
 
 use core::ffi::CStr;
@@ -74,6 +75,16 @@ impl Value<'_> {
             Value::Str(_) => "a string",
             Value::Array => "an array",
             Value::Object => "an object",
+        }
+    }
+
+    /// Whether it is what Go writes where nothing was set. Of an array or object, that is for its content
+    /// to say.
+    fn is_empty(&self) -> bool {
+        match self {
+            Value::Number(number) => number.as_i64() == Some(0),
+            Value::Str(text) => text.is_empty(),
+            other => !matches!(other, Value::Bool(true)),
         }
     }
 }
@@ -206,24 +217,6 @@ impl<'a> Reader<'a> {
     /// How many arrays and objects are open.
     pub fn depth(&self) -> u32 {
         self.depth
-    }
-
-    /// Passes over the next value with all inside it.
-    pub fn skip(&mut self) -> Result<(), Stop> {
-        let depth = self.depth;
-        self.value()?;
-        self.leave(depth)
-    }
-
-    /// Passes over what is left of the arrays and objects that were opened since `depth`.
-    pub fn leave(&mut self, depth: u32) -> Result<(), Stop> {
-        while self.depth > depth {
-            let object = self.objects & 1 == 1;
-            if if object { self.key()?.is_some() } else { self.more()? } {
-                self.value()?;
-            }
-        }
-        Ok(())
     }
 
     /// Goes to the next member of the innermost level, or closes it.

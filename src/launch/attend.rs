@@ -14,6 +14,8 @@ use crate::tty::{Pump, Raw, Stdio, resize};
 
 const WINCH: u32 = linux_raw_sys::general::SIGWINCH;
 const CONT: u32 = linux_raw_sys::general::SIGCONT;
+const URG: u32 = linux_raw_sys::general::SIGURG;
+const WAIT: &str = "wait for signals";
 
 /// A terminal to attend to.
 pub struct Terminal<'a> {
@@ -32,7 +34,7 @@ pub fn attend(child: Pid, terminal: Option<Terminal>, reaped: &mut dyn FnMut(Pid
     let mut watched = Watched { signals, child, reaped };
     match terminal {
         None => loop {
-            wait_any(&mut [watched.readable()])?;
+            watched.wait()?;
             if let Some(status) = watched.signalled(&mut |_| {})? {
                 return Ok(status);
             }
@@ -52,14 +54,8 @@ fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
     let mut raw = Raw::enter(terminal.stdio)?;
     let mut pump = Pump::new(terminal.stdio, terminal.master)?;
     loop {
-        let [input, output, master] = pump.interest();
-        let mut fds = [watched.readable(), input, output, master];
-        wait_any(&mut fds)?;
-        let events = [fds[1].revents(), fds[2].revents(), fds[3].revents()];
-        let signal = !fds[0].revents().is_empty();
-        pump.step(events);
         let mut resumed = false;
-        let status = if signal {
+        let status = if pump.turn(watched.signals.as_fd()).doing(WAIT, ())? {
             watched.signalled(&mut |n| {
                 if n == WINCH {
                     // Before it is passed on: whoever looks then sees the new size.
@@ -71,7 +67,9 @@ fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
             None
         };
         if let Some(status) = status {
-            pump.finish();
+            while pump.finish(watched.signals.as_fd()).doing(WAIT, ())?
+                && !watched.asked_to_end()?
+            {}
             return Ok(status);
         }
         // Stopped and brought back to the foreground by the shell: the terminal is cooked again.
@@ -83,8 +81,21 @@ fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
 }
 
 impl Watched<'_> {
-    fn readable(&self) -> PollFd<'_> {
-        PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)
+    /// Waits for a signal.
+    fn wait(&self) -> Result<()> {
+        match poll(&mut [PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)], None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno).doing(WAIT, ()),
+        }
+    }
+
+    /// Whether one of the pending signals would have ended the command, which they can't reach any more.
+    fn asked_to_end(&self) -> Result<bool> {
+        let mut asked = false;
+        while let Some(n) = read_signalfd(&self.signals).doing("read the signalfd", ())? {
+            asked |= !matches!(n, CHLD | WINCH | CONT | URG);
+        }
+        Ok(asked)
     }
 
     /// Takes every pending signal: passes it on, or, for SIGCHLD, looks who has ended.
@@ -122,12 +133,5 @@ impl Watched<'_> {
                 Err(errno) => return Err(errno).doing("wait for the container", ()),
             }
         }
-    }
-}
-
-fn wait_any(fds: &mut [PollFd]) -> Result<()> {
-    match poll(fds, None) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(errno) => Err(errno).doing("wait for signals", ()),
     }
 }

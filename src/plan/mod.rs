@@ -40,8 +40,8 @@ pub const ENVIRONMENT: usize = 8192;
 pub const ARGUMENTS: usize = 8192;
 /// Most masked paths, and most read-only paths.
 pub const PATHS: usize = 1024;
-/// Most supplementary groups in the file.
-pub const GROUPS: usize = 1024;
+/// Most supplementary groups in the file: what the kernel takes (include/uapi/linux/limits.h, NGROUPS_MAX).
+pub const GROUPS: usize = 65536;
 /// Most networks, routes, rlimits, commands around mounts, huge page sizes, interface priorities.
 pub const FEW: usize = 64;
 /// Most id map entries (the kernel takes 340).

@@ -4,14 +4,14 @@ use super::check::{Finding, Findings};
 use super::{Kind, MountCommands, Plan, Relabel, Source};
 
 /// What a plan says of something that this version does not do.
-const LATER: &str = "this version of nsinit can't do that yet";
+const LATER: &str = "not supported yet";
 
 /// Refuses what a plan can say and nsinit does not do yet: nothing is left out in silence.
 pub fn unbuilt(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
     let found = &mut Findings(tell);
     let process = &plan.process;
     if plan.namespaces.get(Kind::User) != Source::Keep {
-        found.refuse("namespaces", "nsinit can't use user namespaces yet (NEWUSER)");
+        found.refuse("namespaces", "user namespaces are not supported yet (NEWUSER)");
     }
     found.refuse_if(!plan.uid_maps.is_empty(), "uid_mappings", LATER);
     found.refuse_if(!plan.gid_maps.is_empty(), "gid_mappings", LATER);

@@ -90,7 +90,7 @@ fn every_fault_is_told_in_one_run() {
         "service.after[1]: there is no such container",
         "services/a: service.after: it waits for itself in a circle",
         "services/b: service.after: it waits for itself in a circle",
-        "service.grace: expected a number with its unit",
+        "service.grace: expected a number with a unit",
         "services/script: open /bin/bash: No such file or directory (ENOENT): the interpreter that /bin/script needs",
         "services/circle: execute /bin/circle: its interpreter needs an interpreter",
         "services/text: execute /bin/text: it is neither a program nor a script",
@@ -136,7 +136,7 @@ fn every_fault_of_a_file_is_told_and_what_could_be_read_is_looked_at() {
     run.says(&[
         ": tty: expected a boolean, found a number\n",
         ": capabilities[1]: expected a string, found a number\n",
-        ": rlimits[0].type: no such resource limit\n",
+        ": rlimits[0].type: unknown value \"files\"; expected CPU, ",
         ": rlimits[1].soft: above the hard limit\n",
         ": mount_config.mounts[0].source: a bind needs one\n",
         ": mount_config.mounts[1].destination: a mount inside /proc\n",
@@ -145,9 +145,9 @@ fn every_fault_of_a_file_is_told_and_what_could_be_read_is_looked_at() {
         ": cgroups.memory: expected an integer, found a string\n",
         ": cgroups.cpu_period: expected 1000 to 1000000 microseconds\n",
         ": cgroups.pids_limit: expected at most 4194304\n",
-        ": service.grace: expected a number with its unit",
-        ": service.restart: no such word for this key\n",
-        ": apparmor_profile: this version of nsinit can't do that yet\n",
+        ": service.grace: expected a number with a unit",
+        ": service.restart: unknown value \"sometimes\"; expected no, on-failure or always\n",
+        ": apparmor_profile: not supported yet\n",
         "services/a: find the command absent: there is no such file in the root file system\n",
         "services/a: change directory to /nowhere: No such file or directory (ENOENT)\n",
         "services/a: find user somebody: no such user",
@@ -164,8 +164,7 @@ fn every_fault_of_a_file_is_told_and_what_could_be_read_is_looked_at() {
     let file = system.dir("services", "a").join("container.json");
     let printed = system.place.run(&["config", "--config", file.to_str().unwrap()]);
     printed.fails(&["tty: expected a boolean", "environment[1]: expected NAME=VALUE"]);
-    // It can be printed, though not built: that is no fault here.
-    assert_eq!(printed.err.lines().count(), 13, "{}", printed.err);
+    assert_eq!(printed.err.lines().count(), 14, "{}", printed.err);
     assert_eq!(printed.out, "");
 }
 

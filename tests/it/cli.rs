@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::config::quote;
-use crate::world::{FAILED, Place, nsinit, spawn};
+use crate::world::{FAILED, Place, nsinit, spawn, until};
 
 #[test]
 fn without_container_json_the_remedy_is_named() {
@@ -29,7 +29,96 @@ fn the_remedy_works() {
 fn config_new_prints_the_sample() {
     let place = Place::new();
     let sample = fs::read_to_string(sample("minimal.json")).unwrap();
-    assert_eq!(place.run(&["config", "--new"]).ok(), sample);
+    assert_eq!(place.run(&["config", "--new", "minimal"]).ok(), sample);
+}
+
+#[test]
+fn a_new_configuration_has_the_directory_s_name() {
+    let place = Place::new();
+    let named = |dir: &std::path::Path, args: &[&str]| {
+        let mut command = place.command(args);
+        let run = spawn(command.current_dir(dir)).end();
+        let text = run.ok().to_owned();
+        let after =
+            |key: &str| text.split(key).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let names = [r#""hostname": ""#, r#""HOSTNAME="#, r#""name": ""#].map(after);
+        assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+        names[0].clone()
+    };
+    let dir = place.host_dir("My_web.2");
+    assert_eq!(named(&dir, &["config", "--new"]), "My-web-2");
+    fs::create_dir(dir.join("rootfs")).unwrap();
+    assert_eq!(named(&dir.join("rootfs"), &["config", "--new"]), "My-web-2");
+    assert_eq!(named(&dir, &["config", "--new", "db"]), "db");
+    assert_eq!(named(&dir, &["config", "db", "--new"]), "db");
+    assert_eq!(named(&dir, &["config", "--root", "/nowhere", "--id", "one", "--new"]), "one");
+    assert_eq!(named("/".as_ref(), &["config", "--new"]), "container");
+    place.run(&["config", "db"]).fails(&["db: a name is for --new alone"]);
+}
+
+#[test]
+fn a_configuration_may_come_through_a_pipe() {
+    let place = Place::new();
+    let text = place.config.text();
+    let with = |option: &str, args: &[&str], text: &str| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap();
+        drop(writer);
+        let args = [&["exec", "--config", option], args].concat();
+        spawn(place.command(&args).stdin(reader)).end()
+    };
+    for option in ["-", "/dev/stdin", "/dev/fd/0"] {
+        assert_eq!(with(option, &["/bin/hostname"], &text).ok(), "koye\n", "{option}");
+        let run = with(option, &["/bin/true"], "{\"tty\": 1}");
+        run.fails(&["standard input:1:9: tty: ", "standard input: no \"namespaces\""]);
+    }
+    // The command finds it at its end.
+    assert_eq!(with("-", &["/bin/cat"], &text).ok(), "");
+    assert!(!place.root.join("container.json").exists());
+    // A pipe that never ends can be waited for no longer.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = place.command(&["exec", "--config", "-", "/bin/true"]);
+    let running = spawn(command.stdin(reader));
+    until("it has executed itself and reads", || {
+        let pid = running.child.id();
+        fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap().contains("pipe")
+    });
+    running.signal(libc::SIGTERM);
+    running.end().ends(128 + libc::SIGTERM);
+    drop(writer);
+}
+
+#[test]
+fn a_file_that_is_named_and_not_there_is_not_to_be_made() {
+    let place = Place::new();
+    let run = place.run(&["exec", "--config", "/nope.json", "/bin/true"]);
+    run.ends(FAILED);
+    assert_eq!(run.err, "nsinit: open /nope.json: there is no such file\n");
+}
+
+#[test]
+fn a_slip_in_a_word_is_answered_with_the_word_that_is_meant() {
+    let place = Place::new();
+    place.write_config();
+    for (args, answer) in [
+        (&["exe", "/bin/true"][..], "exe: unknown verb: did you mean exec?"),
+        (&["run", "/bin/true"], "run: unknown verb: did you mean exec?"),
+        (&["-V"], "-V: unknown verb: did you mean --version?"),
+        (&["/bin/sh"], "/bin/sh: unknown verb: to run it, nsinit init -- /bin/sh"),
+        (&["fly"], "fly: unknown verb (try nsinit --help)"),
+        (&["exec", "--rot", "x"], "--rot: unknown option: did you mean --root?"),
+        (&["exec", "--cofnig=x"], "--cofnig=x: unknown option: did you mean --config?"),
+        (&["exec", "--nonsense"], "--nonsense: unknown option (try nsinit exec --help)"),
+        // An option of another verb is none of this one's.
+        (&["state", "--wiat"], "--wiat: unknown option (try nsinit state --help)"),
+        (&["exec", "-x"], "-x: unknown option (try nsinit exec --help)"),
+        (&["exec", "--root"], "--root: missing DIR"),
+        (&["exec"], "nothing to run: give a command, or set \"command\" in container.json"),
+    ] {
+        let run = place.run(args);
+        run.ends(FAILED);
+        assert_eq!(run.err, format!("nsinit: {answer}\n"), "{args:?}");
+    }
 }
 
 #[test]

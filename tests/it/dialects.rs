@@ -84,6 +84,49 @@ fn broken_texts_are_named_with_their_place() {
         (r#"{"working_dir": "\ud800"}"#, &["container.json:1:18: working_dir"]),
         (r#"{"environment": ["NAME"]}"#, &["container.json:1:18: environment[0]"]),
         (r#"{"environment": ["=x"]}"#, &["container.json:1:18: environment[0]"]),
+        // What was meant to be in it would not hold.
+        (r#"{"namespaces": []}, "restrict_sys": true}"#, &["container.json:1:19: unexpected text"]),
+    ]);
+}
+
+#[test]
+fn nothing_starts_on_the_host_by_accident() {
+    faults(&[
+        ("{}", &["container.json: no \"namespaces\"", "config --new", "\"namespaces\": []"]),
+        (r#"{"namespaces": null}"#, &["container.json: no \"namespaces\""]),
+        (r#"{"namespace": ["NEWNS"]}"#, &["container.json:1:2: namespace: ", "\"namespaces\"?"]),
+        (r#"{"namespaces": {"NEWNX": true}}"#, &["container.json:1:26: namespaces.NEWNX"]),
+        (
+            r#"{"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "process": {"args": ["sh"]}}"#,
+            &[
+                "container.json:1:2: ociVersion: this is an OCI runtime configuration",
+                "config --new",
+            ],
+        ),
+    ]);
+    // Where it is meant, it does.
+    let place = Place::new();
+    let host = std::fs::read_link("/proc/self/ns/mnt").unwrap();
+    for meant in ["[]", "{}", r#"{"NEWNS": false}"#] {
+        place.write_text(&format!(
+            "{{\"namespaces\": {meant}, \"environment\": [\"PATH=/usr/bin:/bin\"]}}"
+        ));
+        let run = place.run(&["exec", "readlink", "/proc/self/ns/mnt"]);
+        assert_eq!(run.ok().trim(), host.to_str().unwrap());
+    }
+}
+
+#[test]
+fn a_slip_in_a_key_starts_nothing() {
+    faults(&[
+        (
+            r#"{"namespaces": [], "cgroups": {"name": "a", "memry": 5}}"#,
+            &["container.json:1:45: cgroups.memry: unknown key: did you mean \"memory\"?"],
+        ),
+        (
+            r#"{"namespaces": [], "hostnam": "x"}"#,
+            &["container.json:1:20: hostnam: unknown key: did you mean \"hostname\"?"],
+        ),
     ]);
 }
 
@@ -111,6 +154,7 @@ fn names_that_nobody_knows_are_refused() {
         (r#"{"namespaces": [{"type": "NEWMOON"}]}"#, &["NEWMOON"]),
         (r#"{"networks": [{"type": "pigeon"}]}"#, &["networks[0].type", "pigeon"]),
         (r#"{"init": "maybe"}"#, &["container.json:1:10: init", "reap"]),
+        (r#"{"capabilities": ["FLY"]}"#, &["container.json:1:19: capabilities[0]", "FLY", "CHOWN"]),
         (r#"{"cgroups": {"freezer": "COLD"}}"#, &["cgroups.freezer", "FROZEN"]),
     ]);
 }
@@ -119,16 +163,16 @@ fn names_that_nobody_knows_are_refused() {
 fn what_go_let_pass_passes_with_a_warning() {
     let place = Place::new();
     let cases: &[(&str, &[&str])] = &[
-        (r#"{"surprise": [1, {"a": null}], "tty": false}"#, &["container.json:1:2", "surprise"]),
-        (r#"{"capabilities": ["CHOWN", "FLY"]}"#, &["container.json:1:28: capabilities", "FLY"]),
-        (r#"{"TTY": false}"#, &["container.json:1:2", "TTY"]),
+        (
+            r#"{"surprise": [1, {"a": null}], "namespaces": []}"#,
+            &["container.json:1:2", "surprise"],
+        ),
+        (r#"{"TTY": false, "namespaces": []}"#, &["container.json:1:2", "TTY"]),
         (
             r#"{"hostname": "a", "hostname": "b", "namespaces": {"NEWUTS": true}}"#,
             &["container.json:1:19", "hostname"],
         ),
-        ("{}\n{\"tty\": true}", &["container.json:2:1"]),
-        ("{} trailing", &["container.json:1:4"]),
-        ("\u{feff}{}", &["container.json"]),
+        ("\u{feff}{\"namespaces\": []}", &["container.json"]),
     ];
     for (text, words) in cases {
         let run = understood(&place, text);
@@ -139,7 +183,7 @@ fn what_go_let_pass_passes_with_a_warning() {
     // --strict makes a fault of an unknown key, before anything is done.
     place.write_text(cases[0].0);
     place.run(&["exec", "--strict", "/bin/true"]).fails(cases[0].1);
-    let run = understood(&place, cases[3].0);
+    let run = understood(&place, cases[2].0);
     assert!(run.out.contains("\"b\"") && !run.out.contains("\"a\""), "{}", run.out);
 }
 
@@ -152,7 +196,6 @@ fn null_is_as_good_as_absent_everywhere() {
         "environment",
         "hostname",
         "mount_config",
-        "namespaces",
         "networks",
         "routes",
         "tty",
@@ -176,15 +219,15 @@ fn null_is_as_good_as_absent_everywhere() {
         "rootfs",
         "root_fs",
     ];
-    let empty = understood(&place, "{}");
+    let empty = understood(&place, r#"{"namespaces": []}"#);
     for key in keys {
-        let run = understood(&place, &format!("{{\"{key}\": null}}"));
+        let run = understood(&place, &format!("{{\"namespaces\": [], \"{key}\": null}}"));
         assert_eq!(run.ends(0), empty.out, "{key}: {}", run.err);
         assert!(!run.err.contains("unknown"), "{key}: {}", run.err);
     }
     understood(
         &place,
-        r#"{"cgroups": {"memory": null, "name": null}, "mount_config": {"mounts": null}}"#,
+        r#"{"namespaces": [], "cgroups": {"memory": null, "name": null}, "mount_config": {"mounts": null}}"#,
     )
     .ends(0);
 }

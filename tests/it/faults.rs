@@ -158,22 +158,17 @@ fn every_call_of_a_start_with_a_terminal_fails_once() {
         skip("no strace");
         return;
     }
-    let with_tty = || {
-        let mut place = plain();
-        place.config.set("tty", "true");
-        place.write_config();
-        place
-    };
-    let calls = trace(&with_tty(), &["exec", "/bin/nothing"], 42);
+    const WITH_TTY: [&str; 3] = ["exec", "--tty", "/bin/nothing"];
+    let calls = trace(&plain(), &WITH_TTY, 42);
     let before = most_per_process(&trace(&plain(), &["exec", "/bin/nothing"], 42));
     // Only what the terminal adds: the rest is the other test's.
     let added: Vec<Step> = steps(&calls)
         .into_iter()
         .filter(|(name, n)| before.get(name).is_none_or(|m| n > m))
         .collect();
-    for_each_step(&added, with_tty, |place, step| {
+    for_each_step(&added, plain, |place, step| {
         let fault = format!("{}:error=EIO:when={}", step.0, step.1);
-        let run = inject(place, &[&fault], &["exec", "/bin/nothing"]);
+        let run = inject(place, &[&fault], &WITH_TTY);
         told(place, &run, step, 42)
     });
 }

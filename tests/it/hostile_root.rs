@@ -32,8 +32,14 @@ fn link(place: &Place, inside: &str, target: &Path) {
 /// Runs the container, whatever comes of it, and sees that the victim is as it was.
 #[track_caller]
 fn untouched(place: &Place, victim: &Path, what: &str) -> crate::world::Run {
+    untouched_with(place, victim, what, &[])
+}
+
+#[track_caller]
+fn untouched_with(place: &Place, victim: &Path, what: &str, options: &[&str]) -> crate::world::Run {
     let before = fingerprint(victim);
-    let run = place.sh("echo started; ls -l / /dev; cat /proc/self/mountinfo");
+    let script = "echo started; ls -l / /dev; cat /proc/self/mountinfo";
+    let run = place.exec(&[options, &["/bin/sh", "-c", script]].concat());
     assert_eq!(fingerprint(victim), before, "{what}: the host was touched\n{}", run.err);
     assert!(run.status == 0 || run.err.contains("nsinit: "), "{what}: {}", run.err);
     assert_eq!(place.remains(), Vec::<String>::new(), "{what}");
@@ -102,11 +108,10 @@ fn links_left_by_an_earlier_run_on_every_mount_point() {
 
 #[test]
 fn the_console_as_a_link_out() {
-    let mut place = Place::new();
+    let place = Place::new();
     let victim = victim(&place);
-    place.config.set("tty", "true");
     link(&place, "/dev/console", &victim.join("shadow"));
-    let run = untouched(&place, &victim, "/dev/console");
+    let run = untouched_with(&place, &victim, "/dev/console", &["--tty"]);
     assert!(run.ends(0).contains("started"));
     // Where the file's mounts leave the root's own /dev in place, the link is met.
     let mut config = crate::config::Config::empty();
@@ -118,10 +123,9 @@ fn the_console_as_a_link_out() {
         r#"[{"source": "proc", "destination": "/proc", "device": "proc"},
         {"source": "devpts", "destination": "/dev/pts", "device": "devpts", "data": "newinstance,ptmxmode=0666"}]"#,
     );
-    config.set("tty", "true");
     let before = fingerprint(&victim);
     place.write_text(&config.text());
-    place.run(&["exec", "/bin/sh", "-c", "echo overwritten > /dev/console"]);
+    place.run(&["exec", "--tty", "/bin/sh", "-c", "echo overwritten > /dev/console"]);
     assert_eq!(fingerprint(&victim), before);
 }
 

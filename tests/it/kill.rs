@@ -80,7 +80,7 @@ fn what_is_no_signal_is_refused() {
         place.run(&["kill", word]).fails(&["no such signal"]);
     }
     place.run(&["kill", "TERM", "HUP"]).fails(&["HUP", "takes options only"]);
-    place.run(&["kill", "--some"]).fails(&["no such option"]);
+    place.run(&["kill", "--some"]).fails(&["unknown option"]);
     place.run(&["kill"]).ok();
     running.end().ends(128 + 15);
 }

@@ -105,8 +105,8 @@ fn what_is_asked_wrongly_starts_nothing() {
     let started = place.path("/tmp/started");
     let touch = ["touch", started.to_str().unwrap()];
     for (args, words) in [
-        (&["--nonsense"][..], &["--nonsense", "no such option"][..]),
-        (&["-x"], &["-x", "no such option"]),
+        (&["--nonsense"][..], &["--nonsense", "unknown option"][..]),
+        (&["-x"], &["-x", "unknown option"]),
         (&["-gx"], &["-gx"]),
         (&["--root", "/"], &["--root"]),
         (&["-r", "TERM"], &["-r", "FROM:TO"]),
@@ -138,9 +138,9 @@ fn what_is_asked_wrongly_starts_nothing() {
         (&[][..], &["no command"][..]),
         (&["--"], &["no command"]),
         (&["-g", "-v"], &["no command"]),
-        (&["-r"], &["-r", "FROM:TO is missing"]),
+        (&["-r"], &["-r", "missing FROM:TO"]),
         (&["-g", "-e"], &["-e", "missing"]),
-        (&["--grace"], &["TIME is missing"]),
+        (&["--grace"], &["missing TIME"]),
         (&["--explain-zombies", "0"], &["number of a process"]),
         (&["--explain-zombies", "2147483647"], &["2147483647", "ENOENT"]),
     ] {

@@ -1,11 +1,12 @@
-//! `tty: true`: a terminal of the container's own. And without: none at all.
+//! `tty: true` where the caller has a terminal, and `--tty`: a terminal of the container's own. And
+//! without: none at all.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::pty::Terminal;
 use crate::trace::have_strace;
-use crate::world::{Place, skip, spawn, until};
+use crate::world::{Place, child_of_ours, skip, spawn, until};
 
 fn place_with_tty() -> Place {
     let mut place = Place::new();
@@ -177,17 +178,16 @@ fn all_output_arrives_before_the_end() {
 
 #[test]
 fn with_tty_but_no_terminal_outside_output_still_arrives() {
-    let place = place_with_tty();
-    let run = place.run(&["exec", "/bin/sh", "-c", "[ -t 1 ] && echo inside; exit 5"]);
-    assert_eq!(run.ends(5).replace('\r', ""), "inside\n");
+    let place = Place::new();
+    place.write_config();
+    let run = place.run(&["exec", "--tty", "/bin/sh", "-c", "[ -t 1 ] && echo inside; exit 5"]);
+    assert_eq!(run.ends(5), "inside\r\n");
 }
 
 #[test]
 fn piped_input_reaches_the_terminal_and_its_end_ends_it() {
-    let mut place = Place::new();
-    place.config.set("tty", "true");
-    let run = place.exec_with_input(
-        &["/bin/sh", "-c", "while read l; do echo got $l; done; echo end"],
+    let run = Place::new().exec_with_input(
+        &["-t", "/bin/sh", "-c", "while read l; do echo got $l; done; echo end"],
         "one\ntwo\n",
     );
     let text = run.ends(0).replace('\r', "");
@@ -195,6 +195,121 @@ fn piped_input_reaches_the_terminal_and_its_end_ends_it() {
         text.contains("got one\n") && text.contains("got two\n") && text.ends_with("end\n"),
         "{text}"
     );
+}
+
+#[test]
+fn pipes_stay_clean_whatever_the_file_says() {
+    let mut place = Place::new();
+    place.config.set("tty", "true");
+    assert_eq!(place.exec(&["/bin/echo", "hi"]).ok(), "hi\n");
+    let text = "no newline\x04 \x03at the end";
+    assert_eq!(place.exec_with_input(&["/bin/cat"], text).ok(), text);
+    // One of the three is enough: what it is redirected to gets what was meant for it alone.
+    let file = place.dir.join("errors");
+    let script = format!(
+        "'{}' exec /bin/sh -c 'echo out; echo err >&2' 2> '{}'",
+        place.program.display(),
+        file.display()
+    );
+    let mut command = place.wrapped(&["/bin/sh", "-c", &script], &[] as &[&str]);
+    let mut terminal = Terminal::new(24, 80);
+    assert_eq!(terminal.run(&mut command), 0);
+    assert_eq!(terminal.output(), "out\r\n");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "err\n");
+}
+
+#[test]
+fn the_command_line_has_the_last_word_on_the_terminal() {
+    let place = place_with_tty();
+    let mut terminal = Terminal::new(24, 80);
+    let script = "tty < /dev/tty; ls /dev/console";
+    for no in ["--no-tty", "-T"] {
+        assert_ne!(terminal.run(&mut place.command(&["exec", no, "/bin/sh", "-c", script])), 0);
+    }
+    // A container that was started without one is joined with one.
+    let place = Place::new();
+    let first = place.start("echo ready; sleep 300");
+    let mut terminal = Terminal::new(31, 99);
+    let script = "[ -t 0 ] && stty size; echo hi > /dev/tty; trap 'echo interrupted; exit 6' INT; echo up; \
+                  while :; do sleep 0.05; done";
+    let mut child = terminal.spawn(&mut place.command(&["exec", "-t", "/bin/sh", "-c", script]));
+    terminal.expect("31 99\r\nhi\r\nup\r\n");
+    terminal.type_in("\x03");
+    terminal.expect("interrupted");
+    assert_eq!(terminal.end(&mut child), 6);
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
+/// The launcher sleeps: on a busy machine too, one that polls without end is never seen so.
+fn sleeps(launcher: u32) {
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{launcher}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.as_bytes()[0]
+    };
+    let mut asleep = 0;
+    until("the launcher sleeps", || {
+        asleep = if state() == b'S' { asleep + 1 } else { 0 };
+        asleep > 100
+    });
+}
+
+#[test]
+fn the_launcher_sleeps_when_its_input_has_ended() {
+    let place = Place::new();
+    place.write_config();
+    let script = "trap 'exit 3' TERM; echo ready; while :; do read x || sleep 0.05; done";
+    let mut command = place.command(&["exec", "--tty", "/bin/sh", "-c", script]);
+    let (mine, theirs) = std::io::pipe().unwrap();
+    drop(theirs);
+    let mut running = spawn(command.stdin(mine));
+    running.wait_for("ready");
+    sleeps(running.child.id());
+    running.signal(libc::SIGTERM);
+    running.end().ends(3);
+}
+
+#[test]
+fn a_command_that_closes_its_terminal_may_open_it_again() {
+    let place = Place::new();
+    place.write_config();
+    let script = "exec 3< /tmp/go 0<&- 1<&- 2<&-; read x <&3; echo again > /dev/console; exit 3";
+    place.sh("mkfifo /tmp/go").ok();
+    let mut running = spawn(&mut place.command(&["exec", "--tty", "/bin/sh", "-c", script]));
+    // It opens once the command does: from then on nobody has the terminal open.
+    let mut go = std::fs::OpenOptions::new().write(true).open(place.path("/tmp/go")).unwrap();
+    sleeps(running.child.id());
+    std::io::Write::write_all(&mut go, b"\n").unwrap();
+    running.wait_for("again");
+    assert_eq!(running.end().ends(3), "again\r\n");
+}
+
+#[test]
+fn who_writes_to_the_terminal_after_the_end_is_not_waited_for() {
+    let mut place = Place::new();
+    place.config.set("namespaces.NEWPID", "false");
+    place.write_config();
+    // The shell's end hangs the terminal up: it is opened again for each line.
+    let flood = "trap '' HUP; while :; do echo flood; done > /dev/console 2> /dev/null";
+    let script = format!("(while :; do ({flood}); done) & sleep 0.3; exit 3");
+    place.run(&["exec", "--tty", "/bin/sh", "-c", &script]).ends(3);
+}
+
+#[test]
+fn a_reader_that_stands_still_holds_nobody_up_who_asks_for_the_end() {
+    let place = Place::new();
+    place.write_config();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = place.command(&["exec", "--tty", "/bin/sh", "-c", "seq 100000"]);
+    let mut child = child_of_ours(command.stdout(writer));
+    drop(command);
+    until("the launcher has ended", || {
+        // SAFETY: plain system call; the child is not reaped yet.
+        unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        child.try_wait().unwrap().is_some()
+    });
+    drop(reader);
 }
 
 #[test]

@@ -116,7 +116,7 @@ const CONFIG: &CStr = c"container.json";
 
 /// Fills the empty plan from the file at `path`. All its faults are told but the last, which is the result.
 pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), Error> {
-    let read = load::plan(plan, path, &Options::default(), load::Use::Build, arena);
+    let read = load::plan(plan, path, &Options::default(), arena);
     if !plan.whole || plan.is_faulty("command") || load::has_command(plan).is_ok() {
         return read;
     }

@@ -39,10 +39,12 @@ pub(super) const CGROUPS: &Keys = &keys!(
             f.device_access().denied.clear();
             f.list(|f| f.device_rule(|access| &mut access.denied))
         }),
-        // 0 is a value here: only a file without the key leaves it.
+        // 0 is a value here: what leaves it is a file without the key, or -1, the default of nsinit in 2015.
         v2("memory_swappiness", |f| {
-            let value = f.int(0, 100)? as u64;
-            f.cgroup().memory_swappiness = Some(value);
+            let value = u64::try_from(f.int(-1, 100)?).ok();
+            if value.is_some() || f.plan.cgroup.is_some() {
+                f.cgroup().memory_swappiness = value;
+            }
             Ok(())
         }),
         v2("blkio_weight_device", |f| f.device_line(0, 10, 1000)),

@@ -55,6 +55,8 @@ pub(super) const DEVICE: &Keys = &keys!(
         v2("minor", |f| f.int(-1, MINOR_MAX).map(|n| f.device.minor = n)),
         v1("cgroup_permissions", |f| f.device_permissions()),
         v2("permissions", |f| f.device_permissions()),
+        // runc's, for rules of another list: a node has no use for it.
+        all("allow", |f| f.flag().map(drop)),
         // Go's os.FileMode in files that docker wrote holds the type's bits as well.
         all("file_mode", |f| f.u32().map(|mode| f.device.mode = mode & 0o7777)),
     ]

@@ -33,6 +33,8 @@ pub(super) const TOP: &Keys = &keys!(
         all("environment", |f| f.environment()),
         all("init", |f| f.init()),
         all("capabilities", |f| f.capabilities()),
+        // runc's name for it.
+        all("no_new_privileges", |f| f.flag().map(|on| f.plan.process.no_new_privs |= on)),
         v1("capabilities_mask", |f| f.capabilities_mask()),
         v2("additional_groups", |f| f.groups()),
         all("rlimits", |f| f.rlimits()),

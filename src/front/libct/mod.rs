@@ -43,6 +43,8 @@ use crate::say;
 
 /// The configuration that `nsinit config --new` prints.
 pub const MINIMAL: &str = include_str!("../../../sample_configs/minimal.json");
+/// What it is called in there.
+pub const MINIMAL_NAME: &str = "minimal";
 
 /// Why a configuration can't be used, and the place: `jsonmin::show_line` shows the line.
 #[derive(Clone, Copy, Debug)]
@@ -53,10 +55,20 @@ pub struct Fault {
     pub pos: Pos,
 }
 
+/// Tells that a configuration which starts a container says nothing of namespaces. It would run its
+/// command on the host itself: an empty file, one of another program, one with a slip in that key.
+pub fn check_isolation(plan: &Plan, name: &'static str, tell: &mut dyn FnMut(Fault)) {
+    if plan.mark("namespaces", 0).is_none() && !plan.is_faulty("namespaces") {
+        let why = "no \"namespaces\": the command would run on the host itself (\"nsinit config --new\" \
+                   prints a configuration that isolates it; \"namespaces\": [] runs it on the host)";
+        tell(Fault { error: Error::refused("", name, why), pos: Pos::default() });
+    }
+}
+
 /// Reads the text of a container.json, called `name` in messages, into `plan`, which must be new.
 ///
 /// The strings of the plan are parts of `text`, which is decoded in place. What the decoder of Go
-/// let pass is a warning; with `strict`, an unknown key is a fault. All faults go to `tell`, in their
+/// let pass is a warning; an unknown key is a fault where it is nearly a known one, or with `strict`. All faults go to `tell`, in their
 /// order; one of the text itself is the last, and then the plan is not `whole`.
 pub fn parse(
     text: &'static mut [u8],
@@ -111,6 +123,7 @@ impl<'p> File<'p> {
             warn,
             tell,
             faults: 0,
+            full: false,
             path: Vec::new(),
             foreign: Vec::new(),
             kept: Kept::NOTHING,
@@ -153,7 +166,9 @@ impl File<'_> {
             return;
         }
         if !self.json.at_end() {
-            self.warn(format_args!("data after the configuration: ignored"));
+            // Go's decoder passed it over. What somebody has closed too early would be missing.
+            self.fault("unexpected text after the end of the configuration");
+            return;
         }
         self.plan.whole = true;
         self.settle();

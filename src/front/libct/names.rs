@@ -1,5 +1,7 @@
 //! Names of kernel things, as container.json has them.
 
+use core::ffi::CStr;
+
 use linux_raw_sys::general as k;
 
 use crate::bytes::{Names, same_in_any_case};
@@ -14,9 +16,15 @@ const RLIMIT: usize = 7;
 pub(super) const ALL_CAPABILITIES: u64 = (1 << caps::COUNT) - 1;
 
 /// The capabilities of a mask, without "CAP_".
-pub(super) fn capabilities(mask: u64) -> impl Iterator<Item = &'static str> {
+pub(super) fn capabilities(mask: u64) -> impl Iterator<Item = &'static str> + Clone {
     let chosen = move |row: &(usize, &str)| mask & 1 << row.0 != 0;
     caps::NAMES.enumerate().filter(chosen).filter_map(|(_, name)| name.get(CAP..))
+}
+
+/// A name that may be meant for a capability, without "CAP_".
+pub(super) fn short(name: &'static CStr) -> &'static CStr {
+    let short = name.to_bytes_with_nul().strip_prefix(b"CAP_");
+    short.and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(name)
 }
 
 /// The number of a capability, with or without CAP_, in any case.
@@ -26,6 +34,11 @@ pub(super) fn capability(name: &[u8]) -> Option<u32> {
 
 /// How many resource limits there are.
 pub(super) const RLIMIT_COUNT: i64 = rlimits::COUNT as i64;
+
+/// All resource limits, without "RLIMIT_".
+pub(super) fn rlimits() -> impl Iterator<Item = &'static str> + Clone {
+    rlimits::NAMES.filter_map(|name| name.get(RLIMIT..))
+}
 
 /// The number of a resource limit, with or without RLIMIT_, in any case.
 pub(super) fn rlimit(name: &[u8]) -> Option<u32> {

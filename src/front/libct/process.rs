@@ -4,9 +4,8 @@
 use core::ffi::CStr;
 
 use super::names;
-use super::path::Quoted;
 use super::read::{File, Read};
-use super::settle::{List, Shape, UNKNOWN};
+use super::settle::{List, Shape};
 use super::table::{Keys, Slot, keys};
 use crate::jsonmin::Value;
 use crate::plan::{
@@ -20,6 +19,19 @@ pub(super) const NAMESPACE: &Keys = &keys!(
         f.namespace.0 = Some(f.kind(name)?);
         Ok(())
     })]
+);
+
+/// `capabilities` of runc 1. What a root command has is the bounding set, at its execve; nsinit gives
+/// nobody any other.
+pub(super) const SETS: &Keys = &keys!(
+    [],
+    [
+        all("Bounding", |f| f.list(|f| f.listed_capability())),
+        all("Effective", |f| f.list(|f| f.capability().map(drop))),
+        all("Inheritable", |f| f.list(|f| f.capability().map(drop))),
+        all("Permitted", |f| f.list(|f| f.capability().map(drop))),
+        all("Ambient", |f| f.list(|f| f.capability().map(drop))),
+    ]
 );
 
 pub(super) const RLIMIT: &Keys = &keys!(
@@ -56,8 +68,10 @@ impl File<'_> {
                     let source = if on { Source::New } else { Source::Keep };
                     match names::namespace(name.to_bytes()) {
                         Some(kind) => f.plan.namespaces.set(kind, source),
-                        None if on => return Err(f.fault("no such namespace")),
-                        None => f.warn(format_args!("no such namespace")),
+                        None if on => {
+                            return Err(f.not_among(name, Kind::ALL.into_iter().map(Kind::name)));
+                        }
+                        None => f.warn(format_args!("unknown namespace: ignored")),
                     }
                     Ok(())
                 })
@@ -103,23 +117,24 @@ impl File<'_> {
     }
 
     fn kind(&mut self, name: &'static CStr) -> Read<Kind> {
-        names::namespace(name.to_bytes()).ok_or_else(|| {
-            self.composed(format_args!(
-                "{} is not one of NEWNS NEWUTS NEWIPC NEWPID NEWNET NEWUSER NEWCGROUP NEWTIME",
-                Quoted(name)
-            ))
-        })
+        let known = names::namespace(name.to_bytes());
+        known.ok_or_else(|| self.not_among(name, Kind::ALL.into_iter().map(Kind::name)))
     }
 
-    /// A list of capabilities: to keep, or in the files of early 2014 to drop.
+    /// A list of capabilities: to keep, or in the files of early 2014 to drop. runc has an object of lists.
     pub fn capabilities(&mut self) -> Read {
         self.kept.listed = Some(0);
-        self.kept.unknown.clear();
-        self.list(|f| {
-            let bit = f.capability()?;
-            f.kept.listed = f.kept.listed.map(|bits| bits | bit);
-            Ok(())
-        })
+        match self.json.value()? {
+            Value::Array => self.elements(|f| f.listed_capability()),
+            Value::Object => self.members(SETS),
+            found => Err(self.expected("an array", found)),
+        }
+    }
+
+    fn listed_capability(&mut self) -> Read {
+        let bit = self.capability()?;
+        self.kept.listed = self.kept.listed.map(|bits| bits | bit);
+        Ok(())
     }
 
     /// A list of capabilities to drop, or a map where `false` drops.
@@ -149,16 +164,15 @@ impl File<'_> {
         self.capability_bit(name)
     }
 
-    /// The bit; 0 for a name that is unknown, which is remembered: whether it is an error depends
-    /// on the file's generation.
+    /// The bit. An unknown name is a fault in every file: the command would have fewer rights than were
+    /// meant, or where they are dropped by name, more.
     fn capability_bit(&mut self, name: &'static CStr) -> Read<u64> {
-        if let Some(n) = names::capability(name.to_bytes()) {
-            return Ok(1 << n);
-        }
-        let pos = self.json.pos();
-        match self.kept.unknown.push((name, pos)) {
-            Ok(()) => Ok(0),
-            Err(_) => Err(self.composed(format_args!("more than {UNKNOWN} unknown capabilities"))),
+        match names::capability(name.to_bytes()) {
+            Some(n) => Ok(1 << n),
+            None => {
+                Err(self
+                    .not_among(names::short(name), names::capabilities(names::ALL_CAPABILITIES)))
+            }
         }
     }
 
@@ -179,7 +193,7 @@ impl File<'_> {
         self.rlimit.resource = match self.json.value()? {
             Value::Number(number) => self.within(number, 0, names::RLIMIT_COUNT - 1)? as u32,
             Value::Str(name) => names::rlimit(name.to_bytes())
-                .ok_or_else(|| self.fault("no such resource limit"))?,
+                .ok_or_else(|| self.not_among(name, names::rlimits()))?,
             found => return Err(self.expected("an integer", found)),
         };
         Ok(())
@@ -269,10 +283,11 @@ impl File<'_> {
     }
 
     pub fn init(&mut self) -> Read {
-        self.plan.init = match self.text()?.to_bytes() {
+        let text = self.text()?;
+        self.plan.init = match text.to_bytes() {
             b"exec" => Init::Become,
             b"reap" | b"" => Init::Reap,
-            _ => return Err(self.fault("expected \"reap\" or \"exec\"")),
+            _ => return Err(self.not_among(text, ["reap", "exec"].into_iter())),
         };
         Ok(())
     }

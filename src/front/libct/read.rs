@@ -12,9 +12,10 @@ use super::networks::NetworkEntry;
 use super::path::Step;
 use super::settle::Kept;
 use super::table::Keys;
-use crate::bytes::{Arena, same_in_any_case, split_by};
+use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
-use crate::plan::mark::KeyMark;
+use crate::near::nearest;
+use crate::plan::mark::{FAULTY, KeyMark};
 use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
 
 /// The result of reading something. Of a fault nothing is left to say but that there was one.
@@ -25,6 +26,12 @@ const PATH: usize = 12;
 
 /// Most faults that are told of one file.
 const FAULTS: u32 = 64;
+
+/// The key that an OCI runtime configuration must have (runtime-spec, config.md).
+const OCI_KEY: &[u8] = b"ociVersion";
+/// What that file is.
+const OCI: &str = "this is an OCI runtime configuration, but nsinit reads libcontainer's container.json \
+                   (\"nsinit config --new\" prints one to start from)";
 
 /// Keys of one generation that a file can have, each remembered once.
 pub(super) const FOREIGN: usize = 80;
@@ -37,6 +44,8 @@ pub(super) struct File<'p> {
     pub strict: bool,
     /// So many were told.
     pub faults: u32,
+    /// A list is full: what follows in it is passed over.
+    pub full: bool,
     pub json: Reader<'static>,
     /// The list member whose keys are noted (`member`).
     pub marking: Option<(&'static str, usize)>,
@@ -145,38 +154,54 @@ impl File<'_> {
         result
     }
 
-    /// The row of `name` and its number; an unknown key is passed over with a warning.
+    /// The row of `name` and its number; `None` for an unknown key, which is passed over.
     fn find(
         &mut self,
         keys: &'static Keys,
         name: &'static CStr,
     ) -> Read<Option<(usize, &'static str)>> {
-        let text = |(n, row): (usize, &'static [u8])| Some((n, str::from_utf8(row).ok()?));
         let mut loosely = None;
-        for (n, row) in split_by(keys.names.as_bytes(), b',').enumerate() {
-            let key = row.get(1..).unwrap_or(&[]);
-            if key == name.to_bytes() {
-                return Ok(text((n, row)));
+        for (n, row) in keys.rows().enumerate() {
+            if row.get(1..).is_some_and(|key| key.as_bytes() == name.to_bytes()) {
+                return Ok(Some((n, row)));
             }
-            if loosely.is_none() && same_in_any_case(key, name.to_bytes()) {
+            let same = |key: &str| same_in_any_case(key.as_bytes(), name.to_bytes());
+            if loosely.is_none() && row.get(1..).is_some_and(same) {
                 loosely = Some((n, row));
             }
         }
-        let loosely = loosely.and_then(text);
         self.push(Step::Name(name))?;
         match loosely.and_then(|(_, row)| row.get(1..)) {
             Some(key) => self.warn(format_args!("read as {key}")),
-            None => {
-                if self.strict {
-                    self.fault("no such key");
-                } else {
-                    self.warn(format_args!("no such key: ignored"));
-                }
-                self.json.skip()?;
-            }
+            None => self.unknown(keys, name)?,
         }
         self.path.pop();
         Ok(loosely)
+    }
+
+    /// A key that the object does not have. One that is nearly one of its keys was meant to ask for
+    /// something: without it more would be allowed, or less limited, than somebody has written. What
+    /// the writers of later years have added is no such key, and says nothing where it is 0 or null.
+    fn unknown(&mut self, keys: &'static Keys, name: &'static CStr) -> Read {
+        let pos = self.json.pos();
+        let top = self.path.len() == 1;
+        if top && (name.to_bytes() == OCI_KEY || self.json.has_key_ahead(OCI_KEY)) {
+            return Err(self.json.stop(pos, OCI));
+        }
+        let known = nearest(name.to_bytes(), keys.rows().filter_map(|row| row.get(1..)));
+        if let Some(known) = known {
+            self.composed(format_args!("unknown key: did you mean \"{known}\"?"));
+            // Nothing further is said about what would only be missing.
+            self.path.pop();
+            self.push(Step::Key(known))?;
+            self.mark(FAULTY, 0, pos);
+        } else if self.strict {
+            self.fault("unknown key");
+        }
+        if !self.json.is_empty()? && known.is_none() && !self.strict {
+            self.warn_at(pos, format_args!("unknown key: ignored"));
+        }
+        Ok(())
     }
 
     /// An object whose keys are names: `each` reads the value that belongs to one.
@@ -200,10 +225,16 @@ impl File<'_> {
 
     /// The elements of an array that is open already.
     pub fn elements(&mut self, each: fn(&mut File) -> Read) -> Read {
-        let (mut n, faults) = (0, self.faults);
+        let (mut n, faults, depth) = (0, self.faults, self.json.depth());
+        self.full = false;
         while self.json.more()? {
             self.part(Step::Index(n), &mut |f| each(f))?;
             n += 1;
+            // Once is enough.
+            if core::mem::take(&mut self.full) {
+                self.json.leave(depth.saturating_sub(1))?;
+                break;
+            }
         }
         self.since(faults)
     }
@@ -258,10 +289,11 @@ impl File<'_> {
         }
     }
 
-    /// An integer of 64 bits without sign; 0 for `null`.
+    /// An integer of 64 bits without sign, or -1, which in C is the highest: no limit. 0 for `null`.
     pub fn u64(&mut self) -> Read<u64> {
         match self.json.value()? {
             Value::Number(Number::Fraction) => Err(self.fault("expected an integer")),
+            Value::Number(Number::Int(true, 1)) => Ok(u64::MAX),
             Value::Number(number) => number.as_u64().ok_or_else(|| {
                 self.composed(format_args!("expected an integer from 0 to {}", u64::MAX))
             }),

@@ -122,9 +122,10 @@ fn name<T: Copy + PartialEq>(words: Words<T>, meaning: T) -> &'static str {
 impl File<'_> {
     /// One of these words.
     fn word<T: Copy>(&mut self, words: Words<T>) -> Read<T> {
-        let text = self.text()?.to_bytes();
-        let found = words.iter().find(|(word, _)| word.as_bytes() == text);
-        found.map(|(_, meaning)| *meaning).ok_or_else(|| self.fault("no such word for this key"))
+        let text = self.text()?;
+        let found = words.iter().find(|(word, _)| word.as_bytes() == text.to_bytes());
+        let meaning = found.map(|(_, meaning)| *meaning);
+        meaning.ok_or_else(|| self.not_among(text, words.iter().map(|(word, _)| *word)))
     }
 
     /// A signal, by number or name.
@@ -154,7 +155,9 @@ impl File<'_> {
             found => return Err(self.expected("a number or a string", found)),
         };
         found.and_then(|(n, unit)| n.checked_mul(unit)?.try_into().ok()).ok_or_else(|| {
-            self.fault("expected a number with its unit, as \"500ms\", \"5s\", \"2m\" or \"64k\"")
+            self.fault(
+                "expected a number with a unit, such as \"500ms\", \"5s\", \"2m\" or \"64k\"",
+            )
         })
     }
 }

@@ -7,15 +7,12 @@ use heapless::Vec;
 use linux_raw_sys::general::{MS_PRIVATE, MS_SLAVE};
 
 use super::names;
-use super::path::{Quoted, Step};
+use super::path::Step;
 use super::read::{File, Read};
 use super::table::{By, by};
 use crate::bytes::CNames;
 use crate::jsonmin::Pos;
 use crate::plan::{Init, Kind, PATHS, Source};
-
-/// Most capabilities that nsinit does not know, in one file.
-pub(super) const UNKNOWN: usize = 8;
 
 /// What `namespaces` was.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +43,6 @@ pub(super) struct Kept {
     pub listed: Option<u64>,
     /// `capabilities_mask`: those to drop.
     pub mask: Option<u64>,
-    pub unknown: Vec<(&'static CStr, Pos), UNKNOWN>,
     pub restrict_sys: bool,
     pub private: Option<bool>,
     pub ipc: Option<&'static CStr>,
@@ -65,7 +61,6 @@ impl Kept {
         shape: Shape::None,
         listed: None,
         mask: None,
-        unknown: Vec::new(),
         restrict_sys: false,
         private: None,
         ipc: None,
@@ -115,7 +110,7 @@ impl File<'_> {
     pub fn settle(&mut self) {
         let generation = self.generation();
         self.warn_foreign(generation);
-        self.settle_capabilities(generation);
+        self.settle_capabilities();
         // What is wrong was told.
         let _ = self.settle_namespaces();
         let _ = self.name_networks();
@@ -146,30 +141,20 @@ impl File<'_> {
 
     fn warn_foreign(&mut self, generation: By) {
         let (other, whose) = match generation {
-            By::V1 => (by!(v2), "from 2.0"),
-            By::V2 => (by!(v1), "before 2.0"),
+            By::V1 => (by!(v2), "2.x in a 1.x"),
+            By::V2 => (by!(v1), "1.x in a 2.x"),
         };
         for (row, pos) in &self.foreign {
             if let Some(key) = row.strip_prefix(other) {
                 let name = self.name;
                 (self.warn)(format_args!(
-                    "{name}:{pos}: {key}: a key of libcontainer {whose}, in a file for the other: read all the same"
+                    "{name}:{pos}: {key}: key of libcontainer {whose} file: accepted"
                 ));
             }
         }
     }
 
-    fn settle_capabilities(&mut self, generation: By) {
-        for n in 0..self.kept.unknown.len() {
-            let Some(&(name, pos)) = self.kept.unknown.get(n) else { break };
-            let name = Quoted(name);
-            if generation == By::V2 {
-                self.fault_of("capabilities", pos, format_args!("no such capability: {name}"));
-            } else if self.push(Step::Key("capabilities")).is_ok() {
-                self.warn_at(pos, format_args!("no such capability: {name}: ignored"));
-                self.path.pop();
-            }
-        }
+    fn settle_capabilities(&mut self) {
         let mask = self.kept.mask.unwrap_or(0);
         self.plan.process.capabilities = match (self.kept.shape, self.kept.listed, self.kept.mask) {
             (Shape::Strings, drop, _) => names::ALL_CAPABILITIES & !(drop.unwrap_or(0) | mask),

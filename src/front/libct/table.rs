@@ -13,7 +13,7 @@ pub(super) enum Slot<'f> {
     Interface(&'f mut Option<&'static CStr>),
     Flag(&'f mut bool),
     U32(&'f mut u32),
-    /// An amount, of which 0 says nothing.
+    /// An amount, of which 0 says nothing, and -1 in what nsinit of 2015 wrote by its own defaults.
     Amount(&'f mut Option<u64>),
     /// The same, where -1 is no limit.
     Limit(&'f mut Option<i64>),
@@ -39,6 +39,13 @@ pub(super) struct Keys {
     pub plain: &'static [Place],
     /// What reads those of the others.
     pub read: &'static [fn(&mut File) -> Read],
+}
+
+impl Keys {
+    /// Its rows: who reads the key, and its name.
+    pub fn rows(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
+        self.names.split_terminator(',')
+    }
 }
 
 /// Who reads a key, before its name: every libcontainer, or it is nsinit's own; those before 2.0; those
@@ -98,8 +105,11 @@ impl File<'_> {
             }
             (Slot::Flag(_), found) => return Err(self.expected("a boolean", found)),
             (Slot::U32(_), Value::Number(number)) => self.within(number, 0, u32::MAX.into())?,
-            (Slot::Limit(_), Value::Number(number)) => self.within(number, -1, i64::MAX)?,
-            (_, Value::Number(number)) => self.within(number, 0, i64::MAX)?,
+            (slot, Value::Number(number)) => {
+                let none = matches!(slot, Slot::Amount(_));
+                let number = self.within(number, -1, i64::MAX)?;
+                if none { number.max(0) } else { number }
+            }
             (_, found) => return Err(self.expected("an integer", found)),
         };
         match slot(self) {

@@ -1,14 +1,39 @@
 //! What is told of the file: faults, warnings, and the places of what was read.
 
+use core::ffi::CStr;
 use core::fmt;
 
 use super::Fault;
-use super::path::{Path, Step};
+use super::path::{Path, Quoted, Step};
 use super::read::{File, Read};
 use super::table::by;
+use crate::bytes::{number, same_in_any_case};
 use crate::error::Error;
 use crate::jsonmin::{Pos, Stop, Value};
+use crate::near::{Choice, nearest};
 use crate::plan::mark::{FAULTY, Mark};
+
+/// Most words that a message lists where it knows which one is meant.
+const FEW_WORDS: usize = 8;
+
+/// The kind of value that most people get wrong: "64m" for a number of bytes.
+const INTEGER: &str = "an integer";
+
+/// The number of a text that should be one, with a unit perhaps: "5", "64m", "1GiB".
+fn size(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, unit) = text.split_at_checked(digits)?;
+    let shift = match unit.first().map(u8::to_ascii_lowercase) {
+        None => 0,
+        Some(b'k') => 10,
+        Some(b'm') => 20,
+        Some(b'g') => 30,
+        _ => return None,
+    };
+    let rest = unit.get(1..).unwrap_or(b"");
+    let plain = [&b""[..], b"b", b"ib"].into_iter().any(|end| same_in_any_case(end, rest));
+    number(digits, 10).filter(|_| plain)?.checked_mul(1 << shift)
+}
 
 impl File<'_> {
     /// A fault at the last value.
@@ -39,7 +64,30 @@ impl File<'_> {
 
     /// The fault of a value of the wrong kind.
     pub fn expected(&mut self, wanted: &str, found: Value) -> Stop {
-        self.composed(format_args!("expected {wanted}, found {}", found.kind()))
+        let kind = found.kind();
+        match found {
+            Value::Str(text) if wanted == INTEGER && size(text.to_bytes()).is_some() => {
+                let n = size(text.to_bytes()).unwrap_or(0);
+                self.composed(format_args!("expected {wanted}, found {kind}: write {n}"))
+            }
+            _ => self.composed(format_args!("expected {wanted}, found {kind}")),
+        }
+    }
+
+    /// The fault of a word that is none of these.
+    pub fn not_among(
+        &mut self,
+        text: &'static CStr,
+        words: impl Iterator<Item = &'static str> + Clone,
+    ) -> Stop {
+        let known = Choice(words.clone());
+        match nearest(text.to_bytes(), words.clone()).filter(|_| words.count() > FEW_WORDS) {
+            Some(meant) => self.composed(format_args!(
+                "unknown value {}: did you mean \"{meant}\"?",
+                Quoted(text)
+            )),
+            None => self.composed(format_args!("unknown value {}; expected {known}", Quoted(text))),
+        }
     }
 
     /// A fault of the value of `key`, which lies behind.
@@ -54,6 +102,7 @@ impl File<'_> {
 
     /// What a list that is full says.
     pub fn full(&mut self, most: usize, of: &str) -> Stop {
+        self.full = true;
         self.composed(format_args!("more than {most} {of}"))
     }
 

@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use super::{ASKS_HELP, Verb, Words, init, shown, usage};
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context, Result};
+use crate::near::nearest;
 use crate::syscall::cstr::{List, ThinCStr};
 pub use table::HELP;
 use table::{LINES, NAMES, SETTERS, Setter};
@@ -85,6 +86,8 @@ pub struct Options {
     pub containerjson: Option<&'static CStr>,
     /// --no-init.
     pub no_init: bool,
+    /// --tty, or --no-tty.
+    pub tty: Option<bool>,
     /// --ready-fd.
     pub ready_fd: Option<&'static CStr>,
     /// --check.
@@ -179,7 +182,7 @@ fn option(
             None => by_letter(verb, letters),
         };
         let Some((set, called)) = known else {
-            return wrong("no such option for this verb (try --help)");
+            return wrong(unknown(verb, long, arena)?);
         };
         let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
         match (called.is_empty(), value, after) {
@@ -203,9 +206,7 @@ fn option(
                 after = rest;
             }
             (false, None, _) => {
-                let why = format_args!("its {} is missing", Show(called));
-                let why = arena.str(why).doing("", ())?;
-                return wrong(why);
+                return wrong(arena.str(format_args!("missing {}", Show(called))).doing("", ())?);
             }
         }
         if let Some(why) = options.fault {
@@ -213,6 +214,19 @@ fn option(
         }
     }
     Ok(after)
+}
+
+/// What is said of an option that the verb does not have, by its name if it has one, with a NUL.
+fn unknown(verb: &Verb, name: Option<&[u8]>, arena: &Arena) -> Result<&'static str> {
+    let name = name.map_or(&b""[..], |name| name.strip_suffix(b"\0").unwrap_or(name));
+    let name = split_by(name, b'=').next().unwrap_or(name);
+    let own = rows().enumerate().filter(|(n, _)| verb.options.has(*n));
+    let own = own.filter_map(|(_, row)| str::from_utf8(row.name).ok());
+    match nearest(name, own) {
+        Some(meant) => arena.str(format_args!("unknown option: did you mean --{meant}?")),
+        None => arena.str(format_args!("unknown option (try nsinit {} --help)", verb.name)),
+    }
+    .doing("", ())
 }
 
 /// An option that the verb takes: what it does, and what its value is called.

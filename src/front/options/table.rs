@@ -34,8 +34,12 @@ table! {
         |o, value| o.rootfs = Some(value);
     "" "no-init" "" "the command is PID 1, without nsinit as its reaper"
         |o, _| o.no_init = true;
-    "" "strict" "" "an unknown key is an error"
+    "" "strict" "" "every unknown key is an error"
         |o, _| o.strict = true;
+    "t" "tty" "" "a terminal for the command, also where the caller has none"
+        |o, _| o.tty = Some(true);
+    "T" "no-tty" "" "no terminal for the command, whatever the configuration says"
+        |o, _| o.tty = Some(false);
     "" "ready-fd" "FD" "gets a line when the command runs, and is closed"
         |o, value| o.ready_fd = Some(value);
     "" "check" "DIR" "say what would go wrong with the containers of DIR"

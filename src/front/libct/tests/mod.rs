@@ -5,6 +5,7 @@ mod mutations;
 mod refusals;
 mod round_trip;
 mod service;
+mod unknown;
 mod values;
 
 use super::*;

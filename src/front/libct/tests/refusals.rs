@@ -153,7 +153,7 @@ fn what_is_not_built_is_refused_by_name() {
         let names = ["NEWNS", "NEWNET", "NEWIPC"].map(|name| format!("{{\"type\": \"{name}\"}}"));
         format!("{{\"namespaces\": [{}],\n{rest}}}", names.join(", "))
     };
-    let yet = "this version of nsinit can't do that yet";
+    let yet = "not supported yet";
     for (rest, error) in [
         (r#""system_properties": {"net.a": "1"}"#, format!("2:32: system_properties: {yet}")),
         (r#""apparmor_profile": "x""#, format!("2:21: apparmor_profile: {yet}")),
@@ -177,7 +177,7 @@ fn what_is_not_built_is_refused_by_name() {
         "gid_mappings": [{"size": 1}]}"#;
     assert_eq!(
         later(mapped),
-        "c.json:1:16: namespaces: nsinit can't use user namespaces yet (NEWUSER)"
+        "c.json:1:16: namespaces: user namespaces are not supported yet (NEWUSER)"
     );
 }
 

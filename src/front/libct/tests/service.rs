@@ -46,14 +46,20 @@ fn a_bare_number_is_seconds_or_bytes() {
 #[test]
 fn nonsense_is_refused_at_its_place() {
     for (keys, why) in [
-        (r#""restart": "often""#, "c.json:1:25: service.restart: no such word for this key"),
-        (r#""log": ["disk"]"#, "c.json:1:22: service.log[0]: no such word for this key"),
+        (
+            r#""restart": "often""#,
+            "c.json:1:25: service.restart: unknown value \"often\"; expected no, on-failure or always",
+        ),
+        (
+            r#""log": ["disk"]"#,
+            "c.json:1:22: service.log[0]: unknown value \"disk\"; expected console, kmsg, file or none",
+        ),
         (r#""stop_signal": "NONE""#, "service.stop_signal: expected the name or the number"),
         (r#""stop_signal": 65"#, "service.stop_signal: expected an integer from 1 to 64"),
-        (r#""grace": "5 s""#, "service.grace: expected a number with its unit"),
-        (r#""grace": "s""#, "service.grace: expected a number with its unit"),
-        (r#""grace": -1"#, "service.grace: expected a number with its unit"),
-        (r#""grace": "1194h""#, "service.grace: expected a number with its unit"),
+        (r#""grace": "5 s""#, "service.grace: expected a number with a unit"),
+        (r#""grace": "s""#, "service.grace: expected a number with a unit"),
+        (r#""grace": -1"#, "service.grace: expected a number with a unit"),
+        (r#""grace": "1194h""#, "service.grace: expected a number with a unit"),
         (r#""log_size": true"#, "service.log_size: expected a number or a string, found a boolean"),
         (r#""overlay": "disk""#, "service.overlay: expected \"tmpfs\" or an absolute path"),
         (r#""after": "a""#, "service.after: expected an array, found a string"),

@@ -101,7 +101,7 @@ fn mounts_of_both_kinds() {
 fn cgroup_values() {
     for (value, error) in [
         (r#""blkio_weight": 9"#, "blkio_weight: expected an integer from 10 to 1000"),
-        (r#""memory_swappiness": 101"#, "memory_swappiness: expected an integer from 0 to 100"),
+        (r#""memory_swappiness": 101"#, "memory_swappiness: expected an integer from -1 to 100"),
         (r#""blkio_weight_device": "8:0""#, "blkio_weight_device: expected \"major:minor value\""),
         (
             r#""blkio_throttle_read_bps_device": "8:0 1\n9:0 1""#,
@@ -121,7 +121,7 @@ fn cgroup_values() {
             r#""net_prio_ifpriomap": [{"interface": "lo 5"}]"#,
             "net_prio_ifpriomap[0].interface: expected a name",
         ),
-        (r#""cpu_shares": -1"#, "cpu_shares: expected an integer from 0 to 9223372036854775807"),
+        (r#""cpu_shares": -2"#, "cpu_shares: expected an integer from -1 to 9223372036854775807"),
     ] {
         assert_eq!(cgroup_fault(value), format!("cgroups.{error}"));
     }
@@ -138,17 +138,125 @@ fn cgroup_values() {
     );
 }
 
+/// What the writers of all generations put down where nothing was set.
+#[test]
+fn words_for_not_set_are_taken() {
+    let cgroup = |value: &str| {
+        let (plan, _) = warned(&with("cgroups", &format!("{{\"name\": \"a\", {value}}}")));
+        format!("{:?}", plan.cgroup)
+    };
+    let nothing = cgroup(r#""parent": """#);
+    for key in [
+        "memory",
+        "memory_reservation",
+        "memory_swap",
+        "kernel_memory",
+        "memory_swappiness",
+        "cpu_shares",
+        "cpu_quota",
+        "cpu_period",
+        "blkio_weight",
+        "pids_limit",
+        "hugetlb_limit",
+        "net_cls_classid",
+        "freezer",
+    ] {
+        assert_eq!(cgroup(&format!("\"{key}\": null")), nothing, "{key}");
+    }
+    for key in [
+        "memory",
+        "memory_reservation",
+        "memory_swap",
+        "kernel_memory",
+        "cpu_shares",
+        "cpu_quota",
+        "cpu_period",
+        "blkio_weight",
+        "pids_limit",
+    ] {
+        assert_eq!(cgroup(&format!("\"{key}\": 0")), nothing, "{key}");
+    }
+    for key in ["memory_swappiness", "cpu_shares", "cpu_period", "blkio_weight"] {
+        assert_eq!(cgroup(&format!("\"{key}\": -1")), nothing, "{key}");
+        assert!(good(&format!("{{\"cgroups\": {{\"{key}\": -1}}}}")).cgroup.is_none(), "{key}");
+    }
+    for key in [
+        "slice",
+        "cpuset_cpus",
+        "cpuset_mems",
+        "blkio_weight_device",
+        "blkio_throttle_read_bps_device",
+        "net_cls_classid",
+        "freezer",
+    ] {
+        assert_eq!(cgroup(&format!("\"{key}\": \"\"")), nothing, "{key}");
+    }
+    // Of a limit of a process -1 is the highest.
+    let limits = good(r#"{"rlimits": [{"type": "nofile", "soft": 5, "hard": -1}]}"#);
+    assert_eq!(limits.process.rlimits[0].hard, u64::MAX);
+    assert!(
+        fault("rlimits", r#"[{"type": 7, "hard": -2}]"#).contains("expected an integer from 0 to")
+    );
+}
+
+#[test]
+fn what_runc_writes_is_read() {
+    let plan = good(
+        r#"{"namespaces": [{"type": "NEWIPC"}], "no_new_privileges": true, "umask": null, "Hooks": {"prestart": []},
+            "capabilities": {"Bounding": ["CAP_CHOWN", "CAP_KILL"], "Effective": ["CAP_KILL"], "Inheritable": null,
+                "Permitted": [], "Ambient": ["CAP_KILL"]}}"#,
+    );
+    assert!(plan.process.no_new_privs);
+    assert_eq!(plan.process.capabilities, 1 << 0 | 1 << 5);
+    assert!(!good(r#"{"no_new_privileges": false}"#).process.no_new_privs);
+}
+
+#[test]
+fn a_capability_that_does_not_exist_is_an_error_in_every_file() {
+    for (text, why) in [
+        (
+            r#"{"namespaces": {}, "capabilities": ["CAP_NET_ADMN"]}"#,
+            "1:37: capabilities[0]: unknown value \"NET_ADMN\": did you mean \"NET_ADMIN\"?",
+        ),
+        (
+            r#"{"namespaces": {}, "capabilities": ["NET_ADMN"]}"#,
+            "1:37: capabilities[0]: unknown value \"NET_ADMN\": did you mean \"NET_ADMIN\"?",
+        ),
+        (
+            r#"{"namespaces": ["NEWPID"], "capabilities": ["ALL"]}"#,
+            "1:45: capabilities[0]: unknown value \"ALL\"; expected CHOWN, ",
+        ),
+        (
+            r#"{"capabilities_mask": {"CHOWM": false}}"#,
+            "1:33: capabilities_mask.CHOWM: unknown value \"CHOWM\": did you mean \"CHOWN\"?",
+        ),
+    ] {
+        let error = bad(text);
+        assert!(error.starts_with(&format!("c.json:{why}")), "{error}");
+    }
+}
+
 #[test]
 fn the_process() {
     for (key, value, error) in [
-        ("rlimits", r#"[{"type": "x"}]"#, "rlimits[0].type: no such resource limit"),
+        (
+            "rlimits",
+            r#"[{"type": "files"}]"#,
+            "rlimits[0].type: unknown value \"files\"; expected CPU, FSIZE, DATA, STACK, CORE, RSS, NPROC, \
+             NOFILE, MEMLOCK, AS, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO or RTTIME",
+        ),
+        (
+            "rlimits",
+            r#"[{"type": "nofiles"}]"#,
+            "rlimits[0].type: unknown value \"nofiles\": did you mean \"NOFILE\"?",
+        ),
         ("rlimits", r#"[{"type": 16}]"#, "rlimits[0].type: expected an integer from 0 to 15"),
         (
             "rlimits",
             r#"[{"type": 7, "soft": 2, "hard": 1}]"#,
             "rlimits[0].soft: above the hard limit",
         ),
-        ("init", r#""systemd""#, "init: expected \"reap\" or \"exec\""),
+        ("init", r#""systemd""#, "init: unknown value \"systemd\"; expected reap or exec"),
         ("parent_death_signal", "65", "parent_death_signal: expected an integer from 0 to 64"),
         ("additional_groups", r#"[""]"#, "additional_groups[0]: a group needs a name or a number"),
         (
@@ -187,11 +295,13 @@ fn the_process() {
     }
     assert!(
         bad(r#"{"namespaces": {"NEWMOUNT": true}}"#)
-            .ends_with("namespaces.NEWMOUNT: no such namespace")
+            .ends_with("namespaces.NEWMOUNT: unknown value \"NEWMOUNT\"; expected NEWUSER, NEWCGROUP, NEWIPC, NEWUTS, NEWNET, NEWPID, NEWTIME or NEWNS")
     );
     let error = bad(r#"{"namespaces": ["NEWMOUNT"]}"#);
     assert!(
-        error.starts_with("c.json:1:17: namespaces[0]: \"NEWMOUNT\" is not one of NEWNS"),
+        error.starts_with(
+            "c.json:1:17: namespaces[0]: unknown value \"NEWMOUNT\"; expected NEWUSER"
+        ),
         "{error}"
     );
     assert!(
