@@ -215,6 +215,12 @@ impl<'a> Created<'a> {
         Freezer::begin(&self.groups, self.arena)
     }
 
+    /// Lets every process go on that stands still on v1, in a group inside the container's too.
+    pub fn thaw(&self) -> Result<()> {
+        let freezer = self.groups.iter().find(|group| group.subsystems.has(Subsystem::Freezer));
+        freezer.map_or(Ok(()), |group| thaw(group.dir.path))
+    }
+
     /// The `tasks` files.
     pub fn tasks(&self) -> &Tasks {
         &self.tasks

@@ -25,13 +25,21 @@ pub struct Terminal<'a> {
     pub master: OwnedFd,
 }
 
+/// What happens while the command runs.
+pub enum Event {
+    /// This process has ended and was waited for: the child, others of the launcher's, and processes that
+    /// the command has made its own siblings (CLONE_PARENT), of which nobody else knows.
+    Reaped(Pid),
+    /// The child has been sent a signal.
+    Passed,
+}
+
 /// Waits for `child` to end and returns its exit status. All signals must be blocked: they arrive
-/// here and go on to the child, which is PID 1 of the container or the command itself. Whatever else
-/// has ended is `reaped`: others of the launcher's, and processes that the command has made its own
-/// siblings (CLONE_PARENT), of which nobody else knows.
-pub fn attend(child: Pid, terminal: Option<Terminal>, reaped: &mut dyn FnMut(Pid)) -> Result<u8> {
+/// here and go on to the child, which is PID 1 of the container or the command itself. What happens
+/// meanwhile is told by `tell`.
+pub fn attend(child: Pid, terminal: Option<Terminal>, tell: &mut dyn FnMut(Event)) -> Result<u8> {
     let signals = signalfd(SigSet::ALL).doing("make a signalfd", ())?;
-    let mut watched = Watched { signals, child, reaped };
+    let mut watched = Watched { signals, child, tell };
     match terminal {
         None => loop {
             watched.wait()?;
@@ -47,7 +55,7 @@ pub fn attend(child: Pid, terminal: Option<Terminal>, reaped: &mut dyn FnMut(Pid
 struct Watched<'a> {
     signals: OwnedFd,
     child: Pid,
-    reaped: &'a mut dyn FnMut(Pid),
+    tell: &'a mut dyn FnMut(Event),
 }
 
 fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
@@ -106,6 +114,7 @@ impl Watched<'_> {
                 // ESRCH: it has just ended, which the next SIGCHLD tells. The pid can't be another's:
                 // a child keeps its pid until it is waited for.
                 let _ = kill(self.child, n);
+                (self.tell)(Event::Passed);
             } else if let Some(status) = self.reap()? {
                 return Ok(Some(status));
             }
@@ -123,7 +132,7 @@ impl Watched<'_> {
                     let _ = let_go(pid, word);
                 }
                 Ok(Some((pid, word))) => {
-                    (self.reaped)(pid);
+                    (self.tell)(Event::Reaped(pid));
                     if pid == self.child {
                         return Ok(Some(exit_status(word)));
                     }

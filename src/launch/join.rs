@@ -11,10 +11,10 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::attend::{Terminal, attend};
+use super::attend::{Event, Terminal, attend};
 use super::guard::Children;
 use super::place::Running;
-use super::sync::{self, Child};
+use super::sync::{self, Child, News};
 use super::termination::Termination;
 use super::workload::{self, Inherited, fail, part};
 use super::{Launch, died, is_limited, paused, say_killed};
@@ -67,12 +67,22 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     }
     drop((child, slave, target, tasks));
     let termination = Termination::watch()?;
-    let report = parent.report(&termination, launch.arena, false, &mut || Ok(()))?;
+    let arena = launch.arena;
+    let mut heard = |news| {
+        Ok(if let News::Silence = news {
+            paused::say_still(&groups, arena)
+        })
+    };
+    let report = parent.report(&termination, arena, false, &mut heard)?;
     let Some(pid) = children.main().filter(|_| report) else { return Err(died(launch.arena)) };
     drop(parent);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
-    let status = attend(pid, terminal, &mut |pid| children.reaped(pid))?;
+    let status = attend(pid, terminal, &mut |event| {
+        if let Event::Reaped(pid) = event {
+            children.reaped(pid);
+        }
+    })?;
     say_killed(launch, status, &groups, kills);
     // If the container ends too, the kill may be what ends it.
     if let Some(before) = kills

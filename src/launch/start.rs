@@ -7,12 +7,13 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::attend::{Terminal, attend};
+use super::attend::{Event, Terminal, attend};
 use super::child::{self, First};
 use super::guard::Traces;
 use super::network::connect;
+use super::paused::{let_end, say_still};
 use super::place::{Lock, Place, Process};
-use super::sync::{self, FDS};
+use super::sync::{self, FDS, News};
 use super::termination::Termination;
 use super::{Launch, at_limit, died, is_limited, say_killed};
 use crate::bytes::{Arena, Short};
@@ -78,8 +79,16 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
         go()?;
     }
     let termination = Termination::watch()?;
-    let mut built = || if waits { go() } else { Ok(()) };
-    let report = parent.report(&termination, launch.arena, waits_last, &mut built);
+    let arena = launch.arena;
+    let mut heard = |news| match news {
+        News::Built if waits => go(),
+        News::Built => Ok(()),
+        News::Silence => {
+            say_still(groups.groups(), arena);
+            Ok(())
+        }
+    };
+    let report = parent.report(&termination, arena, waits_last, &mut heard);
     judge(report, groups, launch)?;
     let Some(main) = traces.children.main() else { return Err(died(launch.arena)) };
     if main != pid {
@@ -94,13 +103,16 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     drop(lock);
     launch.started();
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
-    let Traces { children, survivor, .. } = traces;
-    let status = attend(main, terminal, &mut |pid| {
-        children.reaped(pid);
-        survivor.reaped(pid);
+    let Traces { children, survivor, groups, .. } = traces;
+    let status = attend(main, terminal, &mut |event| match event {
+        Event::Reaped(pid) => {
+            children.reaped(pid);
+            survivor.reaped(pid);
+        }
+        Event::Passed => let_end(main, groups),
     })?;
     // The execve of a command that has waited came later.
-    let late = parent.report(&termination, launch.arena, true, &mut || Ok(()));
+    let late = parent.report(&termination, launch.arena, true, &mut |_| Ok(()));
     say_killed(launch, status, traces.groups.groups(), None);
     traces.take_back(launch)?;
     late.map(|_| status)

@@ -11,7 +11,7 @@
 //! with its control characters escaped.
 
 use heapless::Vec;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -25,6 +25,9 @@ pub use crate::syscall::socket::FDS;
 
 /// Longest error text; a path of 4,096 bytes fits with its words.
 const TEXT: usize = 6144;
+
+/// How long a container mostly takes, many times over.
+const SILENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 const GO: u8 = b'g';
 const READY: u8 = b'r';
@@ -45,6 +48,14 @@ pub fn channel() -> Result<(Parent, Child)> {
     Ok((Parent(parent), Child(child)))
 }
 
+/// What the launcher hears before the end.
+pub enum News {
+    /// The root file system is built.
+    Built,
+    /// Nothing, for a second. It is told once.
+    Silence,
+}
+
 impl Parent {
     /// "Go on", with the cgroups to enter.
     pub fn go(&self, fds: &[BorrowedFd<'_>]) -> Result<()> {
@@ -57,19 +68,23 @@ impl Parent {
 
     /// Waits until the command runs or can't, and every process of the container has closed the
     /// channel; or only until it is `ready` to, where it waits then for one more "go". False: all are
-    /// gone without a word. `built` is called when the root file system is. An error too where a signal
-    /// ends the wait.
+    /// gone without a word. What comes before is `heard`. An error too where a signal ends the wait.
     pub fn report(
         &self,
         termination: &Termination,
         arena: &Arena,
         ready: bool,
-        built: &mut dyn FnMut() -> Result<()>,
+        heard: &mut dyn FnMut(News) -> Result<()>,
     ) -> Result<bool> {
         let mut report = Ok(false);
         let mut buf = [0; TEXT];
+        let mut patience = Some(&SILENCE);
         loop {
-            termination.wait(self.0.as_fd())?;
+            if !termination.wait(self.0.as_fd(), patience)? {
+                patience = None;
+                heard(News::Silence)?;
+                continue;
+            }
             let n = match socket::receive(self.0.as_fd(), &mut buf, &mut drop) {
                 // A peer that ends with a packet unread resets the channel, which is told once and
                 // before what it has sent: its reason is still to come.
@@ -85,7 +100,7 @@ impl Parent {
                         return report;
                     }
                 }
-                [BUILT] => built()?,
+                [BUILT] => heard(News::Built)?,
                 [FAILED, status, ref text @ ..] => {
                     let text = arena.str(format_args!("{}", Show(text)));
                     let text = text.doing("keep its error", ())?;
@@ -107,7 +122,7 @@ impl Child {
     /// that is dead already (and getppid(2) says 0 for one outside the PID namespace).
     pub fn is_orphaned(&self) -> rustix::io::Result<bool> {
         let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::empty())];
-        poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
         Ok(fds[0].revents().contains(PollFlags::HUP))
     }
 

@@ -28,14 +28,15 @@ impl Termination {
         signalfd(set).doing("make a signalfd", ()).map(Termination)
     }
 
-    /// Waits until `fd` can be read. An error, with the status of a process that the signal killed,
-    /// where one of them comes first.
-    pub fn wait(&self, fd: BorrowedFd) -> Result<()> {
+    /// Waits until `fd` can be read, or for so long that none can; whether it can. An error, with the
+    /// status of a process that the signal killed, where one of them comes first.
+    pub fn wait(&self, fd: BorrowedFd, time: Option<&Timespec>) -> Result<bool> {
         let mut fds = [fd, self.0.as_fd()].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         loop {
-            wait_any(&mut fds, None)?;
-            if !fds[0].revents().is_empty() {
-                return Ok(());
+            wait_any(&mut fds, time)?;
+            let [readable, signalled] = [0, 1].map(|n| !fds[n].revents().is_empty());
+            if readable || !signalled && time.is_some() {
+                return Ok(readable);
             }
             self.check()?;
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::config::{quote, rule, strings};
-use crate::world::{FAILED, Place, cgroups, skip};
+use crate::world::{FAILED, Place, cgroups, skip, until};
 
 /// The container's directory in a hierarchy.
 #[track_caller]
@@ -219,6 +219,35 @@ fn a_container_with_a_frozen_group_inside_can_be_ended() {
         }
         assert_eq!(place.remains(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_launcher_whose_command_has_ended_before_a_frozen_process_can_be_ended() {
+    if !version_1() {
+        return;
+    }
+    let place = Place::new();
+    let script =
+        "trap '' TERM; sleep 301 & echo ready; until [ -e /go ]; do usleep 10000; done; exit 6";
+    let mut running = place.start(script);
+    let inside = group(&place, "freezer").join("inside");
+    fs::create_dir(&inside).unwrap();
+    let sleeps = |pid: &&str| {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words.ends_with(b"\x00301\0"))
+    };
+    let processes = read(&place, "freezer", "cgroup.procs");
+    fs::write(inside.join("cgroup.procs"), processes.lines().find(sleeps).unwrap()).unwrap();
+    fs::write(inside.join("freezer.state"), "FROZEN").unwrap();
+    fs::write(place.path("/go"), "").unwrap();
+    // Nobody can know when PID 1 has begun to end.
+    until("it ends", || {
+        let ended = running.child.try_wait().unwrap().is_some();
+        if !ended {
+            running.signal(libc::SIGTERM);
+        }
+        ended
+    });
+    running.end().ends(6);
 }
 
 #[test]

@@ -184,10 +184,19 @@ fn a_plain_bridge_keeps_its_address_while_containers_come_and_go() {
     let first = on_bridge(2);
     let running = net.start(&first, STAY);
     let before = address();
-    for n in 3..11 {
-        let run =
-            net.sh(&on_bridge(n), "busybox ping -c 1 -W 5 10.7.0.1 > /dev/null && echo answer");
-        assert_eq!((run.ok(), address()), ("answer\n", before.clone()), "{n}");
+    let script =
+        "busybox ping -c 1 -W 5 10.7.0.1 > /dev/null && echo answer; echo ready; sleep 300";
+    let places: Vec<Place> = (3..15).map(on_bridge).collect();
+    let start = |place| {
+        let mut other = net.start(place, script);
+        assert_eq!((other.out().as_str(), address()), ("answer\nready\n", before.clone()));
+        other
+    };
+    let others: Vec<_> = places.iter().map(start).collect();
+    for other in others {
+        other.signal(libc::SIGTERM);
+        other.end();
+        assert_eq!(address(), before);
     }
     running.signal(libc::SIGTERM);
     running.end();

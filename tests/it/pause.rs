@@ -141,6 +141,31 @@ fn a_frozen_group_above_is_named_and_unpause_does_not_say_that_they_go_on() {
 }
 
 #[test]
+fn a_start_below_a_frozen_group_says_so_and_ends_on_a_signal() {
+    let mut place = Place::new();
+    let parent = format!("{}-parent", place.name);
+    place.config.set("cgroups.parent", quote(&format!("/{parent}")));
+    place.write_config();
+    let v1 = Path::new("/sys/fs/cgroup/freezer");
+    let top = if v1.exists() { v1 } else { Path::new("/sys/fs/cgroup") }.join(&parent);
+    fs::create_dir(&top).unwrap();
+    let (file, [stop, go]) = freezer_of(&parent);
+    for signal in [Some(libc::SIGTERM), None] {
+        fs::write(&file, stop).unwrap();
+        let mut running = spawn(&mut place.command(&["exec", "/bin/sh", "-c", "exit 6"]));
+        let words = format!("{parent} is frozen, which its own is in: waiting until that goes on");
+        until("it is said", || running.err().contains(&words));
+        match signal {
+            Some(signal) => running.signal(signal),
+            None => fs::write(&file, go).unwrap(),
+        }
+        running.end().ends(signal.map_or(6, |signal| 128 + signal));
+        assert_eq!(place.remains(), Vec::<String>::new());
+    }
+    fs::remove_dir(&top).unwrap();
+}
+
+#[test]
 fn a_container_without_a_group_can_not_be_paused() {
     let mut place = Place::new();
     place.config.unset("cgroups");
