@@ -29,7 +29,7 @@ pub struct Booted {
 /// A configuration that runs `script` in a shell.
 pub fn service(script: &str) -> Config {
     let mut config = Config::new("none");
-    config.unset("cgroups");
+    config.without_groups();
     config.set("command.args", strings(&["/bin/sh", "-c", script]));
     config
 }

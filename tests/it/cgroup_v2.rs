@@ -35,7 +35,7 @@ fn run_inside(append: &str, tests: &[&str], least: usize) -> Option<String> {
     machine.module("loop");
     machine.append = append.to_owned();
     machine.qemu.extend(["-smp".into(), "2".into()]);
-    machine.limit = Duration::from_secs(400);
+    machine.limit = Duration::from_secs(600);
     let program = std::env::current_exe().unwrap();
     machine.host_program(&program);
     machine.host_program(Path::new("/usr/bin/strace"));

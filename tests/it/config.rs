@@ -117,6 +117,12 @@ impl Config {
         self
     }
 
+    /// Without control groups, and so without the right to make nodes of devices, which nothing would limit.
+    pub fn without_groups(&mut self) -> &mut Config {
+        let kept: Vec<&str> = CAPABILITIES.into_iter().filter(|name| *name != "MKNOD").collect();
+        self.unset("cgroups").set("capabilities", strings(&kept))
+    }
+
     /// Removes a key, or all of an object's.
     pub fn unset(&mut self, key: &str) -> &mut Config {
         let below = format!("{key}.");

@@ -227,7 +227,7 @@ impl Machine {
         self.arch.lay_out(&dir.join("rootfs"));
         let mut config = Config::new(name);
         // The stock kernel's controllers are all of version 2.
-        config.unset("cgroups").set("rootfs", "\"rootfs\"");
+        config.without_groups().set("rootfs", "\"rootfs\"");
         config.set("command", format!("{{\"args\": {}}}", strings(&["/bin/sh", "-c", script])));
         fs::write(dir.join("container.json"), config.text()).unwrap();
     }
