@@ -6,7 +6,7 @@
 //! meanwhile. They call the rooms, which never import each other: `rootfs`, `net`, `cgroup`,
 //! `security`, `tty`, `state`, and `init`, the reaper. Beneath lie `beneath` (files in a hostile root),
 //! `proc`, `trust`, `exec` (execve and why it failed), the texts and errors (`bytes`, `inet`, `error`,
-//! `errno`, `near`, `say`, `signame`, `step`, `json`), and `syscall`, the only `unsafe` here.
+//! `errno`, `near`, `say`, `signame`, `step`, `json`, `visible`), and `syscall`, the only `unsafe` here.
 //!
 //! As the first process of a machine it is `boot` that runs, and starts each container by `exec`.
 //!
@@ -40,6 +40,7 @@ pub mod step;
 pub mod syscall;
 pub mod trust;
 pub mod tty;
+pub mod visible;
 
 use core::ffi::CStr;
 use core::mem::MaybeUninit;

@@ -28,7 +28,7 @@ macro_rules! verb {
 /// See the help.
 pub const POWEROFF: Verb = verb!("poweroff", "power the machine off", PowerOff);
 /// See the help.
-pub const REBOOT: Verb = verb!("reboot", "start the machine anew", Reboot);
+pub const REBOOT: Verb = verb!("reboot", "reboot the machine", Reboot);
 /// See the help.
 pub const HALT: Verb = verb!("halt", "stop the machine, with the power on", Halt);
 

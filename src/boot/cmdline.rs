@@ -94,33 +94,30 @@ impl Cmdline {
 /// Takes the value of an option; whether it is one.
 type Set = fn(&mut Cmdline, &'static CStr) -> bool;
 
-/// An option and what takes its value. The kernel's own are looked for as they are, ours after "nsinit.".
-macro_rules! options {
-    ($($name:literal $set:expr;)*) => {
-        const NAMES: Names = Names(concat!($($name, " "),*));
-        const SETTERS: &[Set] = &[$($set),*];
-    };
-}
-
-options! {
-    "nsinit.containers" |c, value| path(&mut c.containers, value);
-    "nsinit.only" |c, value| text(&mut c.only, value);
-    "nsinit.skip" |c, value| text(&mut c.skip, value);
-    "nsinit.log" |c, value| text(&mut c.log, value);
-    "nsinit.idle" |c, value| action(&mut c.idle, value, IDLE, &ACTIONS);
-    "nsinit.panic" |c, value| action(&mut c.panic, value, PANIC, &ACTIONS[1..4]);
-    "nsinit.rescue" |c, value| {
+/// The options: the name of each, what its value may be, and what takes it.
+const OPTIONS: &[(&str, &str, Set)] = &[
+    ("nsinit.containers", "an absolute path", |c, value| path(&mut c.containers, value)),
+    ("nsinit.only", "names with commas", |c, value| text(&mut c.only, value)),
+    ("nsinit.skip", "names with commas", |c, value| text(&mut c.skip, value)),
+    ("nsinit.log", "console, kmsg, file or none", |c, value| text(&mut c.log, value)),
+    ("nsinit.idle", "poweroff, reboot, halt, shell or stay", |c, value| {
+        action(&mut c.idle, value, IDLE, &ACTIONS)
+    }),
+    ("nsinit.panic", "reboot, halt or shell", |c, value| {
+        action(&mut c.panic, value, PANIC, &ACTIONS[1..4])
+    }),
+    ("nsinit.rescue", "no value", |c, value| {
         c.rescue = true;
         value.is_empty()
-    };
-    "nsinit.shell" |c, value| {
+    }),
+    ("nsinit.shell", "an absolute path", |c, value| {
         c.rescue = true;
         value.is_empty() || path(&mut c.shell, value)
-    };
-    "nsinit.watchdog" |c, value| seconds(&mut c.watchdog, value);
-    "nsinit.grace" |c, value| seconds(&mut c.grace, value);
-    "nsinit.hostname" |c, value| text(&mut c.hostname, value);
-    "nsinit.cgroup" |c, value| {
+    }),
+    ("nsinit.watchdog", "seconds", |c, value| seconds(&mut c.watchdog, value)),
+    ("nsinit.grace", "seconds", |c, value| seconds(&mut c.grace, value)),
+    ("nsinit.hostname", "a name", |c, value| text(&mut c.hostname, value)),
+    ("nsinit.cgroup", "v2, v1 or none", |c, value| {
         c.cgroup = match value.to_bytes() {
             b"v2" => Hierarchy::V2,
             b"v1" => Hierarchy::V1,
@@ -128,26 +125,26 @@ options! {
             _ => return false,
         };
         true
-    };
-    "root" |c, value| text(&mut c.root, value);
-    "rootfstype" |c, value| text(&mut c.rootfstype, value);
-    "rootflags" |c, value| text(&mut c.rootflags, value);
-    "rootwait" |c, value| {
+    }),
+    ("root", "a device", |c, value| text(&mut c.root, value)),
+    ("rootfstype", "types with commas", |c, value| text(&mut c.rootfstype, value)),
+    ("rootflags", "mount options", |c, value| text(&mut c.rootflags, value)),
+    ("rootwait", "seconds", |c, value| {
         if value.is_empty() {
             c.rootwait = FOR_EVER;
         }
         value.is_empty() || seconds(&mut c.rootwait, value)
-    };
-    "ro" |c, _| {
+    }),
+    ("ro", "no value", |c, _| {
         c.rw = false;
         true
-    };
-    "rw" |c, _| {
+    }),
+    ("rw", "no value", |c, _| {
         c.rw = true;
         true
-    };
-    "init" |c, value| path(&mut c.init, value);
-}
+    }),
+    ("init", "an absolute path", |c, value| path(&mut c.init, value)),
+];
 
 /// The words of `nsinit.idle=`; those in the middle are `nsinit.panic=`'s.
 const ACTIONS: [Action; 5] =
@@ -220,16 +217,17 @@ impl Cmdline {
         let (name, value) = word.split_at(end);
         let value = value.strip_prefix(b"=").unwrap_or(b"");
         let value = value.strip_prefix(b"\"").unwrap_or(value).trim_suffix_quote();
-        let mut options = NAMES.zip(SETTERS);
-        let Some((_, set)) = options.find(|(known, _)| same(known.as_bytes(), name)) else {
+        let option = OPTIONS.iter().find(|(known, ..)| same(known.as_bytes(), name));
+        let Some((_, values, set)) = option else {
+            // The others are the kernel's and everybody's.
             if name.starts_with(b"nsinit.") {
-                say::warning(format_args!("{}: no such option, it is left out", Show(word)));
+                say::warning(format_args!("{}: unknown option; ignored", Show(word)));
             }
             return;
         };
         if !arena.concat(&[value]).is_ok_and(|value| set(self, value)) {
             say::warning(format_args!(
-                "{}: this option has no such value, it is left out",
+                "{}: unknown value; option ignored (it takes {values})",
                 Show(word)
             ));
         }

@@ -66,6 +66,18 @@ fn check(name: &[u8], mark: Mark, want: &[u8]) -> Option<Path> {
     same_in_any_case(uuid.as_cstr().to_bytes(), want).then_some(path)
 }
 
+/// Shows the name of every block device that has a size.
+pub fn each(f: &mut dyn FnMut(&[u8])) {
+    // Without sysfs there is none.
+    let _ = names::each(c"/sys/class/block", &mut |_, name| {
+        let mut buf = [0; 64];
+        let size = mounts::read_at("/sys/class/block/*/size", name.to_bytes(), &mut buf);
+        if size.is_ok_and(|size| size.trim_ascii() != b"0") {
+            f(name.to_bytes());
+        }
+    });
+}
+
 /// The block device of this name, with its path.
 fn open_node(name: &[u8]) -> Option<(OwnedFd, Path)> {
     let path = path("/dev/*", name);

@@ -12,6 +12,7 @@ mod console;
 pub mod containers;
 pub mod crash;
 mod device;
+mod modinfo;
 mod modules;
 mod mounts;
 pub mod names;

@@ -3,14 +3,17 @@
 
 use core::ffi::CStr;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Access, OFlags, access};
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
-use super::names::{self, Names};
-use crate::bytes::Arena;
+use super::modinfo::{PIECE, depends};
+use super::mounts;
+use super::names::{self, Names, path};
+use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
 use crate::say;
+use crate::syscall::fd::AsFd;
 
 const DIR: &CStr = c"/modules";
 
@@ -32,27 +35,84 @@ pub fn load(arena: &Arena) {
             break;
         }
     }
-    for error in names.iter().filter_map(|name| one(name, arena).err()) {
-        say::warning(format_args!("{}", error.hint("it needs another module, or another kernel")));
+    for (name, error) in names.iter().filter_map(|name| Some((name, one(name, arena).err()?))) {
+        say::warning(format_args!("{}", error.hint(missing(name, arena))));
     }
 }
 
+/// Whether it is loaded now, or never will be, which is said; ENOENT: another one may help.
 fn one(name: &CStr, arena: &Arena) -> Result<()> {
-    let path = arena.concat(&[DIR.to_bytes(), b"/", name.to_bytes()]).doing("name", "a module")?;
-    match insert(path) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno @ Errno::NOENT) => Err(errno).doing("load the module", path),
+    let path = path("/modules/*", name.to_bytes());
+    let result = match kind(name) {
+        Some(flags) => insert(path.as_cstr(), flags),
+        None => Err(Errno::NOEXEC),
+    };
+    let error = match result {
+        Ok(()) | Err(Errno::EXIST) => return Ok(()),
         Err(errno) => {
-            say::warning(format_args!("{}", Error::errno("load the module", path, errno)));
-            Ok(())
+            let path = arena.concat(&[path.as_cstr().to_bytes()]).doing("name", "a module")?;
+            Error::errno("load the module", path, errno)
         }
+    };
+    let hint = match (kind(name), error.raw()) {
+        (_, Some(Errno::NOENT)) => return Err(error),
+        (None, _) => "not a module: they are named *.ko",
+        (Some(COMPRESSED), Some(Errno::OPNOTSUPP | Errno::INVAL)) => {
+            "this kernel does not unpack modules: unpack it before (mkinitramfs does)"
+        }
+        (_, Some(Errno::NOEXEC)) => "it was built for another kernel",
+        _ => "",
+    };
+    let error = if hint.is_empty() { error } else { error.hint(hint) };
+    say::warning(format_args!("{error}"));
+    Ok(())
+}
+
+/// include/uapi/linux/module.h, Linux 5.17
+const COMPRESSED: i32 = 4;
+
+/// The flags of finit_module(2) for a module of this name; `None`: it is none.
+fn kind(name: &CStr) -> Option<i32> {
+    let name = name.to_bytes();
+    let is_packed = |end| name.strip_suffix(end).is_some_and(|name: &[u8]| name.ends_with(b".ko"));
+    if name.ends_with(b".ko") {
+        return Some(0);
+    }
+    let ends: [&[u8]; 3] = [b".xz", b".zst", b".gz"];
+    ends.into_iter().any(is_packed).then_some(COMPRESSED)
+}
+
+fn insert(path: &CStr, flags: i32) -> rustix::io::Result<()> {
+    finit_module(&mounts::open(path, OFlags::RDONLY)?, c"", flags)
+}
+
+/// Why a symbol that a module needs is not there.
+fn missing(name: &CStr, arena: &Arena) -> &'static str {
+    const OTHER: &str = "it needs another module, or another kernel";
+    let mut buf = [0; PIECE];
+    let Ok(file) = mounts::open(path("/modules/*", name.to_bytes()).as_cstr(), OFlags::RDONLY)
+    else {
+        return OTHER;
+    };
+    let Some(list) = depends(file.as_fd(), &mut buf) else { return OTHER };
+    let mut text = Short::<512>::default();
+    for needed in split_by(list, b',').filter(|needed| !needed.is_empty() && !is_loaded(needed)) {
+        let comma = if text.as_str().is_empty() { "" } else { ", " };
+        // It is cut where there are many.
+        text.push(format_args!("{comma}{}", Show(needed)));
+    }
+    match text.as_str() {
+        "" => "it was built for another kernel",
+        names => arena.str(format_args!("it needs {names}, not loaded")).unwrap_or(OTHER),
     }
 }
 
-fn insert(path: &CStr) -> rustix::io::Result<()> {
-    /// include/uapi/linux/module.h, Linux 5.17
-    const MODULE_INIT_COMPRESSED_FILE: i32 = 4;
-    let plain = path.to_bytes().ends_with(b".ko");
-    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    finit_module(&file, c"", if plain { 0 } else { MODULE_INIT_COMPRESSED_FILE })
+/// Whether the kernel has a module; its files may have a dash where it has an underscore.
+fn is_loaded(name: &[u8]) -> bool {
+    let mut plain = [0; 64];
+    for (to, from) in plain.iter_mut().zip(name) {
+        *to = if *from == b'-' { b'_' } else { *from };
+    }
+    let path = path("/sys/module/*", plain.get(..name.len()).unwrap_or(name));
+    access(path.as_cstr(), Access::EXISTS).is_ok()
 }

@@ -54,6 +54,11 @@ pub const EXTRA: [Mount; 5] = [
     entry("/sys/firmware/efi/efivars\0efivarfs\0\0", EXEC),
 ];
 
+/// What PID 1 writes and listens to. It is a mount of its own, which the launcher takes away inside
+/// (launch/child.rs): a container that has /run has none of it, neither the socket nor a directory whose lock it
+/// could hold.
+pub const PID_1: Mount = entry("/run/nsinit/pid1\0tmpfs\0mode=0700,size=20%\0", EXEC);
+
 /// What programs look for in /dev, and udev makes elsewhere. Without the first nobody could execute a
 /// descriptor on Debian's 5.10, neither crun nor nsinit (its TOMOYO looks for the path, it seems).
 const LINKS: [(&CStr, &CStr); 4] = [

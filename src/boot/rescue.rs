@@ -42,7 +42,7 @@ fn attend(shell: &'static CStr, terminal: &CStr) -> Option<Action> {
             return None;
         }
     };
-    say::error(format_args!("a shell is on the console; it ends with \"exit\""));
+    say::error(format_args!("rescue shell on the console; type exit to leave it"));
     loop {
         watchdog::kick();
         while let Ok(Some((ended, _))) = wait_any(false) {
@@ -59,7 +59,9 @@ fn attend(shell: &'static CStr, terminal: &CStr) -> Option<Action> {
 
 /// Begins a shell on this terminal.
 pub fn start(shell: &'static CStr, terminal: &CStr) -> Result<Pid> {
-    access(shell, Access::EXEC_OK).doing("start the shell", shell)?;
+    access(shell, Access::EXEC_OK).doing("start the shell", shell).map_err(|error| {
+        error.hint("put one into root/bin/sh before mkinitramfs, or name one by nsinit.shell=")
+    })?;
     match fork(NewNamespaces::empty()).doing("fork", shell)? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {

@@ -13,7 +13,7 @@ use super::crash::WAITED;
 use super::device;
 use super::names::Path;
 use super::{Machine, mounts, names, nodes, power, shutdown, superblock};
-use crate::bytes::{Show, split_by};
+use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context, Error, Result};
 use crate::proc::mountinfo::{self, Lines};
 use crate::say;
@@ -79,7 +79,7 @@ const PAUSE: u32 = 20;
 /// Leaves the initramfs for the root that the command line names, and executes its init. Returns
 /// where our own containers are to run there.
 pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
-    let device = wait_for(spec, machine.cmdline.rootwait)?;
+    let device = wait_for(machine, spec)?;
     mount_root(machine, spec, device.as_cstr())?;
     for point in [c"dev", c"proc", c"sys"] {
         let path = |dir: &CStr| machine.arena.concat(&[dir.to_bytes(), b"/", point.to_bytes()]);
@@ -111,8 +111,8 @@ pub fn enter(machine: &Machine, spec: &'static CStr) -> Result<()> {
 }
 
 /// The path of the device, once it is there.
-fn wait_for(spec: &'static CStr, seconds: u32) -> Result<Path> {
-    const WHY: &str = "no device of that name, label or UUID";
+fn wait_for(machine: &Machine, spec: &'static CStr) -> Result<Path> {
+    let seconds = machine.cmdline.rootwait;
     let for_ever = seconds == FOR_EVER;
     let end = monotonic() + u64::from(seconds) * 1000;
     let mut told = false;
@@ -122,19 +122,32 @@ fn wait_for(spec: &'static CStr, seconds: u32) -> Result<Path> {
         }
         nodes::fill();
         if for_ever && !told {
-            say::warning(format_args!(
-                "root={}: {WHY} yet: it is waited for",
-                Show(spec.to_bytes())
-            ));
+            let spec = Show(spec.to_bytes());
+            say::warning(format_args!("root={spec}: no such device yet; waiting for it"));
         }
         told = true;
         if !for_ever && monotonic() > end {
-            return Err(Error::refused("find the root", spec, WHY));
+            return Err(Error::refused("find the root", spec, there_are(machine.arena)));
         }
         // Nothing runs yet, and nothing is written to: it ends at once.
         if let Some(action) = power::wait(Some(PAUSE)) {
             shutdown::now(action);
         }
+    }
+}
+
+/// That none is what was asked for, and which there are.
+fn there_are(arena: &Arena) -> &'static str {
+    const NONE: &str = "no block device at all: put the module of its driver into modules/";
+    let mut names = Short::<512>::default();
+    device::each(&mut |name| {
+        // It is cut where there are many.
+        names.push(format_args!(" {}", Show(name)));
+    });
+    let text = format_args!("no device of that name, label or UUID; there are{}", names.as_str());
+    match names.as_str() {
+        "" => NONE,
+        _ => arena.str(text).unwrap_or(NONE),
     }
 }
 

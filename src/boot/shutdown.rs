@@ -31,17 +31,17 @@ const PASSES: u32 = 8;
 /// Ends everything, and does `action` to the machine.
 pub fn end(machine: &mut Machine, action: Action) -> ! {
     let words = match action {
-        Action::PowerOff => "power off",
-        Action::Halt => "halt",
-        Action::Kexec => "the next kernel",
-        _ => "reboot",
+        Action::PowerOff => "powering off",
+        Action::Halt => "halting",
+        Action::Kexec => "starting the next kernel",
+        _ => "rebooting",
     };
-    say::error(format_args!("the machine ends: {words}"));
+    say::error(format_args!("{words}"));
     let grace = machine.cmdline.grace.saturating_mul(1000);
     // A shell at its terminal ignores TERM, but not HUP; a stopped process takes them only once it goes
     // on.
     if !all_end(&[SIGTERM, SIGHUP, SIGCONT], grace) {
-        say::warning(format_args!("not all processes have ended in time: they are killed"));
+        say::warning(format_args!("not all processes ended in time; killing them"));
         all_end(&[SIGKILL], KILL);
     }
     if machine.is_real {
@@ -55,7 +55,7 @@ pub fn end(machine: &mut Machine, action: Action) -> ! {
 
 /// Resets the machine, as somebody will not wait: what hangs has two seconds to write what is left.
 pub fn at_once() {
-    say::error(format_args!("the machine ends at once: Ctrl-Alt-Del was pressed seven times"));
+    say::error(format_args!("resetting now: Ctrl-Alt-Del was pressed seven times"));
     write_back(KILL);
     // Where it is refused, the end takes its time.
     let _ = reboot(RebootCommand::Restart);

@@ -11,7 +11,7 @@ use super::{Context, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::init::{self, Signals};
-use crate::launch::{self, Launch, Place, seal};
+use crate::launch::{self, Launch, Place, Relay, seal};
 use crate::plan::{Kind, Plan};
 use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
@@ -33,7 +33,7 @@ pub const VERB: Verb = Verb {
                    With \"tty\" in the file it has a terminal of its own, where nsinit has one: where\n\
                    standard input, output or error is redirected, it has none.\n\
                    When PID 1 ends, everything inside ends. state.json tells that it runs.",
-    options: of("root id config rootfs no-init tty no-tty strict wait systemd ready-fd"),
+    options: of("root id config rootfs no-init tty no-tty strict wait systemd relay ready-fd"),
     run,
 };
 
@@ -68,6 +68,9 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     // PID 1's own child says when it is ready.
     let kept = options.id.filter(|_| options.booted && ready.is_none());
     let follows = false;
+    // A pseudo-terminal is the launcher's to copy as it is.
+    let wants_relay = options.relay && !plan.process.tty;
+    let relay = wants_relay.then(Relay::new).transpose()?;
     let mut launch = Launch {
         plan,
         arena,
@@ -81,8 +84,12 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         warning,
         follows,
         ready,
+        relay,
     };
     let result = launch::exec(&mut launch, &place);
+    if let Some(relay) = launch.relay.take() {
+        relay.give_up();
+    }
     if hidden && file.is_some_and(|file| Identity::of(file).ok() != before) {
         say::warning(format_args!("{}: {REPLACED}", Show(config.to_bytes())));
     }

@@ -8,12 +8,13 @@ use rustix::io::Errno;
 use super::options::{Options, of};
 use super::{Context, Verb, Words, answer, usage};
 use crate::boot::containers::check::check;
-use crate::boot::containers::{LOG_PATHS, ask};
+use crate::boot::containers::{LOG_PATHS, PACKET, ask};
 use crate::boot::names::path;
-use crate::bytes::Show;
+use crate::bytes::{Short, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::say::{self, Output};
 use crate::syscall::fd::AsFd;
+use crate::visible::{visible, whole};
 
 /// A verb that changes how one of them is.
 macro_rules! change {
@@ -24,8 +25,8 @@ macro_rules! change {
             text: concat!(
                 "NAME\n",
                 $summary,
-                "\nAsks the machine's PID 1, and waits until it is done. The exit status is 1 if it could not\n\
-                 be done."
+                "\nAsks the machine's PID 1, and waits until it is done: for a container of onboot or onshutdown\n\
+                 until that has ended. The exit status is 1 if it could not be done, or has failed."
             ),
             options: of(""),
             run: change,
@@ -73,8 +74,8 @@ pub const LOGS: Verb = Verb {
     words: Words::Any,
     text: "NAME\n\
                    print what a container of the booted machine has said\n\
-                   Prints the log file of the container, the older part first. There is one unless \"log\" in\n\
-                   the container's \"service\" leaves \"file\" out.",
+                   Prints the log file of the container, the older part first, with control characters shown (^[).\n\
+                   There is one unless \"log\" in the container's \"service\" has no \"file\".",
     options: of(""),
     run: logs,
 };
@@ -124,7 +125,9 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
         None => MACHINES.get(OWN),
         Some(arch) => MACHINES.iter().find(|(name, _)| name.as_bytes() == arch.to_bytes()),
     };
-    let machine = machine.ok_or_else(|| usage("--arch", "no such machine (see --help)"))?.1;
+    let machine = machine
+        .ok_or_else(|| usage("--arch", "unknown architecture: x86_64, aarch64, armv7 or riscv64"))?
+        .1;
     Ok(u8::from(!check(dir, machine, context.plan, context.arena)?))
 }
 
@@ -132,8 +135,8 @@ fn boot(context: Context, options: &Options) -> Result<u8> {
 fn name(options: &Options) -> Result<&'static CStr> {
     match options.command {
         [Some(name), None] => Ok(name.get()),
-        [Some(_), Some(_), ..] => Err(usage("the names", "one container at a time")),
-        _ => Err(usage("a container", "its name is missing (see nsinit list)")),
+        [Some(_), Some(_), ..] => Err(usage("NAME", "only one container at a time")),
+        _ => Err(usage("NAME", "missing container name (nsinit list shows them)")),
     }
 }
 
@@ -178,20 +181,52 @@ fn logs(_: Context, options: &Options) -> Result<u8> {
             Err(errno) => return Err(Error::errno("read the log of", name, errno)),
         }
     }
-    if !found {
-        return Err(Error::refused("print the log of", name, "there is none").with_status(1));
-    }
-    answer(&mut out)
+    if found { answer(&mut out) } else { no_log(name) }
 }
 
+/// There is no file: whether the container has said nothing, or is none, PID 1 knows.
+fn no_log(name: &'static CStr) -> Result<u8> {
+    let mut request = Short::<PACKET>::default();
+    request.push(format_args!("known {}", Show(name.to_bytes())));
+    let mut why = "no container has this name (nsinit list)";
+    ask(request.as_str().as_bytes(), &mut |packet| {
+        if packet.first() == Some(&b'0') {
+            why = "it has written nothing yet, or its \"log\" has no \"file\"";
+        }
+    })?;
+    Err(Error::refused("print the log of", name, why).with_status(1))
+}
+
+/// Prints a log: what a container has written is shown, and does not drive the terminal.
 fn copy(path: &CStr, out: &mut Output) -> rustix::io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = openat(CWD, path, flags, Mode::empty())?;
     let mut buf = [0; 4096];
+    let mut len = 0;
     loop {
-        match rustix::io::retry_on_intr(|| rustix::io::read(file.as_fd(), &mut buf[..]))? {
-            0 => return Ok(()),
-            n => out.write_bytes(buf.get(..n).unwrap_or(&[])),
+        let free = buf.get_mut(len..).unwrap_or(&mut []);
+        let n = rustix::io::retry_on_intr(|| rustix::io::read(file.as_fd(), &mut *free))?;
+        len += n;
+        let text = buf.get(..len).unwrap_or(&[]);
+        // What is cut at the end of the buffer waits for the rest of it.
+        let now = if n == 0 { len } else { whole(text.strip_suffix(b"\r").unwrap_or(text)) };
+        lines(text.get(..now).unwrap_or(&[]), out);
+        if n == 0 {
+            return Ok(());
+        }
+        buf.copy_within(now..len, 0);
+        len -= now;
+    }
+}
+
+fn lines(text: &[u8], out: &mut Output) {
+    let mut lines = split_by(text, b'\n').peekable();
+    while let Some(line) = lines.next() {
+        let ends = lines.peek().is_some();
+        let line = if ends { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+        visible(line, &mut |piece| out.write_bytes(piece.as_bytes()));
+        if ends {
+            out.write_bytes(b"\n");
         }
     }
 }

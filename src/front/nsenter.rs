@@ -56,6 +56,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         warning,
         follows,
         ready,
+        relay: None,
     };
     let status = launch::join(&mut launch, &running)?;
     status.ok_or_else(|| usage("the process", "it ended before it could be joined"))

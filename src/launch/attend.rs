@@ -1,10 +1,11 @@
-//! The launcher while the command runs: it passes signals on, pumps the terminal, and waits.
+//! The launcher while the command runs: it passes signals on, pumps the terminal or the output, and waits.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::relay::Relay;
 use crate::error::{Context, Result};
 use crate::init::exit_status;
 use crate::syscall::fd::AsFd;
@@ -37,17 +38,23 @@ pub enum Event {
 /// Waits for `child` to end and returns its exit status. All signals must be blocked: they arrive
 /// here and go on to the child, which is PID 1 of the container or the command itself. What happens
 /// meanwhile is told by `tell`.
-pub fn attend(child: Pid, terminal: Option<Terminal>, tell: &mut dyn FnMut(Event)) -> Result<u8> {
+pub fn attend(
+    child: Pid,
+    terminal: Option<Terminal>,
+    relay: Option<Relay>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<u8> {
     let signals = signalfd(SigSet::ALL).doing("make a signalfd", ())?;
     let mut watched = Watched { signals, child, tell };
-    match terminal {
-        None => loop {
+    match (terminal, relay) {
+        (Some(terminal), _) => with_terminal(&mut watched, terminal),
+        (None, Some(relay)) => with_relay(&mut watched, relay),
+        (None, None) => loop {
             watched.wait()?;
             if let Some(status) = watched.signalled(&mut |_| {})? {
                 return Ok(status);
             }
         },
-        Some(terminal) => with_terminal(&mut watched, terminal),
     }
 }
 
@@ -56,6 +63,19 @@ struct Watched<'a> {
     signals: OwnedFd,
     child: Pid,
     tell: &'a mut dyn FnMut(Event),
+}
+
+fn with_relay(watched: &mut Watched, mut relay: Relay) -> Result<u8> {
+    loop {
+        if relay.turn(watched.signals.as_fd()).doing(WAIT, ())?
+            && let Some(status) = watched.signalled(&mut |_| {})?
+        {
+            while relay.finish(watched.signals.as_fd()).doing(WAIT, ())?
+                && !watched.asked_to_end()?
+            {}
+            return Ok(status);
+        }
+    }
 }
 
 fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {

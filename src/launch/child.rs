@@ -5,6 +5,8 @@ use core::ffi::CStr;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::setsid;
 use rustix::system::sethostname;
@@ -101,6 +103,7 @@ fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     if let Source::Join(path) = launch.plan.namespaces.get(Kind::Pid) {
         root.pids = Some(path);
     }
+    hide_machine()?;
     step::at("mount what the file lists");
     root.mounts()?;
     if !plan.devices.is_empty() {
@@ -128,6 +131,17 @@ fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
     step::at("make the root file system its root");
     root.finish()?;
     Ok(late)
+}
+
+/// What a booted machine's PID 1 writes and listens to is for nobody inside, whatever binds there are: it is
+/// taken out of this mount namespace.
+fn hide_machine() -> Result<()> {
+    const PID_1: &CStr = c"/run/nsinit/pid1";
+    match unmount(PID_1, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+        // This is no such machine.
+        Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL) => Ok(()),
+        Err(errno) => Err(errno).doing("take away", PID_1),
+    }
 }
 
 /// Mounts the groups that this process is in.

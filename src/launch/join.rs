@@ -76,9 +76,10 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let report = parent.report(&termination, arena, false, &mut heard)?;
     let Some(pid) = children.main().filter(|_| report) else { return Err(died(launch.arena)) };
     drop(parent);
-    launch.started();
+    launch.started(pid);
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
-    let status = attend(pid, terminal, &mut |event| {
+    let relay = launch.relay.take();
+    let status = attend(pid, terminal, relay, &mut |event| {
         if let Event::Reaped(pid) = event {
             children.reaped(pid);
         }

@@ -11,6 +11,7 @@ mod join;
 mod network;
 mod paused;
 mod place;
+mod relay;
 pub mod seal;
 mod start;
 mod survivor;
@@ -22,10 +23,12 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
 pub use place::{Place, Process, Running};
+pub use relay::{CHUNK, Relay};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
+use rustix::process::Pid;
 
-use crate::bytes::Arena;
+use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Groups};
 use crate::error::{Context, Error, Result, STATUS_SIGNAL};
 use crate::plan::Plan;
@@ -53,9 +56,11 @@ pub struct Launch<'a> {
     /// Whether a killed launcher's container was here: what it had of the host's network may be on
     /// its way back.
     pub follows: bool,
-    /// A descriptor that nsinit inherited and nobody owns: a line is written to it and it is closed
-    /// when the command runs.
+    /// A descriptor that nsinit inherited and nobody owns: a line with the process's number is written to it
+    /// and it is closed when the command runs.
     pub ready: Option<u32>,
+    /// The pipe that is the command's standard output and error, where that is not to have the caller's.
+    pub relay: Option<Relay>,
     /// The name of a container that somebody else keeps, which may only be joined.
     pub kept: Option<&'static CStr>,
     /// The caller's standard descriptors.
@@ -70,11 +75,15 @@ pub struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// The command runs.
-    fn started(&mut self) {
+    /// The command runs, in or below the process `pid`.
+    fn started(&mut self, pid: Pid) {
+        if let Some(relay) = &mut self.relay {
+            relay.begin();
+        }
         if let Some(fd) = self.ready.take() {
+            let line = Short::<16>::new(format_args!("{}\n", pid.as_raw_pid()));
             // Who does not listen any more need not be told.
-            let _ = crate::syscall::fd::write(fd as i32, b"\n");
+            let _ = crate::syscall::fd::write(fd as i32, line.as_str().as_bytes());
             crate::syscall::fd::close(fd);
         }
     }

@@ -101,10 +101,10 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
         parent.go(&[])?;
     }
     drop(lock);
-    launch.started();
+    launch.started(main);
     let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
     let Traces { children, survivor, groups, .. } = traces;
-    let status = attend(main, terminal, &mut |event| match event {
+    let status = attend(main, terminal, launch.relay.take(), &mut |event| match event {
         Event::Reaped(pid) => {
             children.reaped(pid);
             survivor.reaped(pid);

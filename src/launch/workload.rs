@@ -131,6 +131,10 @@ pub fn part<'a>(
 ) -> Result<()> {
     step::at("tie its life to the launcher's");
     die_with_launcher(sync, death_signal)?;
+    if let Some(relay) = &launch.relay {
+        step::at("make a pipe standard output");
+        relay.become_stdio()?;
+    }
     step::at("close the launcher's descriptors");
     let mut keep = heapless::Vec::<u32, 32>::new();
     for fd in kept.chain([sync.fd().as_fd()]) {

@@ -1,9 +1,10 @@
-//! setsockopt(2) for the options that rustix does not know; packets with descriptors, of one kind
+//! setsockopt(2) and getsockopt(2) for the options that rustix does not know; packets with descriptors, of one kind
 //! (unix(7), SCM_RIGHTS), for which rustix has a reader of every kind and of every address.
 
-use linux_raw_sys::general::{__NR_recvmsg, __NR_sendmsg, __NR_setsockopt};
+use linux_raw_sys::general::{__NR_getsockopt, __NR_recvmsg, __NR_sendmsg, __NR_setsockopt};
 use linux_raw_sys::net::{
-    MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, cmsghdr, msghdr,
+    MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, SCM_RIGHTS, SO_PEERCRED, SO_PEERPIDFD, SOL_SOCKET,
+    cmsghdr, msghdr,
 };
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
@@ -17,6 +18,37 @@ pub fn setsockopt(fd: BorrowedFd<'_>, level: u32, option: u32, value: u32) -> Re
     // SAFETY: the kernel reads `len` bytes of `value`; options with a longer value refuse it.
     ret(unsafe { syscall(__NR_setsockopt, [fd, level as usize, option as usize, at, len, 0]) })
         .map(drop)
+}
+
+/// getsockopt(2) into `value`; how many bytes of it were written.
+fn getsockopt(fd: BorrowedFd<'_>, option: u32, value: &mut [u32]) -> Result<usize, Errno> {
+    let mut len = size_of_val(value) as u32;
+    let (fd, at, len_at) =
+        (fd.as_raw_fd() as usize, value.as_mut_ptr() as usize, &raw mut len as usize);
+    // SAFETY: the kernel writes at most `len` bytes to `value`, and how many those were to `len`.
+    ret(unsafe {
+        syscall(__NR_getsockopt, [fd, SOL_SOCKET as usize, option as usize, at, len_at, 0])
+    })?;
+    Ok(len as usize)
+}
+
+/// Process and user of whoever has connected (SO_PEERCRED, unix(7)), as this process's namespaces number
+/// them; 0 for a process that has no number here.
+pub fn peer(fd: BorrowedFd<'_>) -> Result<(i32, u32), Errno> {
+    // struct ucred: pid, uid, gid
+    let mut credentials = [0; 3];
+    match getsockopt(fd, SO_PEERCRED, &mut credentials)? {
+        12 => Ok((credentials[0] as i32, credentials[1])),
+        _ => Err(Errno::INVAL),
+    }
+}
+
+/// A pidfd of whoever has connected (SO_PEERPIDFD, Linux 6.5). ENOPROTOOPT before that.
+pub fn peer_pidfd(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let mut pidfd = [0];
+    getsockopt(fd, SO_PEERPIDFD, &mut pidfd)?;
+    // SAFETY: the kernel has just made this descriptor, close-on-exec as all of its kind.
+    Ok(unsafe { OwnedFd::from_raw_fd(pidfd[0] as i32) })
 }
 
 /// Most descriptors in one packet.
@@ -107,6 +139,21 @@ mod tests {
     use super::*;
     use rustix::fd::AsFd;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    #[test]
+    fn the_other_end_is_known() {
+        let flags = SocketFlags::CLOEXEC;
+        let (a, _b) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        let (pid, uid) = peer(a.as_fd()).unwrap();
+        assert_eq!(pid, std::process::id() as i32);
+        assert_eq!(uid, rustix::process::geteuid().as_raw());
+        // Before Linux 6.5 there is none.
+        if let Ok(pidfd) = peer_pidfd(a.as_fd()) {
+            use rustix::fd::AsRawFd;
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
+            assert!(info.unwrap().contains(&format!("Pid:\t{pid}\n")));
+        }
+    }
 
     #[test]
     fn descriptors_arrive_as_many_as_were_sent_and_close_on_exec() {

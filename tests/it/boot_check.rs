@@ -87,25 +87,25 @@ fn every_fault_is_told_in_one_run() {
     run.ends(1);
     run.says(&[
         "services/b/container.json:",
-        "service.after[1]: there is no such container",
-        "services/a: service.after: it waits for itself in a circle",
-        "services/b: service.after: it waits for itself in a circle",
+        "service.after[1]: no such container",
+        "services/a: service.after: dependency cycle: a, b",
+        "services/b: service.after: dependency cycle: a, b",
         "service.grace: expected a number with a unit",
         "services/script: open /bin/bash: No such file or directory (ENOENT): the interpreter that /bin/script needs",
         "services/circle: execute /bin/circle: its interpreter needs an interpreter",
-        "services/text: execute /bin/text: it is neither a program nor a script",
-        "services/arm: execute /bin/arm: it is a program for another kind of machine",
-        "services/absent: find the command absent: there is no such file",
-        "onshutdown/e: find the root file system: there is neither",
+        "services/text: execute /bin/text: neither a program nor a script",
+        "services/arm: execute /bin/arm: a program for another architecture",
+        "services/absent: find the command absent: no such file",
+        "onshutdown/e: find the root file system: neither",
         "onboot/f/container.json: there is no such file",
         "services/user: find user somebody: no such user",
-        "services/idle/container.json: there is no \"command\" in it",
+        "services/idle/container.json: no \"command\" in it",
         "onboot/g/container.json:",
-        "service.after[0]: only a service can wait for one whose turn comes later",
+        "service.after[0]: its turn comes later",
     ]);
-    // Who waits for a circle is not in it, and "f" comes before "g" as it is.
+    // Who waits for a cycle is not in it, and "f" comes before "g" as it is.
     assert!(
-        !run.err.contains("services/outside") && !run.err.contains("after[1]: only"),
+        !run.err.contains("services/outside") && !run.err.contains("after[1]: its"),
         "{}",
         run.err
     );
@@ -148,7 +148,7 @@ fn every_fault_of_a_file_is_told_and_what_could_be_read_is_looked_at() {
         ": service.grace: expected a number with a unit",
         ": service.restart: unknown value \"sometimes\"; expected no, on-failure or always\n",
         ": apparmor_profile: not supported yet\n",
-        "services/a: find the command absent: there is no such file in the root file system\n",
+        "services/a: find the command absent: no such file in the root file system\n",
         "services/a: change directory to /nowhere: No such file or directory (ENOENT)\n",
         "services/a: find user somebody: no such user",
     ]);
@@ -204,9 +204,19 @@ fn the_machine_may_be_another_than_this_one() {
     let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
     let run = check(&system, &["--arch", other]);
     run.ends(1);
-    run.says(&["services/web: execute /bin/sh: it is a program for another kind of machine"]);
-    check(&system, &["--arch", "pdp11"]).fails(&["--arch: no such machine"]);
+    run.says(&["services/web: execute /bin/sh: a program for another architecture"]);
+    check(&system, &["--arch", "pdp11"]).fails(&["--arch: unknown architecture"]);
     system.place.run(&["boot", "--check", "/nowhere"]).fails(&["/nowhere"]);
     check(&system, &["more"]).fails(&["nsinit: more: --check takes one directory"]);
     assert_eq!(system.place.run(&["boot"]).status, FAILED);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_an_empty_one() {
+    let place = crate::world::Place::new();
+    place.run(&["boot", "--check", "/nonexistent"]).fails(&["check /nonexistent: No such file"]);
+    let dir = place.dir.to_str().unwrap();
+    place
+        .run(&["boot", "--check", dir])
+        .fails(&["no container in its onboot/, services/ or onshutdown/"]);
 }

@@ -44,7 +44,7 @@ fn ends(said: &str, word: &str) {
 fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
     let (mut running, mut monitor) = machine.boot_until(place, "READY");
     writeln!(monitor, "{command}").unwrap();
-    running.wait_for_within("the machine ends", machine.limit);
+    running.wait_for_within("powering off", machine.limit);
     running
 }
 
@@ -85,7 +85,7 @@ fn a_shell_on_the_console_holds_nothing_up(arch: Arch) {
     // Where it reads from a terminal, it ignores TERM.
     let (mut running, mut monitor) = machine.boot_until(&place, "/ # ");
     writeln!(monitor, "sendkey ctrl-alt-delete").unwrap();
-    running.wait_for_within("the machine ends: reboot", machine.limit);
+    running.wait_for_within("rebooting", machine.limit);
     let said = running.end_within(machine.limit).out;
     assert!(said.contains("reboot: Restarting") && !said.contains("killed"), "{said}");
 }
@@ -133,7 +133,7 @@ fn ctrl_alt_del_seven_times_waits_for_nothing() {
         sleep(Duration::from_millis(60));
     }
     let said = running.end_within(Duration::from_secs(25)).out;
-    assert!(said.contains("nsinit: the machine ends at once: Ctrl-Alt-Del"), "{said}");
+    assert!(said.contains("nsinit: resetting now: Ctrl-Alt-Del"), "{said}");
     assert!(said.contains("reboot: Restarting"), "{said}");
 }
 

@@ -54,7 +54,7 @@ fn without_a_file_system_it_says_so(arch: Arch) {
     fs::write(&image, vec![7; 1 << 20]).unwrap();
     let Some(machine) = machine(&place, arch, &image, "root=/dev/vda") else { return };
     let mut running = spawn(&mut machine.command());
-    let said = running.wait_for_within("a shell is on the console", machine.limit);
+    let said = running.wait_for_within("rescue shell on the console", machine.limit);
     let why = "mount the root file system /dev/vda: no file system that nsinit knows is on it";
     assert!(said.contains(why), "{said}");
     running.signal(libc::SIGKILL);

@@ -265,10 +265,27 @@ fn none_is_an_error_and_a_shell(arch: Arch) {
     machine.append += "root=UUID=none";
     let said = machine.boot();
     assert!(
-        said.contains("find the root UUID=none: no device of that name, label or UUID"),
+        said.contains(
+            "find the root UUID=none: no block device at all: put the module of its driver"
+        ),
         "{said}"
     );
     assert!(said.contains("RESCUED") && said.contains("reboot: Restarting"), "{said}");
+}
+
+#[test]
+fn of_a_root_that_is_not_there_the_devices_that_are_are_named() {
+    let place = Place::new();
+    let image = place.dir.join("disk.img");
+    fs::File::create(&image).unwrap().set_len(1 << 20).unwrap();
+    let append = "root=LABEL=wrong rootwait=1 nsinit.shell=/nothing";
+    let Some(machine) = machine(&place, Arch::X86_64, &image, append) else { return };
+    let said = machine.boot();
+    let why = "find the root LABEL=wrong: no device of that name, label or UUID; there are vda\n";
+    assert!(said.contains(why), "{said}");
+    let why =
+        "start the shell /nothing: No such file or directory (ENOENT): put one into root/bin/sh";
+    assert!(said.contains(why), "{said}");
 }
 
 fn an_init_that_can_not_be_executed_is_an_error_and_a_shell_that_ends(arch: Arch) {

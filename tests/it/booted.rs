@@ -83,7 +83,7 @@ impl System {
             let children = fs::read_to_string(children).unwrap_or_default();
             pid = children.trim().parse().unwrap_or(0);
             // It listens as soon as it can be asked; one that ends at once never does.
-            fs::exists(format!("/proc/{pid}/root/run/nsinit/control")).unwrap_or(false)
+            fs::exists(format!("/proc/{pid}/root/run/nsinit/pid1/control")).unwrap_or(false)
                 || fs::metadata(format!("/proc/{parent}/fd")).is_err()
                 || fs::read_link(format!("/proc/{parent}/exe")).is_err()
         });

@@ -157,3 +157,57 @@ fn an_image_that_can_not_be_compressed_is_an_error() {
     spawn(&mut script).end().ends(1);
     assert!(!place.dir.join("image.gz").exists());
 }
+
+/// The text of a file in an image.
+fn text(place: &Place, file: &str, name: &str) -> String {
+    let mut cpio = Command::new("sh");
+    let script = "cpio -i --quiet --to-stdout \"$2\" <\"$1\"";
+    cpio.current_dir(&place.dir).args(["-c", script, "sh", file, name]).stdin(Stdio::null());
+    spawn(&mut cpio).end().ok().to_owned()
+}
+
+#[test]
+fn compressed_modules_are_unpacked_and_what_they_need_is_looked_for() {
+    let place = Place::new();
+    container(&place, "in/onboot/1");
+    let dir = place.dir.join("in/modules");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("soft-dog.ko"), "x\0depends=watch-dog,llc\0name=soft\0").unwrap();
+    for (name, program) in [("watch_dog", "xz"), ("b", "zstd"), ("c", "gzip")] {
+        fs::write(dir.join(format!("{name}.ko")), format!("module {name}")).unwrap();
+        let mut compress = Command::new(program);
+        compress.current_dir(&dir).arg(format!("{name}.ko")).stdin(Stdio::null());
+        spawn(&mut compress).end().ends(0);
+    }
+    // zstd keeps the file, whose second name must stay as it is.
+    fs::write(dir.join("b.ko"), "another").unwrap();
+    let run = pack(&place, "in", "image");
+    run.ends(0);
+    let missing = "mkinitramfs: warning: modules/soft-dog.ko needs the module llc, which is not in modules/\n";
+    assert_eq!(run.err, missing);
+    let names = names(&place, "image");
+    let mut modules: Vec<_> =
+        names.iter().filter_map(|name| name.strip_prefix("modules/")).collect();
+    modules.sort_unstable();
+    assert_eq!(modules, ["b.ko", "c.ko", "soft-dog.ko", "watch_dog.ko"]);
+    assert_eq!(text(&place, "image", "modules/watch_dog.ko"), "module watch_dog");
+    assert_eq!(text(&place, "image", "modules/b.ko"), "module b");
+    assert_eq!(fs::read_to_string(dir.join("b.ko")).unwrap(), "another");
+    assert!(dir.join("c.ko.gz").exists());
+}
+
+#[test]
+fn a_module_that_can_not_be_unpacked_makes_no_image() {
+    let place = Place::new();
+    container(&place, "in/onboot/1");
+    fs::create_dir(place.dir.join("in/modules")).unwrap();
+    fs::write(place.dir.join("in/modules/x.ko.xz"), "nonsense").unwrap();
+    refuses(&place, "in", "modules/x.ko.xz: can't unpack it");
+}
+
+#[test]
+fn help_is_given() {
+    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/mkinitramfs"));
+    let run = spawn(script.arg("--help").stdin(Stdio::null())).end();
+    assert!(run.ok().starts_with("usage: scripts/mkinitramfs DIR"), "{}", run.out);
+}

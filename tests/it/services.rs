@@ -51,8 +51,8 @@ fn an_onboot_that_fails_holds_up_the_rest_and_the_system_stays() {
     system.script("services", "web", POLITE);
     system.script("services", "other", POLITE);
     let mut booted = system.boot();
-    booted.says("1: nsinit: it ended with status 3, and is not started again\n");
-    booted.says("nothing further is started, and the machine stays up\n");
+    booted.says("1: nsinit: exited with status 3; not restarting\n");
+    booted.says("the machine stays up\n");
     assert_eq!(booted.list("2")[2], "idle");
     // Somebody who looks at it starts what is wanted, and nothing else is.
     booted.verb(&["start", "web"]).ok();
@@ -70,7 +70,7 @@ fn an_onboot_that_may_fail_does_not() {
     system.script("services", "web", POLITE);
     let mut booted = system.boot();
     booted.says("web: up\n");
-    booted.says("1: nsinit: it was killed by signal 9");
+    booted.says("1: nsinit: was killed by signal 9");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_service_that_fails_at_once_is_started_again_with_growing_pauses() {
     system.script("services", "crash", "exit 7");
     let mut booted = system.boot();
     for pause in [100, 200, 400, 800] {
-        booted.says(&format!("crash: nsinit: it ended with status 7; again in {pause} ms\n"));
+        booted.says(&format!("crash: nsinit: exited with status 7; restarting in {pause} ms\n"));
     }
     let line = booted.list("crash");
     assert_eq!((line[2].as_str(), line[4].as_str()), ("back-off", "7"), "{line:?}");
@@ -114,8 +114,8 @@ fn a_policy_says_which_end_is_followed_by_a_start() {
         system.add("services", name, &config);
     }
     let mut booted = system.boot();
-    booted.says("c: nsinit: it ended with status 0; again in 200 ms\n");
-    booted.says("d: nsinit: it ended with status 1; again in 200 ms\n");
+    booted.says("c: nsinit: exited with status 0; restarting in 200 ms\n");
+    booted.says("d: nsinit: exited with status 1; restarting in 200 ms\n");
     assert_eq!(booted.list("a")[2..6], ["failed", "-", "1", "0"]);
     assert_eq!(booted.list("b")[2..6], ["ended", "-", "0", "0"]);
 }
@@ -130,7 +130,13 @@ fn a_crash_loop_ends_and_does_what_its_file_says() {
     let said = system.boot().ends();
     in_order(
         &said,
-        &["again in 100 ms", "again in 200 ms", "and is not started again", "web: bye", "reboot"],
+        &[
+            "restarting in 100 ms",
+            "restarting in 200 ms",
+            "giving up after 2 restarts in a row",
+            "web: bye",
+            "rebooting",
+        ],
     );
 }
 
@@ -145,7 +151,7 @@ fn after_orders_starts_and_stops() {
     }
     let mut booted = system.boot();
     booted.says("b: nsinit: container.json:");
-    booted.says("service.after[1]: there is no such container\n");
+    booted.says("service.after[1]: no such container\n");
     for name in ["a", "b", "c"] {
         booted.says(&format!("{name}: up\n"));
     }
@@ -162,6 +168,46 @@ fn after_orders_starts_and_stops() {
     assert!(begun("c") <= begun("b") && begun("b") <= begun("a"), "{}", blame.out);
     let said = booted.power_off();
     in_order(&said, &["a: bye", "b: bye", "c: bye"]);
+}
+
+#[test]
+fn a_service_may_name_what_was_before_it_anyway() {
+    let system = System::new();
+    system.script("onboot", "10-net", "echo NET");
+    let mut config = service(POLITE);
+    config.set("service.after", r#"["10-net"]"#);
+    system.add("services", "web", &config);
+    let mut config = service("echo LAST");
+    config.set("service.after", r#"["web", "10-net"]"#);
+    system.add("onshutdown", "last", &config);
+    let mut config = service("true");
+    config.set("service.after", r#"["web"]"#);
+    system.add("onboot", "20-early", &config);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    let said = booted.power_off();
+    in_order(&said, &["20-early: nsinit: container.json:", "its turn comes later\n", "last: LAST"]);
+    assert_eq!(said.matches("service.after").count(), 1, "{said}");
+}
+
+#[test]
+fn what_runs_once_is_done_when_it_has_ended_and_its_failure_by_hand_stops_nothing() {
+    let system = System::new();
+    let script = "n=$(cat /n 2>/dev/null || echo 0); echo $((n+1)) > /n; sleep 0.3; exit $n";
+    let mut config = service(script);
+    config.set("service.on_failure", quote("reboot"));
+    system.add("onboot", "10-net", &config);
+    system.script("services", "web", POLITE);
+    let mut booted = system.boot();
+    booted.says("web: up\n");
+    let run = booted.verb(&["start", "10-net"]);
+    run.ends(1);
+    run.says(&["10-net: failed"]);
+    assert_eq!(booted.list("10-net")[4], "1");
+    assert_eq!(booted.list("web")[2], "running");
+    let said = booted.power_off();
+    assert!(said.contains("10-net: nsinit: exited with status 1; not restarting\n"), "{said}");
+    assert!(!said.contains("stays up") && said.contains("powering off"), "{said}");
 }
 
 #[test]
@@ -196,7 +242,7 @@ fn those_that_wait_for_nobody_are_asked_to_end_in_the_reverse_of_their_start() {
 }
 
 #[test]
-fn of_two_circles_that_is_broken_which_waits_for_no_other() {
+fn of_two_cycles_that_is_broken_which_waits_for_no_other() {
     let system = System::new();
     for (name, after) in
         [("a", r#"["b"]"#), ("b", r#"["a", "d"]"#), ("c", r#"["d"]"#), ("d", r#"["c"]"#)]
@@ -209,21 +255,22 @@ fn of_two_circles_that_is_broken_which_waits_for_no_other() {
     booted.says("a: up\n");
     booted.says("b: up\n");
     let said = booted.running.err();
-    let circle = "nsinit: \"after\" goes round in a circle: it is started now\n";
-    in_order(&said, &[&format!("c: {circle}"), &format!("a: {circle}")]);
+    let cycle =
+        |names| format!("nsinit: dependency cycle in \"after\": {names}; starting it anyway\n");
+    in_order(&said, &[&format!("c: {}", cycle("c, d")), &format!("a: {}", cycle("a, b"))]);
 }
 
 #[test]
-fn a_circle_of_after_is_broken_loudly() {
+fn a_cycle_of_after_is_broken_loudly() {
     let system = System::new();
-    // The first waits for those of the circle and is not in it.
+    // The first waits for those of the cycle and is not in it.
     for (name, after) in [("1", r#"["b"]"#), ("a", r#"["b"]"#), ("b", r#"["a"]"#)] {
         let mut config = service(POLITE);
         config.set("service.after", after);
         system.add("services", name, &config);
     }
     let mut booted = system.boot();
-    booted.says("a: nsinit: \"after\" goes round in a circle: it is started now\n");
+    booted.says("a: nsinit: dependency cycle in \"after\": a, b; starting it anyway\n");
     booted.says("b: up\n");
     booted.says("1: up\n");
     let said = booted.power_off();
@@ -248,7 +295,7 @@ fn each_is_stopped_by_its_own_signal_and_killed_after_its_own_grace() {
     let start = Instant::now();
     let said = booted.power_off();
     assert!(said.contains("int: INTERRUPTED"), "{said}");
-    assert!(said.contains("deaf: nsinit: it did not end in time: it is killed"), "{said}");
+    assert!(said.contains("deaf: nsinit: did not stop in time; killing it"), "{said}");
     // The grace of neither is the default, nor is there a pause for all.
     assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
 }
@@ -268,7 +315,7 @@ fn one_can_be_stopped_started_and_started_again_by_hand() {
     assert_eq!(booted.list("web")[2], "stopped");
     let run = booted.verb(&["stop", "web"]);
     run.ends(1);
-    run.says(&["web: it does not run"]);
+    run.says(&["web: not running"]);
     booted.verb(&["start", "web"]).ok();
     assert_eq!(booted.list("web")[2], "running");
     booted.verb(&["start", "web"]).ends(1);
@@ -278,8 +325,8 @@ fn one_can_be_stopped_started_and_started_again_by_hand() {
     assert_ne!(line[3], first);
     let run = booted.verb(&["restart", "nobody"]);
     run.ends(1);
-    run.says(&["nobody: there is no container of this name"]);
-    booted.verb(&["stop"]).fails(&["its name is missing"]);
+    run.says(&["nobody: no container has this name (nsinit list)"]);
+    booted.verb(&["stop"]).fails(&["missing container name"]);
     booted.says("web: run-x\n");
 }
 
@@ -310,13 +357,13 @@ fn when_nothing_is_left_to_run_the_system_does_what_idle_says() {
     let system = System::new();
     system.script("services", "job", "echo done");
     let said = system.boot().ends();
-    in_order(&said, &["job: done", "power off"]);
+    in_order(&said, &["job: done", "powering off"]);
 
     let mut system = System::new();
     system.script("services", "job", "echo done");
     system.words += "nsinit.idle=stay";
     let mut booted = system.boot();
-    booted.says("nothing is left to run");
+    booted.says("nothing left to run; staying up");
     assert_eq!(booted.list("job")[2], "ended");
 }
 
@@ -334,14 +381,14 @@ fn a_system_without_containers_stays_up_and_says_so() {
 #[test]
 fn names_that_can_not_be_are_left_out_and_so_is_who_is_not_wanted() {
     let mut system = System::new();
-    for name in ["web", "not wanted", "log", "extra"] {
+    for name in ["web", "not wanted", "pid1", "extra"] {
         system.script("services", name, POLITE);
     }
     system.script("onshutdown", "web", "true");
     system.words += "nsinit.skip=extra,nobody";
     let mut booted = system.boot();
-    booted.says("services/not wanted: its name has something else than letters");
-    booted.says("services/log: nsinit needs this name itself");
+    booted.says("services/not wanted: the name has other characters than letters");
+    booted.says("services/pid1: nsinit uses this name itself");
     booted.says("onshutdown/web: another container has this name");
     booted.says("nsinit.only, nsinit.skip: there is no container nobody\n");
     assert!(!booted.running.err().contains("no container extra"), "{}", booted.running.err());
@@ -399,6 +446,45 @@ fn lines_carry_their_name_whatever_they_are_made_of() {
 }
 
 #[test]
+fn what_a_terminal_would_obey_is_shown_on_the_console_and_in_the_log() {
+    let system = System::new();
+    // CSI as one byte, as a character of its own, and inside of an ordinary one.
+    let script = r"printf 'a\2332J\302\2332Jb\303\233\033[m\r\nend'; sleep 1000";
+    system.script("services", "talk", script);
+    let mut booted = system.boot();
+    let shown = "a\\x9b2J\\u{9b}2Jb\u{db}^[[m\n";
+    booted.says(&format!("talk: {shown}"));
+    until("the line is in the log", || booted.verb(&["logs", "talk"]).out.contains("end"));
+    assert_eq!(booted.verb(&["logs", "talk"]).ok(), format!("{shown}end"));
+}
+
+#[test]
+fn a_line_is_cut_between_characters() {
+    let system = System::new();
+    // Two bytes each, the first of which is at an odd place.
+    system.script("services", "talk", r#"printf x; yes é | head -n 600 | tr -d '\n'; echo"#);
+    let said = system.boot().ends();
+    let lines: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("talk: ")).collect();
+    assert_eq!(lines, [&*format!("x{}", "é".repeat(399)), &*"é".repeat(201)], "{said}");
+}
+
+#[test]
+fn why_there_is_no_log_is_said() {
+    let system = System::new();
+    system.script("services", "quiet", "sleep 1000");
+    let booted = system.boot();
+    booted.is("quiet", "running");
+    let run = booted.verb(&["logs", "quiet"]);
+    run.ends(1);
+    run.says(&[
+        "print the log of quiet: it has written nothing yet, or its \"log\" has no \"file\"",
+    ]);
+    let run = booted.verb(&["logs", "nobody"]);
+    run.ends(1);
+    run.says(&["print the log of nobody: no container has this name"]);
+}
+
+#[test]
 fn a_log_file_keeps_the_youngest_and_no_more_than_it_may() {
     let system = System::new();
     let mut config =
@@ -416,8 +502,13 @@ fn a_log_file_keeps_the_youngest_and_no_more_than_it_may() {
     let numbers: Vec<u32> =
         log.lines().filter_map(|l| l.strip_prefix("line-")?.parse().ok()).collect();
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{log}");
-    let sizes =
-        booted.inside(&["stat", "-c", "%s %a", "/run/nsinit/log/talk", "/run/nsinit/log/talk~"]);
+    let sizes = booted.inside(&[
+        "stat",
+        "-c",
+        "%s %a",
+        "/run/nsinit/pid1/log/talk",
+        "/run/nsinit/pid1/log/talk~",
+    ]);
     for line in sizes.ok().lines() {
         let (size, mode) = line.split_once(' ').unwrap();
         assert!(size.parse::<u32>().unwrap() <= 5 * 1024 && mode == "600", "{line}");
@@ -455,7 +546,9 @@ fn a_size_that_is_none_is_named() {
 #[test]
 fn a_full_run_directory_costs_lines_and_nothing_else() {
     let mut system = System::new();
-    system.before = "mount -o remount,size=32k /run;".to_owned();
+    // What is mounted there already stays.
+    system.before =
+        "mkdir -p /run/nsinit/pid1 && mount -t tmpfs -o size=32k own /run/nsinit/pid1;".to_owned();
     let script = format!("head -c 100000 /dev/zero | tr '\\0' 'x'; {POLITE}");
     let mut config = service(&script);
     config.set("service.log", r#"["file"]"#);
@@ -467,8 +560,8 @@ fn a_full_run_directory_costs_lines_and_nothing_else() {
     // It is said once, and the machine ends as ever.
     let said = booted.power_off();
     assert_eq!(said.matches("lines are lost").count(), 1);
-    let asked = said.find("nsinit: the end is asked for: the containers are stopped\n");
-    assert!(asked.is_some_and(|asked| asked < said.find("the machine ends").unwrap()), "{said}");
+    let asked = said.find("nsinit: shutdown requested: stopping containers\n");
+    assert!(asked.is_some_and(|asked| asked < said.find("powering off").unwrap()), "{said}");
 }
 
 #[test]
@@ -479,7 +572,7 @@ fn pid_1_sleeps_is_small_and_reaps_what_is_given_to_it() {
     config.set("service.restart", quote("always"));
     system.add("services", "crash", &config);
     let mut booted = system.boot();
-    booted.says("again in 1600 ms");
+    booted.says("restarting in 1600 ms");
     booted.inside(&["sh", "-c", "(sleep 0.05 &) ; true"]).ok();
     let pid = booted.pid;
     let field = |file: &str, key: &str| {
@@ -508,7 +601,7 @@ fn whatever_takes_too_long_is_stopped() {
     system.add("onboot", "slow", &config);
     system.script("services", "web", POLITE);
     let mut booted = system.boot();
-    booted.says("slow: nsinit: it takes longer than it may: it is stopped\n");
+    booted.says("slow: nsinit: exceeded its timeout; stopping it\n");
     booted.says("web: up\n");
     assert_eq!(booted.list("slow")[2], "failed");
 }
@@ -530,6 +623,6 @@ fn nobody_but_root_is_heard() {
         "stop",
         "web",
     ]);
-    run.fails(&["/run/nsinit/control"]);
+    run.fails(&["/run/nsinit/pid1/control"]);
     assert_eq!(booted.list("web")[2], "running");
 }

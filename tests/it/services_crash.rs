@@ -29,9 +29,9 @@ fn it_costs_pid_1_less_than_a_hundredth_of_a_processor() {
     system.add("services", "crash", &config);
     system.script("services", "web", "sleep 1000");
     let mut booted = system.boot();
-    booted.says("again in 100 ms");
+    booted.says("restarting in 100 ms");
     let (since, own, others) = (Instant::now(), ran(booted.pid), waited_for(booted.pid));
-    let said = booted.says("again in 6400 ms");
+    let said = booted.says("restarting in 6400 ms");
     let took = since.elapsed();
     let own = ran(booted.pid) - own;
     let others = waited_for(booted.pid) - others;
@@ -39,7 +39,7 @@ fn it_costs_pid_1_less_than_a_hundredth_of_a_processor() {
     assert!(u128::from(own) * 100 < took.as_nanos(), "{own} ns in {took:?}");
     // Six starts, and six pauses: 6.3 s of them.
     assert_eq!(
-        said.matches("crash: nsinit: it ended with status 1; again in").count(),
+        said.matches("crash: nsinit: exited with status 1; restarting in").count(),
         7,
         "{said}"
     );
@@ -61,8 +61,8 @@ fn who_has_run_for_ten_seconds_has_not_failed_in_a_row() {
     config.set("service.restart_max", "3");
     system.add("services", "web", &config);
     let mut booted = system.boot();
-    let said = booted.says("and is not started again");
+    let said = booted.says("giving up after 3 restarts in a row");
     let pauses: Vec<&str> =
-        said.lines().filter_map(|line| line.split("again in ").nth(1)).collect();
+        said.lines().filter_map(|line| line.split("restarting in ").nth(1)).collect();
     assert_eq!(pauses, ["100 ms", "200 ms", "100 ms", "200 ms", "400 ms"], "{said}");
 }

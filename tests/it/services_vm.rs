@@ -92,7 +92,7 @@ fn a_crash_loop_costs_next_to_nothing_and_pid_1_stays_small(arch: Arch) {
     let resident: u32 = resident.split_whitespace().next().unwrap().parse().unwrap();
     println!("resident: {resident} kB");
     assert!(resident <= 150, "{resident} kB");
-    assert!(said.contains("crash: nsinit: it ended with status 3; again in 3200 ms"), "{said}");
+    assert!(said.contains("crash: nsinit: exited with status 3; restarting in 3200 ms"), "{said}");
 }
 
 fn a_second_failure_brings_no_second_shell(arch: Arch) {
@@ -105,7 +105,7 @@ fn a_second_failure_brings_no_second_shell(arch: Arch) {
     let shell = format!("#!/bin/busybox sh\nexport PATH=/bin\necho A SHELL\n{script}\n");
     machine.program("bin/sh", &shell);
     let said = machine.boot();
-    assert_eq!(said.matches("first: nsinit: it ended with status 3").count(), 2, "{said}");
+    assert_eq!(said.matches("first: nsinit: exited with status 3").count(), 2, "{said}");
     assert_eq!(said.matches("A SHELL").count(), 1, "{said}");
 }
 

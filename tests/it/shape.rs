@@ -9,7 +9,7 @@ use crate::world::{nsinit, spawn};
 /// Imports point down only; rooms of one layer don't know each other.
 const LAYERS: [&[&str]; 9] = [
     &["syscall"],
-    &["error", "errno", "say", "near", "bytes", "inet", "signame", "step", "json"],
+    &["error", "errno", "say", "near", "bytes", "inet", "signame", "step", "json", "visible"],
     &["jsonmin", "proc", "beneath", "trust", "exec"],
     &["plan"],
     &["rootfs", "net", "cgroup", "security", "tty", "state", "init"],

@@ -508,6 +508,21 @@ static int read_device(const char *path, long kib)
 	return 0;
 }
 
+/* Writes a text longer than whoever reads it takes at once, and splices from where nothing comes: the
+ * pipe's lock is held from then on. */
+static int hold_output(void)
+{
+	static char text[32768];
+	int pair[2];
+	memset(text, 'x', sizeof text);
+	for (size_t i = 63; i < sizeof text; i += 64)
+		text[i] = '\n';
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || write(1, text, sizeof text) < 0)
+		return 1;
+	splice(pair[0], NULL, 1, NULL, 1 << 16, 0);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 #define IS(n, word) (argc == (n) + 2 && !strcmp(argv[1], word))
@@ -529,6 +544,8 @@ int main(int argc, char **argv)
 		return rights(atof(argv[2]), argv[3]);
 	if (IS(1, "hold"))
 		return hold(argv[2]);
+	if (IS(0, "hold-output"))
+		return hold_output();
 	if (IS(3, "flip"))
 		return flip(argv[2], argv[3], atof(argv[4]));
 	if (IS(1, "winsize"))

@@ -12,7 +12,7 @@ use super::child::{after, directory, join, read};
 use super::image::{base, fstype};
 use super::inside;
 use super::table::find;
-use super::unit::{Set, UNITS, Unit, in_circles};
+use super::unit::{Labels, Set, UNITS, Unit, cycle_of, in_cycles};
 use crate::beneath;
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
@@ -38,12 +38,14 @@ pub fn check(
 ) -> Result<bool> {
     let mut units = Vec::<Unit, UNITS>::new();
     let mut good = true;
+    let there = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, dir, there, Mode::empty()).doing("check", dir)?;
     find(dir, &mut units, arena, &mut |text| {
         good = false;
         say::error(text);
     });
     if units.is_empty() {
-        let why = "there is nothing in \"onboot\", \"services\" and \"onshutdown\" of it";
+        let why = "no container in its onboot/, services/ or onshutdown/";
         return Err(Error::refused("check", dir, why));
     }
     let here = openat(CWD, c".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
@@ -55,7 +57,7 @@ pub fn check(
         }
         fchdir(here.as_fd()).doing("go back to", "the working directory")?;
     }
-    Ok(good & !goes_round(&units))
+    Ok(good & !goes_round(dir, &units))
 }
 
 /// Everything about one container. The messages of its file have the path in them, the others get
@@ -114,7 +116,7 @@ fn rootfs(plan: &Plan, place: &CStr) -> Result<Option<OwnedFd>> {
         return Ok(Some(root));
     }
     let Some(fstype) = fstype(&root).doing("read the image", base.path)? else {
-        let why = "it is neither squashfs nor ext4 nor erofs";
+        let why = "neither squashfs nor ext4 nor erofs";
         return Err(Error::refused("use the image", base.path, why));
     };
     // Not everybody can, and not every kernel knows what another does.
@@ -165,7 +167,7 @@ fn command(plan: &Plan, root: BorrowedFd, machine: u16, arena: &Arena) -> Result
             return runs(file, path, root, machine, arena);
         }
     }
-    Err(Error::refused("find the command", name, "there is no such file in the root file system"))
+    Err(Error::refused("find the command", name, "no such file in the root file system"))
 }
 
 /// Whether this machine runs it, and what it needs to be run.
@@ -182,15 +184,18 @@ fn runs(
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
             || stat.st_mode & 0o111 == 0
         {
-            return refused(path, "it is no file that may be executed");
+            return refused(path, "not an executable file");
         }
         let mut buf = [0; 256];
         let needs = match program(fd_path(file.as_fd()).as_cstr(), &mut buf) {
             None => {
-                return refused(path, "it is neither a program nor a script with a #! line");
+                return refused(path, "neither a program nor a script with a #! line");
             }
             Some(Program { machine: Some(other), .. }) if other != machine => {
-                return refused(path, "it is a program for another kind of machine");
+                return refused(
+                    path,
+                    "a program for another architecture (--arch names the machine's)",
+                );
             }
             Some(program) => program.interpreter,
         };
@@ -204,15 +209,16 @@ fn runs(
             })?;
         path = interpreter;
     }
-    refused(path, "its interpreter needs an interpreter, and so on without end")
+    refused(path, "its interpreter needs an interpreter, more than four deep")
 }
 
 /// Whether some of them wait for each other: those are said.
-fn goes_round(units: &[Unit]) -> bool {
-    let circles = in_circles(units, Set::MAX);
-    for (_, unit) in units.iter().enumerate().filter(|(n, _)| circles >> n & 1 != 0) {
-        let (kind, name) = (unit.kind.dir(), unit.label());
-        say::error(format_args!("{kind}/{name}: service.after: it waits for itself in a circle"));
+fn goes_round(dir: &CStr, units: &[Unit]) -> bool {
+    let cycles = in_cycles(units, Set::MAX);
+    for (n, unit) in units.iter().enumerate().filter(|(n, _)| cycles >> n & 1 != 0) {
+        let (dir, kind, name) = (Show(dir.to_bytes()), unit.kind.dir(), unit.label());
+        let cycle = Labels(units, cycle_of(units, Set::MAX, n));
+        say::error(format_args!("{dir}/{kind}/{name}: service.after: dependency cycle: {cycle}"));
     }
-    circles != 0
+    cycles != 0
 }

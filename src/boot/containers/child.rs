@@ -35,7 +35,7 @@ pub struct Child<'a> {
     pub kind: Kind,
     /// All of them: names in `after` are looked up.
     pub units: &'a [Unit],
-    /// Its end of the pipe.
+    /// The launcher's way to say something, and to pass on what the container says.
     pub output: BorrowedFd<'a>,
     /// Where its output goes if its file does not say.
     pub log: u32,
@@ -87,6 +87,7 @@ fn become_launcher(child: Child) -> Result<core::convert::Infallible, Error> {
         Some(c"exec".into()),
         Some(c"--id".into()),
         Some(name.into()),
+        Some(c"--relay".into()),
         Some(c"--ready-fd".into()),
         Some(ready.into()),
         None::<ThinCStr>,
@@ -123,7 +124,7 @@ pub fn read(plan: &mut Plan, path: &'static CStr, arena: &Arena) -> Result<(), E
     if let Err(fault) = read {
         tell(fault, arena);
     }
-    Err(Error::refused("use", path, "there is no \"command\" in it"))
+    Err(Error::refused("use", path, "no \"command\" in it"))
 }
 
 /// The names in "after" as a set, and whether all can be waited for: others are said.
@@ -137,15 +138,19 @@ pub fn after(
     let mut set = 0;
     let mut known = true;
     for (n, name) in plan.service.after.iter().enumerate() {
-        let found = units.iter().position(|unit| unit.kind == kind && unit.name == *name);
-        match found {
+        let found = units.iter().enumerate().find(|(_, unit)| unit.name == *name);
+        match found.map(|(at, unit)| (at, unit.kind)) {
+            // It has had its turn.
+            Some((_, other)) if other < kind => {}
             // Those that are no services run in the order of their names, whatever they say.
-            Some(at) if kind == Kind::Service || *name < own => set |= 1 << at,
-            _ => {
+            Some((at, other)) if other == kind && (kind == Kind::Service || *name < own) => {
+                set |= 1 << at;
+            }
+            found => {
                 known = false;
                 let why = match found {
-                    None => "there is no such container",
-                    Some(_) => "only a service can wait for one whose turn comes later",
+                    None => "no such container",
+                    Some(_) => "its turn comes later",
                 };
                 let finding = Finding { part: "after", index: Some(n), key: "", why, text: c"" };
                 let file = path.to_str().unwrap_or("container.json");
@@ -157,7 +162,7 @@ pub fn after(
     (set, known)
 }
 
-/// Nothing to read, and the pipe to write to. /dev/null may not exist: a pipe without a writer is as
+/// Nothing to read, and PID 1 to write to. /dev/null may not exist: a pipe without a writer is as
 /// good.
 fn standard(output: BorrowedFd) -> rustix::io::Result<()> {
     let (nothing, writer) = pipe_with(PipeFlags::CLOEXEC)?;

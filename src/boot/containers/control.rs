@@ -1,5 +1,5 @@
 //! What may be asked of PID 1: a packet with a word and perhaps a name, and packets in answer, the
-//! last of which begins with a digit: the exit status. Only root is heard.
+//! last of which begins with a digit: the exit status. Only root of the machine itself is heard (`peer`).
 
 use core::fmt;
 
@@ -7,21 +7,21 @@ use heapless::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, unlinkat};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with,
     bind, connect, recv, send, socket_with,
 };
 
-use super::unit::State;
+use super::peer;
+use super::unit::{Kind, State};
 use super::{Phase, Room};
 use crate::bytes::{Short, split_by};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::syscall::fd::AsFd;
 use crate::syscall::time::boottime;
 
 /// Where it listens.
-pub const SOCKET: &core::ffi::CStr = c"/run/nsinit/control";
+pub const SOCKET: &core::ffi::CStr = c"/run/nsinit/pid1/control";
 /// Most who are heard at once.
 pub const CLIENTS: usize = 8;
 /// Longest request and answer.
@@ -97,7 +97,8 @@ pub fn ask(request: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<()> {
                 .doing("wait for the answer of", SOCKET)?;
         let packet = buf.get(..n).unwrap_or(&[]);
         if packet.is_empty() {
-            return Err(Errno::CONNRESET).doing("wait for the answer of", SOCKET);
+            let why = "refused: it takes root, in the machine's own PID and user namespace";
+            return Err(Error::refused("ask", SOCKET, why));
         }
         each(packet);
         if packet.first().is_some_and(u8::is_ascii_digit) {
@@ -114,9 +115,8 @@ impl Control {
         while !self.clients.is_full()
             && let Ok(fd) = accept_with(listener, flags)
         {
-            let root = socket_peercred(&fd).is_ok_and(|who| who.uid.is_root());
             // Whoever is refused sees the end of the connection.
-            if root {
+            if peer::is_ours(fd.as_fd()) {
                 // There is room.
                 drop(self.clients.push(Client { fd, waits: None }));
             }
@@ -154,8 +154,11 @@ impl Room<'_, '_> {
             return self.list(n, steps, name == b"json");
         }
         let Some(unit) = self.units.iter().position(|unit| unit.name.to_bytes() == name) else {
-            return self.reply(n, format_args!("1there is no container of this name"));
+            return self.reply(n, format_args!("1no container has this name (nsinit list)"));
         };
+        if word == b"known" {
+            return self.reply(n, format_args!("0"));
+        }
         match self.ask(word, unit) {
             Ok(()) => {
                 if let Some(client) = self.control.clients.get_mut(n) {
@@ -169,18 +172,18 @@ impl Room<'_, '_> {
     /// Does what is asked of a container.
     fn ask(&mut self, word: &[u8], n: usize) -> core::result::Result<(), &'static str> {
         if self.phase >= Phase::Stopping {
-            return Err("the machine ends");
+            return Err("the machine is shutting down");
         }
         let Some(unit) = self.units.get_mut(n) else { return Ok(()) };
         let (rests, stop, restart) = (unit.pid.is_none(), word == b"stop", word == b"restart");
         match word {
             _ if stop && rests && unit.state != State::BackOff => {
-                return Err("it does not run");
+                return Err("not running");
             }
             _ if stop || restart => {}
             b"start" if rests => {}
-            b"start" => return Err("it runs"),
-            _ => return Err("nothing that can be asked for"),
+            b"start" => return Err("already running"),
+            _ => return Err("unknown request"),
         }
         unit.failures = 0;
         if rests && !stop {
@@ -205,6 +208,8 @@ impl Room<'_, '_> {
             };
             let Some(unit) = self.units.get(unit) else { continue };
             let (status, how) = match unit.state {
+                // What runs once is done when it has ended.
+                State::Running if unit.kind != Kind::Service => continue,
                 State::Running | State::Ended | State::Stopped => (0, unit.state.name()),
                 State::Failed | State::BackOff => (1, unit.state.name()),
                 _ => continue,

@@ -44,14 +44,14 @@ pub fn base(plan: &Plan) -> Result<Base> {
         None => NAMES.into_iter().find_map(|name| Some((name, stat(name).ok()?))),
     };
     let Some((path, found)) = found else {
-        let why = "there is neither a directory \"rootfs\" nor an image \"rootfs.img\"";
+        let why = "neither a directory rootfs/ nor an image rootfs.img is there";
         return Err(Error::refused("find the root file system", (), why));
     };
     let image = match FileType::from_raw_mode(found.st_mode) {
         FileType::Directory => false,
         FileType::RegularFile | FileType::BlockDevice => true,
         _ => {
-            let why = "it is neither a directory nor an image";
+            let why = "neither a directory nor an image";
             return Err(Error::refused("use as root file system", path, why));
         }
     };
@@ -121,22 +121,30 @@ fn link(to: &'static CStr, path: &'static CStr) -> Result<()> {
 fn mount_image(path: &'static CStr, on: &'static CStr) -> Result<()> {
     let file = open(path, OFlags::RDONLY).doing("open the image", path)?;
     let fstype = fstype(&file).doing("read the image", path)?.ok_or_else(|| {
-        Error::refused("mount the image", path, "it is neither squashfs nor ext4 nor erofs")
+        Error::refused("mount the image", path, "neither squashfs nor ext4 nor erofs")
     })?;
     // The device lives as long as somebody has it open: the mount has.
     let device = loop_device(&file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
-    mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(explained)
+    mount(source, on, fstype, flags, None).doing("mount the image", path).map_err(|error| {
+        explained(
+            error,
+            match fstype.to_bytes() {
+                b"squashfs" => "this kernel has no squashfs: put its module into modules/",
+                b"erofs" => "this kernel has no erofs: put its module into modules/",
+                _ => "this kernel has no ext4: put its module into modules/",
+            },
+        )
+    })
 }
 
-/// With what the kernel means, where an image could not be mounted.
-pub fn explained(error: Error) -> Error {
+/// With what the kernel means, where an image could not be mounted; `unknown` where it does not know the
+/// file system.
+pub fn explained(error: Error, unknown: &'static str) -> Error {
     match error.raw() {
-        Some(Errno::NODEV) => error.hint("this kernel does not know its file system"),
-        Some(Errno::INVAL) => {
-            error.hint("it is damaged, or of a kind that this kernel does not know")
-        }
+        Some(Errno::NODEV) => error.hint(unknown),
+        Some(Errno::INVAL) => error.hint("damaged, or of a kind that this kernel does not know"),
         _ => error,
     }
 }
@@ -160,7 +168,7 @@ pub fn loop_device(file: &OwnedFd, path: &'static CStr) -> Result<Option<(OwnedF
     const CONTROL: &CStr = c"/dev/loop-control";
     let control = node(CONTROL, FileType::CharacterDevice, (10, 237)).map_err(|errno| {
         let error = Error::errno("open", CONTROL, errno);
-        error.hint("images need loop devices: is the module \"loop\" there?")
+        error.hint("images need loop devices: put the module loop into modules/")
     })?;
     // Others may take the one that is free.
     for _ in 0..16 {
@@ -230,7 +238,9 @@ fn overlay(
     mount(c"overlay", on, c"overlay", MountFlags::empty(), Some(data))
         .doing("mount overlay on", on)
         .map_err(|error| match error.raw() {
-            Some(Errno::NODEV) => error.hint("this kernel has no overlay file system"),
+            Some(Errno::NODEV) => {
+                error.hint("this kernel has no overlay: put its module into modules/")
+            }
             _ => error,
         })
 }

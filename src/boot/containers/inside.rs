@@ -22,7 +22,9 @@ pub fn open(file: &OwnedFd, path: &'static CStr, fstype: &'static CStr) -> Resul
     }
     let device = loop_device(file, path)?;
     let source = device.as_ref().map_or(path, |(_, name)| name.as_cstr());
-    mounted(source, fstype).doing(DOING, path).map_err(explained)
+    mounted(source, fstype)
+        .doing(DOING, path)
+        .map_err(|error| explained(error, "this kernel does not know its file system"))
 }
 
 fn mounted(source: &CStr, fstype: &CStr) -> rustix::io::Result<OwnedFd> {

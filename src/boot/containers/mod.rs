@@ -15,13 +15,14 @@ mod control;
 mod image;
 mod inside;
 mod output;
+mod peer;
 mod process;
 mod table;
 mod turn;
 mod unit;
 mod wait;
 
-pub use control::ask;
+pub use control::{PACKET, ask};
 pub use output::PATHS as LOG_PATHS;
 
 use core::fmt;

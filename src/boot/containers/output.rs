@@ -4,33 +4,43 @@
 
 use core::fmt::{self, Write};
 
+use heapless::String;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat, rename};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat, rename};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::backlog::Backlog;
 use super::unit::Unit;
 use crate::boot::names::path;
-use crate::bytes::split_by;
+use crate::bytes::{Short, split_by};
 use crate::errno;
+use crate::launch::CHUNK;
 use crate::plan::service::{Keep, LOG_CONSOLE, LOG_FILE, LOG_KMSG};
 use crate::syscall::fd::AsFd;
+use crate::syscall::time::monotonic;
+use crate::visible::{visible, whole};
 
 /// Longest line in one piece: with its name it fits a record of the kernel's log
 /// (PRINTKRB_RECORD_MAX is 1024, kernel/printk/printk.c).
 const LINE: usize = 800;
-/// As much is read at once: others want to be heard, too.
-const PIECE: usize = 4096;
+/// Milliseconds that a launcher may take to read what the container has written: whoever holds the pipe's lock
+/// for so long does it on purpose.
+const HELD_UP: u64 = 10_000;
 /// Bytes of a name, a level, and what goes between.
 const HEAD: usize = 80;
 
-/// The pipe of a container's standard output and error. Both ends stay open for good: there is no
-/// end to it, whoever holds a copy of the other.
+/// What a container says, as its launcher passes it on (launch/relay.rs). Nothing inside has one of these
+/// sockets: whoever shared a pipe with PID 1 could hold its lock, and so PID 1. Datagrams, as they have no
+/// end: both ends stay open for good, whoever holds a copy of the other.
 #[repr(C)]
 pub struct Output {
     read: OwnedFd,
     write: OwnedFd,
     len: usize,
+    /// When the launcher was about to read from the container and has not come back from it, in milliseconds
+    /// of the clock that stands still in suspend; 0: never.
+    reading: u64,
     /// The beginning of a line whose end has not come.
     held: [u8; LINE],
 }
@@ -38,9 +48,21 @@ pub struct Output {
 impl Output {
     /// A new one.
     pub fn new() -> rustix::io::Result<Output> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (read, write) =
+            socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
         rustix::io::ioctl_fionbio(read.as_fd(), true)?;
-        Ok(Output { read, write, held: [0; LINE], len: 0 })
+        Ok(Output { read, write, reading: 0, held: [0; LINE], len: 0 })
+    }
+
+    /// When whoever has not come back by then is taken to be held up, in milliseconds; `None`: nobody is
+    /// waited for.
+    pub fn overdue(&self) -> Option<u64> {
+        (self.reading != 0).then_some(self.reading + HELD_UP)
+    }
+
+    /// Its launcher is another, or none.
+    pub fn forget_reading(&mut self) {
+        self.reading = 0;
     }
 
     /// What to poll.
@@ -48,7 +70,7 @@ impl Output {
         self.read.as_fd()
     }
 
-    /// The container's end.
+    /// The launcher's end.
     pub fn end(&self) -> BorrowedFd<'_> {
         self.write.as_fd()
     }
@@ -77,12 +99,17 @@ impl<'a> Sinks<'a> {
     pub fn pump(&mut self, unit: &mut Unit) -> bool {
         let Unit { output: Some(output), keep, name, .. } = unit else { return false };
         let name = name.to_str().unwrap_or("?");
-        let mut piece = [0; PIECE];
+        let mut piece = [0; CHUNK];
         let n = match rustix::io::read(output.read.as_fd(), &mut piece[..]) {
-            Ok(n @ 1..) => n,
-            _ => return false,
+            Ok(n) => n,
+            Err(_) => return false,
         };
+        // An empty packet says that a read follows, any other that it is done.
+        output.reading = if n == 0 { monotonic() } else { 0 };
         let text = piece.get(..n).unwrap_or(&[]);
+        if text.is_empty() {
+            return true;
+        }
         self.file(name, keep, text);
         let mut parts = split_by(text, b'\n').peekable();
         while let Some(part) = parts.next() {
@@ -118,49 +145,52 @@ impl<'a> Sinks<'a> {
             if !(full && !rest.is_empty() || ends && rest.is_empty()) {
                 return;
             }
-            let len = core::mem::take(&mut output.len);
+            let all = rest.is_empty();
+            // The beginning of a character waits for the rest of it.
+            let len = if all { output.len } else { whole(&output.held[..output.len]) };
             self.line(name, keep, &output.held[..len]);
-            if rest.is_empty() {
+            output.held.copy_within(len..output.len, 0);
+            output.len -= len;
+            if all {
                 return;
             }
         }
     }
 
-    /// One line of a container; in two, if it has many control characters.
+    /// One line of a container; as it is shown it may be longer than a record, and then comes in several.
     fn line(&mut self, name: &str, keep: &Keep, text: &[u8]) {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let fits = |len: &mut usize, byte: &u8| {
-            *len += 1 + usize::from(is_control(*byte));
-            Some(*len <= LINE)
-        };
-        let half = text.iter().scan(0, fits).take_while(|fits| *fits).count();
-        let (first, second) = text.split_at(half);
-        self.record(name, keep, first);
-        if !second.is_empty() {
-            self.record(name, keep, second);
-        }
+        let mut shown = String::<LINE>::new();
+        visible(text, &mut |piece| {
+            let mut rest = piece;
+            while shown.len() + rest.len() > LINE {
+                let (fits, later) = rest.split_at(rest.floor_char_boundary(LINE - shown.len()));
+                // It fits, and so does what is left below.
+                let _ = shown.push_str(fits);
+                self.record(name, keep, &shown);
+                shown.clear();
+                rest = later;
+            }
+            let _ = shown.push_str(rest);
+        });
+        self.record(name, keep, &shown);
     }
 
     /// A record of the kernel's log, and its like on the consoles.
-    fn record(&mut self, name: &str, keep: &Keep, text: &[u8]) {
-        let mut line = Line { bytes: [0; HEAD + LINE], len: 0 };
+    fn record(&mut self, name: &str, keep: &Keep, text: &str) {
         // kern.info of a user (syslog(2)): cut off for the console.
-        let _ = write!(line, "<14>{name}: ");
-        for byte in text {
-            // In caret notation: no container drives the terminal.
-            let caret = [b'^', byte ^ 64];
-            line.push(if is_control(*byte) { &caret } else { core::slice::from_ref(byte) });
-        }
-        line.push(b"\n");
-        let whole = line.bytes.get(..line.len).unwrap_or(&[]);
+        const LEVEL: &str = "<14>";
+        let mut line = String::<{ HEAD + LINE }>::new();
+        // A name is shorter than what is left for it.
+        let _ = writeln!(line, "{LEVEL}{name}: {text}");
         if keep.log & LOG_CONSOLE != 0 {
-            self.backlog.push(whole.get(4..).unwrap_or(&[]));
+            self.backlog.push(line.as_bytes().get(LEVEL.len()..).unwrap_or(&[]));
         }
         if keep.log & LOG_KMSG != 0
             && let Some(kmsg) = self.kmsg()
         {
             // EAGAIN, EINVAL: the kernel does not want it, and the console may have it.
-            let _ = rustix::io::write(kmsg.as_fd(), whole);
+            let _ = rustix::io::write(kmsg.as_fd(), line.as_bytes());
         }
     }
 
@@ -168,13 +198,13 @@ impl<'a> Sinks<'a> {
     /// where its own lines go.
     #[inline(never)]
     pub fn say(&mut self, unit: &Unit, text: fmt::Arguments) {
-        let mut line = Line { bytes: [0; HEAD + LINE], len: 0 };
+        let mut line = Short::<LINE>::default();
         // It is cut where it is too long.
-        let _ = writeln!(line, "nsinit: {text}");
-        let len = line.len;
-        self.file(unit.label(), &unit.keep, line.bytes.get(..len).unwrap_or(&[]));
+        line.push(format_args!("nsinit: {text}"));
+        let whole = Short::<{ LINE + 1 }>::new(format_args!("{}\n", line.as_str()));
+        self.file(unit.label(), &unit.keep, whole.as_str().as_bytes());
         let shown = Keep { log: unit.keep.log | LOG_CONSOLE, ..unit.keep };
-        self.line(unit.label(), &shown, line.bytes.get(..len.saturating_sub(1)).unwrap_or(&[]));
+        self.line(unit.label(), &shown, line.as_str().as_bytes());
     }
 
     /// The kernel's log. It takes ten lines in five seconds of each process unless it is told to
@@ -220,44 +250,22 @@ impl<'a> Sinks<'a> {
 }
 
 /// The path of a container's log, and of the one before it, which is no container's name.
-pub const PATHS: [&str; 2] = ["/run/nsinit/log/*", "/run/nsinit/log/*~"];
+pub const PATHS: [&str; 2] = ["/run/nsinit/pid1/log/*", "/run/nsinit/pid1/log/*~"];
 
 fn append(name: &str, most: u32, text: &[u8]) -> rustix::io::Result<()> {
-    // Whoever has the directory to write to may have put a pipe there, or a link.
+    // Whoever has the directory to write to may have put a link there, or what takes its time.
     let safe = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | safe;
     let [own, old] = PATHS.map(|pattern| path(pattern, name.as_bytes()));
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = openat(CWD, own.as_cstr(), flags, mode)?;
-    if fstat(file.as_fd())?.st_size as u64 + text.len() as u64 > u64::from(most) {
+    let found = fstat(file.as_fd())?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    if found.st_size as u64 + text.len() as u64 > u64::from(most) {
         rename(own.as_cstr(), old.as_cstr())?;
         file = openat(CWD, own.as_cstr(), flags, mode)?;
     }
     rustix::io::write(file.as_fd(), text).map(drop)
-}
-
-fn is_control(byte: u8) -> bool {
-    byte.is_ascii_control() && byte != b'\t'
-}
-
-/// A line in the making; what does not fit is cut.
-struct Line {
-    bytes: [u8; HEAD + LINE],
-    len: usize,
-}
-
-impl Line {
-    fn push(&mut self, bytes: &[u8]) {
-        for (to, from) in self.bytes.iter_mut().skip(self.len).zip(bytes) {
-            *to = *from;
-            self.len += 1;
-        }
-    }
-}
-
-impl Write for Line {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.push(s.as_bytes());
-        Ok(())
-    }
 }

@@ -16,6 +16,7 @@ use crate::bytes::{Short, number, split_by};
 use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::init::exit_status;
 use crate::plan::service::{OnFailure, Restart};
+use crate::proc::process;
 use crate::syscall::fd::AsFd;
 use crate::syscall::memory::bytes_of;
 use crate::syscall::process::{Fork, NewNamespaces, fork};
@@ -63,9 +64,9 @@ impl Room<'_, '_> {
         }
     }
 
-    /// It did not end in time. What runs inside is killed first, so that its launcher can clean up;
+    /// It does not end, for this reason. What runs inside is killed first, so that its launcher can clean up;
     /// the launcher where that does not help.
-    pub fn kill(&mut self, n: usize) {
+    pub fn kill(&mut self, n: usize, why: &str) {
         let Some(unit) = self.units.get_mut(n) else { return };
         let Some(pid) = unit.pid else { return };
         unit.kills += 1;
@@ -73,16 +74,33 @@ impl Room<'_, '_> {
         if unit.kills > KILLS && self.phase >= Phase::Stopping {
             unit.pid = None;
             unit.state = State::Failed;
-            return self.say_of(n, format_args!("it can't be killed: it is left behind"));
+            return self.say_of(n, format_args!("can't be killed; going on without its end"));
         }
-        let first = unit.kills == 1;
+        let (first, inside) = (unit.kills == 1, unit.first);
         if first {
-            self.say_of(n, format_args!("it did not end in time: it is killed"));
+            self.say_of(n, format_args!("{why}; killing it"));
         }
-        if !(first && kill_first_child(pid)) {
+        if !(first && kill_inside(pid, inside)) {
             // As above.
             let _ = kill(pid, SIGKILL);
         }
+    }
+
+    /// Its launcher does not come back from reading what the container has written: one of its processes
+    /// holds the pipe. Only its end lets go of it.
+    pub fn held_up(&mut self, n: usize) {
+        let Some(unit) = self.units.get_mut(n) else { return };
+        if let Some(output) = &mut unit.output {
+            output.forget_reading();
+        }
+        // One that is asked to end has its own time.
+        if unit.state != State::Running {
+            return;
+        }
+        unit.state = State::Stopping;
+        // It counts as a failure, and not as wished for.
+        (unit.timed_out, unit.again, unit.kills) = (true, false, 0);
+        self.kill(n, "one of its processes keeps its output from being read");
     }
 
     /// Begins its process.
@@ -146,13 +164,15 @@ impl Room<'_, '_> {
         let Some(unit) = self.units.get_mut(n) else { return };
         let Some(talk) = &unit.talk else { return };
         let mut record: Record = [0; _];
-        match (rustix::io::read(talk.as_fd(), bytes_of(&mut record)), unit.state) {
+        let came = rustix::io::read(talk.as_fd(), bytes_of(&mut record));
+        match (came, unit.state) {
             (Ok(n), State::Reading) if n == size_of_val(&record) => {
                 (unit.after, unit.keep) = from_record(&record);
                 unit.state = State::Waiting;
                 unit.deadline = 0;
             }
-            (Ok(1..), State::Starting) => {
+            (Ok(n @ 1..), State::Starting) => {
+                unit.first = pid(bytes_of(&mut record).get(..n).unwrap_or(&[]));
                 unit.state = State::Running;
                 unit.times[BEGAN] = boottime();
                 unit.seen = true;
@@ -181,7 +201,10 @@ impl Room<'_, '_> {
     pub fn ended(&mut self, n: usize, word: u32) {
         let Some(unit) = self.units.get_mut(n) else { return };
         self.sinks.drain(unit);
-        unit.pid = None;
+        (unit.pid, unit.first) = (None, None);
+        if let Some(output) = &mut unit.output {
+            output.forget_reading();
+        }
         unit.talk = None;
         unit.seen = true;
         unit.deadline = 0;
@@ -202,7 +225,7 @@ impl Room<'_, '_> {
             // It has said why its file can't be used; the others go on.
             State::Reading => {
                 unit.state = State::Failed;
-                self.say_of(n, format_args!("it is not started"));
+                self.say_of(n, format_args!("not started"));
             }
             _ if status == 0
                 && !timed_out
@@ -221,11 +244,12 @@ impl Room<'_, '_> {
             Some(signal @ 1..=64) => {
                 Short::<64>::new(format_args!("was killed by signal {signal}"))
             }
-            _ => Short::new(format_args!("ended with status {status}")),
+            _ => Short::new(format_args!("exited with status {status}")),
         };
         let how = how.as_str();
         let began = if unit.times[BEGAN] == 0 { unit.times[FORKED] } else { unit.times[BEGAN] };
         let now = boottime();
+        unit.seen = true;
         if now.saturating_sub(began) >= STEADY {
             unit.failures = 0;
         }
@@ -240,18 +264,25 @@ impl Room<'_, '_> {
             unit.state = State::BackOff;
             unit.deadline = now + pause;
             let pause = pause / 1000;
-            return self.say_of(n, format_args!("it {how}; again in {pause} ms"));
+            return self.say_of(n, format_args!("{how}; restarting in {pause} ms"));
         }
         unit.state = State::Failed;
         let kind = unit.kind;
         let action = unit.keep.on_failure;
-        self.say_of(n, format_args!("it {how}, and is not started again"));
-        if self.phase >= Phase::Stopping {
+        if unit.failures > 1 {
+            let restarts = unit.failures - 1;
+            self.say_of(n, format_args!("{how}; giving up after {restarts} restarts in a row"));
+        } else {
+            self.say_of(n, format_args!("{how}; not restarting"));
+        }
+        // What is to run before the services has had its turn: whoever starts it again hears how it went.
+        let past = kind != Kind::Service && self.phase != Phase::Onboot;
+        if past || self.phase >= Phase::Stopping {
             return;
         }
         match action {
             OnFailure::Stop if kind == Kind::Onboot => {
-                self.hold(format_args!("what must run before the services has failed"));
+                self.hold(format_args!("an onboot container failed: services will not start"));
             }
             OnFailure::Stop | OnFailure::Continue => {}
             OnFailure::Reboot => self.end(Action::Reboot),
@@ -267,17 +298,30 @@ fn pause(failures: u32) -> u64 {
     (PAUSE << (failures - 1).min(16)).min(PAUSE_MAX)
 }
 
-/// SIGKILL for the oldest child of the launcher `pid`, the container's first process; false where there is none to
-/// be found. Another is there to take the network back if the launcher is killed, too.
-fn kill_first_child(pid: Pid) -> bool {
-    let pid = i64::from(pid.as_raw_pid());
-    let path = Path::new(format_args!("/proc/{pid}/task/{pid}/children"));
-    let mut buf = [0; 512];
-    let text = mounts::read(path.as_cstr(), &mut buf).unwrap_or(&[]);
-    let first = split_by(text, b' ').next().and_then(|word| number(word, 10));
-    let child = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+/// SIGKILL for the container's first process, a child of `launcher`: `told` by that, or else its oldest child, where the
+/// kernel lists them (CONFIG_PROC_CHILDREN); another is there to take the network back if the launcher is
+/// killed, too. False where there is none to be found.
+fn kill_inside(launcher: Pid, told: Option<Pid>) -> bool {
+    let is_child = |pid: &Pid| {
+        process::stat("/proc", *pid).is_ok_and(|stat| stat.parent == launcher.as_raw_pid())
+    };
+    let child = told.filter(is_child).or_else(|| first_child(launcher));
     // It may just have ended.
     child.is_some_and(|child| kill(child, SIGKILL).is_ok())
+}
+
+fn first_child(of: Pid) -> Option<Pid> {
+    let of = i64::from(of.as_raw_pid());
+    let path = Path::new(format_args!("/proc/{of}/task/{of}/children"));
+    let mut buf = [0; 512];
+    let text = mounts::read(path.as_cstr(), &mut buf).unwrap_or(&[]);
+    split_by(text, b' ').next().and_then(pid)
+}
+
+/// A process by its number as text.
+fn pid(text: &[u8]) -> Option<Pid> {
+    let pid = number(text.trim_ascii(), 10)?;
+    Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use rustix::io::Errno;
 use super::child::join;
 use super::unit::{Kind, UNITS, Unit};
 use super::{Room, control};
+use crate::boot::mounts;
 use crate::boot::names::{self, Names};
 use crate::bytes::{Arena, Show, is_among, split_by};
-use crate::error::Error;
+use crate::error::{Context, Result};
 use crate::front::libct::LOGS;
 use crate::front::load::RUN;
 
@@ -24,14 +25,9 @@ pub const NAME: usize = 63;
 impl Room<'_, '_> {
     /// Makes /run/nsinit and what is in it.
     pub fn directories(&mut self) {
-        for dir in [RUN, c"/run/nsinit/log"] {
-            match mkdir(dir, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => {
-                    let error = Error::errno("make the directory", dir, errno);
-                    self.say(format_args!("{error}"));
-                }
-            }
+        let made = [make(RUN), mounts::one(&mounts::PID_1), make(c"/run/nsinit/pid1/log")];
+        for error in made.into_iter().filter_map(Result::err) {
+            self.say(format_args!("{error}"));
         }
         match control::listen() {
             Ok(socket) => self.control.listener = Some(socket),
@@ -44,7 +40,12 @@ impl Room<'_, '_> {
         let Some(word) = self.machine.cmdline.log else { return };
         match LOGS.iter().find(|(known, _)| known.as_bytes() == word.to_bytes()) {
             Some((_, bits)) => self.log = *bits,
-            None => self.say(format_args!("nsinit.log={}: no such place", Show(word.to_bytes()))),
+            None => {
+                let word = Show(word.to_bytes());
+                self.say(format_args!(
+                    "nsinit.log={word}: unknown value; option ignored (console, kmsg, file or none)"
+                ));
+            }
         }
         for unit in self.units.iter_mut() {
             unit.keep.log = self.log;
@@ -90,6 +91,14 @@ impl Room<'_, '_> {
     }
 }
 
+/// Makes a directory that is root's alone.
+fn make(dir: &'static CStr) -> Result<()> {
+    match mkdir(dir, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno).doing("make the directory", dir),
+    }
+}
+
 /// Fills the table with what is below `dir`, each kind in the order of its names; what can't be a
 /// container is told to `wrong`.
 pub fn find(
@@ -112,7 +121,7 @@ pub fn find(
                 None if units.iter().any(|unit| unit.name == name) => {
                     Some("another container has this name")
                 }
-                None if units.is_full() => Some("there are more than 64 containers"),
+                None if units.is_full() => Some("more than 64 containers"),
                 None => {
                     // It is not full.
                     let _ = units.push(Unit::new(name, kind));
@@ -122,7 +131,7 @@ pub fn find(
             };
             if let Some(why) = why {
                 let name = Show(name.to_bytes());
-                wrong(format_args!("{}/{name}: {why}: it is left out", kind.dir()));
+                wrong(format_args!("{}/{name}: {why}; ignored", kind.dir()));
             }
         }
     }
@@ -132,11 +141,11 @@ pub fn find(
 fn fault(name: &CStr) -> Option<&'static str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+@".contains(byte);
     match name.to_bytes() {
-        name if name.len() > NAME => Some("its name has more than 63 bytes"),
+        name if name.len() > NAME => Some("the name is longer than 63 bytes"),
         name if !name.iter().all(plain) => {
-            Some("its name has something else than letters, digits, and \"-_.+@\"")
+            Some("the name has other characters than letters, digits and \"-_.+@\"")
         }
-        name if name == b"log" || name == b"control" => Some("nsinit needs this name itself"),
+        name if name == b"pid1" => Some("nsinit uses this name itself"),
         _ => None,
     }
 }

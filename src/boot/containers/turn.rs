@@ -1,12 +1,16 @@
 //! What is next: which container is started, which is asked to end, when the machine ends. What is then
 //! done to one is in `process`.
 
-use super::unit::{BEGAN, Kind, Set, State, Unit, first_of_circles};
+use super::output::Output;
+use super::unit::{BEGAN, Kind, Labels, Set, State, Unit, cycle_of, first_of_cycles};
 use super::{Phase, Room};
 use crate::boot::Action;
 use crate::boot::rescue::{self, SHELL};
-use crate::syscall::time::boottime;
+use crate::bytes::Short;
+use crate::syscall::time::{boottime, monotonic};
 
+/// Most bytes of names in a message.
+const MESSAGE: usize = 256;
 /// A shell that ended sooner can't be had.
 const SHELL_MIN: u64 = 1_000_000;
 
@@ -52,6 +56,15 @@ impl Room<'_, '_> {
         let now = boottime();
         for n in 0..self.units.len() {
             let Some(unit) = self.units.get_mut(n) else { return };
+            if unit
+                .output
+                .as_ref()
+                .and_then(Output::overdue)
+                .is_some_and(|overdue| overdue <= monotonic())
+            {
+                self.held_up(n);
+                continue;
+            }
             if unit.deadline == 0 || unit.deadline > now {
                 continue;
             }
@@ -63,9 +76,9 @@ impl Room<'_, '_> {
                     unit.by_hand = true;
                     self.launch(n);
                 }
-                State::Stopping => self.kill(n),
+                State::Stopping => self.kill(n, "did not stop in time"),
                 State::Reading | State::Starting | State::Running => {
-                    self.say_of(n, format_args!("it takes longer than it may: it is stopped"));
+                    self.say_of(n, format_args!("exceeded its timeout; stopping it"));
                     self.stop(n);
                     // It counts as a failure, and not as wished for.
                     if let Some(unit) = self.units.get_mut(n) {
@@ -115,9 +128,16 @@ impl Room<'_, '_> {
         let moves = |unit: &Unit| matches!(unit.state, State::Reading | State::Starting);
         if !progress
             && self.set(moves) == 0
-            && let Some(n) = first_of_circles(self.units, waiting)
+            && let Some(n) = first_of_cycles(self.units, waiting)
         {
-            self.say_of(n, format_args!("\"after\" goes round in a circle: it is started now"));
+            let mut text = Short::<MESSAGE>::default();
+            // It is cut where there are many.
+            text.push(format_args!("{}", Labels(self.units, cycle_of(self.units, waiting, n))));
+            let cycle = text.as_str();
+            self.say_of(
+                n,
+                format_args!("dependency cycle in \"after\": {cycle}; starting it anyway"),
+            );
             self.go(n);
             return true;
         }
@@ -140,7 +160,7 @@ impl Room<'_, '_> {
         match (ran, idle) {
             (false, _) => self.hold(format_args!("no container could be started")),
             (true, Action::Shell) => self.shell(),
-            (true, Action::Stay) => self.say(format_args!("nothing is left to run")),
+            (true, Action::Stay) => self.say(format_args!("nothing left to run; staying up")),
             (true, action) => self.end(action),
         }
         true
@@ -148,7 +168,7 @@ impl Room<'_, '_> {
 
     /// Stays up, and offers a shell.
     pub fn hold(&mut self, why: core::fmt::Arguments) {
-        self.say(format_args!("{why}: nothing further is started, and the machine stays up"));
+        self.say(format_args!("{why}; the machine stays up"));
         self.phase = Phase::Held;
         if self.machine.is_real {
             self.shell();
@@ -163,7 +183,7 @@ impl Room<'_, '_> {
         let shell = self.machine.cmdline.shell.unwrap_or(SHELL);
         match rescue::start(shell, self.machine.consoles.terminal()) {
             Ok(pid) => {
-                self.say(format_args!("a shell is on the console"));
+                self.say(format_args!("rescue shell on the console; type exit to leave it"));
                 self.shell = Some((pid, boottime()));
             }
             Err(error) => self.say(format_args!("{error}")),
@@ -184,7 +204,7 @@ impl Room<'_, '_> {
         if !matches!(self.phase, Phase::Stopping | Phase::Onshutdown) {
             self.phase = Phase::Stopping;
             if self.units.iter().any(|unit| unit.pid.is_some()) {
-                self.say(format_args!("the end is asked for: the containers are stopped"));
+                self.say(format_args!("shutdown requested: stopping containers"));
             }
         }
     }
@@ -211,7 +231,7 @@ impl Room<'_, '_> {
         }
         let mut free = alive & !needed;
         if free == 0 && asked == 0 {
-            // In a circle each is needed: then none is.
+            // In a cycle each is needed: then none is.
             free = alive;
         }
         free &= !asked;

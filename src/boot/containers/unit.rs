@@ -1,6 +1,7 @@
 //! A container as the machine's PID 1 keeps it: what it is, how it is, when it became so.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use rustix::fd::OwnedFd;
 use rustix::process::Pid;
@@ -12,8 +13,8 @@ use crate::plan::service::{Keep, OnFailure, Restart};
 /// Most containers of all kinds together. A set of them is a word of as many bits.
 pub const UNITS: usize = 64;
 
-/// What a container is there for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a container is there for, in the order of a machine's life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 pub enum Kind {
     /// Runs once, before the services, and must end with 0.
     Onboot,
@@ -141,6 +142,8 @@ pub struct Unit {
     pub keep: Keep,
     /// Its launcher, PID 1's child.
     pub pid: Option<Pid>,
+    /// The first process of the container, a child of its launcher, once its command has begun.
+    pub first: Option<Pid>,
     /// To its launcher: the settings come up, "go" goes down, and it ends when the command runs.
     pub talk: Option<OwnedFd>,
     /// When something is to be done about it, in microseconds since boot; 0 is never.
@@ -184,6 +187,7 @@ impl Unit {
             after: 0,
             keep: Keep::DEFAULT,
             pid: None,
+            first: None,
             output: None,
             talk: None,
             deadline: 0,
@@ -224,17 +228,17 @@ fn before(units: &[Unit], of: Set, n: usize) -> Set {
 }
 
 /// Those of the set `of` that wait for themselves. Who waits for one of them is not meant.
-pub fn in_circles(units: &[Unit], of: Set) -> Set {
-    let circles = (0..units.len()).filter(|n| before(units, of, *n) >> n & 1 != 0);
-    circles.fold(0, |set, n| set | 1 << n)
+pub fn in_cycles(units: &[Unit], of: Set) -> Set {
+    let cycles = (0..units.len()).filter(|n| before(units, of, *n) >> n & 1 != 0);
+    cycles.fold(0, |set, n| set | 1 << n)
 }
 
-/// The one of them to begin with: of several circles it is in one that waits for no other.
-pub fn first_of_circles(units: &[Unit], of: Set) -> Option<usize> {
-    let circles = in_circles(units, of);
-    let mut first = (circles != 0).then_some(circles.trailing_zeros() as usize)?;
+/// The one of them to begin with: of several cycles it is in one that waits for no other.
+pub fn first_of_cycles(units: &[Unit], of: Set) -> Option<usize> {
+    let cycles = in_cycles(units, of);
+    let mut first = (cycles != 0).then_some(cycles.trailing_zeros() as usize)?;
     for n in 0..units.len() {
-        let other = circles >> n & 1 != 0 && before(units, of, first) >> n & 1 != 0;
+        let other = cycles >> n & 1 != 0 && before(units, of, first) >> n & 1 != 0;
         if other && before(units, of, n) >> first & 1 == 0 {
             first = n;
         }
@@ -242,33 +246,57 @@ pub fn first_of_circles(units: &[Unit], of: Set) -> Option<usize> {
     Some(first)
 }
 
+/// The cycle that number `n` of the set `of` is in: all that it waits for and that wait for it.
+pub fn cycle_of(units: &[Unit], of: Set, n: usize) -> Set {
+    let others = before(units, of, n);
+    let leads_back = |m: &usize| others >> m & 1 != 0 && before(units, of, *m) >> n & 1 != 0;
+    (0..units.len()).filter(leads_back).fold(0, |set, m| set | 1 << m)
+}
+
+/// The names of a set, with commas.
+pub struct Labels<'a>(pub &'a [Unit], pub Set);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let mut comma = "";
+        for (_, unit) in self.0.iter().enumerate().filter(|(n, _)| self.1 >> n & 1 != 0) {
+            write!(f, "{comma}{}", unit.label())?;
+            comma = ", ";
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_for_a_circle_is_not_in_it() {
+    fn who_waits_for_a_cycle_is_not_in_it() {
         let units = [0b10, 0b100, 0b10, 0, 0b10000].map(|after| {
             let mut unit = Unit::new(c"name", Kind::Service);
             unit.after = after;
             unit
         });
-        assert_eq!(in_circles(&units, Set::MAX), 0b10110);
-        assert_eq!(in_circles(&units, 0b01011), 0);
-        assert_eq!(first_of_circles(&units, Set::MAX), Some(1));
-        assert_eq!(first_of_circles(&units, 0b01011), None);
+        assert_eq!(in_cycles(&units, Set::MAX), 0b10110);
+        assert_eq!(in_cycles(&units, 0b01011), 0);
+        assert_eq!(first_of_cycles(&units, Set::MAX), Some(1));
+        assert_eq!(first_of_cycles(&units, 0b01011), None);
+        assert_eq!(cycle_of(&units, Set::MAX, 1), 0b00110);
+        assert_eq!(cycle_of(&units, Set::MAX, 0), 0);
+        assert_eq!(Labels(&units, 0b00110).to_string(), "name, name");
     }
 
     #[test]
-    fn of_two_circles_that_is_first_which_waits_for_no_other() {
+    fn of_two_cycles_that_is_first_which_waits_for_no_other() {
         // 0 and 1 wait for each other, 1 for 4, too, which is after 3; 2 is after 3, and 3 after 2.
         let units = [0b10, 0b10001, 0b1000, 0b100, 0b1000].map(|after| {
             let mut unit = Unit::new(c"name", Kind::Service);
             unit.after = after;
             unit
         });
-        assert_eq!(in_circles(&units, Set::MAX), 0b1111);
-        assert_eq!(first_of_circles(&units, Set::MAX), Some(2));
+        assert_eq!(in_cycles(&units, Set::MAX), 0b1111);
+        assert_eq!(first_of_cycles(&units, Set::MAX), Some(2));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::Room;
 use super::control::CLIENTS;
+use super::output::Output;
 use super::unit::UNITS;
 use crate::boot::Action;
 use crate::boot::console::CONSOLES;
@@ -17,7 +18,7 @@ use crate::syscall::fd::AsFd;
 use crate::syscall::poll::rest_in_poll;
 use crate::syscall::process::wait_any;
 use crate::syscall::signal::read_signalfd;
-use crate::syscall::time::boottime;
+use crate::syscall::time::{boottime, monotonic};
 
 /// What woke it. There are fewer of each than a byte counts.
 #[derive(Clone, Copy)]
@@ -124,8 +125,13 @@ impl Room<'_, '_> {
         if let Some(kick) = watchdog::interval() {
             first = first.min(u64::from(kick) * 1000);
         }
-        for unit in self.units.iter().filter(|unit| unit.deadline != 0) {
-            first = first.min(unit.deadline.saturating_sub(now));
+        for unit in self.units.iter() {
+            if unit.deadline != 0 {
+                first = first.min(unit.deadline.saturating_sub(now));
+            }
+            if let Some(overdue) = unit.output.as_ref().and_then(Output::overdue) {
+                first = first.min(overdue.saturating_sub(monotonic()) * 1000);
+            }
         }
         (first != u64::MAX).then_some(first)
     }

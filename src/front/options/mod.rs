@@ -108,6 +108,8 @@ pub struct Options {
     pub wait: bool,
     /// --systemd.
     pub systemd: bool,
+    /// --relay.
+    pub relay: bool,
     /// --all.
     pub all: bool,
     /// The one word of a verb that takes one.

@@ -40,7 +40,9 @@ table! {
         |o, _| o.tty = Some(true);
     "T" "no-tty" "" "no terminal for the command, whatever the configuration says"
         |o, _| o.tty = Some(false);
-    "" "ready-fd" "FD" "gets a line when the command runs, and is closed"
+    "" "relay" "" "the command writes to a pipe, and nsinit copies that to its output"
+        |o, _| o.relay = true;
+    "" "ready-fd" "FD" "gets a line with its PID when the command runs, and is closed"
         |o, value| o.ready_fd = Some(value);
     "" "check" "DIR" "say what would go wrong with the containers of DIR"
         |o, value| o.check = Some(value);
