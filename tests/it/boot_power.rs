@@ -44,7 +44,7 @@ fn ends(said: &str, word: &str) {
 fn press(machine: &mut Machine, place: &Place, command: &str) -> Running {
     let (mut running, mut monitor) = machine.boot_until(place, "READY");
     writeln!(monitor, "{command}").unwrap();
-    running.wait_for_within("powering off", machine.limit);
+    running.wait_for_within("shutdown requested: stopping containers", machine.limit);
     running
 }
 
