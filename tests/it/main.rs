@@ -57,6 +57,7 @@ mod oom;
 mod pause;
 mod process;
 mod ps;
+mod readme;
 mod reaper;
 mod reaper_rest;
 mod reaper_self;
