@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::file::{Dir, Version, above, parent};
 use super::groups::{Group, Groups};
-use super::processes::{for_each_process, is_contained, thaw};
+use super::processes::{for_each_process, is_contained, is_ending, thaw};
 use super::subsystem::Subsystem;
 use super::wait::Pause;
 use crate::bytes::{Arena, Show, split_by};
@@ -178,7 +178,8 @@ impl Freezer<'_> {
         let path = self.group.dir.path;
         let mut others = false;
         for_each_process(path, &mut |pid| {
-            others = !is_contained(pid);
+            // One that has just ended is nobody's.
+            others = !is_contained(pid) && !is_ending(pid);
             !others
         })
         .doing("look at control group", path)?;

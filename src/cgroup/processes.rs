@@ -133,7 +133,7 @@ pub fn first_living(dir: &CStr) -> io::Result<Option<Pid>> {
 
 /// Whether it has ended or begun to: it is still listed for a moment after it was waited for, until it
 /// is done switching out (kernel/cgroup/cgroup.c, cgroup_task_dead).
-fn is_ending(pid: Pid) -> bool {
+pub fn is_ending(pid: Pid) -> bool {
     stat("/proc", pid).map_or_else(
         |errno| errno == Errno::NOENT || errno == Errno::SRCH,
         |stat| stat.exiting || b"ZX".contains(&stat.state),

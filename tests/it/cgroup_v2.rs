@@ -48,6 +48,9 @@ fn run_inside(append: &str, tests: &[&str], least: usize) -> Option<String> {
             fs::copy(entry.path(), inside.join(entry.file_name())).unwrap();
         }
     }
+    let busybox = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/static-busybox");
+    let busybox = busybox.strip_prefix("/").unwrap().to_str().unwrap();
+    machine.program(busybox, "#!/bin/sh\necho /bin/busybox\n");
     let said = machine.script(&format!(
         "mount -t cgroup2 cgroup2 /sys/fs/cgroup; mkdir /dev/pts; mount -t devpts devpts /dev/pts\n\
          mount -t securityfs securityfs /sys/kernel/security; echo \"LSM $(cat /sys/kernel/security/lsm)\"\n\
