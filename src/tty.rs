@@ -1,9 +1,12 @@
 //! Terminals: the container's pseudo-terminal, the caller's raw mode, and the pump between them.
 
+use core::ffi::CStr;
+
 use heapless::Vec;
+use linux_raw_sys::general::DEVPTS_SUPER_MAGIC;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, makedev, open, openat};
 use rustix::io::{self, Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::getpgrp;
@@ -24,52 +27,70 @@ pub struct Stdio {
     pub output: BorrowedFd<'static>,
 }
 
-/// A new pseudo-terminal of the host's devpts.
+/// A new pseudo-terminal.
 pub struct Pty {
     /// The launcher's side.
     pub master: OwnedFd,
     /// The container's side.
     pub slave: OwnedFd,
-    /// The slave as a detached mount, to be put on /dev/console. On kernels without open_tree(2)
-    /// the slave again.
-    pub console: OwnedFd,
 }
+
+/// What opens a terminal and does not make it the own one.
+const TERMINAL: OFlags = OFlags::RDWR.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 impl Pty {
-    /// Opens a pair, unlocked, with the window size of the caller's terminal if it has one: a
-    /// command that asks for the size as its first act gets the right answer.
+    /// One of the host's devpts.
     pub fn open(stdio: &Stdio) -> Result<Pty> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).doing("open a pseudo-terminal", c"/dev/ptmx")?;
-        unlockpt(master.as_fd()).doing("unlock the pseudo-terminal", ())?;
-        // By the master's descriptor, not by the name /dev/pts/N: nobody can swap a name.
-        let slave =
-            ioctl_tiocgptpeer(master.as_fd(), flags).doing("open the slave of", c"/dev/ptmx")?;
-        // A mount is made from a descriptor only in the mount namespace where it was opened, which
-        // the container has left by the time that it wants its console: so it is made here.
-        let tree = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH;
-        let console = match open_tree(slave.as_fd(), c"", tree) {
-            Err(errno) if is_absent(errno) => fcntl_dupfd_cloexec(slave.as_fd(), 3),
-            console => console,
-        }
-        .doing("clone the mount of the console", ())?;
-        let pty = Pty { master, slave, console };
-        pty.resize(stdio);
-        Ok(pty)
+        Pty::of(openpt(flags).doing("open a pseudo-terminal", c"/dev/ptmx")?, stdio)
     }
 
-    /// Gives the pty the size of the caller's terminal. Without one it stays as it is.
-    pub fn resize(&self, stdio: &Stdio) {
-        resize(self.master.as_fd(), stdio);
+    /// One of the devpts whose top this directory of a container is. `None`: it is no devpts.
+    pub fn open_in(devpts: BorrowedFd, stdio: &Stdio) -> Result<Option<Pty>> {
+        const DOING: &str = "open a pseudo-terminal of the container";
+        const PTMX: &CStr = c"/dev/pts/ptmx";
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let ptmx = match openat(devpts, c"ptmx", flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            ptmx => ptmx.doing(DOING, PTMX)?,
+        };
+        // To open a device is to do something with it: it is looked at before.
+        let (found, system) =
+            (fstat(&ptmx).doing(DOING, PTMX)?, fstatfs(&ptmx).doing(DOING, PTMX)?);
+        let is_ptmx = found.st_rdev == makedev(5, 2)
+            && FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice;
+        if !is_ptmx || system.f_type as u32 != DEVPTS_SUPER_MAGIC {
+            return Ok(None);
+        }
+        // That one, whatever has the name by now.
+        let master = open(fd_path(ptmx.as_fd()).as_cstr(), TERMINAL, Mode::empty());
+        Pty::of(master.doing(DOING, PTMX)?, stdio).map(Some)
+    }
+
+    /// Unlocked, with the window size of the caller's terminal if it has one: a command that asks for the
+    /// size as its first act gets the right answer.
+    fn of(master: OwnedFd, stdio: &Stdio) -> Result<Pty> {
+        unlockpt(master.as_fd()).doing("unlock the pseudo-terminal", ())?;
+        // By the master's descriptor, not by the name /dev/pts/N: nobody can swap a name.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let slave = ioctl_tiocgptpeer(master.as_fd(), flags)
+            .doing("open the slave of the pseudo-terminal", ())?;
+        resize(master.as_fd(), stdio);
+        Ok(Pty { master, slave })
     }
 }
 
-/// By the master's descriptor, not by the name /dev/pts/N: nobody can swap a name.
-fn open_slave(master: BorrowedFd) -> Result<OwnedFd> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    ioctl_tiocgptpeer(master, flags).doing("open the slave of the pseudo-terminal", ())
+/// The slave as a detached mount, to be put on /dev/console. On kernels without open_tree(2) the slave
+/// again. It is made in the mount namespace in which that was opened.
+pub fn console(slave: BorrowedFd) -> Result<OwnedFd> {
+    let tree = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    match open_tree(slave, c"", tree) {
+        Err(errno) if is_absent(errno) => fcntl_dupfd_cloexec(slave, 3),
+        console => console,
+    }
+    .doing("clone the mount of the console", ())
 }
 
 /// Gives the pty behind `master` the size of the caller's terminal.
@@ -210,14 +231,14 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// A pump for this master.
-    pub fn new(stdio: &Stdio, master: OwnedFd) -> Result<Pump> {
+    /// A pump for this terminal.
+    pub fn new(stdio: &Stdio, Pty { master, slave: _slave }: Pty) -> Result<Pump> {
         // Written only when poll says so, yet a full line buffer would block the whole launcher.
         rustix::fs::fcntl_setfl(master.as_fd(), OFlags::RDWR | OFlags::NONBLOCK)
             .doing("make the pseudo-terminal non-blocking", ())?;
         let (input, output) =
             (Port::new(stdio.input, OFlags::RDONLY), Port::new(stdio.output, OFlags::WRONLY));
-        let (_slave, keyboard, screen) = (open_slave(master.as_fd())?, Lane::new(), Lane::new());
+        let (keyboard, screen) = (Lane::new(), Lane::new());
         Ok(Pump { input, output, master, _slave, keyboard, screen, last_typed: b'\n', rest: HELD })
     }
 

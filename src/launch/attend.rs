@@ -11,7 +11,7 @@ use crate::init::exit_status;
 use crate::syscall::fd::AsFd;
 use crate::syscall::process::{is_stop, let_go, wait_any as wait_any_child};
 use crate::syscall::signal::{CHLD, SigSet, kill, read_signalfd, signalfd};
-use crate::tty::{Pump, Raw, Stdio, resize};
+use crate::tty::{Pty, Pump, Raw, Stdio, resize};
 
 const WINCH: u32 = linux_raw_sys::general::SIGWINCH;
 const CONT: u32 = linux_raw_sys::general::SIGCONT;
@@ -22,8 +22,8 @@ const WAIT: &str = "wait for signals";
 pub struct Terminal<'a> {
     /// The caller's descriptors.
     pub stdio: &'a Stdio,
-    /// The master of the container's pty.
-    pub master: OwnedFd,
+    /// The container's terminal.
+    pub pty: Pty,
 }
 
 /// What happens while the command runs.
@@ -80,7 +80,7 @@ fn with_relay(watched: &mut Watched, mut relay: Relay) -> Result<u8> {
 
 fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
     let mut raw = Raw::enter(terminal.stdio)?;
-    let mut pump = Pump::new(terminal.stdio, terminal.master)?;
+    let mut pump = Pump::new(terminal.stdio, terminal.pty)?;
     loop {
         let mut resumed = false;
         let status = if pump.turn(watched.signals.as_fd()).doing(WAIT, ())? {

@@ -12,6 +12,7 @@ use rustix::process::setsid;
 use rustix::system::sethostname;
 
 use super::sync::{Child, FDS};
+use super::terminal::{self, Slave};
 use super::workload::{self, Inherited, fail, part};
 use super::{Launch, forked};
 use crate::cgroup::{self, OwnDirs, Version};
@@ -26,15 +27,14 @@ use crate::syscall::fd::AsFd;
 use crate::syscall::memory;
 use crate::syscall::namespace::{setns, unshare};
 use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork};
+use crate::tty;
 
 /// What it takes along.
 pub struct First {
     /// The channel to the launcher.
     pub sync: Child,
-    /// The slave of the pty, for the workload.
-    pub slave: Option<OwnedFd>,
-    /// The slave as a mount, for /dev/console.
-    pub console: Option<OwnedFd>,
+    /// The command's terminal, once it is open.
+    pub slave: Option<Slave>,
     /// Whether the launcher waits to hear that the root is built: it is in a group whose devices are
     /// restricted from then on, and makes its own before.
     pub tells: bool,
@@ -47,7 +47,7 @@ pub struct First {
 /// Builds the container around itself, then becomes the workload or, as PID 1, its reaper.
 pub fn run(launch: &mut Launch, mut first: First) -> ! {
     let sibling = first.sibling.take();
-    match build(launch, &first) {
+    match build(launch, &mut first) {
         Err(error) => fail(&first.sync, &error),
         Ok(late) if launch.plan.init == Init::Become => {
             workload::run(launch, Inherited { sibling, ..inherited(&first, &late) })
@@ -60,14 +60,20 @@ pub fn run(launch: &mut Launch, mut first: First) -> ! {
 type Late = Option<OwnedFd>;
 
 /// The straight list, in kernel order.
-fn build(launch: &mut Launch, first: &First) -> Result<Late> {
+fn build(launch: &mut Launch, first: &mut First) -> Result<Late> {
     // PID 1 passes a softer signal than KILL on to the command, as any other.
     let signal = launch.plan.process.parent_death_signal;
-    let kept = [&first.slave, &first.console].into_iter().flatten();
-    part(launch, signal, &first.sync, &mut kept.map(AsFd::as_fd))?;
+    part(launch, signal, &first.sync, &mut first.slave.iter().map(|slave| slave.fd().as_fd()))?;
     // PID 1 in a session of its own: Ctrl-C at the caller's terminal reaches the launcher alone.
     step::at("make a session");
     setsid().doing("make a session", ())?;
+    if let Some(slave) = first.slave.as_mut().filter(|_| !terminal::is_own(launch.plan)) {
+        step::at("open a terminal");
+        match launch.plan.namespaces.is_new(Kind::Mount) {
+            true => slave.open(None, &launch.stdio)?,
+            false => slave.open_hosts(&launch.stdio)?,
+        }
+    }
     step::at("join namespaces");
     join_namespaces(launch)?;
     if let Some(name) = launch.plan.hostname {
@@ -96,7 +102,7 @@ fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
 }
 
 /// The root file system, with the cgroups in between: their directories are mounted into it.
-fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
+fn with_root(launch: &mut Launch, first: &mut First) -> Result<Late> {
     let plan = &launch.plan.rootfs;
     step::at("make the root file system a mount");
     let mut root = Root::open(plan)?;
@@ -114,9 +120,11 @@ fn with_root(launch: &mut Launch, first: &First) -> Result<Late> {
         step::at("make the links in /dev");
         root.links()?;
     }
-    if let Some(console) = &first.console {
+    if let Some(slave) = &mut first.slave {
+        step::at("open a terminal");
+        slave.open(root.devpts().ok(), &launch.stdio)?;
         step::at("mount the terminal on /dev/console");
-        root.console(console.as_fd())?;
+        root.console(tty::console(slave.fd().as_fd())?.as_fd())?;
     }
     step::at("mask paths");
     root.masks()?;
@@ -204,7 +212,14 @@ fn join_namespace(kind: Kind, path: &'static CStr) -> Result<()> {
 fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
     let memory = late.as_ref().map(AsFd::as_fd);
     let First { ref sync, ref slave, waits, .. } = *first;
-    Inherited { sync, slave: slave.as_ref(), memory, quiet: None, sibling: None, waits }
+    Inherited {
+        sync,
+        slave: slave.as_ref().map(Slave::fd),
+        memory,
+        quiet: None,
+        sibling: None,
+        waits,
+    }
 }
 
 /// Forks the workload and becomes its reaper.

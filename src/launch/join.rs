@@ -15,19 +15,21 @@ use super::attend::{Event, Terminal, attend};
 use super::guard::Children;
 use super::place::Running;
 use super::sync::{self, Child, News};
+use super::terminal::{self, DEVPTS, Master, Slave};
 use super::termination::Termination;
 use super::workload::{self, Inherited, fail, part};
 use super::{Launch, died, is_limited, paused, say_killed};
+use crate::beneath;
 use crate::cgroup::{self, Tasks, systemd};
 use crate::error::{Context, Error, Result};
 use crate::plan::Kind;
-use crate::proc::process::namespace_file;
+use crate::proc::process::{file, namespace_file};
 use crate::step;
 use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
 use crate::syscall::namespace::setns;
 use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork};
-use crate::tty::Pty;
+use crate::tty::Stdio;
 
 /// Runs the command inside; its exit status. `None` if the container ended before it began.
 pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
@@ -46,22 +48,18 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let groups = running.groups(launch.arena)?;
     paused::await_thaw(launch, running, &groups)?;
     let kills = if is_limited(launch.plan) { cgroup::kills(&groups) } else { None };
-    let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
+    let (master, slave) = terminal::channel(launch.plan)?;
     let (parent, child) = sync::channel()?;
     step::share().doing("map a page to share", ())?;
     let sibling = Sibling::expected().doing("map a page to share", ())?;
     let target = Target::open(running)?;
     let scope = running.with_groups && systemd::is_there();
     let tasks = Tasks::open(&groups, running.init.pid, scope, launch.arena)?;
-    let (master, slave) = match pty {
-        Some(Pty { master, slave, .. }) => (Some(master), Some(slave)),
-        None => (None, None),
-    };
     let mut children = Children::none(launch.arena);
     match fork(NewNamespaces::empty()).doing("fork", ())? {
         Fork::Child => {
-            let inside = Inside { sync: child, slave, target, tasks };
-            enter(launch, running, inside, sibling)
+            let inside = Inside { sync: child, target, tasks };
+            enter(launch, running, inside, slave, sibling)
         }
         Fork::Parent(pid) => children.guard(pid, Some(sibling)),
     }
@@ -77,7 +75,8 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     let Some(pid) = children.main().filter(|_| report) else { return Err(died(launch.arena)) };
     drop(parent);
     launch.started(pid);
-    let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
+    let pty = master.map(Master::take).transpose()?;
+    let terminal = pty.map(|pty| Terminal { stdio: &launch.stdio, pty });
     let relay = launch.relay.take();
     let status = attend(pid, terminal, relay, &mut |event| {
         if let Event::Reaped(pid) = event {
@@ -97,14 +96,19 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
 /// What the intermediate process takes along.
 struct Inside {
     sync: Child,
-    slave: Option<OwnedFd>,
     target: Target,
     tasks: Tasks,
 }
 
 /// The intermediate process.
-fn enter(launch: &mut Launch, running: &Running, inside: Inside, sibling: Sibling) -> ! {
-    let memory = match go_inside(launch, running, &inside) {
+fn enter(
+    launch: &mut Launch,
+    running: &Running,
+    inside: Inside,
+    mut slave: Option<Slave>,
+    sibling: Sibling,
+) -> ! {
+    let memory = match go_inside(launch, running, &inside, &mut slave) {
         Ok(memory) => memory,
         Err(error) => fail(&inside.sync, &error),
     };
@@ -116,8 +120,8 @@ fn enter(launch: &mut Launch, running: &Running, inside: Inside, sibling: Siblin
             crate::syscall::fd::close(fd as u32);
         }
     }
-    let Inside { sync, slave, .. } = &inside;
-    let (slave, sibling) = (slave.as_ref(), Some(sibling));
+    let sync = &inside.sync;
+    let (slave, sibling) = (slave.as_ref().map(Slave::fd), Some(sibling));
     workload::run(launch, Inherited { sync, slave, memory, quiet: None, sibling, waits: false })
 }
 
@@ -126,10 +130,15 @@ fn go_inside<'a>(
     launch: &mut Launch,
     running: &Running,
     inside: &'a Inside,
+    slave: &mut Option<Slave>,
 ) -> Result<Option<BorrowedFd<'a>>> {
-    let kept = inside.slave.iter().map(AsFd::as_fd);
-    let kept = kept.chain(inside.tasks.fds()).chain(inside.target.fds());
+    let kept = inside.tasks.fds().chain(inside.target.fds());
+    let kept = kept.chain(slave.iter().map(|slave| slave.fd().as_fd()));
     part(launch, linux_raw_sys::general::SIGKILL, &inside.sync, &mut { kept })?;
+    if let Some(slave) = slave {
+        step::at("open a terminal");
+        open_terminal(slave, running, &launch.stdio)?;
+    }
     step::at("enter the container's control groups");
     let count = inside.tasks.fds().count();
     let late = if inside.tasks.has_memory() { count - 1 } else { count };
@@ -140,6 +149,21 @@ fn go_inside<'a>(
     // the caller's, and the command starts from the root in any case.
     rustix::process::chdir(c"/").doing("change directory to", "/")?;
     Ok(inside.tasks.fds().nth(late))
+}
+
+/// Opens the command's terminal in the container's /dev/pts, from outside: nothing of the host's is inside
+/// meanwhile, and no limit of the container's on devices is in the way.
+fn open_terminal(slave: &mut Slave, running: &Running, stdio: &Stdio) -> Result<()> {
+    if !running.apart.contains(NewNamespaces::NEWNS) {
+        return slave.open_hosts(stdio);
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = file("/proc", running.init.pid, "root");
+    let root = openat(CWD, root.as_cstr(), flags, Mode::empty());
+    let devpts = root.and_then(|root| beneath::open(root.as_fd(), DEVPTS, flags));
+    // As when it was opened: the pid may be another's by now.
+    check_alive(running)?;
+    slave.open(devpts.ok(), stdio)
 }
 
 /// The process to join, held so that its pid can't become another's.

@@ -16,6 +16,7 @@ pub mod seal;
 mod start;
 mod survivor;
 mod sync;
+mod terminal;
 mod termination;
 mod workload;
 

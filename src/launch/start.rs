@@ -14,6 +14,7 @@ use super::network::connect;
 use super::paused::{let_end, say_still};
 use super::place::{Lock, Place, Process};
 use super::sync::{self, FDS, News};
+use super::terminal::{self, Master};
 use super::termination::Termination;
 use super::{Launch, at_limit, died, is_limited, say_killed};
 use crate::bytes::{Arena, Short};
@@ -26,7 +27,6 @@ use crate::state::{State, Strings};
 use crate::step;
 use crate::syscall::namespace::unshare;
 use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork, fork_into};
-use crate::tty::Pty;
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
 pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
@@ -42,20 +42,15 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     if site.is_unified() {
         make_cgroups(launch, &site, &mut traces.groups)?;
     }
-    let pty = if launch.plan.process.tty { Some(Pty::open(&launch.stdio)?) } else { None };
+    let (master, slave) = terminal::channel(launch.plan)?;
     let (parent, child) = sync::channel()?;
     step::share().doing("map a page to share", ())?;
     make_time_namespace(launch.plan)?;
-    let (master, slave, console) = match pty {
-        Some(Pty { master, slave, console }) => (Some(master), Some(slave), Some(console)),
-        None => (None, None, None),
-    };
     let frozen = launch.plan.cgroup.as_ref().is_some_and(|plan| plan.frozen);
     let sibling = expected(launch.plan)?;
     // state.json names it only once there is one.
     let waits_last = frozen || sibling.is_some();
-    let mut first =
-        First { sync: child, slave, console, tells: false, sibling: None, waits: waits_last };
+    let mut first = First { sync: child, slave, tells: false, sibling: None, waits: waits_last };
     let (fork, entered) = clone_first(launch.plan, traces.groups.groups())?;
     first.tells = entered && traces.groups.has_program();
     let pid = match fork {
@@ -102,7 +97,8 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     }
     drop(lock);
     launch.started(main);
-    let terminal = master.map(|master| Terminal { stdio: &launch.stdio, master });
+    let pty = master.map(Master::take).transpose()?;
+    let terminal = pty.map(|pty| Terminal { stdio: &launch.stdio, pty });
     let Traces { children, survivor, groups, .. } = traces;
     let status = attend(main, terminal, launch.relay.take(), &mut |event| match event {
         Event::Reaped(pid) => {

@@ -100,19 +100,28 @@ impl Root<'_> {
             result => return result.doing("mount the terminal on", CONSOLE),
         }
         // Not a mount of its own: find the same file in this namespace, and bind that.
-        let hint = "without open_tree(2), the terminal has to be in the host's /dev/pts";
-        let path = Short::<32>::new(format_args!(
-            "/dev/pts/{}",
-            i64::from(rustix::fs::minor(slave.st_rdev))
-        ));
-        let bound = open_here(rustix::fs::CWD, path.as_cstr()).and_then(|source| {
+        let hint = "without open_tree(2), the terminal has to be in /dev/pts";
+        let number = i64::from(rustix::fs::minor(slave.st_rdev));
+        let name = Short::<16>::new(format_args!("{number}"));
+        let path = Short::<32>::new(format_args!("/dev/pts/{number}"));
+        let same = |source: OwnedFd| {
             let found = rustix::fs::fstat(source.as_fd())?;
-            if (found.st_dev, found.st_ino) != (slave.st_dev, slave.st_ino) {
-                return Err(Errno::NOENT);
-            }
-            attach::bind(source.as_fd(), target.as_fd(), false, Change::NONE).map(drop)
-        });
-        bound.map_err(|errno| Error::errno("mount the terminal on", CONSOLE, errno).hint(hint))
+            let same = (found.st_dev, found.st_ino) == (slave.st_dev, slave.st_ino);
+            if same { Ok(source) } else { Err(Errno::NOENT) }
+        };
+        let own = self.devpts().and_then(|dir| open_here(dir.as_fd(), name.as_cstr()));
+        let hosts = |_| open_here(rustix::fs::CWD, path.as_cstr()).and_then(same);
+        let source = own.and_then(same).or_else(hosts);
+        let bound = source
+            .and_then(|source| attach::bind(source.as_fd(), target.as_fd(), false, Change::NONE));
+        bound
+            .map(drop)
+            .map_err(|errno| Error::errno("mount the terminal on", CONSOLE, errno).hint(hint))
+    }
+
+    /// The directory in which the container has its pseudo-terminals.
+    pub fn devpts(&self) -> io::Result<OwnedFd> {
+        beneath::open(self.fd(), c"/dev/pts", OFlags::PATH | OFlags::DIRECTORY)
     }
 
     /// The file that the terminal is mounted on: a fresh one, or what is there if it is a plain file

@@ -112,6 +112,11 @@ fn a_slip_in_a_word_is_answered_with_the_word_that_is_meant() {
         // An option of another verb is none of this one's.
         (&["state", "--wiat"], "--wiat: unknown option (try nsinit state --help)"),
         (&["exec", "-x"], "-x: unknown option (try nsinit exec --help)"),
+        (&["exec", "-it"], "-it: unknown option: standard input goes to the command in any case"),
+        (
+            &["exec", "--env=A=1"],
+            "--env=A=1: unknown option: set \"environment\" in container.json",
+        ),
         (&["exec", "--root"], "--root: missing DIR"),
         (&["exec"], "nothing to run: give a command, or set \"command\" in container.json"),
     ] {

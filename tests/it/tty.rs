@@ -20,14 +20,15 @@ fn the_command_has_a_terminal_of_its_own() {
     let place = place_with_tty();
     let mut terminal = Terminal::new(24, 80);
     let script = "tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo three; stat -c %t /dev/console; \
-        echo hi > /dev/tty";
+        echo hi > /dev/tty; echo out > /dev/stdout; ls /dev/pts";
     let status = terminal.run(&mut place.command(&["exec", "/bin/sh", "-c", script]));
     let shown = terminal.output();
     assert_eq!(status, 0, "{shown}");
     let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
-    assert!(lines[0] == "/dev/console" || lines[0].starts_with("/dev/pts/"), "{shown}");
-    // The console is the same terminal, of devpts: major 136.
-    assert_eq!(&lines[1..], ["three", "88", "hi"], "{shown}");
+    // The console is the same terminal, of the container's own devpts: major 136.
+    let names: Vec<&str> = lines[5..].iter().flat_map(|line| line.split_whitespace()).collect();
+    assert_eq!(&lines[..5], ["/dev/pts/0", "three", "88", "hi", "out"], "{shown}");
+    assert_eq!(names, ["0", "ptmx"], "{shown}");
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn a_joiner_has_a_terminal_of_its_own_too() {
     let status = second.run(&mut place.command(&["exec", "/bin/sh", "-c", script]));
     let shown = second.output();
     assert_eq!(status, 4, "{shown}");
-    assert!(shown.contains("terminal\r\n31 99\r\n"), "{shown}");
+    assert!(shown.contains("terminal\r\n31 99\r\n/dev/pts/1\r\n"), "{shown}");
     assert!(shown.contains("hi\r\n"), "{shown}");
     assert_eq!(second.modes(), before);
     assert!(!first.output().contains("hi"));
@@ -239,6 +240,44 @@ fn the_command_line_has_the_last_word_on_the_terminal() {
     assert_eq!(terminal.end(&mut child), 6);
     first.signal(libc::SIGTERM);
     first.end();
+}
+
+#[test]
+fn a_terminal_is_opened_in_nothing_but_a_devpts() {
+    let place = Place::new();
+    let mut config = crate::config::Config::empty();
+    config.set("namespaces", r#"[{"type": "NEWNS"}, {"type": "NEWPID"}]"#);
+    config.set("environment", r#"["PATH=/bin"]"#).set("capabilities", r#"["MKNOD"]"#);
+    config.set(
+        "mounts",
+        r#"[{"source": "proc", "destination": "/proc", "device": "proc"},
+            {"source": "tmpfs", "destination": "/dev", "device": "tmpfs"}]"#,
+    );
+    place.write_text(&config.text());
+    let warning =
+        "warning: the container has no devpts on /dev/pts: its terminal is one of the host's";
+    let run =
+        place.run(&["exec", "-t", "/bin/sh", "-c", "[ -t 0 ] && echo terminal > /dev/console"]);
+    assert_eq!(run.ends(0), "terminal\r\n");
+    run.says(&[warning]);
+    // A pipe that hangs whoever opens it, and a node that would lead elsewhere.
+    let script =
+        "mkdir /dev/pts; mkfifo /dev/pts/ptmx /dev/pts/go; echo ready; read x < /dev/pts/go";
+    let mut command = place.command(&["exec", "/bin/sh", "-c", script]);
+    let mut first = spawn(&mut command);
+    first.wait_for("ready");
+    for node in [
+        "",
+        "rm /dev/pts/ptmx; mknod /dev/pts/ptmx c 5 2",
+        "rm /dev/pts/ptmx; ln -s /dev/null /dev/pts/ptmx",
+    ] {
+        place.run(&["exec", "/bin/sh", "-c", node]).ends(0);
+        let run = place.run(&["exec", "-t", "/bin/sh", "-c", "[ -t 0 ] && echo joined"]);
+        assert_eq!(run.ends(0), "joined\r\n", "{node}");
+        run.says(&[warning]);
+    }
+    place.run(&["exec", "/bin/sh", "-c", "echo > /dev/pts/go"]).ends(0);
+    first.end().ends(0);
 }
 
 /// The launcher sleeps: on a busy machine too, one that polls without end is never seen so.

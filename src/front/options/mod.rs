@@ -5,7 +5,7 @@ mod table;
 use core::ffi::CStr;
 
 use super::{ASKS_HELP, Verb, Words, init, shown, usage};
-use crate::bytes::{Arena, Show, split_by};
+use crate::bytes::{Arena, Show, is_among, split_by};
 use crate::error::{Context, Result};
 use crate::near::nearest;
 use crate::syscall::cstr::{List, ThinCStr};
@@ -178,13 +178,14 @@ fn option(
     let mut letters = text.get(1..).unwrap_or(b"");
     let long = letters.strip_prefix(b"-");
     while !matches!(letters, [] | [0]) {
-        let (known, value);
+        let (known, value, first);
+        first = letters.get(..1).unwrap_or(b"");
         (known, value, letters) = match long {
             Some(name) => by_name(verb, name),
             None => by_letter(verb, letters),
         };
         let Some((set, called)) = known else {
-            return wrong(unknown(verb, long, arena)?);
+            return wrong(unknown(verb, long.unwrap_or(first), arena)?);
         };
         let value = value.and_then(|value| CStr::from_bytes_with_nul(value).ok());
         match (called.is_empty(), value, after) {
@@ -218,10 +219,26 @@ fn option(
     Ok(after)
 }
 
-/// What is said of an option that the verb does not have, by its name if it has one, with a NUL.
-fn unknown(verb: &Verb, name: Option<&[u8]>, arena: &Arena) -> Result<&'static str> {
-    let name = name.map_or(&b""[..], |name| name.strip_suffix(b"\0").unwrap_or(name));
+/// What other launchers have as options of the command, and what nsinit has instead.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("i interactive", "standard input goes to the command in any case"),
+    ("e env", "set \"environment\" in container.json"),
+    ("u user", "set \"user\" in container.json"),
+    ("w workdir cwd", "set \"working_dir\" in container.json"),
+    ("v volume bind mount", "set \"mounts\" in container.json"),
+    ("m memory", "set \"memory\" of \"cgroups\" in container.json"),
+    ("hostname", "set \"hostname\" in container.json"),
+    ("d detach", "put nsinit into the background: nsinit exec ... &"),
+];
+
+/// What is said of an option that the verb does not have, by its letter or its name.
+fn unknown(verb: &Verb, name: &[u8], arena: &Arena) -> Result<&'static str> {
+    let name = name.strip_suffix(b"\0").unwrap_or(name);
     let name = split_by(name, b'=').next().unwrap_or(name);
+    let elsewhere = |row: &&(&str, &str)| is_among(row.0.as_bytes(), b' ', name);
+    if let Some((_, instead)) = ELSEWHERE.iter().find(elsewhere).filter(|_| verb.name == "exec") {
+        return arena.str(format_args!("unknown option: {instead}")).doing("", ());
+    }
     let own = rows().enumerate().filter(|(n, _)| verb.options.has(*n));
     let own = own.filter_map(|(_, row)| str::from_utf8(row.name).ok());
     match nearest(name, own) {
