@@ -42,7 +42,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     seal::seal(context.args, &context.env)?;
     // While signals still end nsinit: a pipe may never end.
     let given = load::given(options, context.arena)?;
-    let original = take_signals()?;
+    let original = take_over()?;
     log_to(&context)?;
     let data_path = load::data_path(&context, options)?;
     let config = load::config_path(options, data_path, context.arena)?;
@@ -122,10 +122,13 @@ fn ready_fd(number: &CStr) -> Result<u32> {
 const REPLACED: &str = "it was replaced while the container ran, and from then on the container \
                         could write to it: read it before the next start";
 
-/// Blocks every signal, so that none is lost from here on: the launcher waits for them, PID 1 waits
-/// for them, and the command gets the mask back that nsinit was started with. A caller that ignores
-/// SIGCHLD would make the kernel throw exit statuses away.
-pub fn take_signals() -> Result<Original> {
+/// Makes nsinit what the rest counts on, whatever its caller was. Every signal is blocked, so that none is
+/// lost from here on: the launcher waits for them, PID 1 waits for them, and the command gets the mask
+/// back that nsinit was started with. A caller that ignores SIGCHLD would make the kernel throw exit
+/// statuses away. The file mode creation mask is not given back: the command has the one that every
+/// libcontainer gave it, and what nsinit makes has the modes that it asks for.
+pub fn take_over() -> Result<Original> {
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let Signals { mask, sigchld } = init::take_signals()?;
     let program = Identity::of(c"/proc/self/exe").doing("look at", "/proc/self/exe")?;
     Ok(Original { mask, sigchld, program: Some(program) })

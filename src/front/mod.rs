@@ -31,6 +31,7 @@ use crate::init::{Signals, take_signals};
 use crate::near::nearest;
 use crate::plan::Plan;
 use crate::say;
+use crate::security::caps;
 use crate::syscall::cstr::{Env, List};
 pub use failure::tell;
 pub use options::Options;
@@ -129,6 +130,10 @@ pub fn ready() -> Result<()> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if getuid() != geteuid() || getgid() != getegid() {
         let why = "nsinit must not be set-user-ID or set-group-ID";
+        return Err(Error::refused("start", (), why));
+    }
+    if caps::from_file()? {
+        let why = "nsinit must not have capabilities of its file (setcap -r takes them away)";
         return Err(Error::refused("start", (), why));
     }
     exec::fill_stdio()

@@ -3,7 +3,7 @@
 
 use rustix::process::Pid;
 
-use super::exec::{log_to, stdio, take_signals, wants_terminal};
+use super::exec::{log_to, stdio, take_over, wants_terminal};
 use super::options::{Options, of};
 use super::{Context, Verb, Words, blank, load, usage};
 use crate::error::Result;
@@ -25,7 +25,7 @@ pub const VERB: Verb = Verb {
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     seal::seal(context.args, &context.env)?;
-    let original = take_signals()?;
+    let original = take_over()?;
     log_to(&context)?;
     let Context { env, arena, plan, .. } = context;
     let plan = blank(plan);

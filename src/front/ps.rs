@@ -47,8 +47,12 @@ impl Users<'_> {
     fn name(&mut self, uid: u32) -> Option<&[u8]> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != uid) {
             let root = self.root.as_ref();
-            let name = root.and_then(|root| user_name(uid, root.as_fd(), self.arena));
-            self.last = Some((uid, name));
+            let name = root.map_or(Ok(None), |root| user_name(uid, root.as_fd(), self.arena));
+            // A file that can't be read, or only by waiting for it, is not read again for each.
+            if name.is_err() {
+                self.root = None;
+            }
+            self.last = Some((uid, name.unwrap_or(None)));
         }
         self.last.as_ref()?.1.as_deref()
     }

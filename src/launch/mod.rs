@@ -14,6 +14,7 @@ mod place;
 mod relay;
 pub mod seal;
 mod start;
+mod stdio;
 mod survivor;
 mod sync;
 mod terminal;
@@ -31,12 +32,12 @@ use rustix::process::Pid;
 
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Groups};
-use crate::error::{Context, Error, Result, STATUS_SIGNAL};
+use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
 use crate::plan::Plan;
 use crate::plan::check::Finding;
 use crate::proc::fd_path;
 use crate::say;
-use crate::security::Original;
+use crate::security::{Original, caps};
 use crate::step;
 use crate::syscall::cstr::Env;
 use crate::tty::Stdio;
@@ -83,8 +84,8 @@ impl Launch<'_> {
         }
         if let Some(fd) = self.ready.take() {
             let line = Short::<16>::new(format_args!("{}\n", pid.as_raw_pid()));
-            // Who does not listen any more need not be told.
-            let _ = crate::syscall::fd::write(fd as i32, line.as_str().as_bytes());
+            // Who does not listen any more need not be told, nor be waited for: the end tells it, too.
+            let _ = crate::syscall::fd::write_now(fd as i32, line.as_str().as_bytes());
             crate::syscall::fd::close(fd);
         }
     }
@@ -95,6 +96,31 @@ const RETRIES: usize = 1000;
 
 /// Starts a container in `place`, or joins the one that runs there; the exit status of the command.
 pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
+    check_caller()?;
+    start_or_join(launch, place).inspect_err(remark_user_namespace)
+}
+
+/// What the caller must have, and must not hand in.
+fn check_caller() -> Result<()> {
+    caps::check_admin()?;
+    stdio::check()
+}
+
+/// A refusal of the kernel's, here or in a process of the container, means something else to who is root
+/// of a user namespace only.
+fn remark_user_namespace(error: &Error) {
+    let refused = match error.raw() {
+        Some(errno) => matches!(errno, Errno::PERM | Errno::ACCESS),
+        None => ["(EPERM)", "(EACCES)"].iter().any(|name| error.words().contains(name)),
+    };
+    if refused && error.status() == STATUS_NSINIT && caps::in_user_namespace() {
+        say::warning(format_args!(
+            "nsinit needs the host's root: this is a user namespace (as unshare -r makes it)"
+        ));
+    }
+}
+
+fn start_or_join(launch: &mut Launch, place: &Place) -> Result<u8> {
     for _ in 0..RETRIES {
         let lock = place.lock()?;
         let running = match (place.running(launch)?, launch.kept) {
@@ -115,7 +141,8 @@ pub fn exec(launch: &mut Launch, place: &Place) -> Result<u8> {
 
 /// Runs the command in the namespaces of `running`; `None` if that ended before the command began.
 pub fn join(launch: &mut Launch, running: &Running) -> Result<Option<u8>> {
-    join::join(launch, running)
+    check_caller()?;
+    join::join(launch, running).inspect_err(remark_user_namespace)
 }
 
 /// The command's death before it was executed, in the words of the launcher.

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::stdio;
 use super::sync::Child;
 use super::{Launch, forked};
 use crate::cgroup;
@@ -49,6 +50,10 @@ pub fn fail(sync: &Child, error: &Error) -> ! {
 fn become_workload(launch: &mut Launch, inherited: Inherited) -> Result<core::convert::Infallible> {
     let Inherited { sync, slave, memory, quiet, sibling, waits } = inherited;
     let process = &mut launch.plan.process;
+    if slave.is_none() {
+        step::at("take the container's null device");
+        stdio::take_own_null()?;
+    }
     security::finalize(process, slave.map(AsFd::as_fd), launch.arena)?;
     if let Some(sibling) = sibling {
         step::at("fork the command");

@@ -3,6 +3,8 @@
 use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, read};
 
+use crate::syscall::time::monotonic;
+
 /// Cuts what a descriptor gives into pieces. A passwd file may have a line of 50 MB: what does not
 /// fit into the buffer is read to its end and reported, never taken for something shorter.
 pub struct Pieces<'a> {
@@ -10,6 +12,9 @@ pub struct Pieces<'a> {
     buf: &'a mut [u8],
     at: usize,
     end: usize,
+    /// So many bytes may still be read, until this moment (`monotonic`).
+    left: u64,
+    until: u64,
 }
 
 /// A piece of the file.
@@ -26,7 +31,13 @@ pub struct Piece<'a> {
 impl<'a> Pieces<'a> {
     /// Over the rest of `fd`. A piece may be as long as `buf`, less one byte for its delimiter.
     pub fn new(fd: BorrowedFd<'a>, buf: &'a mut [u8]) -> Pieces<'a> {
-        Pieces { fd, buf, at: 0, end: 0 }
+        Pieces { fd, buf, at: 0, end: 0, left: u64::MAX, until: u64::MAX }
+    }
+
+    /// Reads no more than so many bytes, for no longer than so many milliseconds: EFBIG, ETIMEDOUT. For
+    /// a file whose owner may have it grow without end, or give a byte at a time.
+    pub fn within(self, bytes: u64, milliseconds: u64) -> Pieces<'a> {
+        Pieces { left: bytes, until: monotonic() + milliseconds, ..self }
     }
 
     /// The text up to `delimiter` or the end of the line, whichever is first; `None` at the end of
@@ -71,7 +82,11 @@ impl<'a> Pieces<'a> {
         self.buf.copy_within(self.at..self.end, 0);
         (self.at, self.end) = (0, self.end - self.at);
         let free = self.buf.get_mut(self.end..).unwrap_or(&mut []);
+        if self.until != u64::MAX && monotonic() > self.until {
+            return Err(Errno::TIMEDOUT);
+        }
         let n = rustix::io::retry_on_intr(|| read(self.fd, &mut *free))?;
+        self.left = self.left.checked_sub(n as u64).ok_or(Errno::FBIG)?;
         self.end += n;
         Ok(n)
     }
@@ -131,6 +146,19 @@ mod tests {
         assert_eq!(lines.line(), Ok(Some(&b"ok"[..])));
         assert_eq!(lines.line(), Err(Errno::MSGSIZE));
         assert_eq!(lines.line(), Ok(None));
+    }
+
+    #[test]
+    fn what_is_too_large_or_takes_too_long_is_an_error() {
+        let (text, mut buf) = (file(&[b'x'; 100]), [0; 8]);
+        assert_eq!(
+            Pieces::new(text.as_fd(), &mut buf).within(99, 60_000).next(b':'),
+            Err(Errno::FBIG)
+        );
+        let text = file(b"a:b");
+        let mut pieces = Pieces::new(text.as_fd(), &mut buf).within(100, 0);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert_eq!(pieces.next(b':'), Err(Errno::TIMEDOUT));
     }
 
     #[test]

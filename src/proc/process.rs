@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_for_the_process_of_another_time_reaches_nobody() {
+        let mut child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32).unwrap();
+        let start = stat("/proc", pid).unwrap().start_time;
+        assert_eq!(signal(pid, start + 1, 9), Err(Errno::SRCH));
+        assert_eq!(child.try_wait().unwrap(), None);
+        assert_eq!(signal(pid, start, 9), Ok(()));
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
     fn a_process_that_is_gone_is_an_error() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32).unwrap();

@@ -1,11 +1,13 @@
 //! Capabilities: their names, and giving up all but those that are kept (capabilities(7)).
 
 use rustix::io::Errno;
-use rustix::thread::capabilities;
+use rustix::process::geteuid;
+use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::bytes::Names;
 use crate::error::{Context, Error, Object, Result};
-use crate::syscall::cred::{CapSets, capset};
+use crate::proc::process::Identity;
+use crate::syscall::cred::{CapSets, capset, is_ambient};
 use crate::syscall::process::{Prctl, prctl};
 
 /// Name of capability n (include/uapi/linux/capability.h).
@@ -69,6 +71,36 @@ pub fn bound(keep: u64) -> Result<()> {
 /// ambient set with it (security/commoncap.c, cap_capset), so that needs no call of its own.
 pub fn limit(keep: u64) -> Result<()> {
     put(keep, keep)
+}
+
+/// Whether the program's file has given this process capabilities: an execve as another user than root
+/// leaves no others than the ambient ones (capabilities(7)).
+pub fn from_file() -> Result<bool> {
+    if geteuid().is_root() {
+        return Ok(false);
+    }
+    let own = capabilities(None).doing("read the capabilities of nsinit", ())?.permitted.bits();
+    // An error is a kernel without ambient capabilities.
+    Ok((0..MOST).any(|n| own & 1 << n != 0 && !matches!(is_ambient(n), Ok(true))))
+}
+
+/// Refuses what the caller has no right to begin: it would be refused by the kernel at some step, with no
+/// more words than EPERM.
+pub fn check_admin() -> Result<()> {
+    let own = capabilities(None).doing("read the capabilities of nsinit", ())?.effective;
+    if own.contains(CapabilitySet::SYS_ADMIN) {
+        return Ok(());
+    }
+    let why =
+        "it needs root (sudo): CAP_SYS_ADMIN is missing, and user namespaces are not supported yet";
+    Err(Error::errno("start or join a container", (), Errno::PERM).hint(why))
+}
+
+/// Whether this is another user namespace than the machine's first, where root has no rights on the host.
+pub fn in_user_namespace() -> bool {
+    /// PROC_USER_INIT_INO in include/linux/proc_ns.h.
+    const FIRST: u64 = 0xefff_fffd;
+    Identity::of(c"/proc/self/ns/user").is_ok_and(|own| own.inode != FIRST)
 }
 
 /// Has only those of `keep` in effect until they are taken up again; what to take up.

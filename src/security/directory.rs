@@ -6,6 +6,8 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::{chdir, fchdir};
 
+use super::denied;
+use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::syscall::is_absent;
 use crate::syscall::process::getcwd;
@@ -18,11 +20,12 @@ const PATH_MAX: usize = 4096;
 /// /proc/self/fd/7 is a path too, and the container chooses what it leads to: magic links are
 /// refused, and wherever the way ended, it must be a place below the root (CVE-2024-21626). The
 /// second check is also the one that holds where the kernel has no openat2.
-pub fn enter(path: Option<&'static CStr>) -> Result<()> {
+pub fn enter(path: Option<&'static CStr>, arena: &Arena) -> Result<()> {
     let path = path.unwrap_or(c"/");
     let result = enter_without_magic(path);
     let hint = match result {
         Err(Errno::LOOP) => Some("a loop of links, or a link of /proc, which is refused"),
+        Err(Errno::ACCESS) => denied::explain(path, arena),
         Err(Errno::MFILE) => Some("the limit of open files leaves none to open it with"),
         _ => None,
     };

@@ -5,6 +5,7 @@
 //! its own with `become_reaper`.
 
 pub mod caps;
+mod denied;
 mod directory;
 mod environment;
 mod id;
@@ -19,7 +20,7 @@ use rustix::process::getppid;
 use rustix::thread::{Gid, Uid, set_thread_res_gid, set_thread_res_uid};
 
 use crate::bytes::Arena;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Object, Result};
 use crate::exec::{self, Command, exec};
 use crate::plan::Process;
 use crate::proc::process::Identity;
@@ -47,7 +48,13 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
     // The file's own command is run where the caller gave none.
     let argv = if process.argv.is_empty() { process.command.as_slice() } else { process.argv };
     let own = original.program;
-    exec(&Command { argv, env: &process.env, own, shell: false }, arena)
+    let error = exec(&Command { argv, env: &process.env, own, shell: false }, arena);
+    match error.on() {
+        Object::CStr(path) if error.raw() == Some(Errno::ACCESS) && error.words().is_empty() => {
+            denied::explain(path.get(), arena).map_or(error, |why| error.hint(why))
+        }
+        _ => error,
+    }
 }
 
 /// Gives up all rights but those that the plan leaves (libcontainer namespaces/init.go,
@@ -98,7 +105,7 @@ pub fn finalize(process: &mut Process, terminal: Option<BorrowedFd>, arena: &Are
     step::at("set the parent-death signal");
     die_with_parent(process.parent_death_signal, parent)?;
     step::at("enter the working directory");
-    directory::enter(process.cwd)?;
+    directory::enter(process.cwd, arena)?;
     environment::complete(process, ids.home, arena)
 }
 
@@ -111,7 +118,7 @@ pub fn restore_signals(original: Original) -> Result<()> {
 
 /// Who the workload is to be. The files are the container's, and what they are linked to is its choice:
 /// they are opened and read with the rights that it has, of which nsinit keeps the others for later.
-fn look_up_user_inside<'a>(process: &Process, arena: &'a Arena) -> Result<Ids<'a>> {
+fn look_up_user_inside<'a>(process: &mut Process, arena: &'a Arena) -> Result<Ids<'a>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root =
         openat(CWD, c"/", flags, Mode::empty()).doing("open the root of the container", ())?;
@@ -140,8 +147,14 @@ fn leave_session_keyring() -> Result<()> {
     }
 }
 
-/// Who the workload is to be, by the files below `root`.
-pub fn look_up_user<'a>(process: &Process, root: BorrowedFd, arena: &'a Arena) -> Result<Ids<'a>> {
+/// Resolves the workload's user and groups from `root`'s passwd and group files. The plan's groups are put
+/// in order: there may be tens of thousands to look for in each line.
+pub fn look_up_user<'a>(
+    process: &mut Process,
+    root: BorrowedFd,
+    arena: &'a Arena,
+) -> Result<Ids<'a>> {
+    process.groups.sort_unstable();
     let asked = Asked {
         user: process.user,
         groups: &process.groups,

@@ -6,6 +6,7 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
 
 use super::id::{Groups, Id, in_file};
 use crate::bytes::Arena;
@@ -14,8 +15,15 @@ use crate::proc::lines::{Piece, Pieces};
 
 /// Bytes that are read at a time, and the longest field that is looked at.
 const BUFFER: usize = 8192;
+/// Largest file that is read, in bytes, and the longest time that it may take, in milliseconds: its owner
+/// is the container, and the file may be a hole, grow, or lie in a file system of its own making.
+pub const SIZE: u64 = 128 << 20;
+const TIME: u64 = 30_000;
 /// Longest user name, with a NUL (LOGIN_NAME_MAX, limits.h).
 pub const NAME: usize = 256;
+
+/// Why a larger one is not read.
+pub const TOO_LARGE: &str = "it is larger than 128 MiB";
 
 /// A user's line.
 pub struct Entry {
@@ -46,7 +54,7 @@ pub fn find_user(
     const MALFORMED: &str = "its line in the container's /etc/passwd is malformed";
     let refuse = |why| Error::refused("find user", asked, why);
     let mut buf = [0; BUFFER];
-    let mut pieces = Pieces::new(file, &mut buf);
+    let mut pieces = Pieces::new(file, &mut buf).within(SIZE, TIME);
     let mut entry = Entry { uid: 0, gid: 0, home: c"", name: Vec::new() };
     while let Some(name) = next(&mut pieces, b':')? {
         let mut last = name.last;
@@ -79,41 +87,50 @@ pub struct Wanted<'a, 'b> {
     pub member: Option<&'a [u8]>,
     /// The group whose id becomes `gid`.
     pub primary: Option<&'a [u8]>,
-    /// Groups to add to `groups` by their names.
+    /// Groups to add to `groups` by their names, in the order of their bytes.
     pub others: &'a [&'static CStr],
-    /// Which of `others` are settled.
-    pub found: &'a mut [bool],
+    /// Which of `others` are settled: not 0.
+    pub found: &'a mut [u8],
     /// The id of `primary`.
     pub gid: Option<u32>,
     /// The list that grows.
     pub groups: &'a mut Groups<'b>,
 }
 
+impl Wanted<'_, '_> {
+    /// Whether `name` is one of `others` that is not settled yet; from now on it is.
+    fn is_other(&mut self, name: &[u8]) -> bool {
+        let first = self.others.partition_point(|other| other.to_bytes() < name);
+        let same = self.others.iter().skip(first).take_while(|other| other.to_bytes() == name);
+        let mut new = false;
+        for (_, found) in same.zip(self.found.iter_mut().skip(first)) {
+            new |= core::mem::replace(found, 1) == 0;
+        }
+        new
+    }
+}
+
 /// One pass over `file`. Of two groups with one name the first counts.
 pub fn find_groups(file: BorrowedFd<'_>, wanted: &mut Wanted<'_, '_>) -> Result<()> {
     let mut buf = [0; BUFFER];
-    let mut pieces = Pieces::new(file, &mut buf);
+    let mut pieces = Pieces::new(file, &mut buf).within(SIZE, TIME);
     while let Some(name) = next(&mut pieces, b':')? {
         let mut last = name.last;
         let named = |wanted: &[u8]| name.whole && name.text == wanted;
         let primary = wanted.gid.is_none() && wanted.primary.is_some_and(named);
-        let mut others = wanted.others.iter().zip(wanted.found.iter());
-        let other = others.position(|(other, found)| !found && named(other.to_bytes()));
+        let other = name.whole && wanted.is_other(name.text);
         let _password = field(&mut pieces, &mut last)?;
         let gid = field(&mut pieces, &mut last)?.and_then(|gid| in_file(gid.text));
         let member = match wanted.member {
             Some(user) => has_member(&mut pieces, user, &mut last)?,
             None => false,
         };
-        if primary || other.is_some() || member {
+        if primary || other || member {
             let malformed = "a needed line in the container's /etc/group is malformed";
             let refuse = || Error::refused("find the user's groups", (), malformed);
             let gid = gid.ok_or_else(refuse)?;
             wanted.gid = if primary { Some(gid) } else { wanted.gid };
-            if let Some(found) = other.and_then(|n| wanted.found.get_mut(n)) {
-                *found = true;
-            }
-            if other.is_some() || member {
+            if other || member {
                 wanted.groups.push(gid)?;
             }
         }
@@ -149,5 +166,12 @@ fn skip_line(pieces: &mut Pieces, last: bool) -> Result<()> {
 }
 
 fn next<'a>(pieces: &'a mut Pieces, delimiter: u8) -> Result<Option<Piece<'a>>> {
-    pieces.next(delimiter).doing("read the container's passwd and group files", ())
+    let next = pieces.next(delimiter);
+    next.doing("read the container's passwd and group files", ()).map_err(|error| {
+        match error.raw() {
+            Some(Errno::FBIG) => error.hint(TOO_LARGE),
+            Some(Errno::TIMEDOUT) => error.hint("it takes longer than 30 seconds"),
+            _ => error,
+        }
+    })
 }

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, OFlags, fstat};
+use rustix::fs::{FileType, OFlags, fstat, fstatfs};
 use rustix::io::Errno;
 
 use super::id::{Groups, Id};
@@ -12,7 +12,6 @@ use super::passwd::{self, Entry, NAME, Wanted};
 use crate::beneath;
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
-use crate::plan::GROUPS;
 use crate::syscall::fd::AsFd;
 
 /// What to become.
@@ -31,7 +30,7 @@ pub struct Ids<'a> {
 pub struct Asked<'a> {
     /// `user`, `uid`, `user:group`, `uid:gid`, …; empty is uid 0.
     pub user: &'static CStr,
-    /// Supplementary groups beyond the user's own: names or numbers.
+    /// Supplementary groups beyond the user's own, names or numbers, in the order of their bytes.
     pub groups: &'a [&'static CStr],
     /// Whether the home directory is wanted.
     pub home: bool,
@@ -43,20 +42,49 @@ pub struct Asked<'a> {
 /// its group itself and has none of them, as ever since 2014.
 pub fn look_up<'a>(asked: &Asked, root: BorrowedFd<'_>, arena: &'a Arena) -> Result<Ids<'a>> {
     let spec = Spec::parse(asked.user)?;
-    let passwd = if spec.needs_passwd(asked.home) { open(root, c"etc/passwd")? } else { None };
+    let passwd = if spec.needs_passwd(asked.home) { open(root, c"/etc/passwd")? } else { None };
     let named = asked.groups.iter().any(|name| Id::is_name(name));
-    let group = if named || spec.needs_group() { open(root, c"etc/group")? } else { None };
+    let group = if named || spec.needs_group() { open(root, c"/etc/group")? } else { None };
     let (passwd, group) = (passwd.as_ref().map(AsFd::as_fd), group.as_ref().map(AsFd::as_fd));
     resolve(asked, &spec, passwd, group, arena)
 }
 
-/// The name of `uid` in the passwd file below `root`. `None` where it has none, or the file is not
-/// what it should be: this is for display.
-pub fn user_name(uid: u32, root: BorrowedFd<'_>, arena: &Arena) -> Option<heapless::Vec<u8, NAME>> {
-    let file = open(root, c"etc/passwd").ok()??;
-    let entry = passwd::find_user(file.as_fd(), &Id::Number(uid), c"", arena).ok()??;
-    Some(entry.name).filter(|name| !name.is_empty())
+/// The name of `uid` in the passwd file below `root`. `None` where it has none; an error where the file
+/// is not what it should be.
+pub fn user_name(
+    uid: u32,
+    root: BorrowedFd<'_>,
+    arena: &Arena,
+) -> Result<Option<heapless::Vec<u8, NAME>>> {
+    let Some(file) = open(root, c"/etc/passwd")? else { return Ok(None) };
+    let entry = passwd::find_user(file.as_fd(), &Id::Number(uid), c"", arena)?;
+    Ok(entry.map(|entry| entry.name).filter(|name| !name.is_empty()))
 }
+
+/// File systems of the kernel's own (include/uapi/linux/magic.h): reading a file there may have an effect, as
+/// it takes the kernel's messages out of /proc/kmsg. In their order: proc, sysfs, cgroup, cgroup2, debugfs,
+/// tracefs, securityfs, configfs, bpf, pstore, efivarfs, selinuxfs, smackfs, binfmt_misc, fusectl, devpts,
+/// mqueue, resctrl.
+const OF_THE_KERNEL: [u32; 18] = [
+    0x9fa0,
+    0x6265_6572,
+    0x27_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0x6265_6570,
+    0xcafe_4a11,
+    0x6165_676c,
+    0xde5e_81e4,
+    0xf97c_ff8c,
+    0x4341_5d53,
+    0x4249_4e4d,
+    0x6573_5543,
+    0x1cd1,
+    0x1980_0202,
+    0x0765_5821,
+];
 
 /// Opens one of the two files; `None` where there is none. The root may hold anything under these
 /// names: opening a FIFO must not wait, and only a regular file has an end.
@@ -68,9 +96,16 @@ fn open(root: BorrowedFd<'_>, path: &'static CStr) -> Result<Option<OwnedFd>> {
         file => file.doing(DOING, path)?,
     };
     let stat = fstat(file.as_fd()).doing(DOING, path)?;
+    // The field's type differs between architectures; every magic number is 32 bits.
+    let system = fstatfs(file.as_fd()).doing(DOING, path)?.f_type as u32;
+    let refused = |why| Err(Error::refused(DOING, path, why));
     match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile if OF_THE_KERNEL.contains(&system) => {
+            refused("it is a file of the kernel's own, as those of /proc")
+        }
+        FileType::RegularFile if stat.st_size as u64 > passwd::SIZE => refused(passwd::TOO_LARGE),
         FileType::RegularFile => Ok(Some(file)),
-        _ => Err(Error::refused(DOING, path, "it is not a regular file")),
+        _ => refused("it is not a regular file"),
     }
 }
 
@@ -115,18 +150,20 @@ fn find_groups(
     file: Option<BorrowedFd<'_>>,
     groups: &mut Groups,
 ) -> Result<Option<u32>> {
-    let mut found = [false; GROUPS];
-    for (name, found) in asked.groups.iter().zip(&mut found) {
+    // As many as the file names, of which there may be none.
+    let found = groups.arena().take(asked.groups.len()).doing("collect the groups", ())?;
+    for (name, found) in asked.groups.iter().zip(found.iter_mut()) {
+        *found = 0;
         if let Id::Number(gid) = Id::parse(name.to_bytes(), name)? {
             groups.push(gid)?;
-            *found = true;
+            *found = 1;
         }
     }
     let mut wanted = Wanted {
         member: if spec.group.is_none() { entry.and_then(|entry| entry.name()) } else { None },
         primary: spec.group.as_ref().and_then(Id::name),
         others: asked.groups,
-        found: &mut found,
+        found: &mut *found,
         gid: spec.group.as_ref().and_then(Id::number),
         groups,
     };
@@ -137,7 +174,7 @@ fn find_groups(
     if spec.group.is_some() && gid.is_none() {
         return Err(no_such("find", asked.user, file.is_some(), "group", "group", arena));
     }
-    match asked.groups.iter().zip(found).find(|(_, found)| !found) {
+    match asked.groups.iter().zip(found).find(|(_, found)| **found == 0) {
         Some((name, _)) => {
             Err(no_such("find group", name, file.is_some(), "group", "group", arena))
         }

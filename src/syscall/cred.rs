@@ -1,7 +1,8 @@
-//! Capabilities by number, and supplementary groups: capset(2), setgroups(2).
+//! Capabilities by number, and supplementary groups: capset(2), prctl(2), setgroups(2).
 
 use linux_raw_sys::general::{
-    __NR_capset, __user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3,
+    __NR_capset, __NR_prctl, __user_cap_data_struct, __user_cap_header_struct,
+    _LINUX_CAPABILITY_VERSION_3,
 };
 use rustix::io::Errno;
 
@@ -31,6 +32,16 @@ pub fn capset(sets: CapSets) -> Result<(), Errno> {
     let (header, data) = (&raw const header as usize, data.as_ptr() as usize);
     // SAFETY: version 3 takes a header and two data elements.
     ret(unsafe { syscall(__NR_capset, [header, data, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// prctl(PR_CAP_AMBIENT_IS_SET): whether capability `n` is in the ambient set. EINVAL before Linux 4.3.
+pub fn is_ambient(n: u32) -> Result<bool, Errno> {
+    /// include/uapi/linux/prctl.h
+    const PR_CAP_AMBIENT: usize = 47;
+    const PR_CAP_AMBIENT_IS_SET: usize = 1;
+    let args = [PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n as usize, 0, 0, 0];
+    // SAFETY: it takes integers.
+    ret(unsafe { syscall(__NR_prctl, args) }).map(|set| set == 1)
 }
 
 /// setgroups(2): the supplementary groups, at most NGROUPS_MAX.

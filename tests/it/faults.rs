@@ -30,7 +30,8 @@ const PASSED_OVER: [(&str, &str); 17] = [
 
 /// Calls that can't fail. close(2) closes whatever it returns, and strace does not carry out what it
 /// lets fail.
-const CANNOT_FAIL: [&str; 12] = [
+const CANNOT_FAIL: [&str; 13] = [
+    "clock_gettime",
     "close",
     "exit",
     "exit_group",
@@ -286,4 +287,95 @@ fn every_call_interrupted_by_a_signal_goes_on() {
             Err(format!("{} {:?}", run.status, run.err.trim_end()))
         }
     });
+}
+
+/// The processes that this run of strace has seen stop.
+fn stopped(place: &Place) -> Vec<u32> {
+    let text = std::fs::read_to_string(place.dir.join("trace")).unwrap_or_default();
+    let lines = text.lines().filter(|line| line.contains("--- stopped by SIGSTOP"));
+    lines.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
+}
+
+/// Runs nsinit with each process stopped at this step, and sends TERM to the launcher.
+fn stand_still(place: &Place, step: &Step, args: &[&str]) -> Result<(), String> {
+    /// Those that PID 1 makes, or the command's own process, once the command runs: signals are its own then.
+    const LATER: [&str; 5] = ["rt_sigtimedwait", "wait4", "exit", "exit_group", "execve"];
+    let (name, n) = step;
+    let file = place.dir.join("trace");
+    let _ = std::fs::remove_file(&file);
+    let (file, only) = (file.to_str().unwrap(), format!("trace={name}"));
+    let fault = format!("inject={name}:signal=SIGSTOP:when={n}");
+    let by = ["strace", "-f", "-qq", "-o", file, "-e", &only, "-e", "signal=SIGSTOP", "-e", &fault];
+    let mut running = crate::world::spawn(&mut place.wrapped(&by, args));
+    let strace = running.child.id();
+    let children = format!("/proc/{strace}/task/{strace}/children");
+    let launcher =
+        || std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok();
+    let signal = |pid: u32, signal| {
+        // SAFETY: plain system call; the pid is that of a process of this run, or of none.
+        unsafe { libc::kill(pid as i32, signal) };
+    };
+    for round in 0.. {
+        if running.child.try_wait().unwrap().is_some() {
+            break;
+        }
+        // Not at each look: strace has its trouble with signals that come too fast.
+        if round % 40 == 20 {
+            let (stopped, launcher) = (stopped(place), launcher());
+            // A launcher that is stopped itself acts when it is continued.
+            launcher.into_iter().for_each(|pid| signal(pid, libc::SIGCONT));
+            if stopped.iter().any(|pid| Some(*pid) != launcher) {
+                launcher.into_iter().for_each(|pid| signal(pid, libc::SIGTERM));
+            }
+            if round > 80 && LATER.contains(&name.as_str()) {
+                stopped.iter().for_each(|pid| signal(*pid, libc::SIGCONT));
+            }
+            if round > 4000 {
+                running.signal(libc::SIGKILL);
+                return Err(format!("it does not end; stopped: {stopped:?} of {launcher:?}"));
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let run = running.end();
+    match run.status {
+        42 | 143 => Ok(()),
+        other => Err(format!("status {other}, {:?}", run.err.trim_end())),
+    }
+}
+
+#[test]
+fn a_start_that_stands_still_anywhere_ends_on_a_signal() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let calls = trace(&plain(), &["exec", "/bin/nothing"], 42);
+    for_each_step(&steps(&calls), plain, |place, step| {
+        stand_still(place, step, &["exec", "/bin/nothing"])
+    });
+}
+
+#[test]
+fn a_join_that_stands_still_anywhere_ends_on_a_signal() {
+    if !have_strace() {
+        skip("no strace");
+        return;
+    }
+    let place = plain();
+    let running = place.start("echo ready; while :; do sleep 1; done");
+    let calls = trace(&place, &["exec", "/bin/nothing"], 42);
+    let mut complaints = Vec::new();
+    for step in steps(&calls) {
+        if let Err(why) = stand_still(&place, &step, &["exec", "/bin/nothing"]) {
+            complaints.push(format!("{} {}: {why}", step.0, step.1));
+        }
+    }
+    assert_eq!(place.join("echo alive").ok(), "alive\n");
+    crate::world::until("only the container's own processes are left", || {
+        place.processes().len() <= 4
+    });
+    place.kill_launcher(running);
+    place.run(&["exec", "/bin/nothing"]).ends(42);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

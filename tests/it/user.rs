@@ -123,6 +123,91 @@ fn files_that_are_missing_or_odd_are_no_danger() {
 }
 
 #[test]
+fn a_file_without_an_end_or_of_the_kernels_is_refused() {
+    let mut place = Place::new();
+    let passwd = place.path("/etc/passwd");
+    // A hole of eight terabytes: reading it would take days.
+    fs::File::create(&passwd).unwrap().set_len(1 << 43).unwrap();
+    place.config.set("user", quote("alice"));
+    place.exec(&["/bin/true"]).fails(&["/etc/passwd", "larger than 128 MiB"]);
+    let first = {
+        place
+            .config
+            .set("user", quote("1000:1000"))
+            .set("environment", r#"["HOME=/", "PATH=/bin"]"#);
+        place.start("echo ready; sleep 300")
+    };
+    // Nor does it hold up who only wants to show a name.
+    let shown = place.run(&["ps"]);
+    assert!(shown.ok().contains(" 1000 "), "{}", shown.out);
+    first.signal(libc::SIGTERM);
+    first.end();
+    // A read of /proc/kmsg takes the kernel's messages away from whoever waits for them.
+    place.config.set("user", quote("alice"));
+    for file in ["/proc/uptime", "/sys/kernel/uevent_seqnum"] {
+        fs::remove_file(&passwd).unwrap();
+        std::os::unix::fs::symlink(file, &passwd).unwrap();
+        place.exec(&["/bin/true"]).fails(&["/etc/passwd", "a file of the kernel's own"]);
+    }
+}
+
+#[test]
+fn the_files_are_read_with_the_containers_rights() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let mut place = Place::new();
+    let passwd = place.path("/etc/passwd");
+    chown(&passwd, Some(5), Some(5)).unwrap();
+    fs::set_permissions(&passwd, fs::Permissions::from_mode(0o600)).unwrap();
+    place.config.set("user", quote("alice")).set("capabilities", strings(&["CHOWN"]));
+    place.exec(&["/bin/true"]).fails(&["/etc/passwd", "EACCES"]);
+    place.config.set("capabilities", strings(&["CHOWN", "DAC_OVERRIDE"]));
+    place.exec(&["/bin/true"]).ok();
+}
+
+#[test]
+fn as_many_groups_as_the_kernel_takes_can_be_asked_for() {
+    let mut place = Place::new();
+    let mut text = String::new();
+    for n in 0..3000 {
+        text += &format!("named{n}:x:{}:\n", 100_000 + n);
+    }
+    fs::write(place.path("/etc/group"), text).unwrap();
+    // Some by name, in another order than the file's, and one of them twice.
+    let names = (0..3000).rev().map(|n| format!("\"named{n}\"")).chain([r#""named7""#.to_owned()]);
+    let numbers = (0..60_000).map(|n| (200_000 + n).to_string());
+    let all: Vec<String> = names.chain(numbers).collect();
+    place.config.set("user", quote("1:1")).set("additional_groups", format!("[{}]", all.join(",")));
+    let run = place.sh("sed -n 's/^Groups:\t//p' /proc/self/status | wc -w");
+    assert_eq!(run.ends(0), "63000\n", "{}", run.err);
+}
+
+#[test]
+fn who_has_no_right_to_the_way_is_told_where() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut place = Place::new();
+    place.config.set("user", quote("alice"));
+    let mode = |path: &str, mode| {
+        fs::set_permissions(place.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    fs::copy(place.path("/bin/busybox"), place.path("/tmp/private")).unwrap();
+    mode("/tmp/private", 0o700);
+    place.write_config();
+    mode("/", 0o700);
+    place.run(&["exec", "/bin/true"]).fails(&["EACCES", "user 1000 may not search /"]);
+    mode("/", 0o755);
+    mode("/bin", 0o700);
+    for command in ["true", "/bin/true"] {
+        let run = place.run(&["exec", command]);
+        run.ends(126);
+        run.says(&["/bin/true", "user 1000 may not search /bin"]);
+    }
+    mode("/bin", 0o755);
+    let run = place.run(&["exec", "/tmp/private", "true"]);
+    run.ends(126);
+    run.says(&["/tmp/private", "user 1000 has no right to execute it"]);
+}
+
+#[test]
 fn a_passwd_link_leads_into_the_container() {
     let mut place = Place::new();
     let outside = place.dir.join("passwd");

@@ -208,6 +208,30 @@ static int spy(double seconds)
 	return 0;
 }
 
+/* Asks to be traced by its parent, and stops. */
+static int traceme(void)
+{
+	ptrace(PTRACE_TRACEME, 0, 0, 0);
+	puts("ready");
+	fflush(stdout);
+	raise(SIGSTOP);
+	puts("continued");
+	fflush(stdout);
+	return 6;
+}
+
+/* Children of its own parent that end at once, and then nothing. */
+static int siblings(int n)
+{
+	for (int i = 0; i < n; i++)
+		if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0)
+			_exit(0);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 static unsigned long long status_word(const char *status, const char *key)
 {
 	const char *line = strstr(status, key);
@@ -540,6 +564,10 @@ int main(int argc, char **argv)
 		return overwrite(atof(argv[2]));
 	if (IS(1, "spy"))
 		return spy(atof(argv[2]));
+	if (IS(0, "traceme"))
+		return traceme();
+	if (IS(1, "siblings"))
+		return siblings(atoi(argv[2]));
 	if (IS(2, "rights"))
 		return rights(atof(argv[2]), argv[3]);
 	if (IS(1, "hold"))

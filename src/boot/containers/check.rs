@@ -97,7 +97,7 @@ fn container(
         Ok(Some(root)) => {
             tell(command(plan, root.as_fd(), machine, arena));
             tell(working_dir(plan, root.as_fd()));
-            tell(look_up_user(&plan.process, root.as_fd(), arena).map(drop));
+            tell(look_up_user(&mut plan.process, root.as_fd(), arena).map(drop));
         }
         other => tell(other.map(drop)),
     }

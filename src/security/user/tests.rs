@@ -17,7 +17,8 @@ fn cstr(text: &str) -> &'static CStr {
 
 /// "uid gid [groups] home", or the error.
 fn show(user: &str, more: &[&str], passwd: Option<&str>, group: Option<&str>) -> String {
-    let groups: Vec<_> = more.iter().map(|name| cstr(name)).collect();
+    let mut groups: Vec<_> = more.iter().map(|name| cstr(name)).collect();
+    groups.sort_unstable();
     let asked = Asked { user: cstr(user), groups: &groups, home: true };
     let (passwd, group) = (passwd.map(file), group.map(file));
     let arena = arena();
