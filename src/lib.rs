@@ -47,19 +47,20 @@ use core::mem::MaybeUninit;
 
 use bytes::Arena;
 use plan::Plan;
-use syscall::cstr::{Env, List};
+use syscall::cstr::{Env, List, ThinCStr};
 
-/// Runs nsinit with what `_start` found: the words of the command line, the environment, memory for
-/// strings, and room for the plan.
+/// Runs nsinit with what `_start` found: the words of the command line, the environment, the path that
+/// was executed, memory for strings, and room for the plan.
 pub fn run(
     args: List<'static>,
     env: Env,
+    executed: Option<ThinCStr>,
     arena: &'static mut [u8],
     plan: &'static mut MaybeUninit<Plan>,
 ) -> ! {
     let arena = Arena::new(arena);
     take_name(args);
-    let context = front::Context { args, env, arena: &arena, plan, signals: None };
+    let context = front::Context { args, env, executed, arena: &arena, plan, signals: None };
     if boot::is_init(args) {
         boot::run(context);
     }

@@ -39,7 +39,7 @@ pub const VERB: Verb = Verb {
 
 fn run(context: Context, options: &Options) -> Result<u8> {
     // First of all: it executes nsinit anew.
-    seal::seal(context.args, &context.env)?;
+    let seal = seal::seal(context.args, &context.env, context.executed)?;
     // While signals still end nsinit: a pipe may never end.
     let given = load::given(options, context.arena)?;
     let original = take_over()?;
@@ -77,6 +77,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         stdio,
         original,
         env,
+        seal,
         wait,
         systemd,
         kept,

@@ -32,7 +32,7 @@ use crate::near::nearest;
 use crate::plan::Plan;
 use crate::say;
 use crate::security::caps;
-use crate::syscall::cstr::{Env, List};
+use crate::syscall::cstr::{Env, List, ThinCStr};
 pub use failure::tell;
 pub use options::Options;
 use options::Set;
@@ -43,6 +43,8 @@ pub struct Context<'a> {
     pub args: List<'static>,
     /// The environment.
     pub env: Env,
+    /// The path that was executed, as the kernel tells it (AT_EXECFN, getauxval(3)).
+    pub executed: Option<ThinCStr>,
     /// Memory for strings.
     pub arena: &'a Arena,
     /// Where the plan will be (`blank`).

@@ -24,7 +24,7 @@ pub const VERB: Verb = Verb {
 };
 
 fn run(context: Context, options: &Options) -> Result<u8> {
-    seal::seal(context.args, &context.env)?;
+    let seal = seal::seal(context.args, &context.env, context.executed)?;
     let original = take_over()?;
     log_to(&context)?;
     let Context { env, arena, plan, .. } = context;
@@ -49,6 +49,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         stdio,
         original,
         env,
+        seal,
         wait,
         systemd,
         kept,

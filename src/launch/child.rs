@@ -11,6 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::setsid;
 use rustix::system::sethostname;
 
+use super::network::is_awaited;
 use super::sync::{Child, FDS};
 use super::terminal::{self, Slave};
 use super::workload::{self, Inherited, fail, part};
@@ -20,7 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::init::{Options, serve};
 use crate::net;
 use crate::plan::{Init, Kind, NetworkKind, Source};
-use crate::rootfs::{CgroupDir, Cgroups, Root};
+use crate::rootfs::{CgroupDir, Cgroups, OldRoot, Root};
 use crate::security;
 use crate::step;
 use crate::syscall::fd::AsFd;
@@ -47,12 +48,16 @@ pub struct First {
 /// Builds the container around itself, then becomes the workload or, as PID 1, its reaper.
 pub fn run(launch: &mut Launch, mut first: First) -> ! {
     let sibling = first.sibling.take();
-    match build(launch, &mut first) {
+    let (late, old) = match build(launch, &mut first) {
+        Ok(built) => built,
         Err(error) => fail(&first.sync, &error),
-        Ok(late) if launch.plan.init == Init::Become => {
-            workload::run(launch, Inherited { sibling, ..inherited(&first, &late) })
-        }
-        Ok(late) => reap(launch, first, late),
+    };
+    if launch.plan.init != Init::Become {
+        reap(launch, first, late, old);
+    }
+    match old.detach() {
+        Ok(()) => workload::run(launch, Inherited { sibling, ..inherited(&first, &late) }),
+        Err(error) => fail(&first.sync, &error),
     }
 }
 
@@ -60,7 +65,7 @@ pub fn run(launch: &mut Launch, mut first: First) -> ! {
 type Late = Option<OwnedFd>;
 
 /// The straight list, in kernel order.
-fn build(launch: &mut Launch, first: &mut First) -> Result<Late> {
+fn build(launch: &mut Launch, first: &mut First) -> Result<(Late, OldRoot)> {
     // PID 1 passes a softer signal than KILL on to the command, as any other.
     let signal = launch.plan.process.parent_death_signal;
     part(launch, signal, &first.sync, &mut first.slave.iter().map(|slave| slave.fd().as_fd()))?;
@@ -76,6 +81,13 @@ fn build(launch: &mut Launch, first: &mut First) -> Result<Late> {
     }
     step::at("join namespaces");
     join_namespaces(launch)?;
+    if launch.plan.namespaces.is_new(Kind::Net) {
+        step::at("make the network namespace");
+        unshare(NewNamespaces::NEWNET).doing("make the network namespace", ())?;
+        if is_awaited(launch.plan) {
+            first.sync.network()?;
+        }
+    }
     if let Some(name) = launch.plan.hostname {
         step::at("set the host name");
         sethostname(name.to_bytes()).doing("set the host name to", name)?;
@@ -89,7 +101,7 @@ fn build(launch: &mut Launch, first: &mut First) -> Result<Late> {
     } else {
         let fds = wait_go(first)?;
         step::at("enter its control groups");
-        enter(launch, fds, false).map(|(late, _)| late)
+        enter(launch, fds, false).map(|(late, _)| (late, OldRoot::NONE))
     }
 }
 
@@ -102,7 +114,7 @@ fn wait_go(first: &First) -> Result<heapless::Vec<OwnedFd, FDS>> {
 }
 
 /// The root file system, with the cgroups in between: their directories are mounted into it.
-fn with_root(launch: &mut Launch, first: &mut First) -> Result<Late> {
+fn with_root(launch: &mut Launch, first: &mut First) -> Result<(Late, OldRoot)> {
     let plan = &launch.plan.rootfs;
     step::at("make the root file system a mount");
     let mut root = Root::open(plan)?;
@@ -137,8 +149,7 @@ fn with_root(launch: &mut Launch, first: &mut First) -> Result<Late> {
         mount_cgroups(&root, &own)?;
     }
     step::at("make the root file system its root");
-    root.finish()?;
-    Ok(late)
+    Ok((late, root.finish()?))
 }
 
 /// What a booted machine's PID 1 writes and listens to is for nobody inside, whatever binds there are: it is
@@ -218,12 +229,20 @@ fn inherited<'a>(first: &'a First, late: &'a Late) -> Inherited<'a> {
         memory,
         quiet: None,
         sibling: None,
+        bounded: u64::MAX,
         waits,
     }
 }
 
-/// Forks the workload and becomes its reaper.
-fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
+/// Forks the workload and becomes its reaper. Both get on at once: while this process waits for the kernel
+/// to detach the old root, the workload looks up its user and gives up its rights.
+fn reap(launch: &mut Launch, first: First, late: Late, old: OldRoot) -> ! {
+    step::at("limit the bounding set");
+    // What neither keeps, once for both.
+    let bounded = match security::bound_both(&launch.plan.process) {
+        Ok(bounded) => bounded,
+        Err(error) => fail(&first.sync, &error),
+    };
     step::at("fork the command");
     // PID 1's end of it closes with the last of PID 1's descriptors. The command waits for that: it
     // may be allowed to look into PID 1, and must find nothing there.
@@ -234,26 +253,28 @@ fn reap(launch: &mut Launch, first: First, late: Late) -> ! {
     let workload = match forked(fork(NewNamespaces::empty()), launch.plan) {
         Ok(Fork::Child) => {
             drop(noisy);
-            let inherited = Inherited { quiet: Some(&quiet), ..inherited(&first, &late) };
+            let inherited = Inherited { quiet: Some(&quiet), bounded, ..inherited(&first, &late) };
             // It dies with PID 1 in any case: the kernel kills the whole PID namespace.
             workload::run(launch, inherited)
         }
         Ok(Fork::Parent(pid)) => pid,
         Err(error) => fail(&first.sync, &error),
     };
-    match quieten(late.as_ref()) {
+    match old.detach().and_then(|()| quieten(bounded, &noisy, late.as_ref())) {
         Ok(()) => serve(Some(workload), &Options::default(), None),
         // The channel is still open: the launcher hears of it, and kills the workload with us.
         Err(error) => fail(&first.sync, &error),
     }
 }
 
-/// PID 1 keeps nothing: no descriptor, no capability but KILL, no directory but the root.
-fn quieten(memory: Option<&OwnedFd>) -> Result<()> {
+/// PID 1 keeps nothing: no descriptor, no capability but KILL, no directory but the root. The byte in the
+/// pipe says that it has come so far: if it fails, its descriptors close as well.
+fn quieten(bounded: u64, noisy: &OwnedFd, memory: Option<&OwnedFd>) -> Result<()> {
     rustix::thread::set_name(c"nsinit").doing("name PID 1", ())?;
-    security::become_reaper()?;
+    security::become_reaper(bounded)?;
     rustix::process::chdir(c"/").doing("change directory to", "/")?;
     memory::give_back();
+    rustix::io::write(noisy.as_fd(), &[0]).doing("tell the command to go on", ())?;
     // After all that could be charged to it: see `cgroup::Tasks::has_memory`.
     if let Some(memory) = memory {
         cgroup::enter(memory.as_fd())?;

@@ -65,6 +65,8 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     }
     drop((child, slave, target, tasks));
     let termination = Termination::watch()?;
+    // Here the launcher waits anyway.
+    drop(launch.seal.take());
     let arena = launch.arena;
     let mut heard = |news| {
         Ok(if let News::Silence = news {
@@ -122,7 +124,8 @@ fn enter(
     }
     let sync = &inside.sync;
     let (slave, sibling) = (slave.as_ref().map(Slave::fd), Some(sibling));
-    workload::run(launch, Inherited { sync, slave, memory, quiet: None, sibling, waits: false })
+    let (quiet, bounded, waits) = (None, u64::MAX, false);
+    workload::run(launch, Inherited { sync, slave, memory, quiet, sibling, bounded, waits })
 }
 
 /// Into the cgroups, then the namespaces; the memory cgroup is left to the workload.

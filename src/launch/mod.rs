@@ -26,7 +26,7 @@ use core::ffi::CStr;
 use linux_raw_sys::general::SIGKILL;
 pub use place::{Place, Process, Running};
 pub use relay::{CHUNK, Relay};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -51,6 +51,8 @@ pub struct Launch<'a> {
     pub arena: &'a Arena,
     /// The caller's environment, which nobody inside may see.
     pub env: Option<Env>,
+    /// Holds the mount that nsinit runs from (`seal`). Closing it waits for the kernel.
+    pub seal: Option<OwnedFd>,
     /// Whether to wait until a container that is paused goes on, instead of refusing to join it.
     pub wait: bool,
     /// Whether to ask systemd for a scope to start in.

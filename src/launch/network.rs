@@ -12,7 +12,7 @@ use super::survivor;
 use crate::error::{Context, Object, Result};
 use crate::net::{self, Made};
 use crate::plan::check::Finding;
-use crate::plan::{Kind, Source};
+use crate::plan::{Kind, Plan, Source};
 use crate::proc::process::{namespace_file, stat};
 use crate::syscall::fd::AsFd;
 use crate::syscall::time::{monotonic, sleep};
@@ -21,6 +21,11 @@ use crate::syscall::time::{monotonic, sleep};
 /// nanoseconds in between.
 const PATIENCE: u64 = 500;
 const PAUSE: u32 = 25_000_000;
+
+/// Whether the launcher has something to make in the network namespace that the first process makes.
+pub fn is_awaited(plan: &Plan) -> bool {
+    net::is_needed(plan) && plan.namespaces.is_new(Kind::Net)
+}
 
 /// Makes it. Nothing holds the namespace afterwards but what runs in it, and the survivor where
 /// something in it is to be taken back.

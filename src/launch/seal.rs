@@ -5,6 +5,10 @@
 //! (CVE-2019-5736). So nsinit runs from a read-only, detached clone of its file's mount, which no
 //! mount namespace holds and nobody can make writable again; where the kernel can't make one
 //! (before Linux 5.12), from a sealed copy in memory.
+//!
+//! Who closes the last descriptor of a detached mount waits until the kernel has dissolved it, a third of a
+//! millisecond and more (an RCU grace period, namespace_unlock() in fs/namespace.c). So it stays open over
+//! the execve, and the launcher closes it where it waits for the container anyway.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags, fstat, open, statvfs};
@@ -12,8 +16,9 @@ use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::error::{Context, Error, Result};
-use crate::syscall::cstr::{Env, List};
-use crate::syscall::fd::AsFd;
+use crate::proc::lines::decimal;
+use crate::syscall::cstr::{Env, List, ThinCStr};
+use crate::syscall::fd::{AsFd, inherited};
 use crate::syscall::memfd;
 use crate::syscall::mount::{MountAttr, mount_setattr};
 use crate::syscall::process::execveat;
@@ -22,24 +27,31 @@ const SELF: &core::ffi::CStr = c"/proc/self/exe";
 
 /// Goes on if the running file can't be written to through /proc; otherwise executes nsinit anew,
 /// with the same arguments, from where it can't. Nothing may have been done yet that an execve
-/// would lose.
-pub fn seal(args: List, env: &Env) -> Result<()> {
+/// would lose. What it returns is to be closed later: see above. `executed`: the path that was
+/// executed.
+pub fn seal(args: List, env: &Env, executed: Option<ThinCStr>) -> Result<Option<OwnedFd>> {
     let read_only = statvfs(SELF)
         .map_err(|errno| Error::errno("look at", SELF, errno).hint("is /proc mounted?"))?
         .f_flag
         .contains(StatVfsMountFlags::RDONLY);
     if read_only || is_sealed() {
-        return Ok(());
+        return Ok(executed.and_then(descriptor));
     }
     let file =
         read_only_mount().or_else(|_| sealed_copy()).doing("copy nsinit's file into memory", ())?;
     Err(Error::errno("execute nsinit from", SELF, execveat(file.as_fd(), args, env.list())))
 }
 
-/// A clone of the mount of the running file alone, read-only.
+/// The descriptor that nsinit was executed from, if it was: the kernel makes a path of its number
+/// (alloc_bprm() in fs/exec.c).
+fn descriptor(executed: ThinCStr) -> Option<OwnedFd> {
+    let number = executed.bytes().strip_prefix(b"/dev/fd/")?;
+    inherited(u32::try_from(decimal(number)?).ok()?)
+}
+
+/// A clone of the mount of the running file alone, read-only. It stays open over the execve.
 fn read_only_mount() -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let file = open_tree(rustix::fs::CWD, SELF, flags)?;
+    let file = open_tree(rustix::fs::CWD, SELF, OpenTreeFlags::OPEN_TREE_CLONE)?;
     let read_only = u64::from(linux_raw_sys::general::MOUNT_ATTR_RDONLY);
     mount_setattr(file.as_fd(), false, MountAttr { set: read_only, ..MountAttr::default() })?;
     Ok(file)

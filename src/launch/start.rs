@@ -10,7 +10,7 @@ use rustix::process::Pid;
 use super::attend::{Event, Terminal, attend};
 use super::child::{self, First};
 use super::guard::Traces;
-use super::network::connect;
+use super::network::{connect, is_awaited};
 use super::paused::{let_end, say_still};
 use super::place::{Lock, Place, Process};
 use super::sync::{self, FDS, News};
@@ -66,6 +66,17 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     if entered {
         traces.groups.entered_unified();
     }
+    let termination = Termination::watch()?;
+    if is_awaited(launch.plan) {
+        let (groups, arena) = (&traces.groups, launch.arena);
+        let mut heard = |news| {
+            if let News::Silence = news {
+                say_still(groups.groups(), arena);
+            }
+            Ok(())
+        };
+        judge(parent.await_network(&termination, arena, &mut heard), groups, launch)?;
+    }
     connect(launch, &mut traces.made, &mut traces.survivor, pid)?;
     save_state(launch, traces, pid)?;
     let groups = &traces.groups;
@@ -73,15 +84,16 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     if !waits {
         go()?;
     }
-    let termination = Termination::watch()?;
+    // Here the launcher waits anyway.
+    drop(launch.seal.take());
     let arena = launch.arena;
     let mut heard = |news| match news {
         News::Built if waits => go(),
-        News::Built => Ok(()),
         News::Silence => {
             say_still(groups.groups(), arena);
             Ok(())
         }
+        _ => Ok(()),
     };
     let report = parent.report(&termination, arena, waits_last, &mut heard);
     judge(report, groups, launch)?;
@@ -130,13 +142,14 @@ fn judge(report: Result<bool>, groups: &Created, launch: &mut Launch) -> Result<
     Err(Error::refused("start the container", (), why))
 }
 
-/// The namespaces that clone makes. A cgroup namespace is made later, once the process is in its
+/// The namespaces that clone makes. A network namespace takes the kernel as long as all of the control
+/// groups, and is made by the child meanwhile; a cgroup namespace later, once the process is in its
 /// groups; a time namespace is only ever for the next child.
 fn cloned(plan: &Plan) -> NewNamespaces {
     Kind::ALL
         .into_iter()
         .filter(|kind| plan.namespaces.is_new(*kind))
-        .filter(|kind| !matches!(kind, Kind::Cgroup | Kind::Time))
+        .filter(|kind| !matches!(kind, Kind::Net | Kind::Cgroup | Kind::Time))
         .fold(NewNamespaces::empty(), |flags, kind| flags | kind.flag())
 }
 

@@ -1,7 +1,7 @@
 //! The channel between the launcher and a container's processes: a SEQPACKET socketpair.
 //!
 //! Down goes one "go" with the descriptors of the cgroups, and one more to a command that waits once it
-//! is ready. Up comes "built" where the launcher waits for that, "ready" just before execve, or the
+//! is ready. Up come "network" and "built" where the launcher waits for these, "ready" just before execve, or the
 //! rendered error of a failure. The end of the channel (every process of the container has closed it,
 //! by execve or by dying) is news by itself. A process that stands still closes nothing: the launcher's
 //! wait ends on signals too.
@@ -33,6 +33,7 @@ const GO: u8 = b'g';
 const READY: u8 = b'r';
 const FAILED: u8 = b'f';
 const BUILT: u8 = b'b';
+const NETWORK: u8 = b'n';
 
 /// The launcher's end.
 pub struct Parent(OwnedFd);
@@ -48,12 +49,20 @@ pub fn channel() -> Result<(Parent, Child)> {
     Ok((Parent(parent), Child(child)))
 }
 
-/// What the launcher hears before the end.
+/// What the launcher hears.
 pub enum News {
+    /// Nothing, for a second.
+    Silence,
+    /// The network namespace is made.
+    Network,
     /// The root file system is built.
     Built,
-    /// Nothing, for a second. It is told once.
-    Silence,
+    /// The next call is execve.
+    Ready,
+    /// The container can't be started, and why.
+    Failed(Error),
+    /// The end of the channel.
+    Gone,
 }
 
 impl Parent {
@@ -63,6 +72,25 @@ impl Parent {
             // Whoever does not listen any more has failed, and its reason is on the way up.
             Ok(()) | Err(Errno::PIPE) => Ok(()),
             Err(errno) => Err(errno).doing("tell the container to go on", ()),
+        }
+    }
+
+    /// Waits until the first process has made its network namespace. False: it is gone without a word.
+    /// What else comes is `heard`.
+    pub fn await_network(
+        &self,
+        termination: &Termination,
+        arena: &Arena,
+        heard: &mut dyn FnMut(News) -> Result<()>,
+    ) -> Result<bool> {
+        let mut patience = Some(&SILENCE);
+        loop {
+            match self.next(termination, arena, &mut patience)? {
+                News::Network => return Ok(true),
+                News::Gone => return Ok(false),
+                News::Failed(error) => return Err(error),
+                news => heard(news)?,
+            }
         }
     }
 
@@ -77,34 +105,51 @@ impl Parent {
         heard: &mut dyn FnMut(News) -> Result<()>,
     ) -> Result<bool> {
         let mut report = Ok(false);
-        let mut buf = [0; TEXT];
         let mut patience = Some(&SILENCE);
         loop {
-            if !termination.wait(self.0.as_fd(), patience)? {
-                patience = None;
-                heard(News::Silence)?;
-                continue;
-            }
-            let n = match socket::receive(self.0.as_fd(), &mut buf, &mut drop) {
-                // A peer that ends with a packet unread resets the channel, which is told once and
-                // before what it has sent: its reason is still to come.
-                Err(Errno::INTR | Errno::CONNRESET) => continue,
-                Ok(0) => return report,
-                n => n.doing("wait for the container to start", ())?,
-            };
-            match buf[..n] {
+            match self.next(termination, arena, &mut patience)? {
+                News::Gone => return report,
                 // PID 1 may have failed while the workload went on.
-                [READY] => {
+                News::Ready => {
                     report = report.map(|_| true);
                     if ready {
                         return report;
                     }
                 }
-                [BUILT] => heard(News::Built)?,
+                News::Failed(error) => report = Err(error),
+                news => heard(news)?,
+            }
+        }
+    }
+
+    /// The next word. Silence is told once: it takes the patience.
+    fn next(
+        &self,
+        termination: &Termination,
+        arena: &Arena,
+        patience: &mut Option<&Timespec>,
+    ) -> Result<News> {
+        let mut buf = [0; TEXT];
+        loop {
+            if !termination.wait(self.0.as_fd(), *patience)? {
+                *patience = None;
+                return Ok(News::Silence);
+            }
+            let n = match socket::receive(self.0.as_fd(), &mut buf, &mut drop) {
+                // A peer that ends with a packet unread resets the channel, which is told once and
+                // before what it has sent: its reason is still to come.
+                Err(Errno::INTR | Errno::CONNRESET) => continue,
+                n => n.doing("wait for the container to start", ())?,
+            };
+            match buf[..n] {
+                [] => return Ok(News::Gone),
+                [READY] => return Ok(News::Ready),
+                [BUILT] => return Ok(News::Built),
+                [NETWORK] => return Ok(News::Network),
                 [FAILED, status, ref text @ ..] => {
                     let text = arena.str(format_args!("{}", Show(text)));
                     let text = text.doing("keep its error", ())?;
-                    report = Err(Error::refused("", (), text).with_status(status));
+                    return Ok(News::Failed(Error::refused("", (), text).with_status(status)));
                 }
                 _ => {}
             }
@@ -140,6 +185,11 @@ impl Child {
                 Err(errno) => Err(errno).doing("wait for the launcher", ()),
             };
         }
+    }
+
+    /// "The network namespace is made."
+    pub fn network(&self) -> Result<()> {
+        self.tell(NETWORK)
     }
 
     /// "The root file system is built."

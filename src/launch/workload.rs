@@ -10,7 +10,7 @@ use super::stdio;
 use super::sync::Child;
 use super::{Launch, forked};
 use crate::cgroup;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, STATUS_NSINIT};
 use crate::proc::fds::close_all_but;
 use crate::security;
 use crate::step;
@@ -25,8 +25,10 @@ pub struct Inherited<'a> {
     pub slave: Option<&'a OwnedFd>,
     /// The memory cgroup's `tasks`, entered last.
     pub memory: Option<BorrowedFd<'a>>,
-    /// Ends when PID 1 holds no descriptor any more.
+    /// Ends, with a byte in it, when PID 1 holds nothing any more.
     pub quiet: Option<&'a OwnedFd>,
+    /// What the bounding set has been limited to.
+    pub bounded: u64,
     /// What it is to be forked as, where its PID namespace is one that others are in.
     pub sibling: Option<Sibling>,
     /// Whether the launcher has something to do when it is ready.
@@ -48,13 +50,13 @@ pub fn fail(sync: &Child, error: &Error) -> ! {
 
 /// The end of every start and of every join, in this order: rights go before others can look.
 fn become_workload(launch: &mut Launch, inherited: Inherited) -> Result<core::convert::Infallible> {
-    let Inherited { sync, slave, memory, quiet, sibling, waits } = inherited;
+    let Inherited { sync, slave, memory, quiet, sibling, bounded, waits } = inherited;
     let process = &mut launch.plan.process;
     if slave.is_none() {
         step::at("take the container's null device");
         stdio::take_own_null()?;
     }
-    security::finalize(process, slave.map(AsFd::as_fd), launch.arena)?;
+    security::finalize(process, slave.map(AsFd::as_fd), bounded, launch.arena)?;
     if let Some(sibling) = sibling {
         step::at("fork the command");
         enter(launch, sync, sibling)?;
@@ -66,7 +68,7 @@ fn become_workload(launch: &mut Launch, inherited: Inherited) -> Result<core::co
     security::rlimits::set_processes(&process.rlimits)?;
     if let Some(quiet) = quiet {
         step::at("wait until PID 1 has closed its descriptors");
-        await_end(quiet)?;
+        await_quiet(quiet)?;
     }
     // The command gets what it allocates charged, and nothing that nsinit did before. The kernel
     // looks at the rights of whoever opened the file, so it works as any user.
@@ -100,12 +102,17 @@ fn enter(launch: &Launch, sync: &Child, sibling: Sibling) -> Result<()> {
     }
 }
 
-/// Nothing is ever written to the pipe: a read ends when its other end is closed.
-fn await_end(pipe: &OwnedFd) -> Result<()> {
+/// Waits for the byte that PID 1 writes when it has nothing any more that the command may not see, and then
+/// for the end of the pipe, with its last descriptor. If it fails the end comes alone, a moment before the
+/// kernel kills everything inside; its reason is on the way up.
+fn await_quiet(pipe: &OwnedFd) -> Result<()> {
+    let mut quiet = false;
     loop {
         match rustix::io::read(pipe.as_fd(), &mut [0]) {
             Err(Errno::INTR) => {}
-            end => return end.map(drop).doing("wait for PID 1", ()),
+            Ok(0) if quiet => return Ok(()),
+            Ok(0) => exit_group(STATUS_NSINIT),
+            read => quiet = read.map(|_| true).doing("wait for PID 1", ())?,
         }
     }
 }

@@ -39,6 +39,7 @@ use crate::syscall::fd::AsFd;
 pub use cgroup::{CgroupDir, Cgroups};
 use change::Change;
 pub use mounts::doing;
+pub use pivot::OldRoot;
 
 /// The root file system under construction. Its descriptor is on the rootfs's own mount, so whatever
 /// is opened beneath it is in the container.

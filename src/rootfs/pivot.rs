@@ -20,44 +20,62 @@ use crate::syscall::mount::{MountAttr, mount_setattr};
 /// How often the mounts are gone through while some can still be taken away.
 const PASSES: u32 = 32;
 
+/// The old root, stacked on the new one where that was pivoted to: who enters the mount namespace would
+/// begin in it.
+#[must_use]
+pub struct OldRoot {
+    stacked: bool,
+}
+
+impl OldRoot {
+    /// None is there.
+    pub const NONE: OldRoot = OldRoot { stacked: false };
+
+    /// Takes it out of the mount namespace. The kernel takes its time for that (an RCU grace period,
+    /// namespace_unlock() in fs/namespace.c), in which another process can get on.
+    ///
+    /// The working directory is still the one that `finish` left, and is "/" afterwards.
+    pub fn detach(self) -> Result<()> {
+        if !self.stacked {
+            return Ok(());
+        }
+        rustix::mount::unmount(c".", UnmountFlags::DETACH).doing("unmount", "the old root")?;
+        rustix::process::chdir(c"/").doing("change directory to", "/")
+    }
+}
+
 impl Root<'_> {
     /// Masks nsinit's own files, which must be there, and makes the rootfs the root of this process
-    /// and the only one in its mount namespace. Read-only at last, if the plan wants it: not the
-    /// mounts in it. The working directory is "/".
+    /// and, once the old one is detached, the only one in its mount namespace. Read-only at last, if the
+    /// plan wants it: not the mounts in it. The working directory is the new root.
     ///
     /// A mask is gone when its file is replaced on the host (rename(2) over a mount point of another
     /// namespace): nobody may write state.json anew after this.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(mut self) -> Result<OldRoot> {
         for path in &self.plan.hidden {
             self.mask(path)?;
         }
-        if self.plan.no_pivot_root {
-            self.move_root()?;
-        } else {
-            self.pivot()?;
-        }
+        let old = if self.plan.no_pivot_root { self.move_root()? } else { self.pivot()? };
         if self.plan.readonly {
             self.make_readonly().doing("make read-only", "/")?;
         }
         rustix::process::umask(self.umask);
-        Ok(())
+        Ok(old)
     }
 
-    fn pivot(&self) -> Result<()> {
+    fn pivot(&self) -> Result<OldRoot> {
         rustix::process::fchdir(self.fd.as_fd())
             .doing("change directory to the root file system", ())?;
         // The old root is stacked on the new one, so that no directory has to be made for it
         // (pivot_root(2), NOTES).
         match rustix::process::pivot_root(c".", c".") {
-            Ok(()) => {}
-            Err(Errno::INVAL) if is_initramfs() => return self.move_root(),
+            Ok(()) => Ok(OldRoot { stacked: true }),
+            Err(Errno::INVAL) if is_initramfs() => self.move_root(),
             Err(errno) => {
                 let error = Error::errno("pivot_root to", "the root file system", errno);
-                return Err(error.hint("is nsinit itself in a chroot?"));
+                Err(error.hint("is nsinit itself in a chroot?"))
             }
         }
-        rustix::mount::unmount(c".", UnmountFlags::DETACH).doing("unmount", "the old root")?;
-        rustix::process::chdir(c"/").doing("change directory to", "/")
     }
 
     /// MS_MOVE onto "/" and chroot: where the plan says so, and on an initramfs, whose root can't be
@@ -66,13 +84,14 @@ impl Root<'_> {
     /// takes for the root (current_chrooted(), mntns_install() in fs/namespace.c): for the container
     /// it is as good as a pivot, and its own pivot_root calls work. That needs "/" to be the root of
     /// a mount: in a chroot it is refused.
-    fn move_root(&self) -> Result<()> {
+    fn move_root(&self) -> Result<OldRoot> {
         self.leave_no_proc().doing("take away the old root's proc and sysfs mounts", ())?;
         rustix::process::fchdir(self.fd.as_fd())
             .doing("change directory to the root file system", ())?;
         rustix::mount::mount_move(c".", c"/").doing("move the root file system to", "/")?;
         rustix::process::chroot(c".").doing("chroot to", "the root file system")?;
-        rustix::process::chdir(c"/").doing("change directory to", "/")
+        rustix::process::chdir(c"/").doing("change directory to", "/")?;
+        Ok(OldRoot::NONE)
     }
 
     /// The old root's mounts stay in the namespace after a move. One of proc or sysfs, out of reach

@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nsinit::plan::Plan;
-use nsinit::syscall::cstr::{Env, List};
+use nsinit::syscall::cstr::{Env, List, ThinCStr};
 use nsinit::syscall::memory;
 
 /// Bytes of the arena: container.json (1 MiB, decoded in place), a second text (its copy for the
@@ -39,8 +39,9 @@ unsafe extern "C" {
     static etext: u8;
 }
 
-/// From `entry`: the words of the command line, the environment, and where the stack began.
-pub fn start(args: List<'static>, env: Env, stack_top: usize) -> ! {
+/// From `entry`: the words of the command line, the environment, the path that was executed, and where the
+/// stack began.
+pub fn start(args: List<'static>, env: Env, executed: Option<ThinCStr>, stack_top: usize) -> ! {
     assert!(!TAKEN.swap(true, Ordering::Relaxed));
     let start = (&raw const __executable_start) as usize;
     let program = (start, (&raw const etext) as usize - start);
@@ -48,5 +49,5 @@ pub fn start(args: List<'static>, env: Env, stack_top: usize) -> ! {
     let statics = &raw mut STATICS;
     // SAFETY: this runs once (TAKEN), in the only thread, so this is the only reference.
     let Statics { arena, plan } = unsafe { &mut *statics };
-    nsinit::run(args, env, arena, plan)
+    nsinit::run(args, env, executed, arena, plan)
 }

@@ -44,12 +44,18 @@ core::arch::global_asm!(
     entry = sym entry,
 );
 
+/// Types of the auxiliary vector's entries (include/uapi/linux/auxvec.h): its end, and the path that was
+/// executed.
+const AT_NULL: usize = 0;
+const AT_EXECFN: usize = 31;
+
 /// From `_start` alone, so once: `sp` points at argc as execve(2) left it.
 extern "C" fn entry(sp: *const usize) -> ! {
-    // SAFETY: the kernel lays out argc, argc pointers, NULL, the environment's pointers and NULL
-    // at the initial stack pointer (fs/binfmt_elf.c, create_elf_tables), all valid for the life of
-    // the process. They are read here and nowhere else.
-    let (args, env) = unsafe {
+    // SAFETY: the kernel lays out argc, argc pointers, NULL, the environment's pointers, NULL and the
+    // auxiliary vector, pairs of a type and a value, at the initial stack pointer (fs/binfmt_elf.c,
+    // create_elf_tables), all valid for the life of the process. They are read here and nowhere else;
+    // the value of AT_EXECFN is a C string's address.
+    let (args, env, executed) = unsafe {
         let argc = *sp;
         let args = sp.add(1).cast::<Option<ThinCStr>>();
         let env = args.add(argc + 1);
@@ -57,7 +63,13 @@ extern "C" fn entry(sp: *const usize) -> ! {
         while (*env.add(count)).is_some() {
             count += 1;
         }
-        (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count))
+        let mut pair = env.add(count + 1).cast::<usize>();
+        while *pair != AT_NULL && *pair != AT_EXECFN {
+            pair = pair.add(2);
+        }
+        let executed =
+            if *pair == AT_EXECFN { *pair.add(1).cast::<Option<ThinCStr>>() } else { None };
+        (core::slice::from_raw_parts(args, argc + 1), Env::from_raw(env, count), executed)
     };
-    crate::start(args, env, sp as usize)
+    crate::start(args, env, executed, sp as usize)
 }

@@ -50,9 +50,10 @@ pub fn check(keep: u64) -> Result<()> {
 
 /// Drops every capability that the kernel has, but for those in `keep`, from the bounding set: no
 /// execve in this process or its children gives them back, whatever the file says. Bits that nsinit
-/// has no name for are dropped too: the kernel, not the table, knows the last one.
-pub fn bound(keep: u64) -> Result<()> {
-    for n in (0..MOST).filter(|n| keep & 1 << n == 0) {
+/// has no name for are dropped too: the kernel, not the table, knows the last one. `had`: what may be in
+/// it now.
+pub fn bound(had: u64, keep: u64) -> Result<()> {
+    for n in (0..MOST).filter(|n| had & !keep & 1 << n != 0) {
         match prctl(Prctl::CapbsetDrop, n) {
             Ok(_) => {}
             // Beyond the last capability (security/commoncap.c, cap_prctl_drop).

@@ -62,8 +62,14 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
 /// namespace in which others are: nothing is left that they don't have as well.
 ///
 /// The caller is in its other namespaces, root and control groups; its working directory is "/" and its
-/// parent-death signal is set. `terminal` is the slave of the container's pty.
-pub fn finalize(process: &mut Process, terminal: Option<BorrowedFd>, arena: &Arena) -> Result<()> {
+/// parent-death signal is set. `terminal` is the slave of the container's pty, `bounded` what the bounding
+/// set has been limited to.
+pub fn finalize(
+    process: &mut Process,
+    terminal: Option<BorrowedFd>,
+    bounded: u64,
+    arena: &Arena,
+) -> Result<()> {
     let parent = getppid();
     step::at("leave the session keyring");
     leave_session_keyring()?;
@@ -85,7 +91,7 @@ pub fn finalize(process: &mut Process, terminal: Option<BorrowedFd>, arena: &Are
     }
     // Takes CAP_SETPCAP, which a change of user takes away.
     step::at("limit the bounding set");
-    caps::bound(process.capabilities)?;
+    caps::bound(bounded, process.capabilities)?;
     // Its owner may open it again by name, as /dev/console or /dev/stdout.
     if let Some(terminal) = terminal.filter(|_| ids.uid != 0) {
         step::at("give the terminal to the user");
@@ -199,13 +205,23 @@ fn die_with_parent(signal: u32, parent: Option<rustix::process::Pid>) -> Result<
 ///
 /// no_new_privs is for the day when someone makes PID 1 execute something after all: as root of the
 /// container it would gain what the bounding set still allows.
-pub fn become_reaper() -> Result<()> {
-    const KEEP: u64 = 1 << caps::KILL;
+pub fn become_reaper(bounded: u64) -> Result<()> {
     be_undumpable()?;
     set_no_new_privs()?;
-    caps::bound(KEEP)?;
-    caps::limit(KEEP)
+    caps::bound(bounded, REAPER)?;
+    caps::limit(REAPER)
 }
+
+/// Limits the bounding set to what PID 1 and the workload keep, before the one forks the other: what it
+/// is limited to.
+pub fn bound_both(process: &Process) -> Result<u64> {
+    let both = REAPER | process.capabilities;
+    caps::bound(u64::MAX, both)?;
+    Ok(both)
+}
+
+/// What PID 1 keeps.
+const REAPER: u64 = 1 << caps::KILL;
 
 #[cfg(test)]
 mod tests;

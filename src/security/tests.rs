@@ -66,7 +66,7 @@ fn run_with(plan: Box<Plan>, original: Original) -> (i32, String) {
 
 /// The end of every start and join.
 fn become_command(process: &mut Process, original: Original, arena: &Arena) -> Error {
-    let ready = finalize(process, None, arena)
+    let ready = finalize(process, None, u64::MAX, arena)
         .and_then(|()| rlimits::set_processes(&process.rlimits))
         .and_then(|()| restore_signals(original));
     match ready {
@@ -264,7 +264,7 @@ fn the_command_dies_with_its_parent_after_a_change_of_user() {
 #[test]
 fn the_reaper_keeps_kill_alone() {
     let (pid, reader) = spawn(|| {
-        if let Err(error) = become_reaper() {
+        if let Err(error) = become_reaper(u64::MAX) {
             return error;
         }
         let file = rustix::fs::open(c"/proc/thread-self/status", OFlags::RDONLY, Mode::empty());

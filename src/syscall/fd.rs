@@ -4,8 +4,8 @@ use linux_raw_sys::general::{
     __NR_close, __NR_close_range, __NR_ppoll, __NR_pwritev2, __NR_write, POLLOUT, RWF_NOWAIT,
     pollfd,
 };
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::io::Errno;
+use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use super::arch::syscall;
 use super::ret;
@@ -34,6 +34,16 @@ pub fn close_range_cloexec(first: u32) -> Result<(), Errno> {
 pub fn close(fd: u32) {
     // SAFETY: as `close_range`. A close can't fail in a way that leaves the descriptor open.
     unsafe { syscall(__NR_close, [fd as usize, 0, 0, 0, 0, 0]) };
+}
+
+/// Takes a descriptor that was inherited, and marks it to close at execve; `None` where there is none of
+/// this number. Only once for each: nobody owns it before.
+pub fn inherited(number: u32) -> Option<OwnedFd> {
+    let number = i32::try_from(number).ok()?;
+    // SAFETY: not -1; if it is open at all it stays so for the call.
+    fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::CLOEXEC).ok()?;
+    // SAFETY: it is open, and the doc states the duty of the caller.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// write(2) to a descriptor by number: standard error, or the log file, which the process keeps for

@@ -130,7 +130,7 @@ fn build_with_console(plan: &Rootfs, console: BorrowedFd) -> Result<()> {
     root.mounts()?;
     root.devices()?;
     root.console(console)?;
-    root.finish()
+    root.finish().and_then(OldRoot::detach)
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn build(plan: &Rootfs) -> Result<()> {
     root.devices()?;
     root.links()?;
     root.masks()?;
-    root.finish()
+    root.finish().and_then(OldRoot::detach)
 }
 
 /// The error of a build that must fail, as it is shown. The next one starts anew.

@@ -113,7 +113,7 @@ fn control_groups_are_the_containers_own_and_read_only() {
     let missing = [CgroupDir { hierarchy: c"cpu", path: c"/nonexistent" }];
     let error = root.mount_cgroups(Cgroups::V1(&missing)).unwrap_err().to_string();
     assert!(error.starts_with("mount the cgroup /nonexistent: No such file"), "{error}");
-    root.finish().unwrap();
+    root.finish().and_then(OldRoot::detach).unwrap();
     assert_eq!(fs::read_to_string("/v2/tasks").unwrap(), "unified");
     assert!(!writable("/v2"));
     // The last one covers the first: look below it.
