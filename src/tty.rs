@@ -17,6 +17,7 @@ use crate::error::{Context, Result};
 use crate::proc::fd_path;
 use crate::syscall::fd::AsFd;
 use crate::syscall::is_absent;
+use crate::syscall::poll::poll_and_rest;
 use crate::syscall::terminal::{Settings, set_settings, settings};
 
 /// The caller's standard descriptors. They are open for as long as nsinit runs: `run` sees to it.
@@ -324,7 +325,7 @@ fn ready<const N: usize>(wanted: [(BorrowedFd, PollFlags); N]) -> io::Result<[Po
     let named = wanted.iter().filter(|(_, events)| !events.is_empty());
     let mut fds: Vec<PollFd, N> =
         named.map(|(fd, events)| PollFd::from_borrowed_fd(*fd, *events)).collect();
-    match poll(&mut fds, None) {
+    match poll_and_rest(&mut fds) {
         Ok(_) | Err(Errno::INTR) => {}
         Err(errno) => return Err(errno),
     }

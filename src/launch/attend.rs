@@ -1,6 +1,6 @@
 //! The launcher while the command runs: it passes signals on, pumps the terminal or the output, and waits.
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -9,6 +9,7 @@ use super::relay::Relay;
 use crate::error::{Context, Result};
 use crate::init::exit_status;
 use crate::syscall::fd::AsFd;
+use crate::syscall::poll::poll_and_rest;
 use crate::syscall::process::{is_stop, let_go, wait_any as wait_any_child};
 use crate::syscall::signal::{CHLD, SigSet, kill, read_signalfd, signalfd};
 use crate::tty::{Pty, Pump, Raw, Stdio, resize};
@@ -111,7 +112,8 @@ fn with_terminal(watched: &mut Watched, terminal: Terminal) -> Result<u8> {
 impl Watched<'_> {
     /// Waits for a signal.
     fn wait(&self) -> Result<()> {
-        match poll(&mut [PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)], None) {
+        let signals = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
+        match poll_and_rest(&mut [signals]) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(errno).doing(WAIT, ()),
         }

@@ -1,12 +1,22 @@
 //! ppoll(2) of a process that may wait for a very long time.
 
 use linux_raw_sys::general::__NR_ppoll;
-use rustix::event::PollFd;
+use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
 
 use super::arch::syscall;
 use super::memory::rest;
 use super::ret;
+
+/// ppoll(2) without a limit of time: for a moment as any other, and then in rest. What is busy is not to
+/// have its pages read anew each time.
+pub fn poll_and_rest(fds: &mut [PollFd]) -> Result<usize, Errno> {
+    let soon = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    match poll(fds, Some(&soon)) {
+        Ok(0) => rest_in_poll(fds, None),
+        ready => ready,
+    }
+}
 
 /// ppoll(2), with the stack below this call and the program's pages given back before: they come
 /// back as they are needed. `micros`: at most so long, in microseconds. How many descriptors have

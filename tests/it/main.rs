@@ -81,3 +81,4 @@ mod systemd;
 mod tty;
 mod user;
 mod vm;
+mod waiting;
