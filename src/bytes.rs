@@ -215,8 +215,9 @@ impl Names {
 
     /// The place of `name`, from 0.
     #[inline(never)]
-    pub fn place(mut self, name: &[u8]) -> Option<usize> {
-        self.position(|known| known.as_bytes() == name)
+    pub fn place(self, name: &[u8]) -> Option<usize> {
+        let mut words = self.0.as_bytes().split(|byte| *byte == b' ');
+        words.position(|known| known == name && !name.is_empty())
     }
 }
 

@@ -46,7 +46,9 @@ pub fn seal(args: List, env: &Env, executed: Option<ThinCStr>) -> Result<Option<
 /// (alloc_bprm() in fs/exec.c).
 fn descriptor(executed: ThinCStr) -> Option<OwnedFd> {
     let number = executed.bytes().strip_prefix(b"/dev/fd/")?;
-    inherited(u32::try_from(decimal(number)?).ok()?)
+    let number = u32::try_from(decimal(number)?).ok()?;
+    // The standard ones are the command's, whatever they are.
+    if number > 2 { inherited(number) } else { None }
 }
 
 /// A clone of the mount of the running file alone, read-only. It stays open over the execve.
