@@ -33,6 +33,7 @@ pub mod plan;
 pub mod proc;
 pub mod rootfs;
 pub mod say;
+pub mod seccomp;
 pub mod security;
 pub mod signame;
 pub mod state;

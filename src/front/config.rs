@@ -10,9 +10,10 @@ use super::options::{Options, of};
 use super::{Context, Verb, Words, answer, blank, libct, load, shown, usage};
 use crate::beneath::PATH_MAX;
 use crate::bytes::Arena;
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::proc::fd_path;
 use crate::say;
+use crate::seccomp;
 use crate::syscall::fd::AsFd;
 
 /// See the help.
@@ -24,8 +25,9 @@ pub const VERB: Verb = Verb {
                    Prints the configuration as nsinit understands it, as JSON with every default written\n\
                    out, or all its faults; nothing that exec would refuse passes. With --new, prints one to\n\
                    start from: nsinit config --new > container.json. NAME, or else that of --id or of this\n\
-                   directory, is its host name and its control group.",
-    options: of("root id config rootfs no-init strict new"),
+                   directory, is its host name and its control group. With --seccomp, prints the program that\n\
+                   the kernel runs at each system call, and the rules that it was made of.",
+    options: of("root id config rootfs no-init strict new seccomp"),
     run,
 };
 
@@ -57,7 +59,14 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         None => load::plan(plan, config, options, context.arena)?,
     }
     // As above.
-    let _ = libct::print(plan, &mut out);
+    let _ = match &plan.process.seccomp {
+        Some(filter) if options.seccomp => seccomp::review(filter, &plan.process.program, &mut out),
+        None if options.seccomp => {
+            let why = "it has no \"seccomp\"";
+            return Err(Error::refused("print the filter of", config, why));
+        }
+        _ => libct::print(plan, &mut out),
+    };
     answer(&mut out)
 }
 

@@ -17,6 +17,7 @@ use crate::launch::Place;
 use crate::plan::check::{Finding, check};
 use crate::plan::unbuilt::unbuilt;
 use crate::plan::{Init, Kind, Plan};
+use crate::seccomp;
 use crate::state;
 use crate::syscall::fd::AsFd;
 use crate::trust;
@@ -164,8 +165,12 @@ fn fill(
             libct::check_isolation(plan, name, &mut found);
         }
         apply(plan, options);
+        let compiled = seccomp::prepare(&mut plan.process);
         let mut found = |finding| found(libct::place(plan, name, finding, arena));
         check(plan, &mut found);
+        if let Err(why) = compiled {
+            found(Finding { part: "seccomp", index: None, key: "", text: c"", why });
+        }
         unbuilt(plan, &mut found);
     }
     last.map_or(Ok(()), Err)

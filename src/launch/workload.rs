@@ -12,6 +12,7 @@ use super::{Launch, forked};
 use crate::cgroup;
 use crate::error::{Context, Error, Result, STATUS_NSINIT};
 use crate::proc::fds::close_all_but;
+use crate::seccomp;
 use crate::security;
 use crate::step;
 use crate::syscall::fd::AsFd;
@@ -56,6 +57,12 @@ fn become_workload(launch: &mut Launch, inherited: Inherited) -> Result<core::co
         step::at("take the container's null device");
         stdio::take_own_null()?;
     }
+    // Without no_new_privs it takes a right that must be gone before others can look: the filter has to
+    // allow what follows, as with other launchers.
+    if !process.no_new_privs {
+        step::at("load the system call filter");
+        seccomp::load(process)?;
+    }
     security::finalize(process, slave.map(AsFd::as_fd), bounded, launch.arena)?;
     if let Some(sibling) = sibling {
         step::at("fork the command");
@@ -84,6 +91,11 @@ fn become_workload(launch: &mut Launch, inherited: Inherited) -> Result<core::co
     }
     step::at("restore the signals");
     security::restore_signals(launch.original)?;
+    // Last of all: it may forbid whatever nsinit does itself.
+    if process.no_new_privs {
+        step::at("load the system call filter");
+        seccomp::load(process)?;
+    }
     step::at("execute the command");
     Err(security::execute(process, launch.original, launch.arena))
 }

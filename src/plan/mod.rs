@@ -13,6 +13,7 @@ mod namespaces;
 mod network;
 mod process;
 mod rootfs;
+pub mod seccomp;
 pub mod service;
 pub mod unbuilt;
 
@@ -23,7 +24,7 @@ use heapless::Vec;
 pub use self::cgroup::{BLKIO, Cgroup, DEFAULT_DEVICES, DeviceAccess, DeviceRule, DeviceValue};
 pub use self::namespaces::{Kind, Namespaces, Source};
 pub use self::network::{IPV6_MIN_MTU, NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
-pub use self::process::{Process, Rlimit, Seccomp, SeccompArg, SeccompRule};
+pub use self::process::{Process, Rlimit};
 pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
 
 use self::mark::{KEY_MARKS, KeyMark, MARKS, Mark};
@@ -46,8 +47,6 @@ pub const GROUPS: usize = 65536;
 pub const FEW: usize = 64;
 /// Most id map entries (the kernel takes 340).
 pub const ID_MAPS: usize = 340;
-/// Most seccomp rules.
-pub const SECCOMP_RULES: usize = 1024;
 
 /// What to build. `Plan::new` is a container of nothing: the caller's own namespaces and root.
 #[derive(Debug)]
@@ -129,6 +128,7 @@ impl Plan {
                 apparmor_profile: None,
                 process_label: None,
                 seccomp: None,
+                program: Vec::new(),
             },
             init: Init::Reap,
             networks: Vec::new(),

@@ -4,7 +4,8 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 
-use super::{ARGUMENTS, ENVIRONMENT, FEW, GROUPS, SECCOMP_RULES};
+use super::seccomp::{Program, Seccomp};
+use super::{ARGUMENTS, ENVIRONMENT, FEW, GROUPS};
 use crate::syscall::cstr::ThinCStr;
 
 /// What runs.
@@ -39,6 +40,8 @@ pub struct Process {
     pub env: Vec<Option<ThinCStr>, { ENVIRONMENT + 2 }>,
     /// System call filter.
     pub seccomp: Option<Seccomp>,
+    /// The program that was made of it.
+    pub program: Program,
 }
 
 /// One resource limit.
@@ -50,35 +53,4 @@ pub struct Rlimit {
     pub soft: u64,
     /// Hard limit.
     pub hard: u64,
-}
-
-/// A system call filter, as libcontainer 2.2 has it: everything is allowed but what a rule names.
-#[derive(Debug)]
-pub struct Seccomp {
-    /// One rule per system call.
-    pub rules: Vec<SeccompRule, SECCOMP_RULES>,
-}
-
-/// One rule.
-#[derive(Clone, Copy, Debug)]
-pub struct SeccompRule {
-    /// System call number of the machine that wrote the file.
-    pub number: u32,
-    /// -3 kill, -2 trap, -1 allow, above 0 an errno.
-    pub action: i32,
-    /// Number of argument conditions.
-    pub conditions: u8,
-    /// The conditions: the first `conditions` of these.
-    pub args: [SeccompArg; 6],
-}
-
-/// A condition on an argument of a system call.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SeccompArg {
-    /// Which argument, from 0.
-    pub index: u8,
-    /// 0 equal, 1 not equal, 2 greater, 3 less, 4 equal under the mask `value`.
-    pub op: u8,
-    /// What it is compared with.
-    pub value: u32,
 }

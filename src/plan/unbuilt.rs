@@ -19,8 +19,6 @@ pub fn unbuilt(plan: &Plan, tell: &mut dyn FnMut(Finding)) {
     found.refuse_if(process.apparmor_profile.is_some(), "apparmor_profile", LATER);
     found.refuse_if(process.process_label.is_some(), "process_label", LATER);
     found.refuse_if(plan.rootfs.mount_label.is_some(), "mount_label", LATER);
-    let rules = process.seccomp.as_ref().map_or(0, |seccomp| seccomp.rules.len());
-    found.refuse_if(rules > 0, "seccomp", LATER);
     for (n, mount) in plan.rootfs.mounts.iter().enumerate() {
         if mount.relabel != Relabel::No {
             found.refuse_in("mounts", n, "relabel", LATER);

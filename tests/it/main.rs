@@ -67,6 +67,7 @@ mod reaper_tty;
 mod relay;
 mod rootfs;
 mod samples;
+mod seccomp;
 mod services;
 mod services_crash;
 mod services_docs;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 9] = [
     &["error", "errno", "say", "near", "bytes", "inet", "signame", "step", "json", "visible"],
     &["jsonmin", "proc", "beneath", "trust", "exec"],
     &["plan"],
-    &["rootfs", "net", "cgroup", "security", "tty", "state", "init"],
+    &["rootfs", "net", "cgroup", "seccomp", "security", "tty", "state", "init"],
     &["launch"],
     &["front", "boot"],
     &["lib"],

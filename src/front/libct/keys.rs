@@ -44,7 +44,7 @@ pub(super) const TOP: &Keys = &keys!(
             f.plan.process.parent_death_signal = if signal == 0 { SIGKILL } else { signal };
             Ok(())
         }),
-        v2("seccomp", |f| f.seccomp()),
+        all("seccomp", |f| f.seccomp()),
         // The root.
         v1("mount_config", |f| f.object(MOUNT_CONFIG)),
         all("mounts", |f| f.mounts()),

@@ -14,6 +14,7 @@ mod path;
 mod place;
 mod print;
 mod print_cgroup;
+mod print_seccomp;
 mod process;
 mod read;
 mod routes;
@@ -38,7 +39,7 @@ use self::settle::Kept;
 use crate::bytes::Arena;
 use crate::error::Error;
 use crate::jsonmin::{Pos, Reader, Stop, Value};
-use crate::plan::{IdMap, Plan, Rlimit, Route, SeccompArg, SeccompRule};
+use crate::plan::{IdMap, Plan, Rlimit, Route};
 use crate::say;
 
 /// The configuration that `nsinit config --new` prints.
@@ -134,13 +135,9 @@ impl<'p> File<'p> {
             route: Route::NOTHING,
             rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
             id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
-            rule: SeccompRule {
-                number: 0,
-                action: 0,
-                conditions: 0,
-                args: [SeccompArg::default(); 6],
-            },
-            arg: SeccompArg::default(),
+            filter: seccomp::Kept::NOTHING,
+            entry: seccomp::Entry::EMPTY,
+            argument: seccomp::Argument::EMPTY,
             named: (None, 0),
             namespace: (None, None),
         }

@@ -22,7 +22,7 @@ use crate::json::Json;
 use crate::jsonmin::Reader;
 use crate::plan::{
     Device, DeviceKind, IdMap, Init, Kind, Mount, MountCommands, Plan, Process, Relabel, Rootfs,
-    Seccomp, Source,
+    Source,
 };
 
 /// Prints the configuration as understood. (The plan is not changed: what tells where the value of a
@@ -203,7 +203,7 @@ fn process(j: &mut Json, plan: &Plan) {
     }
     j.close();
     if let Some(filter) = &process.seccomp {
-        seccomp(j, filter);
+        super::print_seccomp::print(j, filter);
     }
 }
 
@@ -214,29 +214,6 @@ fn command(j: &mut Json, process: &Process) {
     }
     j.begin("command", '{');
     j.strings("args", words.iter().flatten().map(|word| word.get()));
-    j.close();
-}
-
-fn seccomp(j: &mut Json, seccomp: &Seccomp) {
-    j.begin("seccomp", '{');
-    j.begin("syscalls", '[');
-    for rule in &seccomp.rules {
-        j.open('{', false);
-        j.number("value", rule.number.into());
-        j.number("action", rule.action.into());
-        j.key("args");
-        j.open('[', false);
-        for arg in rule.args.iter().take(rule.conditions.into()) {
-            j.open('{', false);
-            j.number("index", arg.index.into());
-            j.number("value", arg.value.into());
-            j.number("op", arg.op.into());
-            j.close();
-        }
-        j.close();
-        j.close();
-    }
-    j.close();
     j.close();
 }
 

@@ -159,7 +159,7 @@ impl File<'_> {
         }
     }
 
-    fn capability(&mut self) -> Read<u64> {
+    pub fn capability(&mut self) -> Read<u64> {
         let name = self.text()?;
         self.capability_bit(name)
     }

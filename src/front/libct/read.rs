@@ -16,7 +16,7 @@ use crate::bytes::{Arena, same_in_any_case};
 use crate::jsonmin::{Number, Pos, Reader, Stop, Value};
 use crate::near::nearest;
 use crate::plan::mark::{FAULTY, KeyMark};
-use crate::plan::{IdMap, Kind, Plan, Rlimit, Route, SeccompArg, SeccompRule};
+use crate::plan::{IdMap, Kind, Plan, Rlimit, Route};
 
 /// The result of reading something. Of a fault nothing is left to say but that there was one.
 pub(super) type Read<T = ()> = Result<T, Stop>;
@@ -63,8 +63,9 @@ pub(super) struct File<'p> {
     pub route: Route,
     pub rlimit: Rlimit,
     pub id_map: IdMap,
-    pub rule: SeccompRule,
-    pub arg: SeccompArg,
+    pub filter: super::seccomp::Kept,
+    pub entry: super::seccomp::Entry,
+    pub argument: super::seccomp::Argument,
     pub named: (Option<&'static CStr>, u64),
     pub namespace: (Option<Kind>, Option<&'static CStr>),
 }

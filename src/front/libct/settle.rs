@@ -111,6 +111,7 @@ impl File<'_> {
         let generation = self.generation();
         self.warn_foreign(generation);
         self.settle_capabilities();
+        self.settle_seccomp();
         // What is wrong was told.
         let _ = self.settle_namespaces();
         let _ = self.name_networks();

@@ -58,7 +58,7 @@ impl File<'_> {
         self.fault(self.words(why))
     }
 
-    fn words(&self, why: fmt::Arguments) -> &'static str {
+    pub fn words(&self, why: fmt::Arguments) -> &'static str {
         self.arena.str(why).unwrap_or("a value that can't be used")
     }
 

@@ -100,6 +100,8 @@ pub struct Options {
     pub force: bool,
     /// --json.
     pub json: bool,
+    /// Print the filter.
+    pub seccomp: bool,
     /// --new.
     pub new: bool,
     /// --watch, with its seconds or empty.

@@ -50,6 +50,8 @@ table! {
         |o, value| o.arch = Some(value);
     "" "new" "" "print the configuration to start from"
         |o, _| o.new = true;
+    "" "seccomp" "" "print the compiled system call filter"
+        |o, _| o.seccomp = true;
     "" "json" "" "print JSON"
         |o, _| o.json = true;
     "" "watch" "[SECONDS]" "print again and again, each second without a number"

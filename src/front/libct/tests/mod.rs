@@ -4,6 +4,7 @@ mod interfaces;
 mod mutations;
 mod refusals;
 mod round_trip;
+mod seccomp;
 mod service;
 mod unknown;
 mod values;

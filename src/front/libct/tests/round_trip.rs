@@ -25,6 +25,8 @@ const SAMPLES: [(&str, &str); 14] = [
 fn debug(plan: &mut Plan) -> String {
     plan.marks.clear();
     plan.key_marks.clear();
+    let rules = plan.process.seccomp.iter_mut().flat_map(|filter| filter.rules.iter_mut());
+    rules.for_each(|rule| rule.line = 0);
     format!("{plan:#?}")
 }
 

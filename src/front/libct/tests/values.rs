@@ -277,13 +277,13 @@ fn the_process() {
         ),
         (
             "seccomp",
-            r#"{"syscalls": [{"names": ["mkdir"]}]}"#,
-            "seccomp.syscalls[0].names: nsinit knows system calls by number only, as \"value\"",
+            r#"{"syscalls": [{"names": ["mkdirr"], "action": "SCMP_ACT_ERRNO"}]}"#,
+            "seccomp.syscalls[0]: unknown system call \"mkdirr\": did you mean \"mkdir\"?",
         ),
         (
             "seccomp",
             r#"{"syscalls": [{"value": 83}]}"#,
-            "seccomp.syscalls[0].action: a rule needs one: -3 kill, -2 trap, -1 allow, or an errno",
+            "seccomp.syscalls[0].action: a rule needs one: a word as SCMP_ACT_ALLOW, or a number",
         ),
         (
             "seccomp",
