@@ -18,6 +18,19 @@ impl fmt::Display for Text {
     }
 }
 
+/// Shows an errno as "text" alone, as other programs do.
+pub struct Plain(pub Errno);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let number = self.0.raw_os_error();
+        match ROWS.iter().find(|(known, ..)| i64::from(*known) == i64::from(number)) {
+            Some((.., text)) => f.write_str(text),
+            None => write!(f, "errno {}", i64::from(number)),
+        }
+    }
+}
+
 /// A row for each: number, name, text. Numbers differ between architectures: they are the kernel
 /// headers' own. Those of STREAMS, XENIX, shared libraries, robust mutexes and the like are not here:
 /// no call of nsinit gives them.

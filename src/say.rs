@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::error;
 use crate::syscall::fd;
+use crate::syscall::lock::Lock;
 
 const STDOUT: i32 = 1;
 const STDERR: i32 = 2;
@@ -20,16 +21,58 @@ const SLOW: i32 = 100;
 /// has, for none: a static that starts as zero needs no page of the file.
 static LOGS: [AtomicI32; 3] = [const { AtomicI32::new(0) }; 3];
 
-/// Nobody is waited for who does not read standard error.
-static HURRY: AtomicBool = AtomicBool::new(false);
-/// Messages that were lost that way.
+/// Messages are kept and not written.
+static KEEP: AtomicBool = AtomicBool::new(false);
+/// There are some.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
+/// Those.
+static KEPT: Lock<heapless::Vec<u8, 4096>> = Lock::new(heapless::Vec::new());
+/// Messages that found no room there.
 static LOST: AtomicU32 = AtomicU32::new(0);
 
-/// From now on a message that standard error can't take at once is lost, and the next one that it can
-/// take says how many were: a reaper that waited for whoever reads would reap nobody. The description
-/// is shared with the command, so that O_NONBLOCK is not nsinit's to set.
-pub fn hurry() {
-    HURRY.store(true, Ordering::Relaxed);
+/// From now on messages are kept, for `write_kept`: in a process that may wait for nobody, whoever holds
+/// standard error. One for which there is no room is lost, and the next one says how many were.
+pub fn keep() {
+    KEEP.store(true, Ordering::Relaxed);
+}
+
+/// Whether there are messages that nobody has written.
+#[inline(always)]
+pub fn is_kept() -> bool {
+    IS_KEPT.load(Ordering::Relaxed)
+}
+
+/// Writes them to standard error, however long that may take.
+pub fn write_kept() {
+    KEPT.with(|kept| {
+        let mut out = remark();
+        out.write_bytes(kept);
+        // Nobody is left to tell.
+        let _ = out.flush();
+    });
+}
+
+/// They are written, or need not be.
+pub fn forget_kept() {
+    KEPT.with(heapless::Vec::clear);
+    IS_KEPT.store(false, Ordering::Relaxed);
+}
+
+fn add(text: fmt::Arguments) {
+    let whole = KEPT.with(|kept| {
+        let (len, lost) = (kept.len(), LOST.load(Ordering::Relaxed));
+        let told = lost == 0
+            || writeln!(kept, "nsinit: warning: {lost} messages were lost before").is_ok();
+        let whole = told && writeln!(kept, "{text}").is_ok();
+        if !whole {
+            kept.truncate(len);
+        }
+        LOST.store(if whole { 0 } else { lost.saturating_add(1) }, Ordering::Relaxed);
+        whole
+    });
+    if whole {
+        IS_KEPT.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Messages go to this file too, from now on. To three, at most.
@@ -44,19 +87,21 @@ pub fn forget_log() {
     LOGS.iter().for_each(|log| log.store(0, Ordering::Relaxed));
 }
 
-/// A message: `nsinit: TEXT`. That it can't be written is not worth dying for, and there is nobody
-/// left to tell.
+/// A message: `nsinit: TEXT`.
 pub fn error(text: fmt::Arguments) {
+    line(format_args!("nsinit: {text}"));
+}
+
+/// A message as it is. That it can't be written is not worth dying for, and there is nobody left to tell.
+pub fn line(text: fmt::Arguments) {
+    if KEEP.load(Ordering::Relaxed) {
+        return add(text);
+    }
     for number in [STDERR].into_iter().chain(LOGS.iter().map(|log| log.load(Ordering::Relaxed))) {
         if number > 0 {
             let mut out = Output { fd: number, buf: [0; 1024], len: 0, result: Ok(()) };
-            let lost = LOST.load(Ordering::Relaxed);
-            if lost > 0 {
-                let _ = writeln!(out, "nsinit: warning: {lost} messages were lost before");
-            }
-            let _ = writeln!(out, "nsinit: {text}");
-            let again = out.flush() == Err(Errno::AGAIN) && HURRY.load(Ordering::Relaxed);
-            LOST.store(if again { lost.saturating_add(1) } else { 0 }, Ordering::Relaxed);
+            let _ = writeln!(out, "{text}");
+            let _ = out.flush();
         }
     }
 }
@@ -98,12 +143,11 @@ impl Output {
         let len = core::mem::take(&mut self.len);
         let mut rest = &self.buf[..len];
         while self.result.is_ok() && !rest.is_empty() {
-            let hurry = HURRY.load(Ordering::Relaxed);
-            match if hurry { fd::write_now(self.fd, rest) } else { fd::write(self.fd, rest) } {
+            match fd::write(self.fd, rest) {
                 Ok(n) => rest = rest.get(n..).unwrap_or(&[]),
                 Err(Errno::INTR) => {}
                 // A slow line: what it can't take in that time is lost, and it is not asked again.
-                Err(Errno::AGAIN) if hurry || !fd::wait_writable(self.fd, SLOW) => {
+                Err(Errno::AGAIN) if !fd::wait_writable(self.fd, SLOW) => {
                     self.result = Err(Errno::AGAIN)
                 }
                 Err(Errno::AGAIN) => {}

@@ -1,12 +1,15 @@
-//! Why an execve failed: its errno alone names the wrong thing more often than not.
+//! Why an execve failed: its errno alone names the wrong thing more often than not. Only what was looked at
+//! is said: the file, the interpreter that it names, the interpreter's own, and so on, as the kernel goes.
 
 use core::ffi::CStr;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags, openat, statat, statvfs,
+    Access, AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags, accessat, fstat, openat,
+    statat, statvfs,
 };
 use rustix::io::{Errno, pread, retry_on_intr};
 
+use super::elf::Elf;
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::proc::process::Identity;
@@ -14,8 +17,12 @@ use crate::syscall::fd::AsFd;
 
 /// As much of a program's beginning as is looked at: ELF and program headers, or the first line.
 const HEAD: usize = 4096;
-/// Longest interpreter path that is shown (the kernel reads 255 bytes of a script's first line).
+/// As much of a script's first line as the kernel reads (BINPRM_BUF_SIZE in include/uapi/linux/binfmts.h;
+/// half of it before Linux 5.1), and so the longest name of an interpreter.
 pub const INTERPRETER: usize = 256;
+/// A file and the interpreters of interpreters that the kernel follows (exec_binprm in fs/exec.c), and one
+/// more.
+const CHAIN: usize = 7;
 
 /// Whether there is a file at `path`.
 pub fn exists(path: &CStr) -> bool {
@@ -29,9 +36,9 @@ pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: 
     let error = Error::errno("execute", path, errno);
     let hint = match errno {
         _ if absent => None,
-        Errno::NOENT => interpreter(path, arena),
-        Errno::NOEXEC => format(path, arena),
-        Errno::ACCESS => access(path),
+        Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::NOEXEC | Errno::LOOP | Errno::IO => {
+            first_fault(path, errno, arena)
+        }
         Errno::PERM if own.is_some() && Identity::of(path).ok() == own => {
             Some("it is nsinit's own program file")
         }
@@ -42,94 +49,141 @@ pub fn explain(path: &'static CStr, errno: Errno, own: Option<Identity>, arena: 
     hint.map_or(error, |hint| error.hint(hint)).with_status(status)
 }
 
-/// Whether a shell could read the file: no ELF program, and no NUL in its first line.
+/// Whether a shell could read the file: no ELF program, no NUL in its first line, and no other interpreter
+/// that it asks for.
 #[inline(never)] // its frame is a page
 pub fn is_text(path: &CStr) -> bool {
     let mut head = [0; HEAD];
-    read(path, 0, &mut head).is_some_and(|head| {
+    File::open(path).and_then(|file| file.read(0, &mut head)).is_some_and(|head| {
         let first = split_by(head, b'\n').next().unwrap_or(head);
-        !head.starts_with(b"\x7fELF") && !first.contains(&0)
+        !head.starts_with(b"\x7fELF") && !head.starts_with(b"#!") && !first.contains(&0)
     })
 }
 
-/// EACCES: what exactly is in the way.
+/// The first of the file and its interpreters that can't do its part, and why.
+fn first_fault(path: &'static CStr, errno: Errno, arena: &Arena) -> Option<&'static str> {
+    // Some kernels run more than one machine's programs.
+    let machine = (errno == Errno::NOEXEC).then_some(MACHINE);
+    let (mut file, mut needed_by) = (path, None);
+    for _ in 0..CHAIN {
+        let mut buf = [0; INTERPRETER];
+        let next = match access(file) {
+            Some(fault) => Err(fault),
+            None => interpreter(file, machine, &mut buf, arena),
+        };
+        let fault = match next {
+            Ok(next) => {
+                needed_by = Some(file);
+                file = arena.concat(&[next?]).ok()?;
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        let shown = Show(file.to_bytes());
+        let sentence = match needed_by {
+            None => arena.str(format_args!("it {fault}")),
+            Some(script) if script == path => {
+                arena.str(format_args!("its interpreter {shown} {fault}"))
+            }
+            Some(script) => {
+                let script = Show(script.to_bytes());
+                arena.str(format_args!("{script} needs {shown}, which {fault}"))
+            }
+        };
+        return sentence.ok();
+    }
+    Some("its interpreter needs an interpreter, and so on: more than the kernel follows")
+}
+
+/// Whether it can be executed at all, whatever is in it; why not, as the rest of a sentence about it.
 fn access(path: &CStr) -> Option<&'static str> {
-    let stat = statat(CWD, path, AtFlags::empty()).ok()?;
+    let stat = match statat(CWD, path, AtFlags::empty()) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Some("does not exist"),
+        Err(Errno::ACCESS) => return Some("is in a directory that this user may not search"),
+        stat => stat.ok()?,
+    };
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
-        FileType::Directory => return Some("it is a directory"),
-        _ => return Some("it is not a regular file"),
+        FileType::Directory => return Some("is a directory"),
+        _ => return Some("is not a regular file"),
     }
     if stat.st_mode & 0o111 == 0 {
-        return Some("it has no permission to be executed");
+        return Some("has no permission to be executed");
     }
     let mount = statvfs(path).ok()?;
-    mount.f_flag.contains(StatVfsMountFlags::NOEXEC).then_some("its file system is mounted noexec")
+    if mount.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+        return Some("is on a file system that is mounted noexec");
+    }
+    let denied = accessat(CWD, path, Access::EXEC_OK, AtFlags::empty()) == Err(Errno::ACCESS);
+    denied.then_some("may not be executed by this user")
 }
 
-/// ENOENT of a file that exists: what it needs to be run does not.
-fn interpreter(path: &CStr, arena: &Arena) -> Option<&'static str> {
-    let mut buf = [0; INTERPRETER];
-    let name = program(path, &mut buf)?.interpreter?;
-    arena.str(format_args!("its interpreter {} does not exist", Show(name))).ok()
-}
-
-/// What a file is that can be executed.
-pub struct Program<'a> {
-    /// e_machine of an ELF file (elf(5)).
-    pub machine: Option<u16>,
-    /// Who runs it: a script's first word, or an ELF file's PT_INTERP.
-    pub interpreter: Option<&'a [u8]>,
-}
-
-/// Looks at the file at `path`. `None`: it is no program, or can't be read.
-pub fn program<'a>(path: &CStr, buf: &'a mut [u8; INTERPRETER]) -> Option<Program<'a>> {
+/// Who has to run the file at `path`: a script's first word, or an ELF file's PT_INTERP; `None` also where it
+/// may be executed but not read. Or what keeps the kernel from running it on `machine` (e_machine; any, if
+/// there is none), as the rest of a sentence about it.
+pub fn interpreter<'a>(
+    path: &CStr,
+    machine: Option<u16>,
+    buf: &'a mut [u8; INTERPRETER],
+    arena: &Arena,
+) -> Result<Option<&'a [u8]>, &'static str> {
     let mut head = [0; HEAD];
-    let head = read(path, 0, &mut head)?;
+    let Some(file) = File::open(path) else { return Ok(None) };
+    let Some(head) = file.read(0, &mut head) else { return Ok(None) };
+    if head.is_empty() {
+        return Err("is empty");
+    }
     if let Some(line) = head.strip_prefix(b"#!") {
         let name = script_interpreter(line)?;
-        let kept = buf.get_mut(..name.len())?;
+        let kept = buf.get_mut(..name.len()).unwrap_or(&mut []);
         kept.copy_from_slice(name);
-        return Some(Program { machine: None, interpreter: Some(kept) });
+        return Ok(Some(kept));
     }
-    let machine = elf_machine(head)?;
-    let interpreter = elf_interpreter(head).and_then(|(offset, len)| {
-        let name = read(path, offset, buf.get_mut(..len.min(INTERPRETER))?)?;
-        split_by(name, 0).next()
-    });
-    Some(Program { machine: Some(machine), interpreter })
+    let Some(elf) = Elf::new(head, file.size()) else {
+        return Err("is neither a program nor a script with a #! line");
+    };
+    match (elf.machine(), machine) {
+        (Some(other), Some(machine)) if other != machine => return Err(foreign(other, arena)),
+        _ => {}
+    }
+    if let Some(fault) = elf.fault() {
+        return Err(fault);
+    }
+    Ok(elf.interpreter().and_then(|(offset, len)| {
+        let len = usize::try_from(len).unwrap_or(INTERPRETER).min(INTERPRETER);
+        split_by(file.read(offset, buf.get_mut(..len)?)?, 0).next()
+    }))
 }
 
-/// The rest of a script's first line, up to its argument. A carriage return is part of the name,
-/// and the reason why there is no such file.
-fn script_interpreter(line: &[u8]) -> Option<&[u8]> {
-    let line = split_by(line, b'\n').next()?;
-    let line = line.trim_ascii_start();
-    let end = line.iter().position(|&b| b == b' ' || b == b'\t').unwrap_or(line.len());
-    line.get(..end.min(INTERPRETER))
-}
-
-/// ENOEXEC: no format that this kernel runs.
-fn format(path: &CStr, arena: &Arena) -> Option<&'static str> {
-    let mut head = [0; HEAD];
-    let head = read(path, 0, &mut head)?;
-    if head.is_empty() {
-        return Some("it is empty");
-    }
-    if !head.starts_with(b"\x7fELF") {
-        return Some("it is neither a program nor a script with a #! line");
-    }
-    let Some(machine) = elf_machine(head) else { return Some("its ELF header is cut short") };
-    match MACHINES.iter().find(|(known, _)| *known == machine) {
-        Some((_, name)) => arena.str(format_args!("it is an ELF file for {name}")).ok(),
-        None => {
-            let machine = i64::from(machine);
-            arena.str(format_args!("it is an ELF file for machine {machine}")).ok()
+/// The rest of a script's first line, up to its argument (load_script in fs/binfmt_script.c). A carriage
+/// return is part of the name, and the reason why there is no such file.
+fn script_interpreter(line: &[u8]) -> Result<&[u8], &'static str> {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let read = line.get(..INTERPRETER - 2).unwrap_or(line);
+    let first = split_by(read, b'\n').next().unwrap_or(read);
+    let start = first.iter().position(|byte| !blank(byte)).unwrap_or(first.len());
+    let name = first.get(start..).unwrap_or(&[]);
+    let end = name.iter().position(|byte| blank(byte) || *byte == 0);
+    match end {
+        None if first.len() < line.len() && first.len() == read.len() => {
+            Err("has a #! line that is longer than the 255 bytes which the kernel reads")
         }
+        _ if name.is_empty() || end == Some(0) => Err("has a #! line that names no interpreter"),
+        end => Ok(name.get(..end.unwrap_or(name.len())).unwrap_or(name)),
     }
 }
 
-/// e_machine of the architectures that one meets (include/uapi/linux/elf-em.h).
+/// What it is, where it is a program for another machine.
+fn foreign(machine: u16, arena: &Arena) -> &'static str {
+    let known = MACHINES.iter().find(|(number, _)| *number == machine);
+    let text = match known {
+        Some((_, name)) => arena.str(format_args!("is an ELF file for {name}")),
+        None => arena.str(format_args!("is an ELF file for machine {machine}")),
+    };
+    text.unwrap_or("is an ELF file for another machine")
+}
+
+/// e_machine of the architectures that one meets, and their names (include/uapi/linux/elf-em.h).
 const MACHINES: [(u16, &str); 9] = [
     (3, "32-bit x86"),
     (8, "MIPS"),
@@ -142,67 +196,34 @@ const MACHINES: [(u16, &str); 9] = [
     (243, "RISC-V"),
 ];
 
-fn elf_machine(head: &[u8]) -> Option<u16> {
-    Elf::new(head)?.u16(18)
-}
+/// That of this program.
+const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
+    62
+} else if cfg!(target_arch = "aarch64") {
+    183
+} else if cfg!(target_arch = "arm") {
+    40
+} else {
+    243
+};
 
-/// Offset and length of PT_INTERP's text in the file (elf(5)).
-fn elf_interpreter(head: &[u8]) -> Option<(u64, usize)> {
-    const PT_INTERP: u32 = 3;
-    let elf = Elf::new(head)?;
-    // Class 2 is 64 bits: the header's fields lie further back, and p_offset behind p_flags.
-    let wide = *head.get(4)? == 2;
-    let at = |narrow: usize, wide_at: usize| if wide { wide_at } else { narrow };
-    let word = |at: usize| if wide { elf.u64(at) } else { elf.u32(at).map(u64::from) };
-    let first = usize::try_from(word(at(0x1c, 0x20))?).ok()?;
-    let size = usize::from(elf.u16(at(0x2a, 0x36))?);
-    let count = usize::from(elf.u16(at(0x2c, 0x38))?);
-    (0..count).find_map(|n| {
-        let header = first.checked_add(n.checked_mul(size)?)?;
-        let field = |narrow, wide_at| word(header.checked_add(at(narrow, wide_at))?);
-        (elf.u32(header)? == PT_INTERP).then_some(())?;
-        Some((field(4, 8)?, usize::try_from(field(16, 32)?).ok()?))
-    })
-}
+/// A file that is looked into.
+struct File(rustix::fd::OwnedFd);
 
-/// Numbers in an ELF file, in its own byte order.
-struct Elf<'a> {
-    head: &'a [u8],
-    big: bool,
-}
-
-impl Elf<'_> {
-    fn new(head: &[u8]) -> Option<Elf<'_>> {
-        let data = head.strip_prefix(b"\x7fELF")?.get(1)?;
-        Some(Elf { head, big: *data == 2 })
+impl File {
+    /// `None` where it may be executed but not read. A FIFO must not make this wait.
+    fn open(path: &CStr) -> Option<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        openat(CWD, path, flags, Mode::empty()).ok().map(File)
     }
 
-    fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let mut bytes: [u8; N] = self.head.get(at..at.checked_add(N)?)?.try_into().ok()?;
-        if self.big {
-            bytes.reverse();
-        }
-        Some(bytes)
+    fn size(&self) -> u64 {
+        fstat(self.0.as_fd()).map_or(u64::MAX, |stat| stat.st_size as u64)
     }
 
-    fn u16(&self, at: usize) -> Option<u16> {
-        self.bytes(at).map(u16::from_le_bytes)
+    /// What can be read of it from `offset` on.
+    fn read<'a>(&self, offset: u64, buf: &'a mut [u8]) -> Option<&'a [u8]> {
+        let len = retry_on_intr(|| pread(self.0.as_fd(), &mut *buf, offset)).ok()?;
+        buf.get(..len)
     }
-
-    fn u32(&self, at: usize) -> Option<u32> {
-        self.bytes(at).map(u32::from_le_bytes)
-    }
-
-    fn u64(&self, at: usize) -> Option<u64> {
-        self.bytes(at).map(u64::from_le_bytes)
-    }
-}
-
-/// What can be read of the file from `offset` on. `None` where it may be executed but not read: then
-/// there is no hint. A FIFO must not make this wait.
-fn read<'a>(path: &CStr, offset: u64, buf: &'a mut [u8]) -> Option<&'a [u8]> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = openat(CWD, path, flags, Mode::empty()).ok()?;
-    let len = retry_on_intr(|| pread(file.as_fd(), &mut *buf, offset)).ok()?;
-    buf.get(..len)
 }

@@ -1,5 +1,6 @@
 //! The command: found in PATH and executed, or the reason why not.
 
+mod elf;
 mod explain;
 
 use core::ffi::CStr;
@@ -12,7 +13,7 @@ use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
 use crate::proc::process::Identity;
 use crate::syscall::cstr::{List, ThinCStr};
 use crate::syscall::process::execve;
-pub use explain::{Program, program};
+pub use explain::{INTERPRETER, interpreter};
 use explain::{exists, explain, is_text};
 
 /// Where a container without PATH looks.
@@ -148,12 +149,12 @@ fn search(
             errno => return Some((keep(candidate), errno)),
         }
     }
-    // ENOENT also means that the file is there and its interpreter is not. Only now, as it would
+    // ENOENT and ELOOP also mean that the file is there and its interpreter is not. Only now, as it would
     // cost a call for every directory that does not have the command.
     denied.or_else(|| {
         split_by(path, b':').find_map(|directory| {
             let candidate = join(&mut buf, directory, name).filter(|path| exists(path))?;
-            Some((keep(candidate), Errno::NOENT))
+            Some((keep(candidate), command.at(candidate)))
         })
     })
 }

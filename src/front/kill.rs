@@ -80,10 +80,11 @@ fn send(process: Process, n: u32) -> Result<()> {
     told(signal(process.pid, process.start_time, n), process.pid)
 }
 
-/// The others first: with PID 1 they would all be gone.
+/// The others first: with PID 1 they would all be gone. It gets the signal even if some of them could not
+/// be looked at.
 fn send_all(container: &Running, n: u32, arena: &Arena) -> Result<()> {
     let mut result = Ok(());
-    each_member(container, arena, &mut |pid, stat| {
+    let all = each_member(container, arena, &mut |pid, stat| {
         if pid != container.init.pid {
             match signal(pid, stat.start_time, n) {
                 // What has ended meanwhile needs none.
@@ -91,7 +92,7 @@ fn send_all(container: &Running, n: u32, arena: &Arena) -> Result<()> {
                 failed => result = told(failed, pid),
             }
         }
-    })?;
+    });
     send(container.init, n)?;
-    result
+    all.and(result)
 }

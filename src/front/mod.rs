@@ -146,7 +146,7 @@ pub fn run(context: Context) -> u8 {
     let arena = context.arena;
     let first = context.args.first().copied().flatten();
     if let Some(peer) = dropin::called_as(first) {
-        return dropin::run(peer, context).unwrap_or_else(|error| tell(error, arena));
+        return dropin::run(peer, context);
     }
     let name = first.map_or(b"".as_slice(), |word| word.bytes());
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);

@@ -13,6 +13,7 @@ use crate::bytes::{Arena, Short, Show, split_by};
 use crate::error::{Context as _, Result};
 use crate::init::zombie;
 use crate::json::Json;
+use crate::proc::is_gone;
 use crate::proc::process::{Stat, open};
 use crate::proc::status::{Status, status};
 use crate::say::{self, Output};
@@ -72,27 +73,31 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     } else {
         writeln!(out, "{:>7} {:>7} {:10} S COMMAND", "PID", "INSIDE", "USER")
     };
-    let mut first = true;
+    let (mut first, mut unread) = (true, Ok(()));
     let mut buf = [0; COMMAND];
-    each_member(&container, context.arena, &mut |pid, stat| {
-        // One that has ended meanwhile is not listed.
-        if let Ok(status) = &status("/proc", pid) {
-            let inside = status.pids.get(level).copied().unwrap_or(0);
-            let command = command(pid, &mut buf);
-            let process = Process { pid, inside, stat, status, command };
-            if options.json {
-                let _ = out.write_str(if first { "\n" } else { ",\n" });
-                process.json(&mut out, &mut users);
-            } else {
-                process.line(&mut out, &mut users);
+    let listed =
+        each_member(&container, context.arena, &mut |pid, stat| match &status("/proc", pid) {
+            // One that has ended meanwhile is not listed.
+            Err(errno) if is_gone(*errno) => {}
+            Err(errno) => unread = Err(*errno).doing("look at process", pid),
+            Ok(status) => {
+                let inside = status.pids.get(level).copied().unwrap_or(0);
+                let command = command(pid, &mut buf);
+                let process = Process { pid, inside, stat, status, command };
+                if options.json {
+                    let _ = out.write_str(if first { "\n" } else { ",\n" });
+                    process.json(&mut out, &mut users);
+                } else {
+                    process.line(&mut out, &mut users);
+                }
+                first = false;
             }
-            first = false;
-        }
-    })?;
+        });
     if options.json {
         let _ = out.write_str("\n]\n");
     }
-    answer(&mut out)
+    answer(&mut out)?;
+    listed.and(unread).map(|()| 0)
 }
 
 struct Process<'a> {
@@ -128,10 +133,7 @@ impl Process<'_> {
                 let _ = write!(out, "[{}]", Show(&status.name));
             }
         }
-        let _ = out.write_str(
-            "
-",
-        );
+        let _ = out.write_str("\n");
         if self.stat.state == b'Z' {
             let _ = out.write_str("        zombie ");
             let _ = zombie(out, self.pid, self.stat);

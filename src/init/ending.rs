@@ -7,10 +7,10 @@ use rustix::fs::{CWD, readlinkat_raw};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
-use super::{Reaper, exit_status, terminal};
+use super::{Event, Reaper, exit_status, terminal};
 use crate::error::{Context, Error, STATUS_NSINIT};
 use crate::proc::lines::decimal;
-use crate::proc::process::{all, descends};
+use crate::proc::process::{Stat, all, descends};
 use crate::say;
 use crate::syscall::lock::Lock;
 use crate::syscall::process::exit_group;
@@ -53,8 +53,7 @@ impl Reaper<'_> {
             self.due = Some(now() + ORPHAN_POLL);
         }
         if let Some(main) = self.main.filter(|_| self.options.verbosity > 0) {
-            let pid = i64::from(main.as_raw_pid());
-            say::error(format_args!("the command is process {pid}"));
+            self.tell(Event::Started(main));
         }
     }
 
@@ -110,6 +109,9 @@ impl Reaper<'_> {
         {
             // ESRCH: nobody else was in its group.
             let _ = kill_group_only(main, signal.into());
+            if options.verbosity > 0 {
+                self.tell(Event::Passed(options.end_signal.into(), signal.into(), Ok(())));
+            }
         }
         if options.grace == 0 {
             self.exit();
@@ -143,7 +145,7 @@ impl Reaper<'_> {
     pub fn time_is_up(&mut self) {
         match self.phase {
             Phase::Runs if self.options.kill_orphans => {
-                orphans(self.main, self.options.grace);
+                orphans(self.main, self.writer, self.options.grace);
                 self.due = Some(now() + ORPHAN_POLL);
             }
             Phase::Runs => self.due = None,
@@ -173,23 +175,25 @@ impl Reaper<'_> {
         } else {
             let own = getpid();
             each_process(&mut |pid, stat| {
-                if descends("/proc", stat, own) {
+                if descends("/proc", stat, own)? {
                     // ESRCH: it has ended. EPERM: it is another user's by now.
                     let _ = kill(pid, n);
                 }
+                Ok(())
             });
         }
     }
 
     /// The end.
     #[cold]
-    pub fn exit(&self) -> ! {
+    pub fn exit(&mut self) -> ! {
         if let (Some(tty), Some(main)) = (self.tty, self.main) {
             terminal::take_back(tty, main);
         }
         if self.options.verbosity > 0 {
-            say::error(format_args!("ends with {}", i64::from(self.status)));
+            self.tell(Event::Ends(self.status));
         }
+        self.write_last();
         exit_group(self.status)
     }
 }
@@ -203,21 +207,22 @@ struct Orphan {
     seen: bool,
 }
 
-/// Children that are not the command get TERM when they are first seen, and KILL later.
-fn orphans(main: Option<Pid>, grace: u32) {
+/// Children that are neither the command nor nsinit's own get TERM when they are first seen, and KILL later.
+fn orphans(main: Option<Pid>, writer: Option<Pid>, grace: u32) {
     let (own, now) = (getpid().as_raw_pid(), now());
     let grace = if grace == 0 { ORPHAN_GRACE } else { grace };
     ORPHANS.with(|known| {
         known.iter_mut().for_each(|orphan| orphan.seen = false);
         each_process(&mut |pid, stat| {
-            if stat.parent != own || Some(pid) == main || stat.state == b'Z' {
-                return;
+            let wanted = [main, writer].contains(&Some(pid));
+            if stat.parent != own || wanted || stat.state == b'Z' {
+                return Ok(());
             }
             let new = Orphan { pid, kill_at: now + u64::from(grace), seen: true };
             let signal = match known.iter_mut().find(|orphan| orphan.pid == pid) {
                 Some(orphan) => {
                     orphan.seen = true;
-                    if orphan.kill_at <= now { KILL } else { return }
+                    if orphan.kill_at <= now { KILL } else { return Ok(()) }
                 }
                 None => TERM,
             };
@@ -225,6 +230,7 @@ fn orphans(main: Option<Pid>, grace: u32) {
                 // ESRCH, EPERM: as above.
                 let _ = kill(pid, signal);
             }
+            Ok(())
         });
         known.retain(|orphan| orphan.seen);
     });
@@ -233,13 +239,16 @@ fn orphans(main: Option<Pid>, grace: u32) {
 /// That processes can't be found was told: they are looked for every second.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Every process in /proc, if that is this PID namespace's.
-fn each_process(each: &mut dyn FnMut(Pid, &crate::proc::process::Stat)) {
+/// Every process in /proc, if that is this PID namespace's. What one fails with is told, once all were met.
+fn each_process(each: &mut dyn FnMut(Pid, &Stat) -> rustix::io::Result<()>) {
     const DOING: &str = "find processes in";
     let mut buf = [core::mem::MaybeUninit::uninit(); 16];
     let result = match readlinkat_raw(CWD, c"/proc/self", &mut buf) {
         Ok((own, _)) if decimal(own) == Some(getpid().as_raw_pid() as u64) => {
-            all("/proc", each).doing(DOING, "/proc")
+            let mut unread = Ok(());
+            all("/proc", &mut |pid, stat| unread = unread.and(each(pid, stat)))
+                .and(unread)
+                .doing(DOING, "/proc")
         }
         Ok(_) => Err(Error::refused(DOING, "/proc", "it is another PID namespace's")),
         Err(errno) => Err(errno).doing(DOING, "/proc"),

@@ -5,26 +5,28 @@
 //! Nothing here fails once the command runs: what goes wrong is warned of, and the loop goes on.
 
 mod ending;
+mod manner;
 mod options;
 mod start;
 mod terminal;
+mod writer;
 mod zombies;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
+pub use manner::{Event, Manner, NSINIT, not_passed};
 pub use options::{Options, Placement, Stop, Subreaper};
 pub use start::run;
 pub use zombies::{explain, zombie};
 
 use crate::error::{Context, Result, STATUS_SIGNAL};
 use crate::say;
-use crate::signame::Name;
 use crate::syscall::memory::give_back_callers;
-use crate::syscall::process::wait_any;
+use crate::syscall::process::{is_stop, let_go, wait_any};
 use crate::syscall::signal::{
-    CHLD, CONT, Disposition, INT, PIPE, STOP, SigInfo, SigSet, TERM, TTIN, TTOU, forward, kill,
+    CHLD, CONT, Disposition, INT, STOP, SigInfo, SigSet, TERM, TSTP, TTIN, TTOU, forward, kill,
     kill_group_only, kill_own_group, sigaction, sigprocmask, sigtimedwait,
 };
 use ending::Phase;
@@ -53,15 +55,26 @@ const FAULTS: SigSet = SigSet::EMPTY.with(4).with(5).with(6).with(7).with(8).wit
 /// TERM or INT. Every signal must be blocked. It wakes only when a signal comes, or a time is up that
 /// the options ask for. `tty`: the controlling terminal, where its stops are to be followed.
 pub fn serve(main: Option<Pid>, options: &Options, tty: Option<&OwnedFd>) -> ! {
-    say::hurry();
+    say::keep();
     give_back_callers(options);
-    let mut reaper =
-        Reaper { main, options, tty, status: 0, phase: Phase::Runs, due: None, deadline: 0 };
+    let mut reaper = Reaper {
+        main,
+        options,
+        tty,
+        status: 0,
+        phase: Phase::Runs,
+        due: None,
+        deadline: 0,
+        writer: None,
+    };
     if options.kill_orphans || options.verbosity > 0 {
         reaper.begin();
     }
     loop {
         reaper.reap();
+        if say::is_kept() {
+            reaper.write();
+        }
         let timeout = reaper.due.map(ending::from_now);
         if timeout == Some(0) {
             reaper.time_is_up();
@@ -89,23 +102,28 @@ struct Reaper<'a> {
     due: Option<u64>,
     /// The end of the grace period, by the same clock.
     deadline: u64,
+    /// Who writes what was said.
+    writer: Option<Pid>,
 }
 
 impl Reaper<'_> {
     /// Waits for every child that has ended, and ends if that was all.
     #[inline(always)]
     fn reap(&mut self) {
-        let stops = self.tty.is_some() || self.options.stop == Stop::Always;
+        let stops = self.tty.is_some() && self.options.stop == Stop::Job;
         loop {
             match wait_any(stops) {
-                Ok(Some((pid, word))) if word as u8 == 0x7f => self.stopped(pid, word >> 8),
-                // Once it has ended, its number may be another's.
-                Ok(Some((pid, word))) if Some(pid) == self.main && self.phase == Phase::Runs => {
-                    self.ended(word)
-                }
+                Ok(Some((pid, word))) if is_stop(word) => self.stopped(pid, word),
+                Ok(Some((pid, _))) if self.wrote(pid) => {}
                 Ok(Some((pid, word))) => {
-                    if self.options.warn_on_reap || self.options.verbosity > 1 {
-                        reaped(pid, word);
+                    // Once it has ended, its number may be another's.
+                    let is_main = Some(pid) == self.main && self.phase == Phase::Runs;
+                    if self.options.warn_on_reap || self.options.verbosity > 0 {
+                        self.tell(Event::Received(CHLD));
+                        self.tell(Event::Reaped(pid, word, is_main));
+                    }
+                    if is_main {
+                        self.ended(word);
                     }
                 }
                 Ok(None) => return self.some_are_left(),
@@ -123,9 +141,8 @@ impl Reaper<'_> {
         if FAULTS.has(n) && info.code() > 0 {
             return;
         }
-        // A message has met a pipe without a reader (send_sig in fs/pipe.c: as if sent by the writer).
-        if n == PIPE && info.sender() == getpid().as_raw_pid() {
-            return;
+        if self.options.verbosity > 0 {
+            self.tell(Event::Received(n));
         }
         match (self.main, &self.phase) {
             (Some(main), Phase::Runs) => self.pass_on(main, n, info),
@@ -136,7 +153,7 @@ impl Reaper<'_> {
     }
 
     #[inline(always)]
-    fn pass_on(&self, main: Pid, n: u32, info: &SigInfo) {
+    fn pass_on(&mut self, main: Pid, n: u32, info: &SigInfo) {
         let options = self.options;
         let to = options.rewrite.get(n as usize).copied().map_or(n, u32::from);
         let result = match (to, self.tty) {
@@ -149,17 +166,37 @@ impl Reaper<'_> {
             _ => forward(main, options.group, to, info),
         };
         if options.verbosity > 0 || result.is_err() {
-            passed(n, to, result);
+            self.tell(Event::Passed(n, to, result));
+        }
+        if options.stop == Stop::AfterSignal && [TSTP, TTIN, TTOU].contains(&n) {
+            self.suspend();
         }
     }
 
-    /// The command was stopped: so is this process with its group, and the shell that started it sees
-    /// its job stop. Back when that continues it; the SIGCONT is received like any other.
+    /// Says what there is to say of it.
     #[cold]
-    fn stopped(&self, pid: Pid, n: u32) {
-        if Some(pid) != self.main || getpid() == Pid::INIT {
+    fn tell(&self, event: Event) {
+        (self.options.manner.tell)(self.options, event);
+    }
+
+    /// Stops this process, until somebody continues it.
+    #[cold]
+    fn suspend(&mut self) {
+        self.tell(Event::Suspends);
+        self.flush();
+        // It can't fail: the signal and the process are there.
+        let _ = kill(getpid(), STOP);
+    }
+
+    /// A child was stopped, which is no end. If it is the command, this process stops with its group, and the
+    /// shell that started it sees its job stop. Back when that continues it; the SIGCONT is received like any
+    /// other. A child that has asked to be traced by its parent (PTRACE_TRACEME) is let go.
+    #[cold]
+    fn stopped(&self, pid: Pid, word: u32) {
+        if let_go(pid, word).is_ok() || Some(pid) != self.main || getpid() == Pid::INIT {
             return;
         }
+        let n = word >> 8;
         let regained = |tty: &&OwnedFd| {
             matches!(n, TTIN | TTOU)
                 && self.options.placement == Placement::Group
@@ -172,33 +209,14 @@ impl Reaper<'_> {
                 .and_then(|_| kill_own_group(n))
                 .and_then(|()| sigprocmask(SigSet::ALL).map(drop)),
             Some(_) => kill_own_group(STOP),
-            None => kill(getpid(), STOP),
+            None => Ok(()),
         };
         say::failure(result.doing("stop with the command", ()));
     }
 }
 
-#[cold]
-fn reaped(pid: Pid, word: u32) {
-    let (pid, status) = (i64::from(pid.as_raw_pid()), i64::from(exit_status(word)));
-    say::error(format_args!("reaped process {pid}, which ended with {status}"));
-}
-
-#[cold]
-fn passed(n: u32, to: u32, result: rustix::io::Result<()>) {
-    match result {
-        Ok(()) if to == 0 => say::error(format_args!("{} is dropped", Name(n))),
-        Ok(()) => say::error(format_args!("{} goes on as {}", Name(n), Name(to))),
-        // It has just ended, which the next look finds.
-        Err(Errno::SRCH) => {}
-        Err(errno) => {
-            say::warning(format_args!("pass {} on: {}", Name(n), crate::errno::Text(errno)));
-        }
-    }
-}
-
 /// The exit status by the convention of shells: the process's own, or 128 + signal; from the word
-/// that wait4(2) gives.
+/// that wait4(2) gives of an end (see `is_stop`).
 pub fn exit_status(word: u32) -> u8 {
     match word as u8 & 0x7f {
         0 => (word >> 8) as u8,

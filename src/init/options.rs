@@ -1,5 +1,6 @@
 //! What the reaper may be asked to do: the fields that every front end of it fills.
 
+use super::manner::{Manner, NSINIT};
 use crate::syscall::cstr::List;
 use crate::syscall::signal::{CHLD, KILL, STOP, TSTP, TTIN, TTOU};
 
@@ -18,12 +19,16 @@ pub struct Options {
     pub subreaper: Subreaper,
     /// The signal that this process gets, and so passes on, when its parent dies; 0 for none.
     pub parent_death_signal: u8,
-    /// What happens here when the command is stopped.
+    /// When this process is stopped too.
     pub stop: Stop,
+    /// How it speaks.
+    pub manner: &'static Manner,
     /// 0: warnings. 1: the command's start and end, and signals. 2: every reaped process too.
     pub verbosity: u8,
     /// Warn of every orphan that is reaped.
     pub warn_on_reap: bool,
+    /// Warn if this process is neither PID 1 nor a subreaper.
+    pub warn_no_reaper: bool,
     /// Sent to the command's group, rewritten like others, when the command has ended; 0 for none.
     pub end_signal: u8,
     /// Orphans get TERM, and KILL `grace` later.
@@ -59,14 +64,15 @@ pub enum Subreaper {
     Off,
 }
 
-/// What happens when the command is stopped. PID 1 never stops: nobody could continue it.
+/// When this process is stopped too. PID 1 never is: nobody could continue it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// With a controlling terminal this process's group is stopped too, by the same signal, so that
-    /// the shell that started it sees the job stop; without one, nothing.
+    /// When the command is, with a controlling terminal: this process's group by the same signal, so that
+    /// the shell that started it sees the job stop.
     Job,
-    /// As `Job`, but without a terminal this process stops itself.
-    Always,
+    /// This process stops itself once it has passed on one of the terminal's stop signals, whatever the
+    /// command makes of it.
+    AfterSignal,
 }
 
 impl Default for Options {
@@ -81,6 +87,8 @@ impl Default for Options {
             stop: Stop::Job,
             verbosity: 0,
             warn_on_reap: false,
+            warn_no_reaper: false,
+            manner: &NSINIT,
             rewrite: core::array::from_fn(|n| n as u8),
             status: core::array::from_fn(|n| n as u8),
             end_signal: 0,

@@ -3,9 +3,11 @@
 use core::convert::Infallible;
 
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::process::{Pid, chdir, getpid, getppid, ioctl_tiocsctty, setpgid, setsid};
+use rustix::process::{
+    Pid, chdir, child_subreaper, getpid, getppid, ioctl_tiocsctty, setpgid, setsid,
+};
 
-use super::{Options, Placement, Signals, Subreaper, serve, terminal};
+use super::{Event, Options, Placement, Signals, Subreaper, serve, terminal};
 use crate::bytes::Arena;
 use crate::error::{Context, Error, Result};
 use crate::exec::{Command, attempt};
@@ -30,12 +32,16 @@ fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result
     if options.subreaper == Subreaper::On || options.subreaper == Subreaper::Auto && !pid_1 {
         prctl(Prctl::SetChildSubreaper, 1).doing("become a subreaper", ())?;
     }
+    if options.warn_no_reaper && !pid_1 && !is_subreaper() {
+        tell(options, Event::NoReaper);
+    }
     die_with_parent(options.parent_death_signal.into())?;
     let mut tty = if options.pause { None } else { terminal::controlling() };
     if let Some(tty) = &tty
         && options.placement == Placement::Session
+        && terminal::is_stdin()
     {
-        terminal::leave(tty);
+        terminal::leave(tty, &mut |n| tell(options, Event::HandOff(n)));
     }
     let main = match options.pause {
         true => None,
@@ -64,6 +70,15 @@ fn start(options: &Options, env: Env, signals: Signals, arena: &Arena) -> Result
     }
     settle(tty.as_ref());
     serve(main, options, tty.as_ref())
+}
+
+fn tell(options: &Options, event: Event) {
+    (options.manner.tell)(options, event);
+}
+
+/// Whether it was one before it was executed. An error means that the kernel has no such thing.
+fn is_subreaper() -> bool {
+    child_subreaper().is_ok_and(|bit| bit.is_some())
 }
 
 /// The signal does not come from a parent that died before it was set: then there is a new parent by
@@ -117,7 +132,10 @@ fn become_command(first: &mut First) -> ! {
             }
         }
         Placement::Session => {
-            say::failure(setsid().map(drop).doing("make a session", ()));
+            match setsid() {
+                Ok(_) => tell(first.options, Event::Session),
+                failed => say::failure(failed.map(drop).doing("make a session", ())),
+            }
             let [stdin, ..] = fd::stdio();
             // No terminal, or another session's, which keeps it.
             let _ = ioctl_tiocsctty(stdin);
@@ -127,8 +145,8 @@ fn become_command(first: &mut First) -> ! {
         Ok(()) => execute(first),
         Err(error) => error,
     };
-    say::error(format_args!("{error}"));
-    exit_group(error.status())
+    tell(first.options, Event::Failed(error));
+    exit_group((first.options.manner.status)(error))
 }
 
 /// The signals are the caller's again, last: one that was sent meanwhile takes effect on the command,

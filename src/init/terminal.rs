@@ -26,6 +26,12 @@ pub fn controlling() -> Option<OwnedFd> {
     }
 }
 
+/// Whether standard input is the controlling terminal: that is what a session of its own can be given.
+pub fn is_stdin() -> bool {
+    let [stdin, ..] = stdio();
+    is_controlling(stdin)
+}
+
 /// ENOTTY where it is none, or another session's. EOPNOTSUPP is how rustix tells a group that is
 /// outside of this PID namespace.
 fn is_controlling(fd: BorrowedFd) -> bool {
@@ -79,12 +85,15 @@ pub fn take_back(tty: &OwnedFd, leader: Pid) {
 }
 
 /// Gives it up, so that another session can have it, if this process leads its session. The kernel
-/// then hangs the foreground up (disassociate_ctty): before the command is there, this process alone.
-pub fn leave(tty: &OwnedFd) {
+/// then hangs the foreground up (disassociate_ctty): before the command is there, this process alone, which
+/// keeps those signals and shows them to `kept`.
+pub fn leave(tty: &OwnedFd, kept: &mut dyn FnMut(u32)) {
     if leads_session() && ioctl_tiocnotty(tty.as_fd()).is_ok() {
         for n in [HUP, CONT] {
             // EAGAIN: it was not in the foreground.
-            let _ = sigtimedwait(SigSet::EMPTY.with(n), Some(0));
+            if sigtimedwait(SigSet::EMPTY.with(n), Some(0)).is_ok() {
+                kept(n);
+            }
         }
     }
 }

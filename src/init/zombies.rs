@@ -7,7 +7,7 @@ use rustix::process::Pid;
 use crate::bytes::{Short, Show};
 use crate::error::{Context, Result};
 use crate::proc::lines::decimal;
-use crate::proc::process::{self, Stat, all, descends, lines};
+use crate::proc::process::{self, Stat, all, descends, lines, text};
 use crate::say;
 
 const PROC: &str = "/proc";
@@ -18,19 +18,26 @@ pub fn explain(ancestor: Option<Pid>) -> Result<u8> {
         process::stat(PROC, pid).doing("look at process", pid)?;
     }
     let mut out = say::answer();
-    let mut none = true;
-    all(PROC, &mut |pid, stat| {
-        if stat.state == b'Z' && ancestor.is_none_or(|above| descends(PROC, stat, above)) {
-            none = false;
-            // The first error of `out` is told by its `flush`.
-            let _ = zombie(&mut out, pid, stat);
+    let (mut none, mut unread) = (true, Ok(()));
+    let all = all(PROC, &mut |pid, stat| {
+        if stat.state != b'Z' {
+            return;
         }
-    })
-    .doing("find processes in", PROC)?;
+        match ancestor.map_or(Ok(true), |above| descends(PROC, stat, above)) {
+            Ok(true) => {
+                none = false;
+                // The first error of `out` is told by its `flush`.
+                let _ = zombie(&mut out, pid, stat);
+            }
+            Ok(false) => {}
+            Err(errno) => unread = Err(errno),
+        }
+    });
     if none {
         let _ = out.write_str("no zombies\n");
     }
     out.flush().doing("write", "to standard output")?;
+    all.and(unread).doing("find processes in", PROC)?;
     Ok(0)
 }
 
@@ -80,13 +87,11 @@ fn threads(out: &mut dyn Write, pid: Pid, others: u32) -> core::fmt::Result {
 /// "123 (sh)".
 fn name(out: &mut dyn Write, before: &str, pid: Pid) -> core::fmt::Result {
     write!(out, "{before}{} (", i64::from(pid.as_raw_pid()))?;
-    let mut result = Ok(());
-    // It has ended meanwhile if that can't be read.
-    let _ = lines(PROC, pid, "comm", &mut [0; 128], &mut |line| {
-        result = write!(out, "{}", Show(line));
-        false
-    });
-    result?;
+    // It has ended meanwhile if that can't be read. The kernel ends the name with a newline, which it may
+    // have inside, too.
+    if let Ok(name) = text(PROC, pid, "comm", &mut [0; 128]) {
+        write!(out, "{}", Show(name.strip_suffix(b"\n").unwrap_or(name)))?;
+    }
     out.write_str(")")
 }
 

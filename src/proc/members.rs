@@ -6,6 +6,7 @@ use core::ffi::CStr;
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
+use super::is_gone;
 use super::process::{Identity, Stat, all, lines, namespace, stat};
 use crate::bytes::{Arena, Full, split_by};
 
@@ -58,42 +59,50 @@ impl Members {
     }
 
     /// Calls `each` with every process of the container. One that is forked or ends meanwhile may be
-    /// met or not.
+    /// met or not; one of which it can't be told whether it belongs is an error, once all others were met.
     pub fn for_each(&self, each: &mut dyn FnMut(Pid, &Stat)) -> Result<(), Errno> {
-        all(self.proc, &mut |pid, stat| {
-            if self.has(pid, stat.parent) {
-                each(pid, stat);
-            }
-        })
+        let mut unknown = Ok(());
+        let result = all(self.proc, &mut |pid, stat| match self.has(pid, stat.parent) {
+            Ok(true) => each(pid, stat),
+            Ok(false) => {}
+            Err(errno) if is_gone(errno) => {}
+            Err(errno) => unknown = Err(errno),
+        });
+        result.and(unknown)
     }
 
-    /// Whether `pid` belongs to it. What can't be looked at any more does not.
-    fn has(&self, mut pid: Pid, mut parent: i32) -> bool {
+    /// Whether `pid` belongs to it.
+    fn has(&self, mut pid: Pid, mut parent: i32) -> Result<bool, Errno> {
         for _ in 0..ANCESTORS {
             if pid == self.init {
-                return true;
+                return Ok(true);
             }
             match &self.sign {
                 Sign::Namespace(theirs, ours) => match namespace(self.proc, pid, c"pid") {
-                    Ok(found) if found == *theirs => return true,
-                    Ok(found) if found == *ours => return false,
+                    Ok(found) if found == *theirs => return Ok(true),
+                    Ok(found) if found == *ours => return Ok(false),
                     // In a namespace below, its ancestors lead to a process of the container: to
-                    // PID 1, or to one that has joined.
-                    Ok(_) => {}
-                    Err(_) => return false,
+                    // PID 1, or to one that has joined. So do those of one with more rights than the
+                    // caller's, who may not look at it (ptrace(2)).
+                    Ok(_) | Err(Errno::ACCESS) => {}
+                    Err(errno) => return Err(errno),
                 },
                 Sign::Group((controller, path)) => {
-                    return in_group(self.proc, pid, controller, path).unwrap_or(false);
+                    return in_group(self.proc, pid, controller, path);
                 }
                 Sign::Descent => {}
             }
             match Pid::from_raw(parent) {
                 Some(above) => pid = above,
-                None => return false,
+                None => return Ok(false),
             }
-            parent = stat(self.proc, pid).map_or(0, |stat| stat.parent);
+            parent = match stat(self.proc, pid) {
+                Ok(stat) => stat.parent,
+                Err(errno) if is_gone(errno) => 0,
+                Err(errno) => return Err(errno),
+            };
         }
-        false
+        Ok(false)
     }
 }
 

@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat as FileStat, openat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::is_gone;
 use super::lines::{Pieces, decimal};
 use crate::bytes::{Short, split_by};
 use crate::syscall::fd::AsFd;
@@ -33,16 +34,29 @@ pub struct Stat {
 /// Reads /proc/PID/stat below `proc` ("/proc"). ENOENT or ESRCH: no such process. EPROTO: not the
 /// text that the kernel writes.
 pub fn stat(proc: &str, pid: Pid) -> Result<Stat, Errno> {
-    let mut found = Err(Errno::SRCH);
-    lines(proc, pid, "stat", &mut [0; 2048], &mut |line| {
-        found = parse_stat(line).ok_or(Errno::PROTO);
-        false
-    })?;
-    found
+    let mut buf = [0; 2048];
+    match text(proc, pid, "stat", &mut buf)? {
+        b"" => Err(Errno::SRCH),
+        text => parse_stat(text).ok_or(Errno::PROTO),
+    }
+}
+
+/// The whole file `name` of `pid`. EMSGSIZE: it does not fit into `buf`.
+pub fn text<'a>(proc: &str, pid: Pid, name: &str, buf: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let file = open(proc, pid, name)?;
+    let mut len = 0;
+    while let Some(free) = buf.get_mut(len..).filter(|free| !free.is_empty()) {
+        match rustix::io::retry_on_intr(|| rustix::io::read(file.as_fd(), &mut *free))? {
+            0 => return buf.get(..len).ok_or(Errno::MSGSIZE),
+            n => len += n,
+        }
+    }
+    Err(Errno::MSGSIZE)
 }
 
 /// Shows the lines of the file `name` of `pid` to `each`, until that wants no more. One that does not
-/// fit into `buf` is empty.
+/// fit into `buf` is empty. Only for files in which the kernel escapes a newline: in "stat" and "comm"
+/// it does not.
 pub fn lines(
     proc: &str,
     pid: Pid,
@@ -65,34 +79,39 @@ pub fn open(proc: &str, pid: Pid, name: &str) -> Result<OwnedFd, Errno> {
 }
 
 /// Shows every process below `proc` to `each`; of a process's threads for "/proc/PID/task". One that
-/// ends meanwhile is left out.
+/// ends meanwhile is left out; one that can't be read is an error, once all others were shown.
 pub fn all(proc: &str, each: &mut dyn FnMut(Pid, &Stat)) -> Result<(), Errno> {
     let path = Short::<64>::new(format_args!("{proc}"));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = openat(CWD, path.as_cstr(), flags, Mode::empty())?;
     let mut buf = [core::mem::MaybeUninit::<u8>::uninit(); 2048];
     let mut entries = rustix::fs::RawDir::new(&dir, &mut buf);
+    let mut result = Ok(());
     while let Some(entry) = entries.next() {
         let number = decimal(entry?.file_name().to_bytes()).and_then(|n| i32::try_from(n).ok());
-        if let Some(pid) = number.and_then(Pid::from_raw)
-            && let Ok(stat) = stat(proc, pid)
-        {
-            each(pid, &stat);
+        let Some(pid) = number.and_then(Pid::from_raw) else { continue };
+        match stat(proc, pid) {
+            Ok(stat) => each(pid, &stat),
+            Err(errno) if is_gone(errno) => {}
+            Err(errno) => result = Err(errno),
         }
     }
-    Ok(())
+    result
 }
 
 /// Whether a process with this `stat` is below `ancestor`.
-pub fn descends(proc: &str, stat: &Stat, ancestor: Pid) -> bool {
+pub fn descends(proc: &str, stat: &Stat, ancestor: Pid) -> Result<bool, Errno> {
     let mut parent = stat.parent;
     while let Some(pid) = Pid::from_raw(parent)
         && pid != ancestor
     {
-        let Ok(next) = self::stat(proc, pid) else { return false };
-        parent = next.parent;
+        parent = match self::stat(proc, pid) {
+            Ok(next) => next.parent,
+            Err(errno) if is_gone(errno) => return Ok(false),
+            Err(errno) => return Err(errno),
+        };
     }
-    parent != 0
+    Ok(parent != 0)
 }
 
 /// The path of a file in /proc/PID.
@@ -109,11 +128,11 @@ pub fn namespace_file(proc: &str, pid: Pid, name: &CStr) -> Short<64> {
 /// include/linux/sched.h
 const PF_EXITING: u64 = 0x4;
 
-/// The command name, field 2, is the process's own choice and may hold spaces and parentheses: the
-/// fields are counted from the last ')'.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
-    let after = line.iter().rposition(|&b| b == b')')? + 1;
-    let mut fields = split_by(line.get(after..)?, b' ').skip(1);
+/// The command name, field 2, is the process's own choice and may hold any byte, spaces, parentheses
+/// and newlines among them: the fields are counted from the last ')'.
+fn parse_stat(text: &[u8]) -> Option<Stat> {
+    let after = text.iter().rposition(|&b| b == b')')? + 1;
+    let mut fields = split_by(text.get(after..)?, b' ').skip(1);
     let state = *fields.next()?.first()?;
     let parent = i32::try_from(decimal(fields.next()?)?).ok()?;
     let exiting = decimal(fields.nth(4)?)? & PF_EXITING != 0;
@@ -178,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_command_name_can_not_forge_the_fields() {
-        let line =
-            b"7 (a) S 1) Z 1 7 7 0 -1 4194564 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2 3 4 5 6 7 8 256 1";
+        let text =
+            b"7 (a) S 1\n7 (b) R 2) Z 1 7 7 0 -1 4194564 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2 3 4 5 6 7 8 256 1\n";
         let stat = Stat {
             state: b'Z',
             parent: 1,
@@ -188,7 +207,7 @@ mod tests {
             start_time: 98765,
             pending: 256,
         };
-        assert_eq!(parse_stat(line), Some(stat));
+        assert_eq!(parse_stat(text), Some(stat));
         for bad in [&b""[..], b"7 (a", b"7 (a)", b"7 (a) S 1 2", b"7 (a) S 1 7 7 0 -1 4"] {
             assert_eq!(parse_stat(bad), None);
         }
@@ -204,6 +223,53 @@ mod tests {
         assert_eq!(uts, Identity::of(c"/proc/self/ns/uts").unwrap());
         assert_ne!(uts, namespace("/proc", own, c"net").unwrap());
         assert_eq!(namespace("/proc", own, c"nonsense"), Err(Errno::NOENT));
+    }
+
+    /// Threads have names of their own, and are shown as processes are.
+    #[test]
+    fn whatever_it_is_called_a_process_is_shown() {
+        const NAMES: [&str; 6] = ["a\nb", "a) R 1", "\n\n\n", ")", "x (y\n", "\\n\t "];
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
+        for name in NAMES {
+            let (tell, ended) = (tell.clone(), ended.clone());
+            std::thread::spawn(move || {
+                let tid = rustix::thread::gettid();
+                std::fs::write(format!("/proc/self/task/{}/comm", tid.as_raw_pid()), name).unwrap();
+                tell.send(tid).unwrap();
+                let _ = ended.lock().map(|ended| ended.recv());
+            });
+        }
+        for _ in NAMES {
+            let tid = told.recv().unwrap();
+            let mut found = None;
+            assert_eq!(
+                all("/proc/self/task", &mut |pid, stat| found =
+                    found.or((pid == tid).then_some(*stat))),
+                Ok(())
+            );
+            let found = found.expect("it is not shown");
+            assert_eq!(found.parent, rustix::process::getppid().unwrap().as_raw_pid());
+        }
+        drop(end);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_an_error_and_hides_nobody() {
+        let dir = std::env::temp_dir().join(format!("nsinit-all-{}", std::process::id()));
+        let good = "(x) S 1 7 7 0 -1 0 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 2 3 4 5 6 7 8 256 1";
+        for (pid, text) in [(1, good), (2, "(x"), (3, good), (4, "")] {
+            std::fs::create_dir_all(dir.join(format!("{pid}"))).unwrap();
+            std::fs::write(dir.join(format!("{pid}/stat")), text).unwrap();
+        }
+        // Ended between the two looks.
+        std::fs::create_dir_all(dir.join("5")).unwrap();
+        let mut shown = Vec::new();
+        let result = all(dir.to_str().unwrap(), &mut |pid, _| shown.push(pid.as_raw_pid()));
+        std::fs::remove_dir_all(&dir).unwrap();
+        shown.sort();
+        assert_eq!((result, shown), (Err(Errno::PROTO), vec![1, 3]));
     }
 
     #[test]

@@ -93,8 +93,8 @@ fn every_fault_is_told_in_one_run() {
         "service.grace: expected a number with a unit",
         "services/script: open /bin/bash: No such file or directory (ENOENT): the interpreter that /bin/script needs",
         "services/circle: execute /bin/circle: its interpreter needs an interpreter",
-        "services/text: execute /bin/text: neither a program nor a script",
-        "services/arm: execute /bin/arm: a program for another architecture",
+        "services/text: execute /bin/text: it is neither a program nor a script",
+        "services/arm: execute /bin/arm: it is an ELF file for",
         "services/absent: find the command absent: no such file",
         "onshutdown/e: find the root file system: neither",
         "onboot/f/container.json: there is no such file",
@@ -204,7 +204,7 @@ fn the_machine_may_be_another_than_this_one() {
     let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
     let run = check(&system, &["--arch", other]);
     run.ends(1);
-    run.says(&["services/web: execute /bin/sh: a program for another architecture"]);
+    run.says(&["services/web: execute /bin/sh: it is an ELF file for"]);
     check(&system, &["--arch", "pdp11"]).fails(&["--arch: unknown architecture"]);
     system.place.run(&["boot", "--check", "/nowhere"]).fails(&["/nowhere"]);
     check(&system, &["more"]).fails(&["nsinit: more: --check takes one directory"]);

@@ -1,26 +1,59 @@
-//! nsinit called as catatonit: every option and variable, by its effect, beside catatonit itself.
+//! nsinit called as catatonit: every option, variable, status and line, beside catatonit itself.
 
 use std::fs;
 use std::path::Path;
 
-use crate::named::{Named, ORPHAN, TWO, who_gets_usr1};
+use crate::named::{Check, Expected, MORE, Named, ORPHAN, START, TWO, check, who_gets_usr1};
 use crate::world::{nsinit, skip, spawn, until};
 
-const NONE: (&str, &str) = ("NONE", "");
+const USAGE: &str = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]";
+const VERSION: &[&str] = &["tini version 0.*_catatonit*"];
+const NO_PROGRAM: &[&str] = &["ERROR (catatonit:*): missing program name", USAGE];
+const RESERVED: &[&str] = &["ERROR (catatonit:*): CATATONIT_LOG is reserved for future use"];
+const ABSENT: &[&str] = &["ERROR (catatonit:*): failed to exec pid1: No such file or directory"];
+const DENIED: &[&str] = &["ERROR (catatonit:*): failed to exec pid1: Permission denied"];
+
+const CHECKS: &[Check] = &[
+    check(&["-V"], 0).out(VERSION),
+    check(&["--version"], 0).out(VERSION),
+    check(&["--vers"], 0).out(VERSION),
+    check(&["-gV"], 0).out(VERSION),
+    check(&["-h"], 0).err(&[USAGE, "", MORE]),
+    check(&["-L"], 0).out(&[MORE]),
+    check(&[], 1).err(NO_PROGRAM),
+    check(&["-g"], 1).err(NO_PROGRAM),
+    check(&["--"], 1).err(NO_PROGRAM),
+    check(&["-x", START], 1).err(&["*/catatonit: invalid option -- 'x'", USAGE]),
+    check(&["-gx", START], 1).err(&["*/catatonit: invalid option -- 'x'", USAGE]),
+    check(&["--nothing", START], 1).err(&["*/catatonit: unrecognized option '--nothing'", USAGE]),
+    check(&["--help", START], 1).err(&["*/catatonit: unrecognized option '--help'", USAGE]),
+    check(&["--version=2", START], 1)
+        .err(&["*/catatonit: option '--version' doesn't allow an argument", USAGE]),
+    check(&[], 1).with("CATATONIT_LOG", "x").err(RESERVED),
+    check(&[START], 1).with("CATATONIT_LOG", "").err(RESERVED),
+    check(&["-h"], 1).with("CATATONIT_LOG", "1").err(RESERVED),
+    check(&["--", "sh", "-c", "exit 0"], 0),
+    check(&["--", "sh", "-c", "exit 7"], 7),
+    check(&["-g", "--", "sh", "-c", "exit 255"], 255),
+    check(&["--", "sh", "-c", "kill -9 $$"], 137),
+    check(&[START], 0),
+    check(&["/nonexistent"], 1).err(ABSENT),
+    check(&["no-such-command"], 1).err(ABSENT),
+    check(&[""], 1).err(ABSENT),
+    check(&["/etc/passwd"], 1).err(DENIED),
+    check(&["/tmp"], 1).err(DENIED),
+    check(&["/etc/passwd/x"], 1)
+        .err(&["ERROR (catatonit:*): failed to exec pid1: Not a directory"]),
+    check(&["--", "echo", "-V", "--"], 0).out(&["-V --"]),
+    check(&["echo", "-V"], 0).out(VERSION).but_ours(
+        Expected { ends: 0, out: &["-V"], err: &[] },
+        "words behind the command are the command's",
+    ),
+];
 
 #[test]
-fn the_commands_end_is_its_status() {
-    let named = Named::new();
-    for init in named.both("catatonit") {
-        for (script, status) in
-            [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137)]
-        {
-            named.run(&init, &["--", "sh", "-c", script]).ends(status);
-        }
-        // catatonit answers both with 1.
-        named.run(&init, &["/nonexistent"]).ends(if init.ours { 127 } else { 1 });
-        named.run(&init, &["/etc/passwd"]).ends(if init.ours { 126 } else { 1 });
-    }
+fn words_statuses_and_lines_are_catatonits() {
+    Named::new().all("catatonit", CHECKS);
 }
 
 #[test]
@@ -111,59 +144,16 @@ fn its_variable_tells_what_happens() {
         let orphan = [&["--"], ORPHAN.as_slice()].concat();
         let run = named.run_with(&init, ("CATATONIT_DEBUG", ""), &orphan);
         assert_eq!(run.ends(0), "adopted\n");
-        assert!(run.err.contains("pid") || run.err.contains("process"), "{}", run.err);
+        let debug = "DEBUG (catatonit:";
+        run.says(&[
+            debug,
+            "): pid1 (",
+            ") spawned: sh\n",
+            "): child process ",
+            " exited with code 0\n",
+        ]);
         assert_eq!(named.run(&init, &orphan).ok(), "adopted\n");
     }
-}
-
-#[test]
-fn its_questions_are_answered_with_0() {
-    let named = Named::new();
-    for init in named.both("catatonit") {
-        for question in ["-V", "--version", "--vers"] {
-            let run = named.run(&init, &[question]);
-            assert!(run.ok().starts_with("tini version 0."), "{}", run.out);
-            assert!(run.out.contains("_catatonit"), "{}", run.out);
-        }
-        let run = named.run(&init, &["-h"]);
-        assert_eq!(run.ends(0), "");
-        assert!(run.err.contains("-P"), "{}", run.err);
-        assert!(named.run(&init, &["-L"]).ok().contains("icense"));
-    }
-    let catatonit = named.link("catatonit");
-    assert!(named.run(&catatonit, &["-V"]).out.contains("nsinit"));
-    let help = named.run(&catatonit, &["-h"]).err;
-    for word in ["-g", "-P", "-L", "-h", "-V, --version", "CATATONIT_DEBUG"] {
-        assert!(help.contains(word), "{word}");
-    }
-}
-
-#[test]
-fn what_catatonit_does_not_know_is_refused_and_nothing_started() {
-    let named = Named::new();
-    let catatonit = named.link("catatonit");
-    for (args, word) in [
-        (&["-x"][..], "no such option"),
-        (&["-gx"], "no such option"),
-        (&["--nothing"], "no such option"),
-        (&["--version=2"], "takes no value"),
-    ] {
-        named.refuses(&catatonit, NONE, args, &[word, args[0]]);
-    }
-    named.refuses(&catatonit, ("CATATONIT_LOG", "x"), &[], &["CATATONIT_LOG"]);
-    for args in [&[][..], &["-g"], &["--"]] {
-        named.run(&catatonit, args).fails(&["command"]);
-    }
-    for init in named.both("catatonit") {
-        let run = named.run_with(&init, ("CATATONIT_LOG", ""), &["true"]);
-        run.ends(if init.ours { 125 } else { 1 });
-    }
-}
-
-#[test]
-fn words_after_the_command_are_the_commands() {
-    let named = Named::new();
-    assert_eq!(named.run(&named.link("podman-init"), &["echo", "-V", "--"]).ok(), "-V --\n");
 }
 
 #[test]

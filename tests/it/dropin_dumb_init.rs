@@ -1,11 +1,11 @@
-//! nsinit called as dumb-init: every option and variable, by its effect, beside dumb-init itself.
+//! nsinit called as dumb-init: every option, variable, status and line, beside dumb-init itself.
 
-use crate::named::{Init, Named, TWO, child, state, who_gets_usr1};
+use crate::named::{
+    Check, Expected, Init, MORE, Named, ORPHAN, START, TWO, check, child, state, who_gets_usr1,
+};
 use crate::pty::Terminal;
 use crate::reaper::foreground;
 use crate::world::until;
-
-const NONE: (&str, &str) = ("NONE", "");
 
 /// The options and the variable, in each of their forms, that keep the command in the caller's session.
 const SINGLE: [(&str, &str, &[&str]); 4] = [
@@ -15,20 +15,96 @@ const SINGLE: [(&str, &str, &[&str]); 4] = [
     ("DUMB_INIT_SETSID", "0", &[]),
 ];
 
+const HELP: &[&str] = &["dumb-init v1.2.5", "Usage: * [option] command [[arg] ...]", "", MORE];
+const USAGE: &[&str] =
+    &["Usage: */dumb-init [option] program [args]", "Try */dumb-init --help for full usage."];
+const REWRITE: &[&str] = &[
+    "Usage: -r option takes <signum>:<signum>*",
+    "This option can be specified multiple times.",
+    "Use --help for full usage.",
+];
+const SUPERSET: &str = "signals go by number or name wherever one is asked for, realtime ones too";
+const NO_EFFECT: &str = "what has no effect in dumb-init is refused";
+const WHOLE: &str = "a value is read to its end";
+const DONE: Expected = Expected { ends: 0, out: &[], err: &[] };
+const REFUSED: Expected = Expected { ends: 1, out: &[], err: REWRITE };
+
+const CHECKS: &[Check] = &[
+    check(&["-V"], 0).err(&["dumb-init v1.2.5"]),
+    check(&["--version"], 0).err(&["dumb-init v1.2.5"]),
+    check(&["--vers"], 0).err(&["dumb-init v1.2.5"]),
+    check(&["-h"], 0).err(HELP),
+    check(&["--help"], 0).err(HELP),
+    check(&["--he"], 0).err(HELP),
+    check(&[], 1).err(USAGE),
+    check(&["-c"], 1).err(USAGE),
+    check(&["--"], 1).err(USAGE),
+    check(&["-x", START], 1).err(&["*/dumb-init: invalid option -- 'x'"]),
+    check(&["-cx", START], 1).err(&["*/dumb-init: invalid option -- 'x'"]),
+    check(&["--nothing", START], 1).err(&["*/dumb-init: unrecognized option '--nothing'"]),
+    check(&["--nothing=1", START], 1).err(&["*/dumb-init: unrecognized option '--nothing=1'"]),
+    check(&["--ver", START], 1).err(&[
+        "*/dumb-init: option '--ver' is ambiguous; possibilities: '--verbose' '--version'",
+    ]),
+    check(&["--single-child=1", START], 1)
+        .err(&["*/dumb-init: option '--single-child' doesn't allow an argument"]),
+    check(&["-r"], 1).err(&["*/dumb-init: option requires an argument -- 'r'"]),
+    check(&["--rewrite"], 1).err(&["*/dumb-init: option '--rewrite' requires an argument"]),
+    check(&["--rewr"], 1).err(&["*/dumb-init: option '--rewrite' requires an argument"]),
+    check(&["-r", "", START], 1).err(REWRITE),
+    check(&["-r", "15", START], 1).err(REWRITE),
+    check(&["-r15::12", START], 1).err(REWRITE),
+    check(&["-r", ":3", START], 1).err(REWRITE),
+    check(&["-r", "15:", START], 1).err(REWRITE),
+    check(&["--rewrite=herp:derp", START], 1).err(REWRITE),
+    check(&["-r", "15:12", "-r", "0", START], 1).err(REWRITE),
+    check(&["-r", "0:3", START], 1).err(REWRITE),
+    check(&["-r", "65:3", START], 1).err(REWRITE),
+    check(&["-r", "15:65", START], 1).err(REWRITE),
+    check(&["-r", "15:3:1", START], 0).but_ours(REFUSED, WHOLE),
+    check(&["-r", "9:3", START], 0).but_ours(REFUSED, NO_EFFECT),
+    check(&["-r", "19:3", START], 0).but_ours(REFUSED, NO_EFFECT),
+    check(&["-r", "17:3", START], 0).but_ours(REFUSED, NO_EFFECT),
+    check(&["-r", "TERM:INT", START], 1).err(REWRITE).but_ours(DONE, SUPERSET),
+    check(&["-r", "1:32", START], 1).err(REWRITE).but_ours(DONE, SUPERSET),
+    check(&["sh", "-c", "exit 0"], 0),
+    check(&["sh", "-c", "exit 7"], 7),
+    check(&["-c", "--", "sh", "-c", "exit 255"], 255),
+    check(&["sh", "-c", "kill -9 $$"], 137),
+    check(&["-c", "sh", "-c", "kill $$"], 143),
+    check(&["/nonexistent"], 2).err(&["[dumb-init] /nonexistent: No such file or directory"]),
+    check(&["-c", "--", "no-such-command", "x"], 2)
+        .err(&["[dumb-init] no-such-command: No such file or directory"]),
+    check(&[""], 2).err(&["[dumb-init] : No such file or directory"]),
+    check(&["-", START], 2).err(&["[dumb-init] -: No such file or directory"]),
+    check(&["/etc/passwd"], 2).err(&["[dumb-init] /etc/passwd: Permission denied"]),
+    check(&["/tmp"], 2).err(&["[dumb-init] /tmp: Permission denied"]),
+    check(&["/etc/passwd/x"], 2).err(&["[dumb-init] /etc/passwd/x: Not a directory"]),
+    check(&[START], 0).with("DUMB_INIT_DEBUG", "0"),
+    check(&["echo", "-V", "--", "-c"], 0).out(&["-V -- -c"]),
+    check(&["-vc", "true"], 0).err(&SINGLE_TRUE_DUMB).but_ours(
+        Expected { ends: 0, out: &[], err: &SINGLE_TRUE },
+        "nothing is sent to the command once it has ended, which the line after it says that dumb-init does",
+    ),
+];
+
+const SINGLE_TRUE: [&str; 4] = [
+    "[dumb-init] Child spawned with PID *.",
+    "[dumb-init] Received signal 17.",
+    "[dumb-init] A child with PID * exited with exit status 0.",
+    "[dumb-init] Child exited with status 0. Goodbye.",
+];
+const SINGLE_TRUE_DUMB: [&str; 5] = [
+    SINGLE_TRUE[0],
+    SINGLE_TRUE[1],
+    SINGLE_TRUE[2],
+    "[dumb-init] Forwarded signal 15 to children.",
+    SINGLE_TRUE[3],
+];
+
 #[test]
-fn the_commands_end_is_its_status() {
-    let named = Named::new();
-    for init in named.both("dumb-init") {
-        for (script, status) in
-            [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137)]
-        {
-            named.run(&init, &["sh", "-c", script]).ends(status);
-            named.run(&init, &["-c", "--", "sh", "-c", script]).ends(status);
-        }
-        // dumb-init answers both with 2.
-        named.run(&init, &["/nonexistent"]).ends(if init.ours { 127 } else { 2 });
-        named.run(&init, &["/etc/passwd"]).ends(if init.ours { 126 } else { 2 });
-    }
+fn words_statuses_and_lines_are_dumb_inits() {
+    Named::new().all("dumb-init", CHECKS);
 }
 
 #[test]
@@ -143,16 +219,20 @@ fn the_terminals_stop_signals_stop_command_and_init() {
 fn the_terminals_stop_signals_are_rewritten_as_asked() {
     let named = Named::new();
     for init in named.both("dumb-init") {
-        for (args, arrives) in [(&["-r", "20:10"][..], 10), (&["-r", "20:20"], 20), (&["-c"], 20)] {
+        for (args, arrives) in [
+            (&["-r", "20:10"][..], 10),
+            (&["-r", "20:20"], 20),
+            (&["-c"], 20),
+            (&["-c", "-r", "20:10"], 10),
+        ] {
             let args = [args, &["probe", "signals", "15"]].concat();
             let mut running = named.start(&init, &args);
             running.signal(libc::SIGTSTP);
             running.wait_for(&format!("signal {arrives} "));
-            // dumb-init itself stops whatever its command does.
-            if !init.ours {
-                until("it is stopped", || state(running.child.id()) == 'T');
-            }
+            // Whatever its command makes of it.
+            until("it is stopped", || state(running.child.id()) == 'T');
             running.signal(libc::SIGCONT);
+            running.wait_for("signal 18 ");
             running.signal(libc::SIGTERM);
             running.end().ends(0);
         }
@@ -160,95 +240,101 @@ fn the_terminals_stop_signals_are_rewritten_as_asked() {
 }
 
 #[test]
+fn orphans_are_not_adopted() {
+    let named = Named::new();
+    for init in named.both("dumb-init") {
+        assert_eq!(named.run(&init, &ORPHAN).ok(), "lost\n");
+    }
+}
+
+/// By option or by variable, in its words.
+#[test]
 fn v_and_its_variable_tell_what_happens() {
     let named = Named::new();
+    let script = "trap : USR1 HUP INT; echo ready; while :; do sleep 0.05; done";
     for init in named.both("dumb-init") {
-        let told = |variable, args: &[&str]| {
-            let run = named.run_with(&init, variable, &[args, &["true"]].concat());
-            assert_eq!(run.ends(0), "");
-            run.err
+        for (variable, value, args) in [
+            ("NONE", "", &["-v"][..]),
+            ("NONE", "", &["--verbose"]),
+            ("NONE", "", &["--verb"]),
+            ("DUMB_INIT_DEBUG", "1", &[]),
+        ] {
+            let args = [args, &["-r", "10:1", "-r2:0", "sh", "-c", script]].concat();
+            let mut running = named.start_with(&init, (variable, value), &args);
+            let said = |running: &mut crate::world::Running, words: &str| {
+                let line = format!("[dumb-init] {words}\n");
+                until(words, || running.err().contains(&line));
+            };
+            said(&mut running, "setsid complete.");
+            let command = child(running.child.id());
+            said(&mut running, &format!("Child spawned with PID {command}."));
+            running.signal(libc::SIGUSR1);
+            said(&mut running, "Received signal 10.");
+            said(&mut running, "Translating signal 10 to 1.");
+            said(&mut running, "Forwarded signal 1 to children.");
+            running.signal(libc::SIGTSTP);
+            said(&mut running, "Forwarded signal 19 to children.");
+            said(&mut running, "Suspending self due to TTY signal.");
+            until("it is stopped", || state(running.child.id()) == 'T');
+            running.signal(libc::SIGCONT);
+            said(&mut running, "Forwarded signal 18 to children.");
+            running.signal(libc::SIGTERM);
+            said(&mut running, &format!("A child with PID {command} was terminated by signal 15."));
+            let run = running.end();
+            run.ends(143);
+            run.says(&[
+                "[dumb-init] Received signal 17.\n",
+                "[dumb-init] Child exited with status 143. Goodbye.\n",
+            ]);
+        }
+    }
+}
+
+/// Those that the kernel sends for it do not reach the command, later ones do.
+#[test]
+fn the_first_hup_and_cont_after_giving_up_the_terminal_are_kept() {
+    let named = Named::new();
+    for init in named.both("dumb-init") {
+        let mut terminal = Terminal::new(24, 80);
+        let args = ["-v", "probe", "signals", "12"];
+        let mut it = terminal.spawn(&mut named.command(&init.program, &args));
+        let pid = it.id() as i32;
+        let shows = |terminal: &mut Terminal, words: &[&str]| {
+            until(words[0], || {
+                let shown = terminal.output();
+                words.iter().all(|word| shown.contains(word))
+            });
         };
-        for (variable, args) in [
-            (NONE, &["-v"][..]),
-            (NONE, &["--verbose"]),
-            (NONE, &["--verb"]),
-            (NONE, &["-cv"]),
-            (("DUMB_INIT_DEBUG", "1"), &[]),
-        ] {
-            let text = told(variable, args).to_lowercase();
-            assert!(text.contains("pid") || text.contains("process"), "{args:?}: {text}");
-        }
-        assert_eq!(told(NONE, &[]), "");
-        assert_eq!(told(("DUMB_INIT_DEBUG", "0"), &[]), "");
-        assert_eq!(told(("DUMB_INIT_DEBUG", "yes"), &[]), "");
+        let kept = [1, 18].map(|n| format!("[dumb-init] Ignoring tty hand-off signal {n}.\r\n"));
+        shows(&mut terminal, &["ready\r\n", &kept[0], &kept[1]]);
+        assert!(!terminal.output().contains("signal 1 "));
+        // SAFETY: plain system call, to a process that the test waits for.
+        let send = |signal| assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        send(libc::SIGHUP);
+        shows(&mut terminal, &["signal 1 "]);
+        send(libc::SIGUSR2);
+        assert_eq!(terminal.end(&mut it), 0);
+        assert!(!terminal.output().contains("signal 18 code"), "{}", terminal.output());
     }
 }
 
+/// Standard input is what the session of its own is given: if that is no terminal, nobody gives one up.
 #[test]
-fn its_questions_are_answered_with_0_on_standard_error() {
+fn the_terminal_stays_where_standard_input_is_none() {
     let named = Named::new();
     for init in named.both("dumb-init") {
-        for (questions, word) in [
-            (["-h", "--help", "--he"], "--rewrite"),
-            (["-V", "--version", "--vers"], "dumb-init v1.2.5"),
-        ] {
-            for question in questions {
-                let run = named.run(&init, &[question]);
-                assert_eq!(run.ends(0), "");
-                assert!(run.err.contains(word), "{question}: {}", run.err);
-            }
-        }
-    }
-    let dumb_init = named.link("dumb-init");
-    assert!(named.run(&dumb_init, &["-V"]).err.contains("nsinit"));
-    let help = named.run(&dumb_init, &["-h"]).err;
-    for word in
-        ["-c, --single-child", "-r, --rewrite", "-v, --verbose", "-h, --help", "-V, --version"]
-    {
-        assert!(help.contains(word), "{word}");
-    }
-    for variable in ["DUMB_INIT_DEBUG", "DUMB_INIT_SETSID"] {
-        assert!(help.contains(variable), "{variable}");
-    }
-}
-
-#[test]
-fn what_dumb_init_does_not_know_is_refused_and_nothing_started() {
-    let named = Named::new();
-    let dumb_init = named.link("dumb-init");
-    for (args, word) in [
-        (&["-x"][..], "no such option"),
-        (&["-cx"], "no such option"),
-        (&["--nothing"], "no such option"),
-        (&["--ver"], "more than one option"),
-        (&["--single-child=1"], "takes no value"),
-        (&["-r", "15"], "FROM:TO has one colon"),
-        (&["-r", "15:3:1"], "FROM:TO has one colon"),
-        (&["-r", ""], "FROM:TO has one colon"),
-        (&["-r", "15:"], "no such signal"),
-        (&["-r", ":3"], "no such signal"),
-        (&["-r", "0:3"], "no such signal"),
-        (&["-r", "65:3"], "no such signal"),
-        (&["-r", "15:65"], "no such signal"),
-        (&["-r", "TERM:NOSUCH"], "no such signal"),
-        (&["-r", "9:3"], "KILL"),
-        (&["-r", "STOP:3"], "STOP"),
-        (&["-r", "17:3"], "CHLD"),
-    ] {
-        named.refuses(&dumb_init, NONE, args, &[word, args[0]]);
-    }
-    named.run(&dumb_init, &["-r"]).fails(&["-r", "missing"]);
-    named.run(&dumb_init, &["--rewrite"]).fails(&["--rewrite", "missing"]);
-    for args in [&[][..], &["-c"], &["--"]] {
-        named.run(&dumb_init, args).fails(&["command"]);
-    }
-}
-
-#[test]
-fn words_after_the_command_are_the_commands() {
-    let named = Named::new();
-    for init in named.both("dumb-init") {
-        assert_eq!(named.run(&init, &["echo", "-V", "--", "-c"]).ok(), "-V -- -c\n");
+        let mut terminal = Terminal::new(24, 80);
+        let script = "\"$0\" sh -c 'probe attributes' </dev/null; exec probe attributes";
+        let args = ["-c", script, init.program.to_str().unwrap()];
+        let shell = std::path::Path::new("/bin/sh");
+        assert_eq!(terminal.run(&mut named.command(shell, &args)), 0);
+        let shown = terminal.output();
+        assert_eq!(shown.matches("tty ENXIO").count(), 1, "{shown}");
+        assert_eq!(shown.matches("tty ok").count(), 1, "{shown}");
+        let script = "exec \"$0\" sh -c 'probe attributes' </dev/null";
+        let args = ["-c", script, init.program.to_str().unwrap()];
+        let mut terminal = Terminal::new(24, 80);
+        assert_eq!(terminal.run(&mut named.command(shell, &args)), 0, "no hang-up");
     }
 }
 

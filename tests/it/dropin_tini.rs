@@ -1,45 +1,140 @@
-//! nsinit called as tini: every option and variable, by its effect, beside tini itself.
+//! nsinit called as tini: every option, variable, status and line, beside tini itself.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::named::{Named, ORPHAN, TWO, child, who_gets_usr1};
+use crate::named::{Check, Expected, MORE, Named, ORPHAN, START, TWO, check, child, who_gets_usr1};
 use crate::world::{nsinit, spawn, until};
 
 const NONE: (&str, &str) = ("NONE", "");
 
-#[test]
-fn the_commands_end_is_its_status() {
-    let named = Named::new();
-    for init in named.both("tini") {
-        for (script, status) in
-            [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137)]
-        {
-            named.run(&init, &["-s", "--", "sh", "-c", script]).ends(status);
-        }
-        named.run(&init, &["-s", "--", "/nonexistent"]).ends(127);
-        named.run(&init, &["-s", "--", "/etc/passwd"]).ends(126);
-    }
+const USAGE: &[&str] = &["tini (tini version 0.19.0*)", "Usage: tini [OPTIONS] *", MORE];
+const NO_REAPER: &[&str] = &[
+    "[WARN  tini (*)] Tini is not running as PID 1 and isn't registered as a child subreaper.",
+    "Zombie processes will not be re-parented to Tini, so zombie reaping won't work.",
+    "*TINI_SUBREAPER*",
+];
+const NO_VALUE: &str = "a value is read to its end, and a number has digits";
+const NAMES: &str = "signals go by number or name wherever one is asked for";
+const FIRST_WORD: &str = "words behind the command are the command's";
+const STREAM: &str = "standard output is the command's alone";
+const DONE: Expected = Expected { ends: 0, out: &[], err: &[] };
+
+macro_rules! usage_after {
+    ($line:literal) => {
+        &[$line, "tini (tini version 0.19.0*)", "Usage: tini [OPTIONS] *", MORE]
+    };
 }
 
+const CHECKS: &[Check] = &[
+    check(&["--version"], 0).out(&["tini version 0.19.0*"]),
+    check(&["-h"], 0).out(USAGE),
+    check(&["-l"], 0).out(&["*icense*", MORE]),
+    check(&[], 1).err(USAGE),
+    check(&["-s"], 1).err(USAGE),
+    check(&["--"], 1).err(USAGE),
+    check(&["-s", "--"], 1).err(USAGE),
+    check(&["-x", START], 1).err(usage_after!("*/tini: invalid option -- 'x'")),
+    check(&["-gx", START], 1).err(usage_after!("*/tini: invalid option -- 'x'")),
+    check(&["-R", "A", START], 1).err(usage_after!("*/tini: invalid option -- 'R'")),
+    check(&["--subreaper", START], 1).err(usage_after!("*/tini: invalid option -- '-'")),
+    check(&["--grace=5s", START], 1).err(usage_after!("*/tini: invalid option -- '-'")),
+    check(&["--help", START], 1).err(usage_after!("*/tini: invalid option -- '-'")),
+    check(&["--version", START], 1).err(usage_after!("*/tini: invalid option -- '-'")),
+    check(&["-s", "--version"], 1).err(usage_after!("*/tini: invalid option -- '-'")),
+    check(&["-e"], 1).err(usage_after!("*/tini: option requires an argument -- 'e'")),
+    check(&["-gp"], 1).err(usage_after!("*/tini: option requires an argument -- 'p'")),
+    check(&["-e", "256", START], 1).err(&["[FATAL tini (*)] Not a valid option for -e: 256"]),
+    check(&["-e-1", START], 1).err(&["[FATAL tini (*)] Not a valid option for -e: -1"]),
+    check(&["-e", "1x", START], 1).err(&["[FATAL tini (*)] Not a valid option for -e: 1x"]),
+    check(&["-e", "4294967296", START], 1)
+        .err(&["[FATAL tini (*)] Not a valid option for -e: 4294967296"]),
+    check(&["-s", "-e", "", START], 0).but_ours(
+        Expected { ends: 1, out: &[], err: &["[FATAL tini (*)] Not a valid option for -e: "] },
+        NO_VALUE,
+    ),
+    check(&["-s", "-e", "+3", START], 0).but_ours(
+        Expected { ends: 1, out: &[], err: &["[FATAL tini (*)] Not a valid option for -e: +3"] },
+        NO_VALUE,
+    ),
+    check(&["-p", "SIGFOO", START], 1).err(&["[FATAL tini (*)] Not a valid option for -p: SIGFOO"]),
+    check(&["-p", "", START], 1).err(&["[FATAL tini (*)] Not a valid option for -p: "]),
+    check(&["-p65", START], 1).err(&["[FATAL tini (*)] Not a valid option for -p: 65"]),
+    check(&["-s", "-p", "SIGUSR2", START], 0),
+    check(&["-s", "-p", "12", START], 1)
+        .err(&["[FATAL tini (*)] Not a valid option for -p: 12"])
+        .but_ours(DONE, NAMES),
+    check(&["-s", "-p", "SIGRTMIN", START], 1)
+        .err(&["[FATAL tini (*)] Not a valid option for -p: SIGRTMIN"])
+        .but_ours(DONE, NAMES),
+    check(&["-s", "--", "sh", "-c", "exit 0"], 0),
+    check(&["-s", "--", "sh", "-c", "exit 7"], 7),
+    check(&["-s", "--", "sh", "-c", "exit 255"], 255),
+    check(&["-s", "--", "sh", "-c", "kill -9 $$"], 137),
+    check(&["-s", "--", "/nonexistent"], 127)
+        .err(&["[FATAL tini (*)] exec /nonexistent failed: No such file or directory"]),
+    check(&["-s", "--", "no-such-command", "x"], 127)
+        .err(&["[FATAL tini (*)] exec no-such-command failed: No such file or directory"]),
+    check(&["-s", "--", ""], 127)
+        .err(&["[FATAL tini (*)] exec  failed: No such file or directory"]),
+    check(&["-s", "--", "/etc/passwd"], 126)
+        .err(&["[FATAL tini (*)] exec /etc/passwd failed: Permission denied"]),
+    check(&["-s", "--", "/tmp"], 126)
+        .err(&["[FATAL tini (*)] exec /tmp failed: Permission denied"]),
+    check(&["-s", "--", "/etc/passwd/x"], 1)
+        .err(&["[FATAL tini (*)] exec /etc/passwd/x failed: Not a directory"]),
+    check(&["/nonexistent"], 127)
+        .with("TINI_VERBOSITY", "0")
+        .err(&["[FATAL tini (*)] exec /nonexistent failed: No such file or directory"]),
+    check(&["-e", "127", "-s", "--", "no-such-command"], 0)
+        .err(&["[FATAL tini (*)] exec no-such-command failed: No such file or directory"]),
+    check(&["-e", "143", "-s", "--", "sh", "-c", "exit 143"], 0),
+    check(&["-e143", "-s", "--", "sh", "-c", "kill $$"], 0),
+    check(&["-e", "3", "-e", "255", "-s", "--", "sh", "-c", "exit 3"], 0),
+    check(&["-e", "3", "-e", "255", "-s", "--", "sh", "-c", "exit 255"], 0),
+    check(&["-e", "3", "-s", "--", "sh", "-c", "exit 4"], 4),
+    check(&["-gswe7", "--", "sh", "-c", "exit 7"], 0),
+    check(&["true"], 0).err(NO_REAPER),
+    check(&["-g", START], 0).err(NO_REAPER),
+    check(&["true"], 0).with("TINI_VERBOSITY", "1").err(NO_REAPER),
+    check(&["true"], 0).with("TINI_VERBOSITY", "0"),
+    check(&["-vvv", "true"], 0).with("TINI_VERBOSITY", "none"),
+    check(&["true"], 0).with("TINI_SUBREAPER", ""),
+    check(&["-s", "-vv", "true"], 0).with("TINI_VERBOSITY", "1"),
+    check(&["-s", "-v", "true"], 0)
+        .out(INFO)
+        .but_ours(Expected { ends: 0, out: &[], err: INFO }, STREAM),
+    check(&["-s", "-v", "sh", "-c", "exit 3"], 1)
+        .err(usage_after!("*/tini: invalid option -- 'c'"))
+        .but_ours(
+            Expected {
+                ends: 3,
+                out: &[],
+                err: &[
+                    "[INFO  tini (*)] Spawned child process 'sh' with pid '*'",
+                    "[INFO  tini (*)] Main child exited normally (with status '3')",
+                ],
+            },
+            FIRST_WORD,
+        ),
+    check(&["-s", "--", "echo", "-v", "--", "-x", "--version"], 0).out(&["-v -- -x --version"]),
+    check(&["-s", "echo", "-w", "x"], 0)
+        .out(&["x"])
+        .but_ours(Expected { ends: 0, out: &["-w x"], err: &[] }, FIRST_WORD),
+];
+
+const INFO: &[&str] = &[
+    "[INFO  tini (*)] Spawned child process 'true' with pid '*'",
+    "[INFO  tini (*)] Main child exited normally (with status '0')",
+];
+
 #[test]
-fn e_makes_a_status_a_success() {
+fn words_statuses_and_lines_are_tinis() {
     let named = Named::new();
-    for init in named.both("tini") {
-        for (args, status, becomes) in [
-            (&["-e", "143"][..], 143, 0),
-            (&["-e143"], 143, 0),
-            (&["-e", "3", "-e", "255"], 3, 0),
-            (&["-e", "3", "-e", "255"], 255, 0),
-            (&["-e", "3"], 4, 4),
-            (&["-e", "0"], 0, 0),
-            (&["-gwe7"], 7, 0),
-        ] {
-            let script = format!("exit {status}");
-            let run = named.run(&init, &[args, &["-s", "--", "sh", "-c", &script]].concat());
-            run.ends(becomes);
-        }
+    named.all("tini", CHECKS);
+    for name in ["tini-static", "docker-init"] {
+        named.run(&named.link(name), &["--nonsense"]).ends(1);
     }
 }
 
@@ -58,16 +153,27 @@ fn g_and_its_variable_send_signals_to_the_group() {
 }
 
 #[test]
-fn s_and_its_variable_make_a_subreaper_which_nsinit_is_anyway() {
+fn s_and_its_variable_make_a_subreaper() {
     let named = Named::new();
     for init in named.both("tini") {
         let orphan = [&["-s", "--"], ORPHAN.as_slice()].concat();
-        assert_eq!(named.run(&init, &orphan).ends(0), "adopted\n");
+        assert_eq!(named.run(&init, &orphan).ok(), "adopted\n");
         let run = named.run_with(&init, ("TINI_SUBREAPER", ""), &orphan[1..]);
-        assert_eq!(run.ends(0), "adopted\n");
+        assert_eq!(run.ok(), "adopted\n");
         let run = named.run(&init, &orphan[1..]);
-        assert_eq!(run.ends(0), if init.ours { "adopted\n" } else { "lost\n" });
-        assert_eq!(run.err.is_empty(), init.ours, "{}", run.err);
+        assert_eq!(run.ends(0), "lost\n");
+        run.says(&["isn't registered as a child subreaper"]);
+        // One that it was before it was executed is enough.
+        let program = init.program.to_str().unwrap();
+        let mut command = named.command(std::path::Path::new(program), &orphan[1..]);
+        // SAFETY: plain system call.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+                Ok(())
+            });
+        }
+        assert_eq!(spawn(&mut command).end().ok(), "adopted\n");
     }
 }
 
@@ -101,7 +207,7 @@ fn w_tells_of_orphans_that_are_reaped() {
     for init in named.both("tini") {
         let run = named.run(&init, &orphan);
         assert_eq!(run.ends(0), "adopted\n");
-        assert!(run.err.to_lowercase().contains("reap"), "{}", run.err);
+        run.says(&["[WARN  tini (", ")] Reaped zombie process with pid="]);
         assert_eq!(named.run(&init, &[&["-s"], &orphan[2..]].concat()).ok(), "adopted\n");
         // As in tini, 0 is silence.
         let run = named.run_with(&init, ("TINI_VERBOSITY", "0"), &orphan);
@@ -121,7 +227,10 @@ fn v_and_its_variable_tell_more() {
         };
         assert_eq!(told(NONE, &[]), "");
         let more = ["-v", "-vv", "-vvv"].map(|v| told(NONE, &[v]));
-        assert!(more[0].contains("pid") || more[0].contains("process"), "{}", more[0]);
+        assert!(more[0].contains("Main child exited normally (with status '0')"), "{}", more[0]);
+        assert!(more[1].contains("[DEBUG tini ("), "{}", more[1]);
+        assert!(more[1].contains("Received SIGCHLD"), "{}", more[1]);
+        assert!(more[1].contains("Reaped child with pid: '"), "{}", more[1]);
         assert!(more[1].len() > more[0].len(), "{more:?}");
         assert!(more[2].len() >= more[1].len(), "{more:?}");
         // The variable counts from 1, and has the last word.
@@ -130,27 +239,6 @@ fn v_and_its_variable_tell_more() {
             told(("TINI_VERBOSITY", "3"), &[]).len() > told(("TINI_VERBOSITY", "2"), &[]).len()
         );
         assert_ne!(told(("TINI_VERBOSITY", "2"), &[]), "");
-    }
-}
-
-#[test]
-fn its_questions_are_answered_with_0_on_standard_output() {
-    let named = Named::new();
-    for init in named.both("tini") {
-        for (question, word) in
-            [("-h", "-e"), ("-l", "icense"), ("--version", "tini version 0.19.0")]
-        {
-            let run = named.run(&init, &[question]);
-            assert!(run.ok().contains(word), "{question}: {}", run.out);
-            assert!(run.out.ends_with('\n'));
-        }
-    }
-    let help = named.run(&named.link("tini"), &["-h"]).out;
-    for option in ["-e", "-g", "-p", "-s", "-v", "-w", "-l", "-h", "--version"] {
-        assert!(help.contains(option), "{option}");
-    }
-    for variable in ["TINI_SUBREAPER", "TINI_KILL_PROCESS_GROUP", "TINI_VERBOSITY"] {
-        assert!(help.contains(variable), "{variable}");
     }
 }
 
@@ -171,45 +259,6 @@ fn docker_finds_version_and_commit() {
     let version = parts[0].strip_prefix("tini version ").unwrap();
     assert!(version.starts_with("0.19.0"), "{out}");
     assert!(version.contains("nsinit"), "it does not say whose it is: {out}");
-}
-
-#[test]
-fn what_tini_does_not_know_is_refused_and_nothing_started() {
-    let named = Named::new();
-    let tini = named.link("tini");
-    for (args, word) in [
-        (&["-x"][..], "no such option"),
-        (&["-gx"], "no such option"),
-        (&["-R", "A"], "no such option"),
-        (&["--subreaper"], "no such option"),
-        (&["--grace=5s"], "no such option"),
-        (&["--=x"], "option"),
-        (&["-e", "256"], "0 to 255"),
-        (&["-e", "4294967296"], "0 to 255"),
-        (&["-e", "-1"], "0 to 255"),
-        (&["-e", ""], "0 to 255"),
-        (&["-e", "1x"], "0 to 255"),
-        (&["-p", "SIGFOO"], "no such signal"),
-        (&["-p", "65"], "no such signal"),
-        (&["-p", ""], "no such signal"),
-    ] {
-        named.refuses(&tini, NONE, args, &[word, args[0]]);
-    }
-    named.run(&tini, &["-e"]).fails(&["-e", "missing"]);
-    for args in [&[][..], &["-s"], &["--"], &["-s", "--"]] {
-        named.run(&tini, args).fails(&["command"]);
-    }
-    named.run(&tini, &["--", ""]).ends(127);
-}
-
-/// Unlike tini with glibc, like tini with musl.
-#[test]
-fn words_after_the_command_are_the_commands() {
-    let named = Named::new();
-    let tini = named.link("tini");
-    assert_eq!(named.run(&tini, &["echo", "-v", "-g", "--", "-x"]).ok(), "-v -g -- -x\n");
-    assert_eq!(named.run(&tini, &["--", "echo", "x", "--version"]).ok(), "x --version\n");
-    named.run(&tini, &["sh", "-c", "exit 9"]).ends(9);
 }
 
 #[test]

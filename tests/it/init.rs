@@ -181,10 +181,12 @@ fn the_lock_of_the_place_keeps_nothing_alive() {
 fn what_a_killed_launcher_left_running_ends_with_the_next_start() {
     let mut place = Place::new();
     place.config.set("namespaces.NEWPID", "false");
-    let running = place.start("sleep 301 & echo ready; sleep 300");
+    // It sees the host's processes: of other tests, too.
+    let seconds = 1_000_000 + std::process::id();
+    let running = place.start(&format!("sleep {seconds} & echo ready; sleep 300"));
     running.signal(libc::SIGKILL);
     running.end();
-    let run = place.sh("ps -o args | grep -c '[s]leep 301'; true");
+    let run = place.sh(&format!("ps -o args | grep -c '[s]leep {seconds}'; true"));
     assert_eq!(run.out, "0\n", "{}", run.err);
     place.clean();
 }

@@ -38,6 +38,7 @@ mod dropin_tini;
 mod fallbacks;
 mod faults;
 mod hostile_join;
+mod hostile_name;
 mod hostile_root;
 mod hostile_state;
 mod images;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::reaper::{As, BOTH, children, init, only_child, ready, send, state, waits};
+use crate::reaper::{As, BOTH, children, init, only_child, ready, send, settled, state, waits};
 use crate::world::{Place, nsinit, spawn, until};
 
 /// Ends on TERM and says so; as a script, so that it can be told by its words.
@@ -154,6 +154,34 @@ fn a_proc_of_another_namespace_is_told_once() {
     let run = spawn(command.env("PATH", "/usr/bin:/bin")).end();
     run.ends(5);
     assert_eq!(run.err.matches("another PID namespace").count(), 1, "{}", run.err);
+}
+
+/// Who is cloned with CLONE_PARENT is init's child from the first: it is reaped, and is not the command.
+#[test]
+fn siblings_of_the_command_are_reaped_and_not_taken_for_it() {
+    let place = Place::new();
+    for what in BOTH {
+        let script = "probe siblings 1; exec probe siblings 20";
+        spawn(&mut init(&place, what, &["sh", "-c", script])).end().ends(0);
+        let script = "probe siblings 5; echo ready; exec sleep 300";
+        let args = ["sh", "-c", script];
+        let (running, pid) = ready(&mut init(&place, what, &args), what);
+        settled(pid);
+        send(pid, libc::SIGTERM);
+        running.end().ends(143);
+    }
+}
+
+/// A command that asks its parent to trace it stands still at each signal until that lets it go. That is no
+/// end, and its parent wants to trace nobody.
+#[test]
+fn a_command_that_asks_to_be_traced_is_let_go() {
+    let place = Place::new();
+    let (running, pid) = ready(&mut init(&place, As::Pid1, &["probe", "traceme"]), As::Pid1);
+    let command = only_child(pid);
+    until("it is stopped, and not traced", || state(command) == 'T');
+    send(pid, libc::SIGCONT);
+    running.end().ends(0);
 }
 
 fn explained(place: &Place, pid: u32) -> String {

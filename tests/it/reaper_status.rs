@@ -49,30 +49,64 @@ fn a_status_is_remapped() {
 #[test]
 fn what_cannot_be_executed_is_explained() {
     let place = Place::new();
+    let path = |name: &str| place.path("/bin").join(name);
     let write = |name: &str, text: &[u8], mode: u32| {
-        let path = place.path(&format!("/bin/{name}"));
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(path(name), text).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let script = |name: &str, interpreter: &str| {
+        let interpreter = path(interpreter).display().to_string();
+        // Else the kernel cuts it.
+        assert!(interpreter.len() < 120, "{interpreter}");
+        write(name, format!("#!{interpreter} -x\n").as_bytes(), 0o755);
     };
     write("no-interpreter", b"#!/no/such/shell -x\n", 0o755);
+    script("second", "no-interpreter");
+    script("third", "second");
+    script("circle", "circle");
     let mut wrong = vec![0; 64];
-    wrong[..20].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0");
+    // 0xffff is nobody's.
+    wrong[..20].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xff\xff");
     write("wrong-machine", &wrong, 0o755);
+    let program = fs::read(path("probe")).unwrap();
+    write("short-header", &program[..30], 0o755);
+    write("short-table", &program[..70], 0o755);
+    let mut object = program.clone();
+    // e_type.
+    object[16..18].copy_from_slice(&1u16.to_ne_bytes());
+    write("object", &object, 0o755);
+    script("by-object", "object");
     write("garbage", b"\0\x01\x02", 0o755);
     write("not-executable", b"#!/bin/sh\n", 0o644);
+    script("by-not-executable", "not-executable");
+    script("by-directory", "");
+    // Nor is the shell asked to run what asks for another interpreter.
+    write("nameless", b"#! \necho ran\n", 0o755);
+    write("long", format!("#!/{}\necho ran\n", "a".repeat(300)).as_bytes(), 0o755);
     for what in BOTH {
         for (command, status, words) in [
             ("no-such-command", 127, &["no-such-command", "not found"][..]),
             ("/no/such/command", 127, &["/no/such/command", "ENOENT"]),
-            ("no-interpreter", 126, &["/no/such/shell", "does not exist"]),
-            ("wrong-machine", 126, &["wrong-machine", "ENOEXEC", "aarch64"]),
-            ("garbage", 126, &["garbage", "ENOEXEC"]),
-            ("not-executable", 126, &["EACCES", "no permission"]),
+            ("no-interpreter", 126, &["ENOENT", "its interpreter /no/such/shell does not exist\n"]),
+            ("second", 126, &["/no-interpreter needs /no/such/shell, which does not exist\n"]),
+            ("third", 126, &["/no-interpreter needs /no/such/shell, which does not exist\n"]),
+            ("circle", 126, &["ELOOP", "more than the kernel follows"]),
+            ("wrong-machine", 126, &["ENOEXEC", "it is an ELF file for machine 65535\n"]),
+            ("short-header", 126, &["ENOEXEC", "it has an ELF header that is cut short"]),
+            ("short-table", 126, &["ENOEXEC", "it ends before its program headers do"]),
+            ("object", 126, &["ENOEXEC", "not a program"]),
+            ("by-object", 126, &["ENOEXEC", "its interpreter", "/object is an ELF file, but not"]),
+            ("garbage", 126, &["ENOEXEC", "it is neither a program nor a script"]),
+            ("not-executable", 126, &["EACCES", "it has no permission"]),
+            ("by-not-executable", 126, &["EACCES", "/not-executable has no permission"]),
+            ("by-directory", 126, &["EACCES", "its interpreter", "is a directory"]),
+            ("nameless", 126, &["ENOEXEC", "it has a #! line that names no interpreter"]),
+            ("long", 126, &["it has a #! line that is longer than the 255 bytes"]),
             ("/tmp", 126, &["/tmp", "it is a directory"]),
             ("", 127, &["not found"]),
         ] {
             let run = run(&place, what, &["--", command]);
-            run.ends(status);
+            assert_eq!(run.ends(status), "", "{command}");
             run.says(words);
             assert_eq!(run.err.lines().count(), 1, "said once:\n{}", run.err);
         }

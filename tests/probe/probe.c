@@ -359,6 +359,46 @@ static int signals(int last)
 	return 0;
 }
 
+/* The same, while a child holds the lock of the pipe that is standard error: it splices from a socket on which
+ * nothing comes. */
+static int lock_stderr(int last)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		return 1;
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		splice(pair[0], NULL, 2, NULL, 1 << 16, 0);
+		return 0;
+	}
+	/* That it sleeps there can't be seen without a race: it has time. */
+	usleep(300000);
+	return signals(last);
+}
+
+/* A sibling: a child of this process's parent (CLONE_PARENT), that ends at once; so many of them. */
+static int siblings(int n)
+{
+	while (n-- > 0) {
+		long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+		if (pid < 0)
+			return 1;
+		if (pid == 0)
+			syscall(SYS_exit_group, 9);
+	}
+	return 0;
+}
+
+/* Lets its parent trace it, and stops. */
+static int traceme(void)
+{
+	ptrace(PTRACE_TRACEME, 0, 0, 0);
+	puts("ready");
+	fflush(stdout);
+	raise(SIGSTOP);
+	return 0;
+}
+
 /* Descriptors, and then no end: for tests that look at it from outside. */
 static int fds_and_wait(void)
 {
@@ -602,6 +642,12 @@ int main(int argc, char **argv)
 		return winsize(atoi(argv[2]));
 	if (IS(1, "signals"))
 		return signals(atoi(argv[2]));
+	if (IS(1, "lock-stderr"))
+		return lock_stderr(atoi(argv[2]));
+	if (IS(0, "traceme"))
+		return traceme();
+	if (IS(1, "siblings"))
+		return siblings(atoi(argv[2]));
 	if (IS(0, "fds-and-wait"))
 		return fds_and_wait();
 	if (IS(1, "notify"))

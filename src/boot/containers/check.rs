@@ -17,7 +17,7 @@ use crate::beneath;
 use crate::bytes::{Arena, Show, split_by};
 use crate::error::{Context as _, Error, Result};
 use crate::exec::{DEFAULT_PATH, value};
-use crate::exec::{Program, program};
+use crate::exec::{INTERPRETER, interpreter};
 use crate::front::{blank, tell};
 use crate::plan::{self, Plan};
 use crate::proc::fd_path;
@@ -186,28 +186,22 @@ fn runs(
         {
             return refused(path, "not an executable file");
         }
-        let mut buf = [0; 256];
-        let needs = match program(fd_path(file.as_fd()).as_cstr(), &mut buf) {
-            None => {
-                return refused(path, "neither a program nor a script with a #! line");
+        let mut buf = [0; INTERPRETER];
+        let needs = interpreter(fd_path(file.as_fd()).as_cstr(), Some(machine), &mut buf, arena);
+        let needs = match needs {
+            Ok(None) => return Ok(()),
+            Ok(Some(needs)) => join(arena, &[needs])?,
+            Err(fault) => {
+                return refused(path, arena.str(format_args!("it {fault}")).unwrap_or(fault));
             }
-            Some(Program { machine: Some(other), .. }) if other != machine => {
-                return refused(
-                    path,
-                    "a program for another architecture (--arch names the machine's)",
-                );
-            }
-            Some(program) => program.interpreter,
         };
-        let Some(needs) = needs else { return Ok(()) };
-        let interpreter = join(arena, &[needs])?;
-        file = beneath::open(root, interpreter, OFlags::RDONLY | OFlags::NONBLOCK)
-            .doing("open", interpreter)
+        file = beneath::open(root, needs, OFlags::RDONLY | OFlags::NONBLOCK)
+            .doing("open", needs)
             .map_err(|error| {
-                let hint = format_args!("the interpreter that {} needs", Show(path.to_bytes()));
-                arena.str(hint).map_or(error, |hint| error.hint(hint))
-            })?;
-        path = interpreter;
+            let hint = format_args!("the interpreter that {} needs", Show(path.to_bytes()));
+            arena.str(hint).map_or(error, |hint| error.hint(hint))
+        })?;
+        path = needs;
     }
     refused(path, "its interpreter needs an interpreter, more than four deep")
 }

@@ -1,47 +1,71 @@
 //! nsinit in the place of another init. Called by that program's name it takes that program's
-//! options and environment variables, and answers `--version` in the form that engines look for.
+//! options and environment variables, ends with its statuses, and says what scripts and people look for
+//! in its words.
 //!
-//! A file per program has its table. What is here reads words as getopt_long(3) does with "+":
-//! switches in one word (`-gvv`), a value in the same word or the next, unambiguous beginnings of
-//! long names. Options end at the first word that is none, so that nothing is taken from the command
-//! (peers that are built with glibc go on looking behind it).
+//! A file per program has its table and its words; `getopt` reads the words of the command line.
 
 use core::ffi::CStr;
-use core::fmt::{Display, Write};
+use core::fmt::{self, Display, Write};
 
 use super::init::{self, Verdict};
-use super::{Context, answer, shown, usage};
-use crate::bytes::split_by;
-use crate::error::Result;
-use crate::init::{Options, Placement, Subreaper, take_signals};
+use super::{Context, answer};
+use crate::bytes::{Show, split_by};
+use crate::errno::Plain;
+use crate::error::{Error, Result};
+use crate::init::{Manner, Options, Placement, Subreaper, run as run_init, take_signals};
 use crate::say;
 use crate::syscall::cstr::{Env, List, ThinCStr};
 
 mod catatonit;
 mod dumb_init;
+mod getopt;
 mod tini;
+
+use getopt::take;
+
+/// What all three end with when they are asked wrongly, or fail themselves.
+const FAILED: u8 = 1;
 
 /// Another init.
 pub struct Peer {
     /// The names of its program, and paths where engines put it under a name that says nothing.
     names: &'static str,
-    /// Its options, a word each: the letter (NUL stands for none), ":" if it takes a value, and the long
-    /// name if there is one. `set` says what they do.
+    /// Its options, a word each: the letter, ":" if it takes a value, and the long name if there is one.
+    /// `set` says what they do.
     options: &'static str,
+    /// It has no long options but --version as its only word.
+    lone_version: bool,
     /// What it does unless it is asked otherwise.
-    begin: fn(&mut Options),
+    begin: fn(&mut Options, &Env) -> core::result::Result<(), Wrong>,
     /// What follows from its environment variables, and from all that was asked.
-    finish: fn(&mut Options, &Env) -> Result<()>,
-    /// Its answer to --version, with nsinit's own.
+    finish: fn(&mut Options, &Env),
+    /// How it speaks once it was asked rightly.
+    manner: Manner,
+    /// What it says, beside getopt's own line, when it was asked wrongly; with the first word of the command
+    /// line.
+    refuse: fn(&CStr, &Wrong),
+    /// Its answer to --version.
     version: &'static str,
     /// Its answer to -h.
-    usage: &'static str,
+    help: &'static str,
     /// Its answers are on standard error, which is part of what callers rely on.
     version_on_stderr: bool,
-    usage_on_stderr: bool,
+    help_on_stderr: bool,
 }
 
-const PEERS: [&Peer; 3] = [&tini::PEER, &dumb_init::PEER, &catatonit::PEER];
+static PEERS: [&Peer; 3] = [&tini::PEER, &dumb_init::PEER, &catatonit::PEER];
+
+/// What is wrong with the words, or the environment.
+pub enum Wrong {
+    /// An option that it has not, or not so: getopt's line.
+    Option(getopt::Fault),
+    /// A value that its option can't have.
+    Value { letter: u8, value: Show<'static>, why: &'static str },
+    /// No command.
+    NoCommand,
+    /// A variable that must not be set.
+    Reserved(&'static str),
+}
 
 /// The init that nsinit is called as, by the first word of the command line.
 pub fn called_as(word: Option<ThinCStr>) -> Option<&'static Peer> {
@@ -53,12 +77,46 @@ pub fn called_as(word: Option<ThinCStr>) -> Option<&'static Peer> {
 }
 
 /// Does what the words and variables ask of `peer`; the exit status.
-pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8> {
+pub fn run(peer: &'static Peer, context: Context) -> u8 {
     // First of all: to PID 1 a signal that it has not blocked is lost.
-    context.signals = Some(take_signals()?);
-    let options = &mut Options::default();
-    (peer.begin)(options);
+    let signals = match take_signals() {
+        Ok(signals) => signals,
+        Err(error) => return failed(error),
+    };
+    let options = &mut Options { manner: &peer.manner, ..Options::default() };
+    match asked(peer, &context, options) {
+        Ok(None) => failed(run_init(options, context.env, signals, context.arena)),
+        Ok(Some(question)) => tell(peer, question).unwrap_or_else(failed),
+        Err(wrong) => {
+            let name = context.args.first().copied().flatten().map_or(c"", |word| word.get());
+            if let Wrong::Option(fault) = &wrong {
+                say::line(format_args!("{}: {fault}", Show(name.to_bytes())));
+            }
+            (peer.refuse)(name, &wrong);
+            FAILED
+        }
+    }
+}
+
+/// nsinit's own failure, in its own words.
+fn failed(error: Error) -> u8 {
+    say::error(format_args!("{error}"));
+    FAILED
+}
+
+/// Fills the options; the letter of a question, if one was asked. Options end at the first word that is none,
+/// as with getopt's "+", so that nothing is taken from the command (peers that are built with glibc go on
+/// looking behind it).
+fn asked(
+    peer: &'static Peer,
+    context: &Context,
+    options: &mut Options,
+) -> core::result::Result<Option<u8>, Wrong> {
+    (peer.begin)(options, &context.env)?;
     let mut rest: List<'static> = context.args.get(1..).unwrap_or(&[None]);
+    if peer.lone_version && matches!(rest, [Some(word), None] if word.bytes() == b"--version") {
+        return Ok(Some(b'V'));
+    }
     while let [Some(word), after @ ..] = rest {
         let [b'-', inside @ .., _] = word.get().to_bytes_with_nul() else { break };
         if inside.is_empty() {
@@ -68,81 +126,14 @@ pub fn run(peer: &'static Peer, mut context: Context) -> Result<u8> {
         if inside == b"-" {
             break;
         }
-        let asked = take(peer, word.get(), &mut rest, options);
-        match asked.map_err(|why| usage(shown(word.bytes(), context.arena), why))? {
-            None => {}
-            Some(question) => return tell(peer, question),
+        if let Some(question) = take(peer, word.get(), &mut rest, options)? {
+            return Ok(Some(question));
         }
     }
     options.argv = rest;
-    (peer.finish)(options, &context.env)?;
-    init::begin(options, context)
-}
-
-/// One word, which may be followed by a value in the `rest`. The letter of a question, if it is one.
-fn take(
-    peer: &Peer,
-    word: &'static CStr,
-    rest: &mut List<'static>,
-    options: &mut Options,
-) -> core::result::Result<Option<u8>, &'static str> {
-    let mut letters = word.to_bytes_with_nul().get(1..).unwrap_or(b"");
-    let long = letters.strip_prefix(b"-");
-    while let [first, after @ ..] = letters
-        && *first != 0
-    {
-        // What is in the word behind the option, with the NUL at its end, may be its value.
-        let ((letter, name), value);
-        ((letter, name), value, letters) = match long {
-            Some(long) => {
-                let end = long.iter().position(|byte| matches!(*byte, b'=' | 0)).unwrap_or(0);
-                let (name, value) = long.split_at(end);
-                ((0, name), value.strip_prefix(b"="), &b""[..])
-            }
-            None => ((*first, &b""[..]), Some(after).filter(|text| text.len() > 1), after),
-        };
-        let option = find(peer, letter, name)?;
-        let value = match (option.takes_value, value, *rest) {
-            (false, Some(_), _) if long.is_some() => return Err("this option takes no value"),
-            (false, ..) => c"",
-            (true, Some(value), _) => {
-                letters = b"";
-                CStr::from_bytes_with_nul(value).unwrap_or(c"")
-            }
-            (true, None, [Some(next), after @ ..]) => {
-                *rest = after;
-                next.get()
-            }
-            (true, None, _) => return Err("its value is missing"),
-        };
-        if matches!(option.letter, b'h' | b'l' | b'L' | b'V' | 0) {
-            return Ok(Some(option.letter));
-        }
-        set(options, option.letter, value)?;
-    }
-    Ok(None)
-}
-
-/// An option, as the list says it.
-struct Opt {
-    letter: u8,
-    takes_value: bool,
-}
-
-/// The option of this letter; or with a name that of this name, or the only one that begins so: no name
-/// begins another (see the tests).
-fn find(peer: &Peer, letter: u8, name: &[u8]) -> core::result::Result<Opt, &'static str> {
-    let mut found = Err("no such option (try -h)");
-    for text in split_by(peer.options.as_bytes(), b' ') {
-        let (own, word) = text.split_first().unwrap_or((&0, b""));
-        let (own, value) = (*own, word.strip_prefix(b":"));
-        let word = value.unwrap_or(word);
-        if if name.is_empty() { own == letter } else { word.starts_with(name) } {
-            let option = Opt { letter: own, takes_value: value.is_some() };
-            found = found.map_or(Ok(option), |_| Err("more than one option begins so"));
-        }
-    }
-    found
+    (peer.finish)(options, &context.env);
+    let given = !matches!(options.argv, [] | [None]);
+    if given || options.pause { Ok(None) } else { Err(Wrong::NoCommand) }
 }
 
 /// What the options of all of them do: no two mean different things by a letter.
@@ -163,17 +154,43 @@ fn set(options: &mut Options, letter: u8, value: &CStr) -> Verdict {
 }
 
 /// Answers a question.
-#[inline(never)] // its frame is a page
 fn tell(peer: &Peer, question: u8) -> Result<u8> {
-    let (text, on_stderr) = match question {
-        b'V' | 0 => (&peer.version as &dyn Display, peer.version_on_stderr),
-        b'l' | b'L' => (&"nsinit: Apache License, version 2.0" as _, false),
-        _ => (&peer.usage as _, peer.usage_on_stderr),
-    };
+    match question {
+        b'V' => print(peer.version, peer.version_on_stderr),
+        b'l' | b'L' => print("nsinit: Apache License, version 2.0", false),
+        _ => print(peer.help, peer.help_on_stderr),
+    }
+}
+
+/// Prints a text and a newline.
+fn print(text: &str, on_stderr: bool) -> Result<u8> {
     let mut out = if on_stderr { say::remark() } else { say::answer() };
     // The first error of `out` is told by its `flush`.
     let _ = writeln!(out, "{text}");
     answer(&mut out)
+}
+
+/// The command's own word, as a peer names it.
+struct Command<'a>(&'a Options);
+
+impl Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let word = self.0.argv.first().copied().flatten();
+        Show(word.map_or(b"", |word| word.bytes())).fmt(f)
+    }
+}
+
+/// Why the command can't be executed, as strerror(3) has it.
+fn reason(error: Error) -> Plain {
+    Plain(error.raw().unwrap_or(rustix::io::Errno::NOENT))
+}
+
+/// Says what nsinit knows beyond that, if it does: on a line of its own, as scripts know the first.
+fn add_hint(error: Error, say: &dyn Fn(&str)) {
+    let hint = error.words();
+    if !hint.is_empty() {
+        say(hint);
+    }
 }
 
 #[cfg(test)]
@@ -196,42 +213,26 @@ mod tests {
         assert!(called_as(None).is_none());
     }
 
-    /// What nobody can see from outside: who is not PID 1 is a subreaper anyway.
     #[test]
-    fn a_subreaper_is_asked_for_by_option_and_by_variable() {
-        let mut options = Options::default();
-        assert_eq!(take(&tini::PEER, c"-s", &mut &[None][..], &mut options), Ok(None));
-        assert_eq!(options.subreaper, Subreaper::On);
-        options.subreaper = Subreaper::Auto;
-        let env = Env::of(Vec::leak(vec![Some(c"TINI_SUBREAPER=".into()), None]));
-        assert!((tini::PEER.finish)(&mut options, &env).is_ok());
-        assert_eq!(options.subreaper, Subreaper::On);
-    }
-
-    #[test]
-    fn every_option_and_variable_is_told_and_none_twice() {
+    fn every_option_is_in_the_help_and_none_twice() {
         for peer in PEERS {
-            let usage = peer.usage.to_string();
             let mut seen = Vec::new();
             let words = peer.options.split(' ').map(|text| {
                 let (letter, word) = text.split_at(1);
                 (letter, word.strip_prefix(':').unwrap_or(word))
             });
             for (letter, word) in words.clone() {
-                let mut names = Vec::new();
+                let mut names = vec![format!("-{letter}")];
                 let begun = words.clone().filter(|(_, other)| other.starts_with(word));
                 assert!(word.is_empty() || begun.count() == 1, "{}: {word}", peer.names);
-                names.extend((letter != "\0").then(|| format!("-{letter}")));
-                // Every peer takes --help as a favour.
-                names.extend((!["", "help"].contains(&word)).then(|| format!("--{word}")));
+                names.extend((!word.is_empty()).then(|| format!("--{word}")));
                 for name in &names {
-                    assert!(usage.contains(name.as_str()), "{}: {name}", peer.names);
+                    assert!(peer.help.contains(name.as_str()), "{}: {name}", peer.names);
                     assert!(!seen.contains(name), "{}: {name} twice", peer.names);
                 }
-                assert!(!names.is_empty());
                 seen.extend(names);
             }
-            assert!(peer.version.contains(concat!("nsinit ", env!("CARGO_PKG_VERSION"))));
+            assert!(peer.help.contains(concat!("nsinit ", env!("CARGO_PKG_VERSION"))));
         }
     }
 }
