@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -18,7 +18,7 @@ use crate::syscall::fd::AsFd;
 /// Its name.
 pub const FILE: &CStr = c"state.json";
 /// What is written first and then renamed, so that nobody reads half of it.
-const TEMPORARY: &CStr = c"state.json.tmp";
+pub const TEMPORARY: &CStr = c"state.json.tmp";
 /// Largest state.json: fourteen cgroup paths of up to 4,096 bytes, escaped.
 const SIZE: usize = 64 << 10;
 
@@ -29,6 +29,9 @@ pub struct State<'a> {
     pub init_pid: i32,
     /// Field 22 of /proc/PID/stat, as text: with the pid it names one process for ever.
     pub init_start_time: &'a str,
+    /// The inode of its pidfds, as text, which is the same for whoever looks; empty where the kernel has
+    /// none. nsinit's own key.
+    pub init_pidfd_inode: &'a str,
     /// What networking made.
     pub network_state: Strings,
     /// The absolute directory of the container's cgroup in the hierarchy of each subsystem.
@@ -96,6 +99,10 @@ impl State<'_> {
         json.number("init_pid", self.init_pid.into());
         json.key("init_start_time");
         json.bytes(&[self.init_start_time.as_bytes()]);
+        if !self.init_pidfd_inode.is_empty() {
+            json.key("init_pidfd_inode");
+            json.bytes(&[self.init_pidfd_inode.as_bytes()]);
+        }
         for (name, strings) in
             [("network_state", &self.network_state), ("cgroup_paths", &self.cgroup_paths)]
         {
@@ -117,9 +124,9 @@ impl fmt::Display for State<'_> {
     }
 }
 
-/// Reads state.json in `dir`; `None` if there is none. One that nsinit can't have written, or that
-/// others can write to, is refused: it decides which process's namespaces are entered.
-pub fn read(dir: BorrowedFd<'_>, arena: &Arena) -> Result<Option<State<'static>>> {
+/// Opens state.json in `dir`; `None` if there is none. One that others can write to is refused: it
+/// decides which process's namespaces are entered.
+pub fn open(dir: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
     // NONBLOCK: a FIFO of that name must not hang nsinit before it is refused.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match openat(dir, FILE, flags, Mode::empty()) {
@@ -127,9 +134,13 @@ pub fn read(dir: BorrowedFd<'_>, arena: &Arena) -> Result<Option<State<'static>>
         file => file.doing("open", FILE)?,
     };
     crate::trust::check(file.as_fd(), FILE)?;
-    let text = read_whole(&file, arena)?;
-    match parse(&mut Reader::new(text)) {
-        Ok(state) if state.init_pid > 0 => Ok(Some(state)),
+    Ok(Some(file))
+}
+
+/// Reads it. What nsinit can't have written is refused.
+pub fn read(file: &OwnedFd, arena: &Arena) -> Result<State<'static>> {
+    match parse(&mut Reader::new(read_whole(file, arena)?)) {
+        Ok(state) if state.init_pid > 0 => Ok(state),
         _ => Err(Error::refused("read", FILE, NOT_OURS)),
     }
 }
@@ -141,6 +152,7 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
     let mut state = State {
         init_pid: 0,
         init_start_time: "",
+        init_pidfd_inode: "",
         network_state: Strings::network(),
         cgroup_paths: Strings::cgroups(),
     };
@@ -153,6 +165,8 @@ fn parse(json: &mut Reader<'static>) -> core::result::Result<State<'static>, Sto
             state.init_pid = pid(json.value()?)?;
         } else if key == c"init_start_time" {
             state.init_start_time = text(json.value()?)?;
+        } else if key == c"init_pidfd_inode" {
+            state.init_pidfd_inode = text(json.value()?)?;
         } else if key == c"network_state" {
             members(json, &mut state.network_state)?;
         } else if key == c"cgroup_paths" {
@@ -193,22 +207,26 @@ fn pid(value: Value) -> core::result::Result<i32, Stop> {
     }
 }
 
+/// Keeps no more of the arena than the file is long: a launcher that waits reads it again and again.
 fn read_whole(file: &OwnedFd, arena: &Arena) -> Result<&'static mut [u8]> {
-    let buf = arena.take(SIZE).doing("read", FILE)?;
+    let buf = arena.take_all();
+    let most = buf.len().min(SIZE);
     let mut len = 0;
-    while len < SIZE {
-        match rustix::io::read(file.as_fd(), buf.get_mut(len..).unwrap_or(&mut [])) {
-            Ok(0) => break,
+    let read = loop {
+        match rustix::io::read(file.as_fd(), buf.get_mut(len..most).unwrap_or(&mut [])) {
+            Ok(0) => break Ok(()),
             Ok(n) => len += n,
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).doing("read", FILE),
+            Err(errno) => break Err(errno),
         }
-    }
-    Ok(buf.get_mut(..len).unwrap_or(&mut []))
+    };
+    let (text, rest) = buf.split_at_mut(if read.is_ok() { len } else { 0 });
+    arena.put_back(rest);
+    read.doing("read", FILE).map(|()| text)
 }
 
-/// Writes state.json in `dir`, whole or not at all: a temporary file, then a rename. Mode 0600.
-pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
+/// Writes all of it into `file`.
+pub fn write(file: &OwnedFd, state: &State, arena: &Arena) -> Result<()> {
     for (_, text) in state.network_state.iter().chain(state.cgroup_paths.iter()) {
         if text.to_str().is_err() {
             return Err(Error::refused("write to state.json", text, "it is not UTF-8"));
@@ -218,35 +236,19 @@ pub fn save(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
     if text.len() > SIZE {
         return Err(Error::refused("write", FILE, "its cgroup paths are longer than 64 KiB"));
     }
-    // Left behind by a launcher that was killed, or planted in the root file system.
-    match unlinkat(dir, TEMPORARY, AtFlags::empty()) {
-        // EROFS comes whether there is one or not: creating it tells.
-        Ok(()) | Err(Errno::NOENT | Errno::ROFS) => {}
-        Err(errno) => return Err(errno).doing("remove the old", TEMPORARY),
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(dir, TEMPORARY, flags, Mode::RUSR | Mode::WUSR).doing("create", TEMPORARY)?;
-    let written = write_whole(&file, text.as_bytes())
-        .and_then(|()| renameat(dir, TEMPORARY, dir, FILE))
-        .doing("write", FILE);
-    if written.is_err() {
-        // The write's error is the one to tell.
-        let _ = unlinkat(dir, TEMPORARY, AtFlags::empty());
-    }
-    written
+    write_whole(file, text.as_bytes()).doing("write", FILE)
 }
 
-/// Writes state.json anew, in place and in one call. Whoever reads it meanwhile without the lock may see
-/// some of both, which names no process that runs: pid and start time don't go together.
-pub fn rewrite(dir: BorrowedFd<'_>, state: &State, arena: &Arena) -> Result<()> {
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = openat(dir, FILE, flags, Mode::empty()).doing("open", FILE)?;
-    let size = fstat(file.as_fd()).doing("look at", FILE)?.st_size;
+/// Writes it anew, in place and in one call. Whoever reads it meanwhile without the lock may see some of
+/// both, which names no process that runs: pid and start time don't go together.
+pub fn rewrite(file: &OwnedFd, state: &State, arena: &Arena) -> Result<()> {
+    let size = fstat(file).doing("look at", FILE)?.st_size;
     // The old text may be the longer one.
     let width = usize::try_from(size).unwrap_or(0).min(SIZE);
     let text = arena.str(format_args!("{state}")).doing("write", FILE)?;
     let text = arena.str(format_args!("{text:width$}")).doing("write", FILE)?;
-    write_whole(&file, text.as_bytes()).doing("write", FILE)
+    rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0)).doing("write", FILE)?;
+    write_whole(file, text.as_bytes()).doing("write", FILE)
 }
 
 fn write_whole(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
@@ -258,14 +260,6 @@ fn write_whole(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Removes state.json from `dir`.
-pub fn remove(dir: BorrowedFd<'_>) -> Result<()> {
-    match unlinkat(dir, FILE, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(errno).doing("remove", FILE),
-    }
 }
 
 impl State<'_> {
@@ -291,33 +285,45 @@ mod tests {
         assert!(cgroup_paths.set("memory", c"/sys/fs/cgroup/memory/a\\x2d\"b"));
         assert!(!cgroup_paths.set("unheard-of", c"/"));
         let network_state = Strings::network();
-        State { init_pid: 7, init_start_time: "123456", network_state, cgroup_paths }
+        State {
+            init_pid: 7,
+            init_start_time: "123456",
+            init_pidfd_inode: "",
+            network_state,
+            cgroup_paths,
+        }
     }
 
     #[test]
-    fn what_is_saved_is_read_back_escapes_and_all() {
+    fn what_is_written_is_read_back_escapes_and_all() {
         let (path, dir, arena) = place("round");
-        save(dir.as_fd(), &state(), &arena).unwrap();
-        let text = std::fs::read_to_string(path.join("state.json")).unwrap();
-        assert!(text.starts_with(r#"{"init_pid":7,"init_start_time":"123456","network_state":{}"#));
-        assert_eq!(read(dir.as_fd(), &arena).unwrap(), Some(state()));
-        remove(dir.as_fd()).unwrap();
-        assert_eq!(read(dir.as_fd(), &arena).unwrap(), None);
+        for init_pidfd_inode in ["", "18446744073709551615"] {
+            let state = State { init_pidfd_inode, ..state() };
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+            let file = openat(&dir, FILE, flags, Mode::RUSR | Mode::WUSR).unwrap();
+            write(&file, &state, &arena).unwrap();
+            let text = std::fs::read_to_string(path.join("state.json")).unwrap();
+            assert!(text.starts_with(r#"{"init_pid":7,"init_start_time":"123456""#), "{text}");
+            assert_eq!(text.contains("init_pidfd_inode"), !init_pidfd_inode.is_empty(), "{text}");
+            let file = open(dir.as_fd()).unwrap().unwrap();
+            assert_eq!(read(&file, &arena).unwrap(), state);
+        }
+        std::fs::remove_file(path.join("state.json")).unwrap();
+        assert!(open(dir.as_fd()).unwrap().is_none());
         std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]
-    fn what_is_written_again_is_the_same_file() {
-        use std::os::unix::fs::MetadataExt;
+    fn what_is_written_again_is_read_whatever_its_length() {
         let (path, dir, arena) = place("again");
-        let inode = || std::fs::metadata(path.join("state.json")).unwrap().ino();
-        save(dir.as_fd(), &state(), &arena).unwrap();
-        let before = inode();
+        let flags = OFlags::WRONLY | OFlags::CREATE;
+        let file = openat(&dir, FILE, flags, Mode::RUSR | Mode::WUSR).unwrap();
+        write(&file, &state(), &arena).unwrap();
         for init_pid in [4_000_000, 1] {
             let state = State { init_pid, ..state() };
-            rewrite(dir.as_fd(), &state, &arena).unwrap();
-            assert_eq!(read(dir.as_fd(), &arena).unwrap(), Some(state));
-            assert_eq!(inode(), before);
+            rewrite(&file, &state, &arena).unwrap();
+            let read_back = open(dir.as_fd()).and_then(|file| read(&file.unwrap(), &arena));
+            assert_eq!(read_back.unwrap(), state);
         }
         std::fs::remove_dir_all(path).unwrap();
     }
@@ -328,7 +334,8 @@ mod tests {
         let (path, dir, arena) = place("hostile");
         let file = path.join("state.json");
         let refused = |what: &str| {
-            let error = read(dir.as_fd(), &arena).unwrap_err().to_string();
+            let state = open(dir.as_fd()).and_then(|file| read(&file.unwrap(), &arena));
+            let error = state.unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
             std::fs::remove_file(&file).unwrap();
         };

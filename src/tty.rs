@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 use linux_raw_sys::general::DEVPTS_SUPER_MAGIC;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, makedev, open, openat};
 use rustix::io::{self, Errno, fcntl_dupfd_cloexec, read, write};

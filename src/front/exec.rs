@@ -2,16 +2,18 @@
 
 use core::ffi::CStr;
 
+use linux_raw_sys::general::MS_RDONLY;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::termios::isatty;
 
+use super::hide::hide;
 use super::options::{Options, of};
 use super::{Context, Verb, Words, blank, load, usage};
 use crate::bytes::Show;
 use crate::error::{Context as _, Result};
 use crate::init::{self, Signals};
-use crate::launch::{self, Launch, Place, Relay, seal};
+use crate::launch::{self, Launch, Locate, Place, Relay, seal};
 use crate::plan::{Kind, Plan};
 use crate::proc::lines::decimal;
 use crate::proc::process::Identity;
@@ -56,15 +58,21 @@ fn run(context: Context, options: &Options) -> Result<u8> {
     plan.process.tty = wants_terminal(plan, options);
     load::has_command(plan)?;
     let ready = options.ready_fd.map(ready_fd).transpose()?;
-    let place = Place::open(data_path)?;
-    if plan.namespaces.is_new(Kind::Mount) {
-        load::hide(plan, &place, file, arena)?;
+    let mut place = Place::open(data_path)?;
+    if plan.namespaces.is_new(Kind::Mount)
+        && let Some(finding) = hide(plan, &mut place, file, arena)?
+    {
+        return Err(load::finding(plan, config, finding, arena)?);
+    }
+    if plan.rootfs.mounts.iter().any(|m| m.fstype == c"cgroup" && m.flags & MS_RDONLY == 0) {
+        say::warning(format_args!("{CGROUP_MOUNT}"));
     }
     let hidden = !plan.rootfs.hidden.is_empty();
     let identity = |file: &'static CStr| Identity::of(file).doing("look at", file);
     let before = file.map(identity).transpose()?;
     let (wait, systemd) = (options.wait, options.systemd);
     let (stdio, env, finding, warning) = (stdio(), Some(env), None, None);
+    let named = Some((config, load::finding as Locate));
     // PID 1's own child says when it is ready.
     let kept = options.id.filter(|_| options.booted && ready.is_none());
     let follows = false;
@@ -81,6 +89,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         wait,
         systemd,
         kept,
+        named,
         finding,
         warning,
         follows,
@@ -117,6 +126,9 @@ fn ready_fd(number: &CStr) -> Result<u32> {
     fd.filter(|fd| *fd > 2)
         .ok_or_else(|| usage("--ready-fd", "expected the number of a descriptor above 2"))
 }
+
+const CGROUP_MOUNT: &str = "a mount of type cgroup is read-only, whatever its flags say: the container could \
+                            lift its own limits by it";
 
 /// A new file in the old one's place takes the mask with it: the kernel unmounts what was on it in
 /// every namespace (detach_mounts in fs/namespace.c).

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use super::Context;
@@ -12,20 +12,17 @@ use super::failure::{in_file, tell};
 use super::libct::{self, Fault};
 use super::options::Options;
 use crate::bytes::{Arena, Show};
-use crate::error::{self, Context as _, Error};
-use crate::launch::Place;
+use crate::error::{Context as _, Error};
+use crate::launch::CONFIG;
 use crate::plan::check::{Finding, check};
 use crate::plan::unbuilt::unbuilt;
 use crate::plan::{Init, Kind, Plan};
 use crate::seccomp;
-use crate::state;
 use crate::syscall::fd::AsFd;
 use crate::trust;
 
 /// Largest configuration.
 pub const CONFIG_MAX: usize = 1 << 20;
-/// Its name in the data path.
-const CONFIG: &CStr = c"container.json";
 
 /// The data path: `--root DIR --id NAME`, or `data_path` in the environment, or here.
 pub fn data_path(context: &Context, options: &Options) -> Result<&'static CStr, Error> {
@@ -287,55 +284,4 @@ fn open(path: &'static CStr) -> Result<OwnedFd, Error> {
         }
         file => file.doing("open", path),
     }
-}
-
-/// nsinit's own files, as far as they lie in the root: they are hidden from the container.
-pub fn hide(
-    plan: &mut Plan,
-    place: &Place,
-    config: Option<&'static CStr>,
-    arena: &Arena,
-) -> error::Result<()> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let path = plan.rootfs.path.unwrap_or(c".");
-    let root = openat(CWD, path, flags, Mode::empty()).doing("open the root file system", path)?;
-    let state = place.inside(root.as_fd(), state::FILE, arena)?;
-    let config = match config {
-        Some(config) => {
-            let (dir, name) = place_of(config, arena)?;
-            Place::open(dir)?.inside(root.as_fd(), name, arena)?
-        }
-        None => None,
-    };
-    // Not read this time, but the next. Anything but a file is refused then.
-    let other = match statat(place.dir(), CONFIG, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-            place.inside(root.as_fd(), CONFIG, arena)?
-        }
-        Ok(_) | Err(Errno::NOENT) => None,
-        Err(errno) => return Err(errno).doing("look at", CONFIG),
-    };
-    for path in [state, config, other.filter(|_| other != config)].into_iter().flatten() {
-        // The name of a mount point can't be changed, but that of a directory above it can: root
-        // inside would put another in its place, with files of its own choice.
-        if path.to_bytes().iter().filter(|byte| **byte == b'/').count() > 1 {
-            let why = "it lies below a directory of the container, which the container could \
-                       exchange: put it outside of the root file system, or at its top";
-            return Err(Error::refused("hide", path, why));
-        }
-        // Four fit.
-        let _ = plan.rootfs.hidden.push(path);
-    }
-    Ok(())
-}
-
-/// A path as its directory and its name.
-fn place_of(path: &'static CStr, arena: &Arena) -> error::Result<(&'static CStr, &'static CStr)> {
-    let bytes = path.to_bytes_with_nul();
-    let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else {
-        return Ok((c".", path));
-    };
-    let (dir, name) = bytes.split_at(slash + 1);
-    let dir = arena.concat(&[dir]).doing("name the directory of", path)?;
-    Ok((dir, CStr::from_bytes_with_nul(name).unwrap_or(c"")))
 }

@@ -7,6 +7,7 @@ mod config;
 mod dropin;
 mod exec;
 mod failure;
+mod hide;
 mod init;
 mod kill;
 pub mod load;

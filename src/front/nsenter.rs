@@ -53,6 +53,7 @@ fn run(context: Context, options: &Options) -> Result<u8> {
         wait,
         systemd,
         kept,
+        named: None,
         finding,
         warning,
         follows,

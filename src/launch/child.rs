@@ -123,7 +123,7 @@ fn with_root(launch: &mut Launch, first: &mut First) -> Result<(Late, OldRoot)> 
     }
     hide_machine()?;
     step::at("mount what the file lists");
-    root.mounts()?;
+    root.mounts().map_err(|(n, error)| launch.of_mount(n, error))?;
     if !plan.devices.is_empty() {
         step::at("make the device nodes");
         root.devices()?;

@@ -5,68 +5,67 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::Launch;
-use super::place::Place;
+use super::claim::{Claim, HELD, LOCKED};
 use crate::bytes::Arena;
 use crate::cgroup::{self, Created};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::net::Made;
 use crate::plan::Kind;
 use crate::say;
-use crate::state::{self, State};
+use crate::state::FILE;
 use crate::syscall::process::Sibling;
 use crate::syscall::signal::{CHLD, KILL, SigSet, kill, sigtimedwait};
 use crate::syscall::time::monotonic;
 
 /// All of it. The fields are dropped in this order: a group can't be removed while the child is in
-/// it.
+/// it, and nobody may start anew in the place before the rest is gone.
 pub struct Traces<'a> {
     /// The container's first process, or what builds around it.
     pub children: Children<'a>,
-    /// state.json.
-    pub saved: StateGuard<'a>,
     /// The network.
     pub made: Made<'a>,
     /// The process that would take the network back if this one were killed.
     pub survivor: Children<'a>,
     /// The control groups.
     pub groups: Created<'a>,
+    /// state.json.
+    pub claim: Claim<'a>,
 }
 
 impl<'a> Traces<'a> {
     /// Nothing yet.
-    pub fn none(place: &'a Place, arena: &'a Arena) -> Traces<'a> {
+    pub fn none(claim: Claim<'a>, arena: &'a Arena) -> Traces<'a> {
         Traces {
             children: Children::none(arena),
-            saved: StateGuard { place, init_pid: 0 },
             made: Made::new(arena),
             survivor: Children::none(arena),
             groups: Created::none(arena),
+            claim,
         }
     }
 
     /// Takes them away when the container has ended. If another launcher was here since PID 1 died,
     /// it has cleaned up and may have started anew in the same groups: they are left to it.
     pub fn take_back(&mut self, launch: &Launch) -> Result<()> {
-        let (place, saved, groups) = (self.saved.place, &mut self.saved, &mut self.groups);
-        let lock = place.lock_within(100)?;
+        let Traces { claim, groups, made, .. } = self;
+        let alone = claim.alone(1000)?;
         // Without a PID namespace of its own, nothing but this ends what the command left running.
-        // That may be what holds the lock, to live on: it is on their root. A launcher that starts
-        // anew has removed the old state.json by now.
-        if !launch.plan.namespaces.is_new(Kind::Pid) && (lock.is_some() || saved.is_ours(launch)?) {
+        // That may be what holds the lock, to live on: it is on their root.
+        if !launch.plan.namespaces.is_new(Kind::Pid) && claim.is_ours()? {
             groups.kill_all()?;
         }
-        let _lock = match lock {
-            Some(lock) => lock,
-            None => place.lock()?,
-        };
-        if saved.remove(launch)? {
+        if !alone && !claim.alone(LOCKED)? {
+            return Err(Error::refused("remove", FILE, HELD));
+        }
+        if claim.is_ours()? {
             groups.remove()?;
         } else {
             groups.abandon();
         }
         // The kernel takes a veth away meanwhile. With the lock: whoever comes next may want its
         // name.
-        self.made.take_back()
+        made.take_back()?;
+        claim.remove()
     }
 }
 
@@ -152,54 +151,5 @@ fn has_ended(pid: Pid, milliseconds: u64) -> bool {
         };
         // It is blocked, so that one that came since the last look ends this wait at once.
         let _ = sigtimedwait(SigSet::EMPTY.with(CHLD), Some(left as u32));
-    }
-}
-
-/// The state.json that this launcher wrote.
-pub struct StateGuard<'a> {
-    place: &'a Place,
-    /// PID 1's; 0 where there is none to guard.
-    init_pid: i32,
-}
-
-impl StateGuard<'_> {
-    /// Writes the file, and guards it. It is hidden from the container by then if it is written again:
-    /// a new file would come out from under the mask.
-    pub fn save(&mut self, state: &State, arena: &Arena) -> Result<()> {
-        match self.init_pid {
-            0 => state::save(self.place.dir(), state, arena)?,
-            _ => state::rewrite(self.place.dir(), state, arena)?,
-        }
-        self.init_pid = state.init_pid;
-        Ok(())
-    }
-
-    /// Whether the file is still the one that this launcher wrote.
-    fn is_ours(&self, launch: &Launch) -> Result<bool> {
-        let state = state::read(self.place.dir(), launch.arena)?;
-        Ok(state.is_some_and(|state| state.init_pid == self.init_pid))
-    }
-
-    /// Removes the file, unless it is another's by now: a launcher that came when PID 1 was dead
-    /// already has cleaned up and started anew. False if so: then the cgroups are its, too.
-    fn remove(&mut self, launch: &Launch) -> Result<bool> {
-        // If it can't be read it is taken for ours, and drop removes it: the caller holds the lock.
-        let state = state::read(self.place.dir(), launch.arena)?;
-        let pid = core::mem::take(&mut self.init_pid);
-        let ours = state.is_none_or(|state| state.init_pid == pid);
-        if ours {
-            state::remove(self.place.dir())?;
-        }
-        Ok(ours)
-    }
-}
-
-impl Drop for StateGuard<'_> {
-    fn drop(&mut self) {
-        if self.init_pid != 0
-            && let Err(error) = state::remove(self.place.dir())
-        {
-            say::warning(format_args!("{error}"));
-        }
     }
 }

@@ -13,7 +13,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::attend::{Event, Terminal, attend};
 use super::guard::Children;
-use super::place::Running;
+use super::running::Running;
 use super::sync::{self, Child, News};
 use super::terminal::{self, DEVPTS, Master, Slave};
 use super::termination::Termination;
@@ -148,6 +148,7 @@ fn go_inside<'a>(
     inside.tasks.fds().take(late).try_for_each(cgroup::enter)?;
     step::at("enter the container's namespaces");
     inside.target.enter(running)?;
+    running.check_root_inside()?;
     // setns(2) into a mount namespace leaves the directory at its root; without one it is still
     // the caller's, and the command starts from the root in any case.
     rustix::process::chdir(c"/").doing("change directory to", "/")?;

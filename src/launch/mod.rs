@@ -6,12 +6,15 @@
 
 mod attend;
 mod child;
+mod claim;
 mod guard;
 mod join;
 mod network;
 mod paused;
 mod place;
+mod process;
 mod relay;
+mod running;
 pub mod seal;
 mod start;
 mod stdio;
@@ -19,17 +22,21 @@ mod survivor;
 mod sync;
 mod terminal;
 mod termination;
+mod wait;
 mod workload;
 
 use core::ffi::CStr;
 
 use linux_raw_sys::general::SIGKILL;
-pub use place::{Place, Process, Running};
+pub use place::{CONFIG, Place};
+pub use process::Process;
 pub use relay::{CHUNK, Relay};
+pub use running::Running;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use self::place::Look;
 use crate::bytes::{Arena, Short};
 use crate::cgroup::{self, Groups};
 use crate::error::{Context, Error, Result, STATUS_NSINIT, STATUS_SIGNAL};
@@ -71,6 +78,8 @@ pub struct Launch<'a> {
     pub stdio: Stdio,
     /// The caller's signal mask and SIGCHLD disposition, and nsinit's own file.
     pub original: Original,
+    /// Where the front end has the plan from, and how it tells the place of a part in it.
+    pub named: Option<(&'static CStr, Locate)>,
     /// A part of the plan that this host can't carry out, where that is why a start has failed: the
     /// front end knows its place in the file.
     pub finding: Option<Finding>,
@@ -78,7 +87,21 @@ pub struct Launch<'a> {
     pub warning: Option<Finding>,
 }
 
+/// A part of a plan that can't be, as an error with its place in the file of this name.
+pub type Locate = fn(&Plan, &'static CStr, Finding, &Arena) -> Result<Error>;
+
 impl Launch<'_> {
+    /// The error of a mount with its place in the file, if the mount came from there.
+    fn of_mount(&self, n: usize, error: Error) -> Error {
+        let Some((file, locate)) = self.named.filter(|_| self.plan.mark("mounts", n).is_some())
+        else {
+            return error;
+        };
+        let Ok(why) = self.arena.str(format_args!("{error}")) else { return error };
+        let finding = Finding { part: "mounts", index: Some(n), key: "", text: c"", why };
+        locate(self.plan, file, finding, self.arena).unwrap_or(error)
+    }
+
     /// The command runs, in or below the process `pid`.
     fn started(&mut self, pid: Pid) {
         if let Some(relay) = &mut self.relay {
@@ -124,16 +147,14 @@ fn remark_user_namespace(error: &Error) {
 
 fn start_or_join(launch: &mut Launch, place: &Place) -> Result<u8> {
     for _ in 0..RETRIES {
-        let lock = place.lock()?;
-        let running = match (place.running(launch)?, launch.kept) {
-            (Some(running), _) => running,
-            (None, None) => return start::start(launch, place, lock),
-            (None, Some(name)) => {
+        let running = match (place.look(launch)?, launch.kept) {
+            (Look::Runs(running), _) => running,
+            (Look::Free(claim), None) => return start::start(launch, claim),
+            (Look::Free(_), Some(name)) => {
                 let why = "it does not run, and is PID 1's to start (nsinit start NAME)";
                 return Err(Error::refused("join", name, why));
             }
         };
-        drop(lock);
         if let Some(status) = join::join(launch, &running)? {
             return Ok(status);
         }
@@ -195,7 +216,7 @@ fn forked<T>(result: rustix::io::Result<T>, plan: &Plan) -> Result<T> {
 }
 
 /// The path that descriptor `fd` leads to, through /proc.
-fn path_of(fd: BorrowedFd, arena: &Arena) -> Result<&'static CStr> {
+pub fn path_of(fd: BorrowedFd, arena: &Arena) -> Result<&'static CStr> {
     let link = fd_path(fd);
     let mut buf = [core::mem::MaybeUninit::uninit(); 4096];
     let (path, _) = rustix::fs::readlinkat_raw(rustix::fs::CWD, link.as_cstr(), &mut buf)

@@ -1,65 +1,54 @@
-//! The place of a container: the directory that holds state.json, its lock, and the judgement
-//! whether the container that state.json names still runs.
+//! The place of a container: the directory that holds state.json, and the judgement whether the container
+//! that state.json names still runs.
 
 use core::ffi::CStr;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid};
+use rustix::process::Pid;
 
-use super::{Launch, path_of};
-use crate::bytes::Arena;
+use super::Launch;
+use super::claim::{Claim, HELD, LOCKED, is_removed, lock};
+use super::process::{Life, Process};
+use super::running::{Running, root_of, root_of_plan};
+use super::termination::Termination;
+use super::wait::Pauses;
+use crate::bytes::{Arena, Show};
 use crate::cgroup;
 use crate::error::{Context, Error, Result};
 use crate::net;
 use crate::plan::{Kind, Plan};
-use crate::proc::lines::decimal;
-use crate::proc::process::{self, Identity, namespace, stat};
 use crate::say;
-use crate::state::{self, State, Strings};
+use crate::state::{self, FILE, State};
 use crate::syscall::fd::AsFd;
-use crate::syscall::process::NewNamespaces;
-use crate::syscall::time::sleep;
 
-const PROC: &str = "/proc";
+/// The configuration's name in a place.
+pub const CONFIG: &CStr = c"container.json";
 
 /// The data path: where container.json and state.json lie.
 pub struct Place {
     dir: OwnedFd,
     path: &'static CStr,
+    /// Whether an empty container.json must stand in for one that could be made from inside.
+    wants_stand_in: bool,
 }
 
-/// A process, as the host sees it, for which no other can be taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Process {
-    /// Its pid.
-    pub pid: Pid,
-    /// Its start time: with the pid it names one process for ever.
-    pub start_time: u64,
+/// What is found in a place.
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment, on the stack")]
+pub enum Look<'a> {
+    /// A container, to be joined.
+    Runs(Running),
+    /// None, and the right to start one.
+    Free(Claim<'a>),
 }
 
-/// A container that runs: whom to join.
-pub struct Running {
-    /// PID 1.
-    pub init: Process,
-    /// The namespaces in which it differs from the caller.
-    pub apart: NewNamespaces,
-    /// Its control groups.
-    pub cgroup_paths: Strings,
-    /// Whether they are entered too.
-    pub with_groups: bool,
-}
-
-/// The exclusive right to start, or to find nobody starting.
-pub struct Lock(OwnedFd);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Not left to close(2): a child that was just forked may still have a copy. Unlocking what
-        // is locked can't fail.
-        let _ = flock(self.0.as_fd(), FlockOperation::Unlock);
-    }
+/// A look that found neither.
+enum Busy {
+    /// Somebody starts a container there, or ends one.
+    Locked,
+    /// Its launcher lives, but not the process that state.json names, as far as can be seen from here.
+    Unseen(i32),
 }
 
 impl Place {
@@ -67,7 +56,7 @@ impl Place {
     pub fn open(path: &'static CStr) -> Result<Place> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(CWD, path, flags, Mode::empty()).doing("open the data path", path)?;
-        Ok(Place { dir, path })
+        Ok(Place { dir, path, wants_stand_in: false })
     }
 
     /// Its directory.
@@ -75,74 +64,118 @@ impl Place {
         self.dir.as_fd()
     }
 
-    /// Waits for the lock on the directory, which every launcher holds from its look at state.json
-    /// until its container runs. The container can lock its own root too, if that is the place, but
-    /// only to keep others from joining it: a wait without end would let it hold them up.
-    pub fn lock(&self) -> Result<Lock> {
-        let why = "another process has held its lock for 20 seconds";
-        let lock = self.lock_within(2000)?;
-        lock.ok_or_else(|| Error::refused("lock the data path", self.path, why))
+    /// Its path, as it was given.
+    pub fn path(&self) -> &'static CStr {
+        self.path
     }
 
-    /// The same within so many hundredths of a second; `None` if another has it all the time.
-    pub fn lock_within(&self, rounds: u32) -> Result<Option<Lock>> {
-        const PAUSE_NS: u32 = 10_000_000;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let file = openat(self.dir.as_fd(), c".", flags, Mode::empty()).doing("open", self.path)?;
-        let mut pause = 200_000;
-        for _ in 0..rounds {
-            match flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Lock(file))),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-                Err(errno) => return Err(errno).doing("lock", self.path),
+    /// The container that runs here, by state.json, or the right to start one. Waits while somebody else
+    /// starts or ends one. What a launcher that was killed left behind is cleaned away; what can't be the
+    /// container of this place is refused.
+    pub fn look(&self, launch: &mut Launch) -> Result<Look<'_>> {
+        /// Milliseconds in which a launcher notices that its container is gone.
+        const NOTICED: u64 = 1000;
+        let (mut pauses, mut termination) = (Pauses::new(), None);
+        loop {
+            match self.try_look(launch)? {
+                Ok(look) => return Ok(look),
+                Err(Busy::Unseen(pid)) if pauses.waited() > NOTICED => return Err(unseen(pid)),
+                Err(_) if pauses.waited() > LOCKED => {
+                    return Err(Error::refused("lock the data path", self.path, HELD));
+                }
+                Err(_) => {
+                    let termination = match &mut termination {
+                        Some(termination) => termination,
+                        none => none.insert(Termination::watch()?),
+                    };
+                    pauses.pause_unless(termination)?;
+                }
             }
-            sleep(pause);
-            pause = (pause * 2).min(PAUSE_NS);
         }
-        Ok(None)
     }
 
-    /// The container that runs here, by state.json. What a launcher that was killed left behind is
-    /// cleaned away; what can't be the container of this place is refused. Call it with the lock.
-    #[inline(never)]
-    pub fn running(&self, launch: &mut Launch) -> Result<Option<Running>> {
-        let Some(state) = state::read(self.dir(), launch.arena)? else { return Ok(None) };
-        let init = Process::named(&state);
-        if let Some(init) = init
-            && init.is_alive()?
-        {
-            let apart = apart(init.pid);
-            // Asked again: of a process that ends meanwhile nothing that was read counts.
-            if init.is_alive()? {
-                let (apart, cgroup_paths) = (apart?, state.cgroup_paths);
-                let running = Running { init, apart, cgroup_paths, with_groups: true };
-                running.check(launch.plan)?;
-                return Ok(Some(running));
+    fn try_look(&self, launch: &mut Launch) -> Result<core::result::Result<Look<'_>, Busy>> {
+        if let Some(file) = state::open(self.dir())? {
+            if !lock(file.as_fd(), FlockOperation::NonBlockingLockShared)? {
+                return Ok(Err(Busy::Locked));
             }
+            let state = state::read(&file, launch.arena)?;
+            let init = Process::named(&state)?;
+            if let Some(running) = self.running(init, &state, launch)? {
+                return Ok(Ok(Look::Runs(running)));
+            }
+            // Its launcher has it while it lives, and so has another that looks.
+            if !lock(file.as_fd(), FlockOperation::NonBlockingLockExclusive)? {
+                return Ok(Err(init.map_or(Busy::Unseen(state.init_pid), |_| Busy::Locked)));
+            }
+            if is_removed(&file)? {
+                return Ok(Err(Busy::Locked));
+            }
+            self.clean(init, &state, launch)?;
+            launch.follows = true;
         }
-        self.clean(&state, launch)?;
-        launch.follows = true;
-        Ok(None)
+        let claim = Claim::begin(self)?;
+        Ok(claim.map_or(Err(Busy::Locked), |claim| Ok(Look::Free(claim))))
+    }
+
+    fn running(
+        &self,
+        init: Option<Process>,
+        state: &State,
+        launch: &Launch,
+    ) -> Result<Option<Running>> {
+        let Some(init) = init else { return Ok(None) };
+        if !init.is_alive()? {
+            return Ok(None);
+        }
+        let running = Running::of(init, state.cgroup_paths, true);
+        // Asked again: of a process that ends meanwhile nothing that was read counts.
+        if !init.is_alive()? {
+            return Ok(None);
+        }
+        let mut running = running?;
+        running.check(launch.plan)?;
+        Ok(Some(running))
     }
 
     /// What state.json says, and whether it is so.
     pub fn state(&self, arena: &Arena) -> Result<Option<(State<'static>, bool)>> {
-        let Some(state) = state::read(self.dir(), arena)? else { return Ok(None) };
-        let alive = Process::named(&state).map_or(Ok(false), |init| init.is_alive())?;
+        let Some((state, init)) = self.named(arena)? else { return Ok(None) };
+        let alive = init.map_or(Ok(false), Process::is_alive)?;
         Ok(Some((state, alive)))
     }
 
-    /// The container that runs here, to be looked at or signalled: as `running`, but nothing is
+    /// What state.json says, and the process that it names.
+    fn named(&self, arena: &Arena) -> Result<Option<(State<'static>, Option<Process>)>> {
+        let Some(file) = state::open(self.dir())? else { return Ok(None) };
+        let state = state::read(&file, arena)?;
+        let init = Process::named(&state)?;
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        if init.is_none() && !is_removed(&file)? && !lock(file.as_fd(), exclusive)? {
+            return Err(unseen(state.init_pid));
+        }
+        Ok(Some((state, init)))
+    }
+
+    /// The container that runs here, to be looked at or signalled: as `look`, but nothing is
     /// cleaned away, and no plan tells what it must be like. A forged state.json could name any
     /// process: one that neither has a namespace of its own nor is in a group of nsinit's is refused.
     pub fn current(&self, arena: &Arena) -> Result<Running> {
-        let none = || Error::refused("use the container of", self.path, "none runs there");
-        let (state, alive) = self.state(arena)?.ok_or_else(none)?;
-        let init = Process::named(&state).filter(|_| alive).ok_or_else(none)?;
-        let running = Running { cgroup_paths: state.cgroup_paths, ..Running::by_pid(init.pid)? };
-        if running.init != init {
+        let none = || {
+            let path = Show(self.path.to_bytes());
+            let why = arena.str(format_args!("no container is running here ({path})"));
+            Error::refused("", (), why.unwrap_or("no container is running here"))
+        };
+        let (state, init) = self.named(arena)?.ok_or_else(none)?;
+        let init = init.ok_or_else(none)?;
+        if !init.is_alive()? {
             return Err(none());
         }
+        let running = Running::of(init, state.cgroup_paths, false);
+        if !init.is_alive()? {
+            return Err(none());
+        }
+        let running = running?;
         if running.apart.is_empty() && !running.groups(arena)?.hold(init.pid) {
             let why = "state.json names it, but it is in no namespace and no control group of its \
                        own; if no container runs here, remove state.json";
@@ -152,9 +185,8 @@ impl Place {
     }
 
     /// Takes away the files and control groups of a container that is gone, or about to be.
-    fn clean(&self, state: &State, launch: &Launch) -> Result<()> {
-        let init = Process::named(state);
-        let life = init.map_or(Ok(Life::Gone), |init| init.life())?;
+    fn clean(&self, init: Option<Process>, state: &State, launch: &Launch) -> Result<()> {
+        let life = init.map_or(Ok(Life::Gone), Process::life)?;
         let ending = init.filter(|_| life == Life::Ending);
         if ending.is_none() {
             let pid = i64::from(state.init_pid);
@@ -177,143 +209,52 @@ impl Place {
         if let Some(names) = state.network_state.get("veth_host") {
             net::remove_stale(names, launch.arena)?;
         }
-        state::remove(self.dir())
-    }
-
-    /// The path that `name` in this place has inside the container, if the place lies in `root`:
-    /// such files are hidden from it.
-    pub fn inside(
-        &self,
-        root: BorrowedFd<'_>,
-        name: &'static CStr,
-        arena: &Arena,
-    ) -> Result<Option<&'static CStr>> {
-        let (place, root) = (path_of(self.dir.as_fd(), arena)?, path_of(root, arena)?);
-        let root = root.to_bytes().strip_suffix(b"/").unwrap_or(root.to_bytes());
-        let below = place.to_bytes().strip_prefix(root);
-        let Some(below) = below.filter(|b| b.is_empty() || b.starts_with(b"/")) else {
-            return Ok(None);
-        };
-        let below = if below == b"/" { b"" } else { below };
-        arena.concat(&[below, b"/", name.to_bytes()]).doing("hide", name).map(Some)
-    }
-}
-
-impl Running {
-    /// A process to join by its pid alone.
-    pub fn by_pid(pid: Pid) -> Result<Running> {
-        let (init, cgroup_paths) = (Process::by_pid(pid)?, Strings::cgroups());
-        Ok(Running { init, apart: apart(pid)?, cgroup_paths, with_groups: false })
-    }
-
-    /// A forged state.json could name any process of the host: this one must have what the plan
-    /// makes, and its root must be the plan's.
-    fn check(&self, plan: &Plan) -> Result<()> {
-        let refused = |why| Err(Error::refused("join process", self.init.pid, why));
-        for kind in Kind::ALL {
-            if plan.namespaces.is_new(kind) && !self.apart.contains(kind.flag()) {
-                return refused(
-                    "state.json names it, but it is not in namespaces of its own; if no container \
-                     runs here, remove state.json",
-                );
-            }
-        }
-        if plan.namespaces.is_new(Kind::Mount) {
-            let theirs = root_of(self.init.pid);
-            let theirs = theirs.doing("look at the root of process", self.init.pid)?;
-            let path = plan.rootfs.path.unwrap_or(c".");
-            if theirs != Identity::of(path).doing("look at the root file system", path)? {
-                return refused(
-                    "state.json names it, but its root is another; if no container runs here, \
-                     remove state.json",
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum Life {
-    /// It runs, and will go on.
-    Runs,
-    /// It has its SIGKILL, which waits where it is frozen; or it is in exit, where it loses its
-    /// namespaces long before it is a zombie, as PID 1 waits for all others there (do_exit in
-    /// kernel/exit.c).
-    Ending,
-    /// It is a zombie, or not there.
-    Gone,
-}
-
-impl Process {
-    /// That which has this pid now.
-    pub fn by_pid(pid: Pid) -> Result<Process> {
-        let start_time = stat(PROC, pid).doing("look at process", pid)?.start_time;
-        Ok(Process { pid, start_time })
-    }
-
-    /// That which `state` names.
-    fn named(state: &State) -> Option<Process> {
-        let start_time = decimal(state.init_start_time.as_bytes())?;
-        Some(Process { pid: state.pid()?, start_time })
-    }
-
-    /// Whether it is there, and will go on.
-    pub fn is_alive(self) -> Result<bool> {
-        Ok(self.life()? == Life::Runs)
-    }
-
-    /// An error is no answer: taken for "gone", it would have a running container cleaned away.
-    fn life(self) -> Result<Life> {
-        const KILLED: u64 = 1 << (linux_raw_sys::general::SIGKILL - 1);
-        match stat(PROC, self.pid) {
-            Ok(stat) if stat.start_time != self.start_time || b"ZX".contains(&stat.state) => {
-                Ok(Life::Gone)
-            }
-            Ok(stat) if stat.exiting || stat.pending & KILLED != 0 => Ok(Life::Ending),
-            Ok(_) => Ok(Life::Runs),
-            Err(Errno::NOENT | Errno::SRCH) => Ok(Life::Gone),
-            Err(errno) => Err(errno).doing("look at process", self.pid),
+        self.remove_stand_in()?;
+        match unlinkat(self.dir(), FILE, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno).doing("remove", FILE),
         }
     }
 
-    /// Waits for a process that is about to end.
-    fn await_end(self) -> Result<()> {
-        const ROUNDS: u32 = 10_000;
-        for _ in 0..ROUNDS {
-            if self.life()? == Life::Gone {
-                return Ok(());
-            }
-            sleep(1_000_000);
-        }
-        let why = "it has been ending for ten seconds";
-        Err(Error::refused("wait for the end of process", self.pid, why))
+    /// Has an empty container.json made with state.json where there is none: it can be hidden, and the
+    /// container can't make one that the next start would believe.
+    pub fn want_stand_in(&mut self) {
+        self.wants_stand_in = true;
     }
 
-    /// Waits for its end, however long it lives on. An error is no answer.
-    pub fn outlive(self) {
-        let mut pause = 1_000_000;
-        while !matches!(self.life(), Ok(Life::Gone)) {
-            sleep(pause);
-            pause = (pause * 2).min(64_000_000);
+    /// Makes it; whether it did.
+    pub fn stand_in(&self) -> Result<bool> {
+        if !self.wants_stand_in {
+            return Ok(false);
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        match openat(self.dir(), CONFIG, flags, Mode::RUSR | Mode::WUSR) {
+            // That of a launcher that was killed does as well.
+            Ok(_) | Err(Errno::EXIST) => Ok(true),
+            Err(errno) => Err(errno).doing("make an empty", CONFIG),
+        }
+    }
+
+    /// Removes it. One with something in it is somebody's.
+    pub fn remove_stand_in(&self) -> Result<()> {
+        match statat(self.dir(), CONFIG, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat)
+                if stat.st_size == 0
+                    && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile =>
+            {
+                unlinkat(self.dir(), CONFIG, AtFlags::empty()).doing("remove the empty", CONFIG)
+            }
+            Ok(_) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno).doing("look at", CONFIG),
         }
     }
 }
 
-/// The kinds of namespace in which `pid` differs from this process.
-fn apart(pid: Pid) -> Result<NewNamespaces> {
-    let mut apart = NewNamespaces::empty();
-    for kind in Kind::ALL {
-        match (namespace(PROC, pid, kind.file()), namespace(PROC, getpid(), kind.file())) {
-            (Ok(theirs), Ok(ours)) if theirs != ours => apart |= kind.flag(),
-            // ENOENT here: the kernel has no such kind.
-            (_, Err(Errno::NOENT)) | (Ok(_), Ok(_)) => {}
-            (Err(errno), _) | (_, Err(errno)) => {
-                return Err(errno).doing("look at the namespaces of process", pid);
-            }
-        }
-    }
-    Ok(apart)
+/// A doubt, which never deletes anything.
+fn unseen(pid: i32) -> Error {
+    let why = "the container's launcher is alive, but this process can't be seen from here: is this \
+               another PID namespace or time namespace?";
+    Error::refused("use process", pid.unsigned_abs(), why)
 }
 
 /// Ends what the command of a container without a PID namespace left running when its launcher was
@@ -323,15 +264,10 @@ fn kill_left_behind(dirs: &mut dyn Iterator<Item = &'static CStr>, plan: &Plan) 
     if !plan.namespaces.is_new(Kind::Mount) {
         return Ok(());
     }
-    let path = plan.rootfs.path.unwrap_or(c".");
-    let root = Identity::of(path).doing("look at the root file system", path)?;
+    let root = root_of_plan(plan)?;
     let ours = |pid: Pid| root_of(pid) == Ok(root);
     for dir in dirs {
         cgroup::kill_stale(dir, &ours)?;
     }
     Ok(())
-}
-
-fn root_of(pid: Pid) -> rustix::io::Result<Identity> {
-    Identity::of(process::file(PROC, pid, "root").as_cstr())
 }

@@ -9,10 +9,11 @@ use rustix::process::Pid;
 
 use super::attend::{Event, Terminal, attend};
 use super::child::{self, First};
+use super::claim::Claim;
 use super::guard::Traces;
 use super::network::{connect, is_awaited};
 use super::paused::{let_end, say_still};
-use super::place::{Lock, Place, Process};
+use super::process::Process;
 use super::sync::{self, FDS, News};
 use super::terminal::{self, Master};
 use super::termination::Termination;
@@ -29,14 +30,14 @@ use crate::syscall::namespace::unshare;
 use crate::syscall::process::{Fork, NewNamespaces, Sibling, fork, fork_into};
 
 /// Starts a container and attends to it until it ends; the exit status of the command.
-pub fn start(launch: &mut Launch, place: &Place, lock: Lock) -> Result<u8> {
-    start_leaving(&mut Traces::none(place, launch.arena), launch, lock)
+pub fn start(launch: &mut Launch, claim: Claim) -> Result<u8> {
+    start_leaving(&mut Traces::none(claim, launch.arena), launch)
 }
 
 /// The same, with what it leaves on the host in `traces`: wherever it fails, the caller has all that
 /// there is to take back.
 #[inline(never)]
-fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result<u8> {
+fn start_leaving(traces: &mut Traces, launch: &mut Launch) -> Result<u8> {
     let site = find_site(launch)?;
     // That of v2 comes first of all: the child is cloned into it.
     if site.is_unified() {
@@ -107,7 +108,7 @@ fn start_leaving(traces: &mut Traces, launch: &mut Launch, lock: Lock) -> Result
     if waits_last {
         parent.go(&[])?;
     }
-    drop(lock);
+    traces.claim.share()?;
     launch.started(main);
     let pty = master.map(Master::take).transpose()?;
     let terminal = pty.map(|pty| Terminal { stdio: &launch.stdio, pty });
@@ -237,7 +238,12 @@ fn fds<'a>(groups: &'a Created) -> Result<heapless::Vec<BorrowedFd<'a>, FDS>> {
 /// process that it is to name did not exist yet.
 #[inline(never)]
 fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
-    let start_time = Short::<24>::new(format_args!("{}", Process::by_pid(pid)?.start_time));
+    let init = Process::by_pid(pid)?;
+    let start_time = Short::<24>::new(format_args!("{}", init.start_time));
+    let mut inode = Short::<24>::default();
+    if let Some(number) = init.pidfd_inode()? {
+        inode.push(format_args!("{number}"));
+    }
     let mut cgroup_paths = Strings::cgroups();
     for group in traces.groups.groups().iter() {
         for subsystem in group.names() {
@@ -249,10 +255,11 @@ fn save_state(launch: &Launch, traces: &mut Traces, pid: Pid) -> Result<()> {
     let state = State {
         init_pid: pid.as_raw_pid(),
         init_start_time: start_time.as_str(),
+        init_pidfd_inode: inode.as_str(),
         network_state: network_state(launch, &traces.made)?,
         cgroup_paths,
     };
-    traces.saved.save(&state, launch.arena)
+    traces.claim.save(&state, launch.arena)
 }
 
 /// The names of all veths' ends, in the order of the file, with commas; the namespace that was joined.

@@ -11,7 +11,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::set_name;
 
 use super::guard::Children;
-use super::place::Process;
+use super::process::Process;
 use crate::bytes::Arena;
 use crate::error::{Context, Result};
 use crate::net;

@@ -126,7 +126,12 @@ fn no_rootfs(rootfs: &Rootfs, found: &mut Findings) {
 }
 
 fn rootfs(rootfs: &Rootfs, found: &mut Findings) {
+    let long = rootfs.path.is_some_and(|path| path.count_bytes() > PATH_LENGTH);
+    found.refuse_if(long, "rootfs", LONG);
     for (n, mount) in rootfs.mounts.iter().enumerate() {
+        if mount.source.count_bytes() > PATH_LENGTH {
+            found.refuse_in("mounts", n, "source", LONG);
+        }
         if let Err(why) = mount_target(mount) {
             found.refuse_in("mounts", n, "destination", why);
         }
@@ -140,7 +145,8 @@ fn rootfs(rootfs: &Rootfs, found: &mut Findings) {
         [("mask_paths", &rootfs.masked), ("readonly_paths", &rootfs.readonly_paths)]
     {
         for (n, path) in paths.iter().enumerate() {
-            if let Err(why) = inside(path) {
+            let kept = if is_of_a_process(path) { Err(OWN_TO_EACH) } else { inside(path) };
+            if let Err(why) = kept {
                 found.refuse_in(part, n, "", why);
             }
         }
@@ -159,6 +165,9 @@ fn inside(path: &CStr) -> Result<(), &'static str> {
     if !path.starts_with(b"/") {
         return Err("expected an absolute path");
     }
+    if path.len() > PATH_LENGTH {
+        return Err(LONG);
+    }
     if parts(path).any(|part| part == b"..") {
         return Err("\"..\" in a path of the container");
     }
@@ -170,9 +179,27 @@ fn inside(path: &CStr) -> Result<(), &'static str> {
 
 /// Files of /proc that may be bound over, as lxcfs does: they are read for numbers, never trusted.
 pub const PROC_FILES: Names = Names(
-    "/proc/cpuinfo /proc/diskstats /proc/loadavg /proc/meminfo /proc/net/dev /proc/slabinfo \
-     /proc/stat /proc/swaps /proc/uptime",
+    "/proc/cpuinfo /proc/diskstats /proc/loadavg /proc/meminfo /proc/slabinfo /proc/stat \
+     /proc/swaps /proc/uptime",
 );
+
+/// What each process has of its own in /proc: a mount there shows for PID 1 alone, and a mask hides
+/// nothing from the others.
+const OWN_TO_EACH: &str = "each process has its own of it: nothing mounted there would hold";
+
+/// Whether a path leads into the directory of a process: "net" and "mounts" are links to "self".
+fn is_of_a_process(path: &CStr) -> bool {
+    let mut parts = parts(path.to_bytes());
+    parts.next() == Some(b"proc")
+        && parts.next().is_some_and(|name| {
+            let links = Names("self thread-self net mounts");
+            links.place(name).is_some() || name.iter().all(u8::is_ascii_digit)
+        })
+}
+
+/// Longest path (PATH_MAX in include/uapi/linux/limits.h, less its NUL).
+const PATH_LENGTH: usize = 4095;
+const LONG: &str = "longer than the 4095 bytes that the kernel takes for a path";
 
 /// Where a mount may be: nothing may stand in for /proc and /sys, or what is written there by
 /// those who trust them goes nowhere (CVE-2015-3631, CVE-2019-16884).
@@ -194,6 +221,9 @@ fn mount_target(mount: &Mount) -> Result<(), &'static str> {
             false => Err("only a mount of type sysfs can be on /sys"),
         };
     }
+    if is_of_a_process(mount.target) {
+        return Err(OWN_TO_EACH);
+    }
     let in_proc = target().next() == Some(b"proc");
     if in_proc && !(bind && PROC_FILES.into_iter().any(|file| is(file.as_bytes()))) {
         return Err("a mount inside /proc");
@@ -207,6 +237,9 @@ fn working_dir(path: &CStr) -> Option<&'static str> {
     let path = path.to_bytes();
     if !path.starts_with(b"/") {
         return Some("expected an absolute path");
+    }
+    if path.len() > PATH_LENGTH {
+        return Some(LONG);
     }
     if parts(path).any(|part| part == b"..") {
         return Some("\"..\" in a path of the container");

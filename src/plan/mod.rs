@@ -25,7 +25,7 @@ pub use self::cgroup::{BLKIO, Cgroup, DEFAULT_DEVICES, DeviceAccess, DeviceRule,
 pub use self::namespaces::{Kind, Namespaces, Source};
 pub use self::network::{IPV6_MIN_MTU, NAME_MAX, Network, NetworkKind, Route, VETH_PREFIX_MAX};
 pub use self::process::{Process, Rlimit};
-pub use self::rootfs::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
+pub use self::rootfs::{Device, DeviceKind, Hidden, Mount, MountCommands, Relabel, Rootfs};
 
 use self::mark::{KEY_MARKS, KeyMark, MARKS, Mark};
 use self::service::Service;
@@ -39,6 +39,8 @@ pub const ENVIRONMENT: usize = 8192;
 /// Most arguments of the file's own `command`; those of the command line have no limit but the
 /// kernel's.
 pub const ARGUMENTS: usize = 8192;
+/// Most places where nsinit's own files show inside.
+pub const HIDDEN: usize = 32;
 /// Most masked paths, and most read-only paths.
 pub const PATHS: usize = 1024;
 /// Most supplementary groups in the file: what the kernel takes (include/uapi/linux/limits.h, NGROUPS_MAX).

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use heapless::Vec;
 
-use super::{DEVICES, MOUNTS, PATHS};
+use super::{DEVICES, HIDDEN, MOUNTS, PATHS};
 
 /// The root file system.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct Rootfs {
     pub path: Option<&'static CStr>,
     /// SELinux label for every mount.
     pub mount_label: Option<&'static CStr>,
-    /// nsinit's own files, if they lie inside the root: masked like `masked`, in the last moment.
-    pub hidden: Vec<&'static CStr, 4>,
+    /// nsinit's own files, where they show inside: masked like `masked`, in the last moment.
+    pub hidden: Vec<Hidden, HIDDEN>,
     /// In this order.
     pub mounts: Vec<Mount, MOUNTS>,
     /// Nodes to make with mknod.
@@ -64,6 +64,15 @@ impl Default for Rootfs {
     fn default() -> Rootfs {
         Rootfs::new()
     }
+}
+
+/// One of nsinit's own files, as the container would see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hidden {
+    /// The mount that shows it, by its place in the plan's list; `None` is the root.
+    pub mount: Option<usize>,
+    /// Its path there.
+    pub path: &'static CStr,
 }
 
 /// One mount.

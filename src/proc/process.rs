@@ -284,6 +284,19 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_for_an_earlier_process_of_this_pid_goes_to_nobody() {
+        let mut child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32).unwrap();
+        let time = stat("/proc", pid).unwrap().start_time;
+        assert_eq!(signal(pid, time - 1, 9), Err(Errno::SRCH));
+        assert_eq!(signal(pid, time, 0), Ok(()));
+        assert!(child.try_wait().unwrap().is_none());
+        assert_eq!(signal(pid, time, 9), Ok(()));
+        child.wait().unwrap();
+        assert_eq!(signal(pid, time, 9), Err(Errno::SRCH));
+    }
+
+    #[test]
     fn a_process_that_is_gone_is_an_error() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32).unwrap();

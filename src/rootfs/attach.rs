@@ -104,9 +104,14 @@ pub fn new(target: BorrowedFd, mount: &NewMount) -> io::Result<()> {
         return mount.mount_on(c".");
     }
     // A propagation type can only be given to a mount that can be named: on the stage it can.
+    new_shown(target, mount).map(drop)
+}
+
+/// The same, with a descriptor (O_PATH) of the new mount.
+pub fn new_shown(target: BorrowedFd, mount: &NewMount) -> io::Result<OwnedFd> {
     mount.mount_on(STAGE_DIR)?;
     let change = Change { flags: 0, propagation: mount.propagation };
-    from_stage(STAGE_DIR, target, false, change).map(drop)
+    from_stage(STAGE_DIR, target, false, change)
 }
 
 /// What mount(2) takes.

@@ -10,7 +10,7 @@ use rustix::io::{self, Errno};
 
 use super::attach;
 use super::change::Change;
-use super::{DEVPTS_SUPER_MAGIC, Root, TMPFS_MAGIC, magic};
+use super::{DEVPTS_SUPER_MAGIC, PROC_SUPER_MAGIC, Root, SYSFS_MAGIC, TMPFS_MAGIC, magic};
 use crate::beneath::{self, NAME};
 use crate::bytes::{CNames, Short};
 use crate::error::{Context, Error, Object, Result};
@@ -57,7 +57,8 @@ impl Root<'_> {
             } else {
                 let (dir, name) = beneath::split(self.fd(), device.path, &mut buf)
                     .doing("make the directory of the device", device.path)?;
-                make(dir.as_fd(), name, device, false)?;
+                make(dir.as_fd(), name, device, false)
+                    .map_err(|error| not_here(error, dir.as_fd()))?;
             }
         }
         Ok(())
@@ -269,6 +270,18 @@ fn link(dev: &Dev, name: &CStr, text: &CStr) -> io::Result<()> {
 fn open_here(dir: BorrowedFd, name: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(dir, name, flags, Mode::empty())
+}
+
+/// In a devpts and the like an EPERM is no want of a capability (mknod(2)).
+fn not_here(error: Error, dir: BorrowedFd) -> Error {
+    let takes_nodes =
+        !matches!(magic(dir), Ok(DEVPTS_SUPER_MAGIC | PROC_SUPER_MAGIC | SYSFS_MAGIC));
+    match error.raw() {
+        Some(Errno::PERM) if !takes_nodes => {
+            error.hint("the file system there takes no device nodes")
+        }
+        _ => error,
+    }
 }
 
 /// The error of making a node.

@@ -32,7 +32,7 @@ impl Root<'_> {
             self.readonly_path(path)?;
         }
         for path in &self.plan.masked {
-            match self.mask(path) {
+            match self.masks.mask(self.fd.as_fd(), path, OFlags::empty()) {
                 Err(error) if matches!(error.raw(), Some(Errno::NOENT | Errno::NOTDIR)) => {}
                 result => result?,
             }
@@ -50,12 +50,14 @@ impl Root<'_> {
             .map(drop)
             .doing("make read-only", path)
     }
+}
 
-    /// Covers a file by the null device, a directory by an empty one. ENOENT or ENOTDIR only where
-    /// `path` is not there.
-    pub(super) fn mask(&mut self, path: &'static CStr) -> Result<()> {
-        let target =
-            beneath::open(self.fd(), path, OFlags::PATH).doing("open the path to mask,", path)?;
+impl Masks {
+    /// Covers a file beneath `root` by the null device, a directory by an empty one; with O_NOFOLLOW in
+    /// `flags` not what a link leads to. ENOENT or ENOTDIR only where `path` is not there.
+    pub fn mask(&mut self, root: BorrowedFd, path: &'static CStr, flags: OFlags) -> Result<()> {
+        let target = beneath::open(root, path, OFlags::PATH | flags);
+        let target = target.doing("open the path to mask,", path)?;
         if beneath::is_dir(target.as_fd()).doing("look at", path)? {
             self.mask_dir(target.as_fd()).map_err(|errno| not_missing(path, errno))
         } else {
@@ -64,7 +66,7 @@ impl Root<'_> {
     }
 
     fn mask_file(&mut self, target: BorrowedFd, path: &'static CStr) -> Result<()> {
-        if let Some(null) = &self.masks.null {
+        if let Some(null) = &self.null {
             return again(null.as_fd(), target).map_err(|errno| not_missing(path, errno));
         }
         // The host's, never one from the container (CVE-2025-31133).
@@ -83,18 +85,18 @@ impl Root<'_> {
         let change = Change { flags: MS_RDONLY | MS_NOSUID | MS_NOEXEC, propagation: 0 };
         let mask = attach::bind(null.as_fd(), target, false, change)
             .map_err(|errno| not_missing(path, errno))?;
-        self.masks.null = Some(mask);
+        self.null = Some(mask);
         Ok(())
     }
 
     fn mask_dir(&mut self, target: BorrowedFd) -> io::Result<()> {
-        if let Some(empty) = &self.masks.empty {
+        if let Some(empty) = &self.empty {
             return again(empty.as_fd(), target);
         }
         match empty_dir() {
             Ok(empty) => {
                 attach::move_to(empty.as_fd(), target)?;
-                self.masks.empty = Some(empty);
+                self.empty = Some(empty);
                 Ok(())
             }
             // Without the new calls there is no descriptor to bind again: one tmpfs for each.

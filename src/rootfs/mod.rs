@@ -19,10 +19,12 @@ mod attach;
 mod cgroup;
 mod change;
 mod dev;
+mod layers;
 mod masks;
 mod mounts;
 mod pivot;
 mod proc;
+mod source;
 
 use core::cell::OnceCell;
 use core::ffi::CStr;
@@ -38,6 +40,7 @@ use crate::plan;
 use crate::syscall::fd::AsFd;
 pub use cgroup::{CgroupDir, Cgroups};
 use change::Change;
+pub use layers::{Escaped, Layer, layers, layers_of};
 pub use mounts::doing;
 pub use pivot::OldRoot;
 
@@ -53,6 +56,10 @@ pub struct Root<'a> {
     pub pids: Option<&'static CStr>,
     /// Where relative host paths start: the launcher's working directory.
     cwd: OwnedFd,
+    /// The root directory as the host sees it, for sources that lie in it.
+    host: OwnedFd,
+    /// The mounts that show nsinit's own files, by their places in the plan.
+    shown: heapless::Vec<(usize, OwnedFd), { plan::HIDDEN }>,
     /// The propagation of a bind that asks for none; 0 leaves what "/" has.
     plain: u32,
     /// /dev, opened and judged at its first use.
@@ -83,16 +90,17 @@ impl<'a> Root<'a> {
                 Some(Errno::INVAL) => error.hint("it is no mount point: is nsinit in a chroot?"),
                 _ => error,
             })?;
-        let source = open_dir(cwd.as_fd(), plan.path.unwrap_or(c"."))
+        let host = open_dir(cwd.as_fd(), plan.path.unwrap_or(c"."))
             .doing("open the root file system", plan.path.unwrap_or(c"."))?;
         let plain = if promoted { MS_PRIVATE | MS_REC } else { 0 };
         let change = Change { flags: 0, propagation: plain };
-        let fd = attach::bind(source.as_fd(), source.as_fd(), true, change)
+        let fd = attach::bind(host.as_fd(), host.as_fd(), true, change)
             .doing("bind onto itself the root file system", plan.path.unwrap_or(c"."))?;
         let stat = rustix::fs::fstat(fd.as_fd()).doing("look at the root file system", ())?;
         let umask = rustix::process::umask(Mode::empty());
         let masks = masks::Masks::default();
-        Ok(Root { plan, fd, stat, pids: None, cwd, plain, dev: OnceCell::new(), masks, umask })
+        let (dev, shown) = (OnceCell::new(), heapless::Vec::new());
+        Ok(Root { plan, fd, stat, pids: None, cwd, host, shown, plain, dev, masks, umask })
     }
 
     /// The root directory (O_PATH): for what else must be read beneath it before `finish`.

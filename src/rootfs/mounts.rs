@@ -4,13 +4,14 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::MS_REC;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
 use super::attach::{self, NewMount};
 use super::change::Change;
+use super::source::no_source;
 use super::{PROC_SUPER_MAGIC, Root, SYSFS_MAGIC, magic};
-use crate::beneath;
+use crate::beneath::{self, PATH_MAX};
 use crate::bytes::Names;
 use crate::error::{Context, Error, Result};
 use crate::plan::Mount;
@@ -25,35 +26,49 @@ pub(super) const DATA_MAX: usize = 4096;
 const COVERABLE: &[u8] = b"/proc/sys/kernel/ns_last_pid";
 
 impl Root<'_> {
-    /// Carries out the mounts of the plan but for those of type "cgroup".
-    pub fn mounts(&self) -> Result<()> {
-        for mount in &self.plan.mounts {
-            if mount.fstype == c"bind" {
-                self.bind(mount)?;
-            } else if mount.fstype != c"cgroup" {
-                self.file_system(mount)?;
+    /// Carries out the mounts of the plan but for those of type "cgroup". An error comes with the place
+    /// of its mount in the plan.
+    pub fn mounts(&mut self) -> core::result::Result<(), (usize, Error)> {
+        for (n, mount) in self.plan.mounts.iter().enumerate() {
+            if mount.fstype != c"cgroup" {
+                self.mount(n, mount).map_err(|error| (n, error))?;
             }
         }
         Ok(())
     }
 
+    fn mount(&mut self, n: usize, mount: &Mount) -> Result<()> {
+        // What is hidden in a mount is hidden by its descriptor: its name can lead elsewhere by then.
+        let shows = self.plan.hidden.iter().any(|hidden| hidden.mount == Some(n));
+        let new = match mount.fstype == c"bind" {
+            true => Some(self.bind(mount)?),
+            false => self.file_system(mount, shows)?,
+        };
+        if let Some(new) = new.filter(|_| shows) {
+            // There are no more of them than of what is hidden.
+            let _ = self.shown.push((n, new));
+        }
+        Ok(())
+    }
+
     /// A bind, with all that it has below: read-only is read-only on every submount.
-    fn bind(&self, mount: &Mount) -> Result<()> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let source = rustix::fs::openat(self.cwd.as_fd(), mount.source, flags, Mode::empty())
-            .doing("open the source of a bind,", mount.source)?;
-        let is_dir = beneath::is_dir(source.as_fd()).doing("look at", mount.source)?;
+    fn bind(&self, mount: &Mount) -> Result<OwnedFd> {
+        let no_source = |errno| no_source("open the source of a bind,", mount.source, errno);
+        let opened = self.source(mount.source).map_err(no_source)?;
+        let stat = rustix::fs::fstat(&opened).doing("look at", mount.source)?;
+        let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        // "." may be the directory that the root's own mount lies on: what is seen there is the mount.
+        let source = if self.is_root(&stat) { self.fd() } else { opened.as_fd() };
         let target = if is_dir { self.dir(mount)? } else { self.file(mount)? };
-        self.guard(target.as_fd(), mount, Some(source.as_fd()))?;
+        self.guard(target.as_fd(), mount, Some(source))?;
         let propagation = if mount.propagation == 0 { self.plain } else { mount.propagation };
         let change = Change { flags: mount.flags, propagation };
-        attach::bind(source.as_fd(), target.as_fd(), mount.flags & MS_REC != 0, change)
-            .map(drop)
+        attach::bind(source, target.as_fd(), mount.flags & MS_REC != 0, change)
             .map_err(|errno| explain("bind to", mount, errno))
     }
 
-    /// A new file system.
-    fn file_system(&self, mount: &Mount) -> Result<()> {
+    /// A new file system; with a descriptor of it where something of it `shows` that is to be hidden.
+    fn file_system(&self, mount: &Mount, shows: bool) -> Result<Option<OwnedFd>> {
         let doing = doing(mount.fstype);
         if mount.data.count_bytes() >= DATA_MAX {
             return Err(Error::refused(doing, mount.target, "its options exceed 4095 bytes"));
@@ -64,19 +79,57 @@ impl Root<'_> {
         let target = if here { self.dir_here(mount)? } else { self.dir(mount)? };
         self.guard(target.as_fd(), mount, None)?;
         if let Some(pids) = self.pids.filter(|_| mount.fstype == c"proc") {
-            return self.proc_of(pids, target.as_fd(), mount);
+            return self.proc_of(pids, target.as_fd(), mount).map(|()| None);
         }
-        let new = NewMount {
-            source: mount.source,
-            fstype: mount.fstype,
-            flags: mount.flags,
-            data: mount.data,
-            propagation: mount.propagation,
-        };
+        let (source, fstype, propagation) = (mount.source, mount.fstype, mount.propagation);
+        let new = NewMount { source, fstype, flags: mount.flags, data: mount.data, propagation };
+        if mount.fstype == c"overlay" {
+            return self.overlay(target.as_fd(), mount, new, shows);
+        }
         if new.has_paths() {
+            self.check_device(mount, &[Errno::LOOP, Errno::XDEV])?;
             rustix::process::fchdir(self.cwd.as_fd()).doing(doing, mount.target)?;
         }
-        attach::new(target.as_fd(), &new).map_err(|errno| explain(doing, mount, errno))
+        let mounted = attach::new(target.as_fd(), &new);
+        if mounted == Err(Errno::NOENT) {
+            self.check_device(mount, &[Errno::NOENT, Errno::NOTDIR])?;
+        }
+        mounted.map(|()| None).map_err(|errno| explain(doing, mount, errno))
+    }
+
+    /// An overlay of the directories that its options name.
+    fn overlay(
+        &self,
+        target: BorrowedFd,
+        mount: &Mount,
+        new: NewMount,
+        shows: bool,
+    ) -> Result<Option<OwnedFd>> {
+        let doing = doing(mount.fstype);
+        let (mut options, mut fds) = ([0; PATH_MAX], heapless::Vec::new());
+        let data = self.open_layers(mount, &mut options, &mut fds).map_err(|errno| {
+            no_source("open a directory of the overlay on", mount.target, errno)
+        })?;
+        let new = NewMount { data, ..new };
+        let mounted = match shows {
+            true => attach::new_shown(target, &new).map(Some),
+            false => attach::new(target, &new).map(|()| None),
+        };
+        mounted.map_err(|errno| explain(doing, mount, errno))
+    }
+
+    /// Refuses a device that the file names by its path, where it can't be opened for one of these reasons.
+    /// What looks like a path can be something else to its file system: any other is left to that.
+    fn check_device(&self, mount: &Mount, reasons: &[Errno]) -> Result<()> {
+        if !mount.source.to_bytes().starts_with(b"/") {
+            return Ok(());
+        }
+        match self.source(mount.source) {
+            Err(errno) if reasons.contains(&errno) => {
+                Err(no_source("open the device of a mount,", mount.source, errno))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The directory to mount on, made where it is missing.
@@ -112,7 +165,7 @@ impl Root<'_> {
     ) -> Result<()> {
         let refuse = |why| Err(Error::refused("mount on", mount.target, why));
         let stat = rustix::fs::fstat(target).doing("look at", mount.target)?;
-        if (stat.st_dev, stat.st_ino) == (self.stat.st_dev, self.stat.st_ino) {
+        if self.is_root(&stat) {
             return refuse("it is the container's root");
         }
         let proc = beneath::is_exactly(mount.target, b"proc");
@@ -164,6 +217,9 @@ fn no_mount_point(mount: &Mount, errno: Errno) -> Error {
         Errno::ISDIR => error.hint("the source is a file, and this is a directory"),
         Errno::ROFS => error.hint("it is missing, and lies in a read-only mount"),
         Errno::AGAIN => error.hint("its directories are being renamed"),
+        Errno::NAMETOOLONG => {
+            error.hint("longer than the 4,095 bytes, or 255 of a name, that the kernel takes")
+        }
         _ => error,
     }
 }

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::{MOUNT_ATTR_RDONLY, MS_RDONLY};
 use rustix::fd::OwnedFd;
+use rustix::fs::OFlags;
 use rustix::io::{self, Errno};
 use rustix::mount::{MountFlags, UnmountFlags};
 
@@ -52,15 +53,27 @@ impl Root<'_> {
     /// A mask is gone when its file is replaced on the host (rename(2) over a mount point of another
     /// namespace): nobody may write state.json anew after this.
     pub fn finish(mut self) -> Result<OldRoot> {
-        for path in &self.plan.hidden {
-            self.mask(path)?;
-        }
+        self.hide()?;
         let old = if self.plan.no_pivot_root { self.move_root()? } else { self.pivot()? };
         if self.plan.readonly {
             self.make_readonly().doing("make read-only", "/")?;
         }
         rustix::process::umask(self.umask);
         Ok(old)
+    }
+
+    /// Masks nsinit's own files wherever they show.
+    fn hide(&mut self) -> Result<()> {
+        for hidden in &self.plan.hidden {
+            let shown = self.shown.iter().find(|(n, _)| Some(*n) == hidden.mount);
+            let root = shown.map_or(self.fd.as_fd(), |(_, mount)| mount.as_fd());
+            match self.masks.mask(root, hidden.path, OFlags::NOFOLLOW) {
+                // An overlay can have a file of this name taken away.
+                Err(error) if shown.is_some() && error.raw() == Some(Errno::NOENT) => {}
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     fn pivot(&self) -> Result<OldRoot> {

@@ -74,8 +74,13 @@ fn dev_as_a_link_out_where_the_file_mounts_nothing_on_it() {
     );
     let before = fingerprint(&victim);
     place.write_text(&config.text());
-    place.run(&["exec", "/bin/true"]);
+    // Not a link to another place inside either: what is made in /dev would be made there.
+    for target in [victim.as_path(), Path::new("/tmp")] {
+        link(&place, "/dev", target);
+        place.run(&["exec", "/bin/true"]).fails(&["use /dev", "symbolic link"]);
+    }
     assert_eq!(fingerprint(&victim), before);
+    assert!(!place.path("/tmp/null").exists());
 }
 
 #[test]
@@ -125,7 +130,11 @@ fn the_console_as_a_link_out() {
     );
     let before = fingerprint(&victim);
     place.write_text(&config.text());
-    place.run(&["exec", "--tty", "/bin/sh", "-c", "echo overwritten > /dev/console"]);
+    let write = ["exec", "--tty", "/bin/sh", "-c", "echo overwritten > /dev/console"];
+    for target in [victim.join("shadow").as_path(), Path::new("/etc/passwd")] {
+        link(&place, "/dev/console", target);
+        place.run(&write).fails(&["/dev/console", "neither a file nor a device"]);
+    }
     assert_eq!(fingerprint(&victim), before);
 }
 
@@ -310,6 +319,134 @@ fn null_as_something_else_does_not_become_the_mask() {
         }
         assert!(!run.out.contains("secret words"), "{}", run.out);
     }
+}
+
+/// It is the host's own node: a mode or an owner that is set by a mask would be the host's.
+#[test]
+fn the_null_device_of_a_mask_is_read_only() {
+    let mut place = Place::new();
+    place.config.set("capabilities", strings(&["CHOWN", "FOWNER", "DAC_OVERRIDE"]));
+    // The mode and the owner that it has: should it ever succeed, it does no harm.
+    let run = place
+        .sh("chmod 666 /proc/interrupts; chown 0:0 /proc/interrupts; chmod 666 /container.json");
+    assert_eq!(run.err.matches("Read-only file system").count(), 3, "{}", run.err);
+}
+
+/// A bind of the data in a directory that the container writes to: what it makes of that is its own.
+#[test]
+fn a_bind_source_that_the_container_made_a_link_stays_inside() {
+    let mut place = Place::new();
+    let victim = victim(&place);
+    fs::create_dir_all(place.path("/data")).unwrap();
+    fs::create_dir_all(place.path("/etc/inside")).unwrap();
+    symlink(&victim, place.path("/data/out")).unwrap();
+    symlink("/etc", place.path("/data/in")).unwrap();
+    let inside = place.path("/data/in");
+    let original = place.config.clone();
+    let before = fingerprint(&victim);
+    let write = r#", "writable": true"#;
+    for source in ["data/out", "./data/../data/out", place.path("/data/out").to_str().unwrap()] {
+        place.config = original.clone();
+        place.config.bind(source, "/mnt", write);
+        // The link leads to the same path beneath the root, where there is nothing.
+        place.sh("echo x > /mnt/shadow").fails(&["mount_config.mounts[0]", source]);
+    }
+    for source in ["data/in", inside.to_str().unwrap()] {
+        place.config = original.clone();
+        place.config.bind(source, "/mnt", write);
+        assert_eq!(place.sh("ls -d /mnt/inside").ok(), "/mnt/inside\n", "{source}");
+    }
+    assert_eq!(fingerprint(&victim), before);
+}
+
+#[test]
+fn a_link_on_the_way_to_a_bind_source_is_followed_only_where_root_alone_made_it() {
+    let mut place = Place::new();
+    let victim = victim(&place);
+    let (shared, host) = (place.host_dir("shared"), place.host_dir("host"));
+    let (alice, open) = (place.host_dir("alice"), place.host_dir("open"));
+    for dir in [&shared, &host, &alice, &open] {
+        symlink(&victim, dir.join("link")).unwrap();
+    }
+    std::os::unix::fs::lchown(alice.join("link"), Some(1000), Some(1000)).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let original = place.config.clone();
+    let mut run = |source: PathBuf, volume: Option<&str>| {
+        place.config = original.clone();
+        if let Some(more) = volume {
+            place.config.bind(shared.to_str().unwrap(), "/vol", more);
+        }
+        place.config.bind(source.to_str().unwrap(), "/mnt", "");
+        place.sh("cat /mnt/shadow")
+    };
+    let refused = ["a symbolic link on the way", "mount_config.mounts["];
+    // The container writes to it by the other mount.
+    run(shared.join("link"), Some(r#", "writable": true"#)).fails(&refused);
+    run(shared.join("link/pts/.."), Some(r#", "writable": true"#)).fails(&refused);
+    run(alice.join("link"), None).fails(&refused);
+    run(open.join("link"), None).fails(&refused);
+    for (source, volume) in [(shared.join("link"), Some("")), (host.join("link"), None)] {
+        assert_eq!(run(source, volume).ok(), "shadow of the host");
+    }
+}
+
+#[test]
+fn the_directories_of_an_overlay_stay_where_the_file_says() {
+    let place = Place::new();
+    let victim = victim(&place);
+    let over = place.host_dir("over");
+    crate::rootfs::mount("tmpfs", &over, "tmpfs");
+    for name in ["lower", "up:per", "work", "shared"] {
+        fs::create_dir(over.join(name)).unwrap();
+    }
+    fs::write(over.join("lower/below"), "below\n").unwrap();
+    symlink(&victim, over.join("shared/link")).unwrap();
+    let mut config = crate::config::Config::empty();
+    config.set("rootfs", quote(place.root.to_str().unwrap()));
+    config.set("namespaces", r#"[{"type": "NEWNS"}, {"type": "NEWPID"}]"#);
+    config.set("environment", strings(&["PATH=/bin"]));
+    let o = over.display();
+    let mut run = |lower: &str| {
+        config.set(
+            "mounts",
+            format!(
+                r#"[{{"source": "proc", "destination": "/proc", "device": "proc"}},
+                {{"source": "{o}/shared", "destination": "/vol", "device": "bind"}},
+                {{"source": "overlay", "destination": "/merged", "device": "overlay",
+                  "data": "lowerdir={lower},upperdir={o}/up\\:per,workdir={o}/work"}}]"#
+            ),
+        );
+        place.write_text(&config.text());
+        place.run(&["exec", "/bin/sh", "-c", "cat /merged/below; echo above > /merged/above"])
+    };
+    let good = run(&format!("{o}/lower"));
+    let above = fs::read_to_string(over.join("up:per/above"));
+    let bad = run(&format!("{o}/shared/link"));
+    crate::rootfs::umount(&over);
+    assert_eq!(good.ends(0), "below\n", "{}", good.err);
+    assert_eq!(above.unwrap(), "above\n");
+    bad.fails(&["mounts[2]", "a symbolic link on the way"]);
+}
+
+#[test]
+fn a_mount_or_a_mask_in_a_directory_of_each_process_is_refused() {
+    let mut place = Place::new();
+    let original = place.config.clone();
+    for point in ["/proc/net/dev", "/proc/self/mounts", "/proc/mounts", "/proc/1/environ"] {
+        place.config = original.clone();
+        place.config.bind("/etc/hostname", point, "");
+        let words = ["container.json:", "mounts[0].destination", "each process has its own"];
+        place.exec(&["/bin/true"]).fails(&words);
+    }
+    let mut config = crate::config::Config::empty();
+    config.set("rootfs", quote(place.root.to_str().unwrap()));
+    config.set("namespaces", r#"[{"type": "NEWNS"}, {"type": "NEWPID"}]"#);
+    config.set("mounts", r#"[{"source": "proc", "destination": "/proc", "device": "proc"}]"#);
+    config.set("mask_paths", strings(&["/proc/net/tcp"]));
+    config.set("readonly_paths", strings(&["/proc/self/oom_score_adj"]));
+    place.write_text(&config.text());
+    let run = place.run(&["exec", "/bin/true"]);
+    run.fails(&["mask_paths[0]: each process", "readonly_paths[0]: each process"]);
 }
 
 #[test]

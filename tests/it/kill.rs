@@ -96,7 +96,7 @@ fn nobody_but_the_container_gets_the_signal() {
     let file = place.root.join("state.json");
     for (time, words) in [
         // The pid is another's by now.
-        (time + 1, "none runs there"),
+        (time + 1, "no container is running here"),
         // A forged state: it is a process of the host.
         (time, "in no namespace and no control group of its own"),
     ] {

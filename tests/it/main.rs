@@ -55,6 +55,7 @@ mod net_types;
 mod net_veth;
 mod net_vm;
 mod oom;
+mod own_files;
 mod pause;
 mod process;
 mod ps;

@@ -159,10 +159,11 @@ fn where_no_container_runs_the_place_is_named() {
     let place = Place::new();
     place.write_config();
     for verb in ["ps", "kill", "pause", "unpause", "stats", "oom"] {
-        place.run(&[verb]).fails(&["use the container of .: none runs there"]);
+        place.run(&[verb]).fails(&["nsinit: no container is running here (.)"]);
     }
     let dir = place.dir.to_str().unwrap();
-    place.run(&["ps", "--root", dir, "--id", "root"]).fails(&[&format!("{dir}/root: none runs")]);
+    let here = format!("no container is running here ({dir}/root)");
+    place.run(&["ps", "--root", dir, "--id", "root"]).fails(&[&here]);
     place.run(&["ps", "--root", dir, "--id", "nowhere"]).fails(&["nowhere", "ENOENT"]);
 }
 

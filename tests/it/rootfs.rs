@@ -386,7 +386,14 @@ fn the_containers_cgroups_can_be_mounted() {
         "cat /sys/fs/cgroup/memory/cgroup.procs | wc -l; ls /sys/fs/cgroup/memory/*/ -d 2>/dev/null; \
          echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes; find /sys/fs/cgroup -name release_agent"]);
     assert!(run.err.contains("Read-only"), "{}", run.err);
+    assert!(!run.err.contains("warning"), "{}", run.err);
     assert!(run.out.trim().parse::<u32>().is_ok_and(|n| n >= 1), "{}{}", run.out, run.err);
+    // Writable it is not, and that is said.
+    place
+        .write_text(&config.text().replace(r#""cgroup", "flags": 15"#, r#""cgroup", "flags": 14"#));
+    let run = place.run(&["exec", "/bin/mkdir", "/sys/fs/cgroup/memory/more"]);
+    assert!(run.err.contains("Read-only") && run.err.contains("warning"), "{}", run.err);
+    run.says(&["a mount of type cgroup is read-only"]);
 }
 
 #[test]

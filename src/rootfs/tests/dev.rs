@@ -126,8 +126,8 @@ fn terminal() -> (OwnedFd, OwnedFd) {
 
 /// As `build`, with this terminal.
 fn build_with_console(plan: &Rootfs, console: BorrowedFd) -> Result<()> {
-    let root = Root::open(plan)?;
-    root.mounts()?;
+    let mut root = Root::open(plan)?;
+    root.mounts().map_err(|(_, error)| error)?;
     root.devices()?;
     root.console(console)?;
     root.finish().and_then(OldRoot::detach)

@@ -34,7 +34,7 @@ fn masks_read_as_empty_and_do_not_reach_the_host() {
     for path in [c"/proc/sys", c"/proc/uptime", c"/missing", c"/dev", c"/proc/sys"] {
         p.readonly_paths.push(path).unwrap();
     }
-    p.hidden.push(c"/secret.json").unwrap();
+    p.hidden.push(Hidden { mount: None, path: c"/secret.json" }).unwrap();
     assert_eq!(
         fault(&p),
         "open the path to mask, /secret.json: No such file or directory (ENOENT)"

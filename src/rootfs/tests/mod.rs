@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use linux_raw_sys::general::*;
 
 use super::*;
-use crate::plan::{Device, DeviceKind, Mount, MountCommands, Relabel, Rootfs};
+use crate::plan::{Device, DeviceKind, Hidden, Mount, MountCommands, Relabel, Rootfs};
 use crate::proc::mountinfo;
 
 mod dev;
@@ -143,7 +143,7 @@ fn plan(dir: &Path) -> Rootfs {
 /// All steps.
 fn build(plan: &Rootfs) -> Result<()> {
     let mut root = Root::open(plan)?;
-    root.mounts()?;
+    root.mounts().map_err(|(_, error)| error)?;
     root.devices()?;
     root.links()?;
     root.masks()?;

@@ -105,8 +105,8 @@ fn control_groups_are_the_containers_own_and_read_only() {
     for target in [c"/cgroup", c"/v2"] {
         p.mounts.push(mount(c"cgroup", target, MS_NOSUID, c"")).unwrap();
     }
-    let root = Root::open(&p).unwrap();
-    root.mounts().unwrap();
+    let mut root = Root::open(&p).unwrap();
+    root.mounts().map_err(|(_, error)| error).unwrap();
     assert!(root.plan.wants_cgroups());
     root.mount_cgroups(Cgroups::V1(&v1)).unwrap();
     root.mount_cgroups(Cgroups::V2(group("unified"))).unwrap();
