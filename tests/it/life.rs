@@ -270,7 +270,7 @@ fn a_stop_of_a_command_that_its_parent_traces_is_no_end() {
     ] {
         running.wait_for("ready");
         let launcher = running.child.id();
-        let mut children = || {
+        let children = || {
             let path = format!("/proc/{launcher}/task/{launcher}/children");
             let children = fs::read_to_string(path).unwrap_or_default();
             let stats = children.split_whitespace().map(|p| format!("/proc/{p}/stat"));

@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 9] = [
 const OPEN: [usize; 4] = [0, 1, 2, 6];
 
 /// Largest program, in bytes: what a release may weigh (docs/design.md, "The file's size").
-const SIZE: u64 = 400_000;
+const SIZE: u64 = 490_000;
 
 fn layer(room: &str) -> Option<usize> {
     LAYERS.iter().position(|rooms| rooms.contains(&room))
