@@ -208,30 +208,6 @@ static int spy(double seconds)
 	return 0;
 }
 
-/* Asks to be traced by its parent, and stops. */
-static int traceme(void)
-{
-	ptrace(PTRACE_TRACEME, 0, 0, 0);
-	puts("ready");
-	fflush(stdout);
-	raise(SIGSTOP);
-	puts("continued");
-	fflush(stdout);
-	return 6;
-}
-
-/* Children of its own parent that end at once, and then nothing. */
-static int siblings(int n)
-{
-	for (int i = 0; i < n; i++)
-		if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0)
-			_exit(0);
-	puts("ready");
-	fflush(stdout);
-	for (;;)
-		pause();
-}
-
 static unsigned long long status_word(const char *status, const char *key)
 {
 	const char *line = strstr(status, key);
@@ -626,10 +602,6 @@ int main(int argc, char **argv)
 		return overwrite(atof(argv[2]));
 	if (IS(1, "spy"))
 		return spy(atof(argv[2]));
-	if (IS(0, "traceme"))
-		return traceme();
-	if (IS(1, "siblings"))
-		return siblings(atoi(argv[2]));
 	if (IS(2, "rights"))
 		return rights(atof(argv[2]), argv[3]);
 	if (IS(1, "hold"))
@@ -648,6 +620,8 @@ int main(int argc, char **argv)
 		return traceme();
 	if (IS(1, "siblings"))
 		return siblings(atoi(argv[2]));
+	if (IS(1, "siblings-and-wait"))
+		return siblings(atoi(argv[2])) || wait_for_ever(NULL) == NULL;
 	if (IS(0, "fds-and-wait"))
 		return fds_and_wait();
 	if (IS(1, "notify"))
