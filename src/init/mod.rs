@@ -175,6 +175,7 @@ impl Reaper<'_> {
 
     /// Says what there is to say of it.
     #[cold]
+    #[inline(never)] // a line's frame would be part of the loop's
     fn tell(&self, event: Event) {
         (self.options.manner.tell)(self.options, event);
     }

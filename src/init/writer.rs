@@ -21,6 +21,7 @@ const LAST: u64 = 1000;
 impl Reaper<'_> {
     /// Has a process write what was said since, unless one still does.
     #[cold]
+    #[inline(never)] // its frame would be part of the loop's
     pub fn write(&mut self) {
         let [.., stderr] = stdio();
         if self.writer.is_some() {
@@ -55,6 +56,7 @@ impl Reaper<'_> {
     /// Waits until all is written, for as long as the last messages get; who still writes then. Before a stop,
     /// while which nobody would have it written, and before the end.
     #[cold]
+    #[inline(never)] // as above
     pub fn flush(&mut self) -> Option<Pid> {
         let until = now() + LAST;
         loop {
