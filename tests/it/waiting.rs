@@ -28,7 +28,8 @@ fn a_long_wait_needs_no_pages_of_the_program() {
     let running = place.start("echo ready; exec sleep 99");
     let pid = running.child.id();
     let program = fs::metadata(nsinit()).unwrap().ino().to_string();
-    let is_program = |mapping: &&String| mapping.split_whitespace().nth(4) == Some(&program);
+    let is_program =
+        |mapping: &&String| mapping.split_whitespace().nth(4) == Some(program.as_str());
     // The kernel maps 64 kB and more at once around an instruction, and the file has several times that.
     until("the launcher rests", || {
         let (mut size, mut resident) = (0, 0);
