@@ -25,7 +25,7 @@ pub fn enter(path: Option<&'static CStr>, arena: &Arena) -> Result<()> {
     let result = enter_without_magic(path);
     let hint = match result {
         Err(Errno::LOOP) => Some("a loop of links, or a link of /proc, which is refused"),
-        Err(Errno::ACCESS) => denied::explain(path, arena),
+        Err(Errno::ACCESS) => denied::explain(path, true, arena),
         Err(Errno::MFILE) => Some("the limit of open files leaves none to open it with"),
         _ => None,
     };

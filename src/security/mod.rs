@@ -50,8 +50,9 @@ pub fn execute(process: &Process, original: Original, arena: &Arena) -> Error {
     let own = original.program;
     let error = exec(&Command { argv, env: &process.env, own, shell: false }, arena);
     match error.on() {
-        Object::CStr(path) if error.raw() == Some(Errno::ACCESS) && error.words().is_empty() => {
-            denied::explain(path.get(), arena).map_or(error, |why| error.hint(why))
+        Object::CStr(path) if error.raw() == Some(Errno::ACCESS) => {
+            let why = denied::explain(path.get(), false, arena);
+            why.map_or(error, |why| error.hint(why))
         }
         _ => error,
     }

@@ -189,8 +189,8 @@ fn only_a_regular_file_is_read() {
     let user = error(&Asked { user: c"1", groups: &[], home: true });
     let group = error(&Asked { user: c"1:wheel", groups: &[], home: false });
     std::fs::remove_dir_all(&dir).unwrap();
-    assert_eq!(user, "open the container's etc/passwd: it is not a regular file");
-    assert_eq!(group, "open the container's etc/group: it is not a regular file");
+    assert_eq!(user, "open the container's /etc/passwd: it is not a regular file");
+    assert_eq!(group, "open the container's /etc/group: it is not a regular file");
     let arena = arena();
     let none = look_up(&Asked { user: c"5", groups: &[], home: true }, root.as_fd(), &arena);
     assert_eq!(none.unwrap().uid, 5);
