@@ -81,7 +81,7 @@ pub fn parent_death_signal(options: &mut init::Options, value: &CStr) -> Verdict
     Ok(())
 }
 
-/// --exit-status N[:M].
+/// `--exit-status N[:M]`.
 pub fn exit_status(options: &mut init::Options, value: &CStr) -> Verdict {
     let (from, to) = pair(value).unwrap_or((value.to_bytes(), b"0"));
     let status = |text| number(text, 10).and_then(|n| u8::try_from(n).ok());

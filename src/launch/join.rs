@@ -69,9 +69,10 @@ fn try_join(launch: &mut Launch, running: &Running) -> Result<u8> {
     drop(launch.seal.take());
     let arena = launch.arena;
     let mut heard = |news| {
-        Ok(if let News::Silence = news {
-            paused::say_still(&groups, arena)
-        })
+        if let News::Silence = news {
+            paused::say_still(&groups, arena);
+        }
+        Ok(())
     };
     let report = parent.report(&termination, arena, false, &mut heard)?;
     let Some(pid) = children.main().filter(|_| report) else { return Err(died(launch.arena)) };

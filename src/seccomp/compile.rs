@@ -171,9 +171,9 @@ impl Code<'_, '_> {
         let (low, high) = (value as u32, (value >> 32) as u32);
         let out = &mut self.out;
         match op {
-            Op::Ne => return self.wide(&Condition { op: Op::Eq, ..*condition }, no, yes),
-            Op::Lt => return self.wide(&Condition { op: Op::Ge, ..*condition }, no, yes),
-            Op::Le => return self.wide(&Condition { op: Op::Gt, ..*condition }, no, yes),
+            Op::Ne => self.wide(&Condition { op: Op::Eq, ..*condition }, no, yes),
+            Op::Lt => self.wide(&Condition { op: Op::Ge, ..*condition }, no, yes),
+            Op::Le => self.wide(&Condition { op: Op::Gt, ..*condition }, no, yes),
             Op::Eq => {
                 let equal = out.test(Test::Eq, low, yes, no);
                 let equal = out.load(low_at, equal);
