@@ -194,8 +194,11 @@ impl<'a> Own<'a> {
         if mount.fstype != c"bind" {
             return Ok(None);
         }
-        // One that can't be looked at can't be bound: that is said then.
-        let Ok(stat) = statat(CWD, mount.source, AtFlags::empty()) else { return Ok(None) };
+        let stat = match statat(CWD, mount.source, AtFlags::empty()) {
+            // It can't be bound: that is said then.
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            stat => stat.doing("look at the source of a bind,", mount.source)?,
+        };
         let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let source = Identity::from(stat);
         if is_dir {

