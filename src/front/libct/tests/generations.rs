@@ -256,13 +256,13 @@ fn keys_of_the_other_generation_are_read_with_a_warning() {
 }
 
 #[test]
-fn a_cgroup_without_rules_has_those_of_libcontainer() {
+fn a_cgroup_without_rules_has_the_default_ones() {
     let rules = |text: &str| {
         let plan = good(text);
         let access = plan.cgroup.as_ref().unwrap().devices.as_ref().unwrap();
         (access.allow_all, access.allowed.len(), access.denied.len())
     };
-    assert_eq!(rules(r#"{"cgroups": {"name": "a"}}"#), (false, 14, 0));
+    assert_eq!(rules(r#"{"cgroups": {"name": "a"}}"#), (false, 10, 0));
     assert_eq!(rules(r#"{"cgroups": {"name": "a", "allowed_devices": []}}"#), (false, 0, 0));
     assert_eq!(rules(r#"{"cgroups": {"name": "a", "allow_all_devices": true}}"#), (true, 0, 0));
     assert!(good(r#"{"cgroups": {"name": "", "allow_all_devices": false, "memory": 0, "cpuset_cpus": ""}}"#).cgroup.is_none());
