@@ -199,7 +199,9 @@ fn files_stay_short() {
         let lines = code(&text).len();
         let tests =
             path.ends_with("tests.rs") || path.components().any(|c| c.as_os_str() == "tests");
-        if lines > 350 && !tests {
+        // A row for each system call of the kernel's.
+        let table = path.ends_with("seccomp/calls.rs");
+        if lines > 350 && !tests && !table {
             long.push(format!("{}: {lines}", room(&path).0));
         }
     }

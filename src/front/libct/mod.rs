@@ -19,6 +19,8 @@ mod process;
 mod read;
 mod routes;
 mod seccomp;
+mod seccomp_argument;
+mod seccomp_entry;
 mod service;
 mod settle;
 mod table;
@@ -136,8 +138,8 @@ impl<'p> File<'p> {
             rlimit: Rlimit { resource: 0, soft: 0, hard: 0 },
             id_map: IdMap { container_id: 0, host_id: 0, size: 0 },
             filter: seccomp::Kept::NOTHING,
-            entry: seccomp::Entry::EMPTY,
-            argument: seccomp::Argument::EMPTY,
+            entry: seccomp_entry::Entry::EMPTY,
+            argument: seccomp_argument::Argument::EMPTY,
             named: (None, 0),
             namespace: (None, None),
         }

@@ -64,8 +64,8 @@ pub(super) struct File<'p> {
     pub rlimit: Rlimit,
     pub id_map: IdMap,
     pub filter: super::seccomp::Kept,
-    pub entry: super::seccomp::Entry,
-    pub argument: super::seccomp::Argument,
+    pub entry: super::seccomp_entry::Entry,
+    pub argument: super::seccomp_argument::Argument,
     pub named: (Option<&'static CStr>, u64),
     pub namespace: (Option<Kind>, Option<&'static CStr>),
 }

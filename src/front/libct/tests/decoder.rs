@@ -251,8 +251,8 @@ fn tables_fit_their_masks() {
         process::RLIMIT,
         process::ID_MAP,
         super::super::seccomp::SECCOMP,
-        super::super::seccomp::ENTRY,
-        super::super::seccomp::ARGUMENT,
+        super::super::seccomp_entry::ENTRY,
+        super::super::seccomp_argument::ARGUMENT,
         super::super::service::SERVICE,
     ];
     assert!(tables.iter().all(|table| table.names.split_terminator(',').count() <= 64));

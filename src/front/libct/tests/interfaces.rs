@@ -64,7 +64,10 @@ fn texts_are_judged_when_their_type_is_known() {
             r#""mac_address": "02:42:ac:11:00:0g""#,
             "mac_address: \"02:42:ac:11:00:0g\" is not a MAC address: six bytes in hexadecimal, as 02:42:ac:11:00:02",
         ),
-        (r#""mac_address": "03:42:ac:11:00:02""#, "mac_address: a multicast address, as the first byte is odd: no interface can have it"),
+        (
+            r#""mac_address": "03:42:ac:11:00:02""#,
+            "mac_address: a multicast address, as the first byte is odd: no interface can have it",
+        ),
         (r#""mac_address": "00:00:00:00:00:00""#, "mac_address: no interface can have it"),
         (r#""id": 4095"#, "id: expected an integer from 0 to 4094"),
         (r#""mode": "l2""#, "mode: \"l2\" is no mode of type \"veth\""),
