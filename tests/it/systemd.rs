@@ -144,7 +144,7 @@ fn check(said: &str) {
         "refused 125",
         "SMALL 42",
         "TOO MUCH 137",
-        " is 131072",
+        "at the limit of 131072 bytes",
     ] {
         assert!(said.contains(words), "no {words:?} in\n{said}");
     }
