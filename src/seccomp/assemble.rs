@@ -30,8 +30,20 @@ pub struct Assembler<'a> {
     full: bool,
 }
 
-const RETURN: u32 = BPF_RET | BPF_K;
-const JUMP: u32 = BPF_JMP | BPF_JA;
+/// Loads a word of struct seccomp_data.
+pub const LOAD: u32 = BPF_LD | BPF_W | BPF_ABS;
+/// Keeps some bits of it.
+pub const AND: u32 = BPF_ALU | BPF_AND | BPF_K;
+/// Ends with SECCOMP_RET_*.
+pub const RETURN: u32 = BPF_RET | BPF_K;
+/// Goes on further down.
+pub const JUMP: u32 = BPF_JMP | BPF_JA;
+/// Compares it with a constant: equal.
+pub const EQ: u32 = BPF_JMP | BPF_JEQ | BPF_K;
+/// Greater or equal.
+pub const GE: u32 = BPF_JMP | BPF_JGE | BPF_K;
+/// Greater.
+pub const GT: u32 = BPF_JMP | BPF_JGT | BPF_K;
 /// A conditional jump reaches so far: its distance is a byte.
 const REACH: usize = 255;
 
@@ -71,13 +83,13 @@ impl Assembler<'_> {
     /// Loads the word at this offset of struct seccomp_data, and goes on at `next`.
     pub fn load(&mut self, offset: u32, next: Label) -> Label {
         self.fall_into(next);
-        self.emit(BPF_LD | BPF_W | BPF_ABS, [0, 0], offset)
+        self.emit(LOAD, [0, 0], offset)
     }
 
     /// Keeps these bits of what was loaded, and goes on at `next`.
     pub fn and(&mut self, mask: u32, next: Label) -> Label {
         self.fall_into(next);
-        self.emit(BPF_ALU | BPF_AND | BPF_K, [0, 0], mask)
+        self.emit(AND, [0, 0], mask)
     }
 
     fn fall_into(&mut self, next: Label) {
@@ -99,11 +111,11 @@ impl Assembler<'_> {
         let no = self.within(no, REACH - 1);
         let yes = self.within(yes, REACH);
         let code = match test {
-            Test::Eq => BPF_JEQ,
-            Test::Ge => BPF_JGE,
-            Test::Gt => BPF_JGT,
+            Test::Eq => EQ,
+            Test::Ge => GE,
+            Test::Gt => GT,
         };
-        self.emit(BPF_JMP | code | BPF_K, [yes, no].map(|label| self.len() - label.0), k)
+        self.emit(code, [yes, no].map(|label| self.len() - label.0), k)
     }
 
     /// The same as `label`, at most so far away: another return, or a jump.

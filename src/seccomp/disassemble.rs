@@ -2,20 +2,12 @@
 
 use core::fmt::{self, Write};
 
-use linux_raw_sys::ptrace as bpf;
 use linux_raw_sys::ptrace::sock_filter;
 
 use super::abi::{self, Abi, HERE, X32_BIT};
+use super::assemble::{AND, EQ, GE, GT, JUMP, LOAD, RETURN};
 use super::words;
 use crate::plan::seccomp::{Action, Call, Seccomp};
-
-const LOAD: u32 = bpf::BPF_LD | bpf::BPF_W | bpf::BPF_ABS;
-const AND: u32 = bpf::BPF_ALU | bpf::BPF_AND | bpf::BPF_K;
-const RETURN: u32 = bpf::BPF_RET | bpf::BPF_K;
-const JUMP: u32 = bpf::BPF_JMP | bpf::BPF_JA;
-const EQ: u32 = bpf::BPF_JMP | bpf::BPF_JEQ | bpf::BPF_K;
-const GE: u32 = bpf::BPF_JMP | bpf::BPF_JGE | bpf::BPF_K;
-const GT: u32 = bpf::BPF_JMP | bpf::BPF_JGT | bpf::BPF_K;
 
 /// What the accumulator holds, as far as the reader is helped by it.
 #[derive(Clone, Copy, PartialEq, Eq)]

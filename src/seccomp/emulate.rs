@@ -1,8 +1,8 @@
 //! What a filter answers, without the kernel: to refuse one that would stop the command, and to test.
 
-use linux_raw_sys::ptrace as bpf;
 use linux_raw_sys::ptrace::sock_filter;
 
+use super::assemble::{AND, EQ, GE, GT, JUMP, LOAD, RETURN};
 use crate::plan::seccomp::Action;
 
 /// struct seccomp_data, as far as filters of nsinit's look at it.
@@ -15,14 +15,6 @@ pub struct Data {
     /// Its arguments. `None`: they are not known.
     pub args: Option<[u64; 6]>,
 }
-
-const LOAD: u32 = bpf::BPF_LD | bpf::BPF_W | bpf::BPF_ABS;
-const AND: u32 = bpf::BPF_ALU | bpf::BPF_AND | bpf::BPF_K;
-const RETURN: u32 = bpf::BPF_RET | bpf::BPF_K;
-const JUMP: u32 = bpf::BPF_JMP | bpf::BPF_JA;
-const EQ: u32 = bpf::BPF_JMP | bpf::BPF_JEQ | bpf::BPF_K;
-const GE: u32 = bpf::BPF_JMP | bpf::BPF_JGE | bpf::BPF_K;
-const GT: u32 = bpf::BPF_JMP | bpf::BPF_JGT | bpf::BPF_K;
 
 /// The answer of `program`; `None` where that depends on arguments that are not known, or the program is none
 /// that `compile` makes.
