@@ -33,7 +33,7 @@ pub fn prepare(process: &mut Process) -> core::result::Result<(), &'static str> 
     if !compile(filter, HERE, &mut process.program) {
         return Err("its program is longer than the 4096 instructions that the kernel takes");
     }
-    // nsinit executes the command by execveat where it was opened before, else by execve.
+    // The next call is the execve of the command.
     let may = |name| {
         let number = abi::find(name).and_then(|call| HERE.native.number(call, HERE));
         let data = Data { nr: number.unwrap_or(0), arch: HERE.native.audit, args: None };
